@@ -1,0 +1,10 @@
+"""The app: Driftlock itself."""
+
+from django.apps import AppConfig
+
+
+class AnomaliesConfig(AppConfig):
+    """Anomalies, the thresholds they were found with, and who decided what about them."""
+
+    name = "anomalies"
+    verbose_name = "Driftlock"

@@ -1,0 +1,60 @@
+"""Who acts, told to the database for the length of one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or a program: ``username``, the client's ``address`` (None without a request), and what
+    it came through: ``via`` is a request's path or a command's name."""
+
+    username: str
+    address: str | None = None
+    via: str | None = None
+
+
+@contextmanager
+def acting(actor: Actor, **context: Any) -> Iterator[None]:
+    """A transaction in which every recorded change bears ``actor`` and ``context``.
+
+    The settings are local to the transaction, so a pooled connection carries nobody into its next one.
+    Inside another ``acting`` the inner one holds until its end, then the outer one again.
+    """
+    said = {"via": actor.via, **context}
+    values = (
+        actor.username,
+        actor.address or "",
+        json.dumps({name: value for name, value in said.items() if value is not None}),
+    )
+    with transaction.atomic():
+        former = _exchange(values)
+        yield
+        _exchange(former)
+
+
+_NAMES = ("driftlock.username", "driftlock.address", "driftlock.context")
+
+
+def _exchange(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Set the three settings for this transaction; what they were before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH former AS MATERIALIZED (SELECT "
+            + ", ".join(
+                f"coalesce(current_setting('{name}', true), '') AS v{i}" for i, name in enumerate(_NAMES)
+            )
+            + ") SELECT v0, v1, v2, "
+            + ", ".join(f"set_config('{name}', %s, true)" for name in _NAMES)
+            + " FROM former",
+            values,
+        )
+        row = cursor.fetchone()
+    return tuple(row[:3])

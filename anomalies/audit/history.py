@@ -1,0 +1,57 @@
+"""The history of one anomaly, read from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ..models import AuditLog
+
+# Told by the entry's own columns, so not told again as "changes".
+_SAID_BY_THE_ENTRY = frozenset(
+    "status acknowledged_by acknowledged_at dismissed_by dismissed_at investigating_by investigating_at "
+    "dismissal_reason".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recorded change: who did what when and from where, with the reason and the note given."""
+
+    when: datetime
+    username: str
+    address: str | None
+    action: str
+    old_status: str | None
+    new_status: str | None
+    reason: str | None
+    note: str | None
+    changes: dict[str, tuple[Any, Any]]  # other columns: name → (before, after)
+
+
+def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:
+    """What happened to an anomaly, newest first, at most ``limit`` entries."""
+    entries = AuditLog.objects.filter(resource_type="anomaly", resource_id=anomaly_id)
+    return [_entry(row) for row in entries.order_by("-timestamp", "-id")[:limit]]
+
+
+def _entry(row: AuditLog) -> Entry:
+    old, new, about = row.old_values or {}, row.new_values or {}, row.metadata or {}
+    return Entry(
+        when=row.timestamp,
+        username=row.username,
+        address=row.ip_address,
+        action=row.action,
+        old_status=old.get("status"),
+        new_status=new.get("status"),
+        reason=new.get("dismissal_reason"),
+        note=about.get("note"),
+        changes=_changes(old, new, set(new) - _SAID_BY_THE_ENTRY),
+    )
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any], names: Iterable[str]) -> dict[str, tuple[Any, Any]]:
+    return {name: (old.get(name), new.get(name)) for name in sorted(names)}

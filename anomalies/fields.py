@@ -1,0 +1,53 @@
+"""The contract's own types where Django would write another one.
+
+Django makes automatic keys identity columns; the tables that detectors and dashboards know have
+``serial`` ones (docs/schema.md), and a copy of the schema should not differ in that.
+"""
+
+from django.db import models
+
+
+class SerialField(models.AutoField):
+    """An ``integer`` key that is filled from a sequence of its own (``serial``)."""
+
+    def db_type(self, connection):
+        return "serial"
+
+    def db_type_suffix(self, connection):
+        return None
+
+
+class BigSerialField(models.BigAutoField):
+    """A ``bigint`` key that is filled from a sequence of its own (``bigserial``)."""
+
+    def db_type(self, connection):
+        return "bigserial"
+
+    def db_type_suffix(self, connection):
+        return None
+
+
+class Now(models.Func):
+    """``now()``, the start of the transaction: as a default it reads in the catalog as the contract has it."""
+
+    template = "now()"
+    output_field = models.DateTimeField()
+
+
+class RandomUUID(models.Func):
+    """``gen_random_uuid()``, built into PostgreSQL."""
+
+    template = "gen_random_uuid()"
+    output_field = models.UUIDField()
+
+
+class EmptyArray(models.Func):
+    """``'{}'::text[]``: an array of no texts."""
+
+    template = "'{}'::text[]"
+
+
+class Index(models.Index):
+    """An index whose name may be as long as PostgreSQL allows; Django keeps to the 30 of Oracle."""
+
+    max_name_length = 63

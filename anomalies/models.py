@@ -1,0 +1,283 @@
+"""The tables, as docs/schema.md promises them to other programs.
+
+Names and types up to a model's ``# Ours`` are the contract; what is below is nullable or has a default in
+the database, so that an INSERT which knows only the contract goes on working.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+
+from .fields import BigSerialField, EmptyArray, Index, Now, RandomUUID, SerialField
+from .querysets import AnomalyQuerySet, search_document
+
+
+class Stream(models.TextChoices):
+    """What kind of stream a detector watches."""
+
+    LOGS = "logs", "logs"
+    METRICS = "metrics", "metrics"
+    TRACES = "traces", "traces"
+    LLM = "llm", "LLM"
+
+
+class Status(models.TextChoices):
+    """Where the decision about an anomaly stands; ``transitions`` says what may follow what."""
+
+    PENDING = "pending", "pending"
+    ACKNOWLEDGED = "acknowledged", "acknowledged"
+    DISMISSED = "dismissed", "dismissed"
+    INVESTIGATING = "investigating", "investigating"
+
+
+class DismissalReason(models.TextChoices):
+    """Why an anomaly is none."""
+
+    FALSE_POSITIVE = "false_positive", "false positive"
+    KNOWN_HARMLESS = "known_harmless", "known and harmless"
+    DUPLICATE = "duplicate", "duplicate"
+    OTHER = "other", "other"
+
+
+def _between_0_and_1(column: str, table: str) -> models.CheckConstraint:
+    within = Q(**{f"{column}__gte": 0.0, f"{column}__lte": 1.0})
+    return models.CheckConstraint(condition=within, name=f"{table}_{column}_check")
+
+
+def _positive(column: str, table: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(**{f"{column}__gt": 0}), name=f"{table}_{column}_check")
+
+
+def _one_of(column: str, choices: type[models.TextChoices], table: str) -> models.CheckConstraint:
+    return models.CheckConstraint(
+        condition=Q(**{f"{column}__in": choices.values}), name=f"{table}_{column}_check"
+    )
+
+
+class Anomaly(models.Model):
+    """One window of a stream that a detector flagged, and what was decided about it."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    timestamp = models.DateTimeField(help_text="When the window happened.")
+    stream_type = models.CharField("stream", max_length=50, choices=Stream.choices)
+    ncd_score = models.FloatField("NCD", help_text="Normalized compression distance, 0 to 1.")
+    p_value = models.FloatField("p-value", help_text="0 to 1.")
+    status = models.CharField(max_length=20, choices=Status.choices, db_default=Status.PENDING)
+    glass_box_explanation = models.TextField("explanation")
+    detailed_explanation = models.TextField(null=True, blank=True)
+    compression_baseline = models.FloatField(help_text="Compressed / raw size of the baseline.")
+    compression_window = models.FloatField(help_text="Compressed / raw size of the window.")
+    compression_combined = models.FloatField(help_text="Compressed / raw size of both together.")
+    compression_ratio_change = models.FloatField(
+        "change", null=True, blank=True, help_text="Percent: (window - baseline) / baseline × 100."
+    )
+    baseline_entropy = models.FloatField(null=True, blank=True, help_text="Bits per byte.")
+    window_entropy = models.FloatField(null=True, blank=True, help_text="Bits per byte.")
+    entropy_change = models.FloatField(null=True, blank=True, help_text="Bits per byte: window - baseline.")
+    confidence_level = models.FloatField("confidence", help_text="0 to 1: 1 - p.")
+    is_statistically_significant = models.BooleanField("significant", db_default=False)
+    baseline_data = models.JSONField("baseline", null=True, blank=True)
+    window_data = models.JSONField("window", null=True, blank=True)
+    metadata = models.JSONField(null=True, blank=True)
+    tags = ArrayField(models.TextField(), null=True, blank=True, db_default=EmptyArray())
+    acknowledged_by = models.CharField(max_length=255, null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.CharField(max_length=255, null=True, blank=True)
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    notes = models.TextField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    # Ours
+    dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
+    investigating_by = models.CharField(max_length=255, null=True, blank=True)
+    investigating_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AnomalyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "anomalies"
+        verbose_name_plural = "anomalies"
+        default_permissions = ("view",)
+        permissions: ClassVar = [("decide_anomaly", "Can decide about anomalies")]
+        constraints: ClassVar = [
+            _one_of("stream_type", Stream, "anomalies"),
+            _between_0_and_1("ncd_score", "anomalies"),
+            _between_0_and_1("p_value", "anomalies"),
+            _one_of("status", Status, "anomalies"),
+            _between_0_and_1("confidence_level", "anomalies"),
+            _one_of("dismissal_reason", DismissalReason, "anomalies"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-timestamp"], name="idx_anomalies_timestamp"),
+            models.Index(fields=["status"], name="idx_anomalies_status"),
+            models.Index(fields=["stream_type"], name="idx_anomalies_stream_type"),
+            models.Index(fields=["p_value"], name="idx_anomalies_p_value"),
+            models.Index(fields=["ncd_score"], name="idx_anomalies_ncd_score"),
+            models.Index(
+                fields=["is_statistically_significant"],
+                name="idx_anomalies_significant",
+                condition=Q(is_statistically_significant=True),
+            ),
+            models.Index(fields=["-created_at"], name="idx_anomalies_created_at"),
+            GinIndex(fields=["tags"], name="idx_anomalies_tags"),
+            GinIndex(fields=["metadata"], name="idx_anomalies_metadata"),
+            # Ours. The desk's list, newest first, of one status or one stream.
+            models.Index(fields=["status", "-timestamp", "-id"], name="idx_anomalies_status_time"),
+            models.Index(fields=["stream_type", "-timestamp", "-id"], name="idx_anomalies_stream_time"),
+            # The desk's search box.
+            GinIndex(search_document(), name="idx_anomalies_search"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"
+
+
+class DetectionConfig(models.Model):
+    """Thresholds that a detector works by. Exactly one row is active."""
+
+    id = SerialField(primary_key=True)
+    ncd_threshold = models.FloatField("NCD threshold", db_default=0.5, default=0.5)
+    p_value_threshold = models.FloatField("p-value threshold", db_default=0.05, default=0.05)
+    baseline_size = models.IntegerField(db_default=100, default=100, help_text="Events.")
+    window_size = models.IntegerField(db_default=10, default=10, help_text="Events.")
+    hop_size = models.IntegerField(
+        db_default=1, default=1, help_text="Events from the start of one window to the start of the next."
+    )
+    stream_overrides = models.JSONField(
+        null=True,
+        blank=True,
+        default=dict,
+        db_default={},
+        help_text='Per stream, the same keys as above: {"logs": {"ncd_threshold": 0.6}}',
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_by = models.CharField(max_length=255, db_default="system", editable=False)
+    notes = models.TextField(null=True, blank=True)
+    is_active = models.BooleanField("active", db_default=False, editable=False)
+
+    class Meta:
+        db_table = "detection_config"
+        verbose_name = "detection config"
+        default_permissions = ("view", "add", "change")
+        permissions: ClassVar = [("activate_detectionconfig", "Can activate a detection config")]
+        constraints: ClassVar = [
+            _between_0_and_1("ncd_threshold", "detection_config"),
+            _between_0_and_1("p_value_threshold", "detection_config"),
+            _positive("baseline_size", "detection_config"),
+            _positive("window_size", "detection_config"),
+            _positive("hop_size", "detection_config"),
+            models.UniqueConstraint(
+                fields=["is_active"], condition=Q(is_active=True), name="idx_detection_config_active"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"config {self.pk}"
+
+
+class PerformanceMetric(models.Model):
+    """How long a request or a job took; a detection's row also says how many windows it tested."""
+
+    id = BigSerialField(primary_key=True)
+    timestamp = models.DateTimeField(db_default=Now())
+    metric_type = models.CharField(max_length=50)
+    endpoint = models.CharField(max_length=255, null=True, blank=True)
+    duration_ms = models.IntegerField("duration (ms)")
+    success = models.BooleanField(db_default=True)
+    error_message = models.TextField(null=True, blank=True)
+    metadata = models.JSONField(null=True, blank=True, db_default={})
+
+    class Meta:
+        db_table = "performance_metrics"
+        default_permissions = ("view",)
+        indexes: ClassVar = [
+            Index(fields=["-timestamp"], name="idx_performance_metrics_timestamp"),
+            Index(fields=["endpoint"], name="idx_performance_metrics_endpoint"),
+            Index(fields=["metric_type"], name="idx_performance_metrics_metric_type"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric_type} {self.endpoint or ''}".strip()
+
+
+class AuditLog(models.Model):
+    """Who changed what, when, from where. Triggers write it; nothing in Python does."""
+
+    id = BigSerialField(primary_key=True)
+    timestamp = models.DateTimeField(db_default=Now())
+    username = models.CharField(max_length=255)
+    ip_address = models.GenericIPAddressField("address", null=True, blank=True)
+    action = models.CharField(max_length=50)
+    resource_type = models.CharField("resource", max_length=50)
+    resource_id = models.UUIDField(null=True, blank=True)
+    old_values = models.JSONField(null=True, blank=True)
+    new_values = models.JSONField(null=True, blank=True)
+    metadata = models.JSONField(null=True, blank=True, db_default={})
+
+    class Meta:
+        db_table = "audit_log"
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
+        default_permissions = ("view",)
+        indexes: ClassVar = [
+            models.Index(fields=["-timestamp"], name="idx_audit_log_timestamp"),
+            models.Index(fields=["username"], name="idx_audit_log_username"),
+            models.Index(fields=["resource_type", "resource_id"], name="idx_audit_log_resource"),
+            models.Index(fields=["action"], name="idx_audit_log_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.username}: {self.action} {self.resource_type}"
+
+
+class RecentSignificantAnomaly(models.Model):
+    """The view ``recent_significant_anomalies``: the 100 newest significant ones."""
+
+    id = models.UUIDField(primary_key=True)
+    timestamp = models.DateTimeField()
+    stream_type = models.CharField("stream", max_length=50, choices=Stream.choices)
+    ncd_score = models.FloatField("NCD")
+    p_value = models.FloatField("p-value")
+    status = models.CharField(max_length=20, choices=Status.choices)
+    glass_box_explanation = models.TextField("explanation")
+    compression_ratio_change = models.FloatField("change", null=True)
+    tags = ArrayField(models.TextField(), null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "recent_significant_anomalies"
+        verbose_name_plural = "recent significant anomalies"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"
+
+
+class StreamStatistics(models.Model):
+    """The view ``anomaly_stats_by_stream``: one row per stream."""
+
+    stream_type = models.CharField("stream", max_length=50, primary_key=True, choices=Stream.choices)
+    total_anomalies = models.BigIntegerField("total")
+    significant_anomalies = models.BigIntegerField("significant")
+    avg_ncd_score = models.FloatField("average NCD")
+    avg_p_value = models.FloatField("average p-value")
+    pending_count = models.BigIntegerField("pending")
+    acknowledged_count = models.BigIntegerField("acknowledged")
+    dismissed_count = models.BigIntegerField("dismissed")
+    investigating_count = models.BigIntegerField("investigating")
+
+    class Meta:
+        managed = False
+        db_table = "anomaly_stats_by_stream"
+        verbose_name = verbose_name_plural = "statistics by stream"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.get_stream_type_display()

@@ -1,0 +1,50 @@
+"""Who may do what: one answer for every surface.
+
+The roles are groups that migration 0009 makes; a test holds that migration against this table.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+VIEWER = "viewer"
+ANALYST = "analyst"
+LEAD = "lead"
+
+_SEES = (
+    "view_anomaly",
+    "view_recentsignificantanomaly",
+    "view_streamstatistics",
+    "view_performancemetric",
+    "view_detectionconfig",
+    "view_auditlog",
+)
+_DECIDES = ("decide_anomaly",)
+_CONFIGURES = ("add_detectionconfig", "change_detectionconfig", "activate_detectionconfig")
+
+ROLES: dict[str, tuple[str, ...]] = {
+    VIEWER: _SEES,
+    ANALYST: _SEES + _DECIDES,
+    LEAD: _SEES + _DECIDES + _CONFIGURES,
+}
+
+
+class User(Protocol):
+    """What is asked of whoever stands at a surface."""
+
+    def has_perm(self, perm: str) -> bool: ...
+
+
+def can_decide(user: User) -> bool:
+    """Acknowledge, dismiss, investigate, reopen, and write notes."""
+    return user.has_perm("anomalies.decide_anomaly")
+
+
+def can_configure(user: User) -> bool:
+    """Add and change detection configs."""
+    return user.has_perm("anomalies.change_detectionconfig")
+
+
+def can_activate(user: User) -> bool:
+    """Choose the config that detectors work by."""
+    return user.has_perm("anomalies.activate_detectionconfig")

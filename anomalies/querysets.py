@@ -1,0 +1,49 @@
+"""The questions that are asked of many anomalies, in the desk's words.
+
+A queryset is built from the others; surfaces ask these and write no lookups of their own.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.db import models
+from django.db.models.functions import Left
+
+# Enough for any explanation; a tsvector holds 1 MB at most, and a longer text would refuse the row.
+SEARCHED_CHARACTERS = 100_000
+SEARCH_CONFIG = "simple"  # logs are not prose: no stemming, no stop words
+
+
+def search_document() -> SearchVector:
+    """What full-text search reads, as the index ``idx_anomalies_search`` holds it."""
+    return SearchVector(
+        Left("glass_box_explanation", SEARCHED_CHARACTERS),
+        Left("notes", SEARCHED_CHARACTERS),
+        config=SEARCH_CONFIG,
+    )
+
+
+class AnomalyQuerySet(models.QuerySet):
+    """Anomalies, narrowed in the words of the desk."""
+
+    EVIDENCE = ("baseline_data", "window_data", "detailed_explanation")
+
+    def without_evidence(self) -> AnomalyQuerySet:
+        """Leave the wide columns in the database: a page of them can weigh megabytes."""
+        return self.defer(*self.EVIDENCE)
+
+    def for_list(self) -> AnomalyQuerySet:
+        """What one line of a list shows, and no more; ``headline`` is the explanation's beginning."""
+        shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value")
+        return self.annotate(headline=Left("glass_box_explanation", 300)).only(
+            *shown, "is_statistically_significant", "compression_ratio_change", "tags"
+        )
+
+    def newest_first(self) -> AnomalyQuerySet:
+        """By the time of the window; the id settles ties, so that pages never overlap."""
+        return self.order_by("-timestamp", "-id")
+
+    def search(self, words: str) -> AnomalyQuerySet:
+        """Explanation or notes hold these words: ``deadlock -test "lost connection"``, as web search has it."""
+        query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
+        return self.alias(document=search_document()).filter(document=query)

@@ -1,0 +1,1 @@
+"""The project: wiring only (settings, URLs, WSGI). The product lives in ``anomalies``."""

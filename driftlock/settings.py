@@ -1,0 +1,180 @@
+"""Settings for both lives of Driftlock, read from the environment.
+
+Nothing set: development, on the embedded PostgreSQL. DATABASE_URL set: that server. With
+DRIFTLOCK_MODE=production there is a default for nothing that matters: what is missing stops the start and
+is named. The README lists every variable. NAME_FILE may name a file that holds NAME's value.
+"""
+
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+
+
+def _choice(name: str, allowed: tuple[str, ...]) -> str:
+    value = env.str(name, default=allowed[0])
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it can be {' or '.join(allowed)}.")
+    return value
+
+
+def _flag(name: str, default: bool) -> bool:
+    value = env.str(name, default=str(default)).strip().lower()
+    if value not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it can be true or false.")
+    return value in {"true", "1", "yes", "on"}
+
+
+def _whole_number(name: str, default: int) -> int:
+    value = env.str(name, default=str(default))
+    if not value.isascii() or not value.isdigit():
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, 0 or more.")
+    return int(value)
+
+
+def _required(name: str, example: str) -> str:
+    value = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} must be set in production, for example {name}={example}")
+    return value
+
+
+def _database(url: str) -> dict[str, object]:
+    if url.split("://")[0] not in {"postgres", "postgresql", "psql", "pgsql"}:
+        raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host:5432/name")
+    return {**env.db_url_config(url), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+PRODUCTION = _choice("DRIFTLOCK_MODE", ("development", "production")) == "production"
+DEBUG = not PRODUCTION
+
+# --- Database -----------------------------------------------------------------------------------------
+
+DATA_DIR = Path(env.str("DRIFTLOCK_DATA", default=str(BASE_DIR / ".data"))).absolute()
+
+if PRODUCTION:
+    DATABASE_URL = _required("DATABASE_URL", "postgres://driftlock:password@db.example.org:5432/driftlock")
+else:
+    DATABASE_URL = env.str("DATABASE_URL", default="")
+
+DATABASES = {
+    "default": _database(DATABASE_URL)
+    if DATABASE_URL
+    else {
+        "ENGINE": "driftlock.embedded_postgres",
+        "NAME": "driftlock",
+        "EMBEDDED": {"HOME": str(DATA_DIR)},
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Secrets and hosts --------------------------------------------------------------------------------
+
+if PRODUCTION:
+    SECRET_KEY = _required("SECRET_KEY", "$(python -c 'import secrets; print(secrets.token_urlsafe(50))')")
+    ALLOWED_HOSTS = _required("DRIFTLOCK_HOSTS", "driftlock.example.org").split(",")
+else:
+    # No well-known key, not even here: without one of its own a process makes one, and sessions end with it.
+    SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
+    ALLOWED_HOSTS = env.str("DRIFTLOCK_HOSTS", default="localhost,127.0.0.1,[::1]").split(",")
+
+CSRF_TRUSTED_ORIGINS = [
+    origin for origin in env.str("DRIFTLOCK_TRUSTED_ORIGINS", default="").split(",") if origin
+]
+
+# --- Application --------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "anomalies",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_filters",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "driftlock.urls"
+WSGI_APPLICATION = "driftlock.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = env.str("DRIFTLOCK_TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+
+# --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("DRIFTLOCK_STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+WHITENOISE_USE_FINDERS = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- HTTPS --------------------------------------------------------------------------------------------
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_SSL_REDIRECT = PRODUCTION and _flag("DRIFTLOCK_HTTPS_REDIRECT", True)
+SECURE_HSTS_SECONDS = _whole_number("DRIFTLOCK_HSTS_SECONDS", 31_536_000) if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
+SECURE_HSTS_PRELOAD = PRODUCTION
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if _flag("DRIFTLOCK_BEHIND_PROXY", False):
+    # Only behind a proxy that sets this header itself: from anybody else it would be a claim.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Limits -------------------------------------------------------------------------------------------
+
+# The longest line of JSON that `ingest` takes, in bytes; a longer one is rejected, its rest skipped unread.
+INGEST_MAX_LINE_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_LINE_BYTES", 16 * 1024 * 1024)

@@ -1,0 +1,25 @@
+"""The product's settings on a throw-away server: never the data of ``make run``.
+
+With DATABASE_URL set that server is used, in a database of its own (``test_…``), as Django does.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+os.environ["DRIFTLOCK_MODE"] = "development"
+if not os.environ.get("DATABASE_URL"):
+    # The commands that tests start as processes of their own find the same server through the environment.
+    os.environ["DRIFTLOCK_DATA"] = tempfile.mkdtemp(prefix="driftlock-test-")
+    atexit.register(shutil.rmtree, os.environ["DRIFTLOCK_DATA"], ignore_errors=True)
+
+from driftlock.settings import *  # noqa: E402, F403
+from driftlock.settings import DATABASES  # noqa: E402
+
+if "EMBEDDED" in DATABASES["default"]:
+    # Nobody misses what a crash would lose here.
+    DATABASES["default"]["EMBEDDED"]["PARAMETERS"] = {"fsync": "off", "full_page_writes": "off"}
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; the passwords are "password"
