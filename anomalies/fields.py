@@ -28,7 +28,7 @@ class BigSerialField(models.BigAutoField):
 
 
 class Now(models.Func):
-    """``now()``, the start of the transaction: as a default it reads in the catalog as the contract has it."""
+    """``now()``, the start of the transaction: as a default it stands in the catalog as in the contract."""
 
     template = "now()"
     output_field = models.DateTimeField()

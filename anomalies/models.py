@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -93,6 +94,9 @@ class Anomaly(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
     # Ours
+    novelty = models.FloatField(
+        null=True, blank=True, help_text="(C(baseline + window) - C(baseline)) / C(window); about 0 to 1."
+    )
     dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
     investigating_by = models.CharField(max_length=255, null=True, blank=True)
     investigating_at = models.DateTimeField(null=True, blank=True)
@@ -137,6 +141,35 @@ class Anomaly(models.Model):
         return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"
 
 
+def override_problems(overrides: object) -> list[str]:
+    """What is wrong with a ``stream_overrides`` value, each in one sentence; nothing for a good one."""
+    if overrides is None:
+        return []
+    if not isinstance(overrides, dict):
+        return ['It must be an object: {"logs": {"ncd_threshold": 0.6}}.']
+    return [problem for stream, values in overrides.items() for problem in _stream_problems(stream, values)]
+
+
+def _stream_problems(stream: str, values: object) -> list[str]:
+    if stream not in Stream.values:
+        return [f"{stream!r} is no stream; there are {', '.join(Stream.values)}."]
+    if not isinstance(values, dict):
+        return [f"{stream}: must be an object of thresholds."]
+    return [f"{stream}.{key}: {words}" for key, value in values.items() if (words := _misfit(key, value))]
+
+
+def _misfit(key: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number."
+    if key in ("ncd_threshold", "p_value_threshold"):
+        return "" if 0 <= value <= 1 else "must be from 0 to 1."
+    if key in ("baseline_size", "window_size", "hop_size"):
+        return "" if isinstance(value, int) and 0 < value < 2**31 else "must be a whole number above 0."
+    return (
+        "is no threshold; there are ncd_threshold, p_value_threshold, baseline_size, window_size, hop_size."
+    )
+
+
 class DetectionConfig(models.Model):
     """Thresholds that a detector works by. Exactly one row is active."""
 
@@ -179,6 +212,11 @@ class DetectionConfig(models.Model):
 
     def __str__(self) -> str:
         return f"config {self.pk}"
+
+    def clean(self) -> None:
+        problems = override_problems(self.stream_overrides)
+        if problems:
+            raise ValidationError({"stream_overrides": problems})
 
 
 class PerformanceMetric(models.Model):

@@ -34,7 +34,7 @@ class AnomalyQuerySet(models.QuerySet):
 
     def for_list(self) -> AnomalyQuerySet:
         """What one line of a list shows, and no more; ``headline`` is the explanation's beginning."""
-        shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value")
+        shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty")
         return self.annotate(headline=Left("glass_box_explanation", 300)).only(
             *shown, "is_statistically_significant", "compression_ratio_change", "tags"
         )
@@ -44,6 +44,6 @@ class AnomalyQuerySet(models.QuerySet):
         return self.order_by("-timestamp", "-id")
 
     def search(self, words: str) -> AnomalyQuerySet:
-        """Explanation or notes hold these words: ``deadlock -test "lost connection"``, as web search has it."""
+        """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""
         query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
         return self.alias(document=search_document()).filter(document=query)

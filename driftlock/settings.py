@@ -170,8 +170,9 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if _flag("DRIFTLOCK_BEHIND_PROXY", False):
-    # Only behind a proxy that sets this header itself: from anybody else it would be a claim.
+# Only behind a proxy that sets X-Forwarded-Proto and -For itself: from anybody else they are claims.
+BEHIND_PROXY = _flag("DRIFTLOCK_BEHIND_PROXY", False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Limits -------------------------------------------------------------------------------------------

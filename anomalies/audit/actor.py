@@ -40,21 +40,23 @@ def acting(actor: Actor, **context: Any) -> Iterator[None]:
         _exchange(former)
 
 
-_NAMES = ("driftlock.username", "driftlock.address", "driftlock.context")
+# The former values are read before the new ones are set: MATERIALIZED keeps that order.
+_EXCHANGE = """
+    WITH former AS MATERIALIZED (
+        SELECT coalesce(current_setting('driftlock.username', true), '') AS username,
+               coalesce(current_setting('driftlock.address', true), '') AS address,
+               coalesce(current_setting('driftlock.context', true), '') AS context
+    )
+    SELECT username, address, context,
+           set_config('driftlock.username', %s, true),
+           set_config('driftlock.address', %s, true),
+           set_config('driftlock.context', %s, true)
+    FROM former
+"""
 
 
 def _exchange(values: tuple[str, ...]) -> tuple[str, ...]:
     """Set the three settings for this transaction; what they were before."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH former AS MATERIALIZED (SELECT "
-            + ", ".join(
-                f"coalesce(current_setting('{name}', true), '') AS v{i}" for i, name in enumerate(_NAMES)
-            )
-            + ") SELECT v0, v1, v2, "
-            + ", ".join(f"set_config('{name}', %s, true)" for name in _NAMES)
-            + " FROM former",
-            values,
-        )
-        row = cursor.fetchone()
-    return tuple(row[:3])
+        cursor.execute(_EXCHANGE, values)
+        return tuple(cursor.fetchone()[:3])

@@ -8,12 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ..models import AuditLog
+from ..models import AuditLog, DismissalReason
 
 # Told by the entry's own columns, so not told again as "changes".
 _SAID_BY_THE_ENTRY = frozenset(
-    "status acknowledged_by acknowledged_at dismissed_by dismissed_at investigating_by investigating_at "
-    "dismissal_reason".split()
+    {"status", "dismissal_reason"}
+    | {
+        f"{decision}_{what}"
+        for decision in ("acknowledged", "dismissed", "investigating")
+        for what in ("by", "at")
+    }
 )
 
 
@@ -30,6 +34,16 @@ class Entry:
     reason: str | None
     note: str | None
     changes: dict[str, tuple[Any, Any]]  # other columns: name → (before, after)
+
+    @property
+    def reason_words(self) -> str | None:
+        """The dismissal's reason as people say it."""
+        return dict(DismissalReason.choices).get(self.reason or "", self.reason)
+
+    @property
+    def changed_columns(self) -> str:
+        """The names of the other columns that changed; a note given says itself that notes did."""
+        return ", ".join(name for name in self.changes if not (name == "notes" and self.note))
 
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:

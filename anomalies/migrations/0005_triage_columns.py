@@ -1,4 +1,5 @@
-"""Why an anomaly was dismissed, and who is looking into it: nullable, so older writers go on working.
+"""How new a window is, why an anomaly was dismissed, who is looking into it: nullable, so that older
+writers go on working.
 
 The CHECK comes NOT VALID, so that no scan of a large table stands under a lock; 0006 validates it.
 """
@@ -11,6 +12,15 @@ class Migration(migrations.Migration):
     dependencies = [("anomalies", "0004_default_config")]
 
     operations = [
+        migrations.AddField(
+            model_name="anomaly",
+            name="novelty",
+            field=models.FloatField(
+                blank=True,
+                help_text="(C(baseline + window) - C(baseline)) / C(window); about 0 to 1.",
+                null=True,
+            ),
+        ),
         migrations.AddField(
             model_name="anomaly",
             name="dismissal_reason",

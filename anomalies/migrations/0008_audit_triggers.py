@@ -15,8 +15,8 @@ DECIDING = (
     "id timestamp stream_type ncd_score p_value status glass_box_explanation compression_baseline "
     "compression_window compression_combined compression_ratio_change baseline_entropy window_entropy "
     "entropy_change confidence_level is_statistically_significant metadata tags acknowledged_by "
-    "acknowledged_at dismissed_by dismissed_at notes created_at dismissal_reason investigating_by "
-    "investigating_at"
+    "acknowledged_at dismissed_by dismissed_at notes created_at novelty dismissal_reason "
+    "investigating_by investigating_at"
 ).split()
 EVIDENCE = "detailed_explanation baseline_data window_data".split()
 CONFIG = (

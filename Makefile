@@ -1,0 +1,48 @@
+# `make help` lists the targets. PYTHON names the interpreter that .venv is made with.
+PYTHON ?= python3
+PORT ?= 8000
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench sample requirements picture clean
+VENV := .venv/bin/python
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@echo "Commands of the product: $(VENV) manage.py help"
+
+run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with the sample log
+	@$(PYTHON) scripts/bootstrap.py
+	@SECRET_KEY_FILE=.data/secret-key exec $(VENV) manage.py up --port $(PORT)
+
+test: ## run all tests (DATABASE_URL names another server than the throw-away one; ARGS go to pytest)
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	@exec $(VENV) -m pytest $(ARGS)
+
+check: ## lint, format, types, migrations, deployment checks
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy driftlock anomalies
+	$(VENV) manage.py makemigrations --check --dry-run
+
+format: ## format the code
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	$(VENV) -m ruff check --fix .
+	$(VENV) -m ruff format .
+
+bench: ## measure ingest and detection against their yardsticks; prints ratios
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	$(VENV) benchmarks/ingest.py
+	$(VENV) benchmarks/audit.py
+
+sample: ## record samples/postgresql.log anew, faults and all (about five minutes)
+	@$(PYTHON) scripts/bootstrap.py
+	$(VENV) samples/record.py --out samples
+
+requirements: ## resolve requirements*.in into the pinned requirements*.txt
+	@$(PYTHON) scripts/bootstrap.py
+	$(VENV) -m pip install --quiet uv
+	$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements" requirements.in -o requirements.txt
+	$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements" requirements-dev.in -o requirements-dev.txt
+
+clean: ## remove .venv and what tools left behind; the data in .data stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache staticfiles

@@ -1,0 +1,165 @@
+"""What can be read and not changed: the views, the metrics, the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ..models import AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
+from . import presentation as show
+from .changelist import CappedPaginator
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """A table that is looked at."""
+
+    actions = None
+    paginator = CappedPaginator
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(RecentSignificantAnomaly)
+class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
+    """The 100 newest significant anomalies; a row leads to the anomaly."""
+
+    list_display = ("when", "stream_type", "status", "ncd", "p", "change", "headline", "marks")
+    list_display_links = None
+    list_max_show_all = list_per_page = 100
+    ordering = ("-timestamp", "-id")
+    sortable_by = ()
+
+    @admin.display(description="When")
+    def when(self, row: RecentSignificantAnomaly) -> SafeString:
+        url = reverse("admin:anomalies_anomaly_change", args=[row.pk])
+        return format_html('<a href="{}">{}</a>', url, show.moment(row.timestamp))
+
+    @admin.display(description="NCD")
+    def ncd(self, row: RecentSignificantAnomaly) -> str:
+        return show.number(row.ncd_score)
+
+    @admin.display(description="p")
+    def p(self, row: RecentSignificantAnomaly) -> str:
+        return show.p_value(row.p_value)
+
+    @admin.display(description="Change")
+    def change(self, row: RecentSignificantAnomaly) -> str:
+        return show.percent(row.compression_ratio_change)
+
+    @admin.display(description="Explanation")
+    def headline(self, row: RecentSignificantAnomaly) -> str:
+        return show.first_line(row.glass_box_explanation)
+
+    @admin.display(description="Tags")
+    def marks(self, row: RecentSignificantAnomaly) -> str:
+        return show.tag_marks(row.tags)
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The anomaly itself has the better page."""
+        return redirect("admin:anomalies_anomaly_change", object_id)
+
+
+@admin.register(StreamStatistics)
+class StreamStatisticsAdmin(ReadOnlyAdmin):
+    """What was found and decided, stream by stream."""
+
+    list_display = (
+        "stream_type",
+        "total_anomalies",
+        "significant_anomalies",
+        "average_ncd",
+        "average_p",
+        "pending_count",
+        "investigating_count",
+        "acknowledged_count",
+        "dismissed_count",
+    )
+    list_display_links = None
+
+    @admin.display(description="average NCD", ordering="avg_ncd_score")
+    def average_ncd(self, row: StreamStatistics) -> str:
+        return show.number(row.avg_ncd_score)
+
+    @admin.display(description="average p", ordering="avg_p_value")
+    def average_p(self, row: StreamStatistics) -> str:
+        return show.p_value(row.avg_p_value)
+
+
+@admin.register(PerformanceMetric)
+class PerformanceMetricAdmin(ReadOnlyAdmin):
+    """How long requests and jobs took."""
+
+    list_display = ("when", "metric_type", "where", "duration_ms", "success", "error")
+    list_filter = ("success",)
+    show_facets = admin.ShowFacets.NEVER
+    ordering = ("-timestamp", "-id")
+
+    @admin.display(description="When", ordering="timestamp")
+    def when(self, row: PerformanceMetric) -> str:
+        return show.moment(row.timestamp)
+
+    @admin.display(description="Endpoint", ordering="endpoint")
+    def where(self, row: PerformanceMetric) -> str:
+        return show.visible(row.endpoint or "–", 120)
+
+    @admin.display(description="Error")
+    def error(self, row: PerformanceMetric) -> str:
+        return show.visible(row.error_message or "", 160)
+
+
+@admin.register(AuditLog)
+class AuditLogAdmin(ReadOnlyAdmin):
+    """Who changed what, when, from where."""
+
+    list_display = ("when", "who", "ip_address", "action", "resource", "changed")
+    list_filter = ("resource_type",)
+    show_facets = admin.ShowFacets.NEVER
+    ordering = ("-timestamp", "-id")
+    fields = ("timestamp", "who", "ip_address", "action", "resource", "before", "after", "about")
+
+    @admin.display(description="When", ordering="timestamp")
+    def when(self, row: AuditLog) -> str:
+        return show.moment(row.timestamp)
+
+    @admin.display(description="Who", ordering="username")
+    def who(self, row: AuditLog) -> str:
+        return show.visible(row.username, 120)
+
+    @admin.display(description="What")
+    def resource(self, row: AuditLog) -> str | SafeString:
+        if row.resource_type != "anomaly" or row.resource_id is None:
+            return f"{row.resource_type} {(row.metadata or {}).get('id', '')}".strip()
+        url = reverse("admin:anomalies_anomaly_change", args=[row.resource_id])
+        return format_html('<a href="{}">anomaly {}…</a>', url, str(row.resource_id)[:8])
+
+    @admin.display(description="Changed")
+    def changed(self, row: AuditLog) -> str:
+        rows = (row.metadata or {}).get("rows")
+        return f"{rows} rows" if rows else ", ".join(sorted(row.new_values or {}))
+
+    @admin.display(description="Before")
+    def before(self, row: AuditLog) -> SafeString:
+        return show.json_block(row.old_values)
+
+    @admin.display(description="After")
+    def after(self, row: AuditLog) -> SafeString:
+        return show.json_block(row.new_values)
+
+    @admin.display(description="About")
+    def about(self, row: AuditLog) -> SafeString:
+        return show.json_block(row.metadata)

@@ -1,0 +1,148 @@
+"""The one vocabulary for narrowing a list of anomalies: the admin's sidebar and the commands' options."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import django_filters as df
+from django import forms
+from django.utils import timezone
+
+from .models import Anomaly, Status, Stream
+from .querysets import AnomalyQuerySet
+
+WITHIN = {
+    "1h": ("last hour", timedelta(hours=1)),
+    "24h": ("last 24 h", timedelta(hours=24)),
+    "7d": ("last 7 days", timedelta(days=7)),
+    "30d": ("last 30 days", timedelta(days=30)),
+}
+
+
+class ContainmentField(forms.CharField):
+    """An object that metadata must contain: ``{"host": "db1"}``, or in short ``host=db1, service=web``."""
+
+    default_error_messages: ClassVar[dict[str, str]] = {
+        "invalid": 'Write an object, {"host": "db1"}, or pairs, host=db1, service=web.',
+    }
+
+    def clean(self, value: Any) -> dict[str, Any] | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        wanted = _as_object(text) if text.startswith("{") else _as_pairs(text)
+        if wanted is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return wanted
+
+
+def _as_object(text: str) -> dict[str, Any] | None:
+    try:
+        wanted = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        json.dumps(wanted, ensure_ascii=False).encode()  # finds lone surrogates
+    except (ValueError, RecursionError):
+        return None
+    # jsonb has no NUL, however it is written.
+    return wanted if isinstance(wanted, dict) and "\\u0000" not in text else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{digits} is out of range")
+    return number
+
+
+def _as_pairs(text: str) -> dict[str, str] | None:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not pairs or not all(key.strip() and equals for key, equals, _ in pairs):
+        return None
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+class ContainmentFilter(df.Filter):
+    """Rows whose JSON contains an object; answered by the GIN index."""
+
+    field_class = ContainmentField
+
+
+class UnitIntervalFilter(df.Filter):
+    """A bound from 0 to 1."""
+
+    field_class = forms.FloatField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0, max_value=1, widget=forms.NumberInput(attrs={"step": "any"}), **kwargs)
+
+
+class TagsFilter(df.BaseInFilter, df.CharFilter):
+    """Tags, separated by commas."""
+
+    def filter(self, qs: AnomalyQuerySet, value: list[str] | None) -> AnomalyQuerySet:
+        tags = [tag.strip() for tag in value or [] if tag.strip()]
+        return super().filter(qs, tags) if tags else qs
+
+
+def _moment(**kwargs: Any) -> df.DateTimeFilter:
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
+    return df.DateTimeFilter(field_name="timestamp", widget=widget, **kwargs)
+
+
+class AnomalyFilter(df.FilterSet):
+    """Narrows anomalies; every parameter is optional, several of them are joined by "and".
+
+    An invalid parameter finds nothing: to ignore it would show, and let decide about, more than was asked.
+    """
+
+    q = df.CharFilter(method="search", label="Text", help_text="Words in explanation or notes")
+    status = df.MultipleChoiceFilter(choices=Status.choices, widget=forms.CheckboxSelectMultiple)
+    stream = df.MultipleChoiceFilter(
+        field_name="stream_type", choices=Stream.choices, widget=forms.CheckboxSelectMultiple
+    )
+    significant = df.BooleanFilter(
+        field_name="is_statistically_significant",
+        label="Significant",
+        widget=forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")]),
+    )
+    within = df.ChoiceFilter(
+        method="newer_than",
+        label="When",
+        choices=[(key, words) for key, (words, _) in WITHIN.items()],
+        empty_label="any time",
+    )
+    since = _moment(lookup_expr="gte", label="From")
+    until = _moment(lookup_expr="lt", label="Until")
+    ncd_min = UnitIntervalFilter(field_name="ncd_score", lookup_expr="gte", label="NCD at least")
+    ncd_max = UnitIntervalFilter(field_name="ncd_score", lookup_expr="lte", label="NCD at most")
+    p_min = UnitIntervalFilter(field_name="p_value", lookup_expr="gte", label="p at least")
+    p_max = UnitIntervalFilter(field_name="p_value", lookup_expr="lte", label="p at most")
+    tags_any = TagsFilter(field_name="tags", lookup_expr="overlap", label="Any of the tags")
+    tags_all = TagsFilter(field_name="tags", lookup_expr="contains", label="All of the tags")
+    metadata = ContainmentFilter(
+        field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"
+    )
+
+    class Meta:
+        model = Anomaly
+        fields: ClassVar[list[str]] = []
+
+    def search(self, queryset: AnomalyQuerySet, name: str, words: str) -> AnomalyQuerySet:
+        """Full-text search, as web search has it."""
+        return queryset.search(words)
+
+    def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
+        """The last hour, day, …, up to now."""
+        return queryset.filter(timestamp__gte=timezone.now() - WITHIN[key][1])
+
+    @property
+    def qs(self) -> AnomalyQuerySet:
+        """The anomalies asked for; none where a parameter is invalid."""
+        if self.is_bound and not self.form.is_valid():
+            return self.queryset.none()
+        return super().qs

@@ -1,0 +1,85 @@
+"""``manage.py up``: everything that a first look needs, then the admin. What ``make run`` runs."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.servers.basehttp import get_internal_wsgi_application
+from django.core.servers.basehttp import run as serve
+from django.db import OperationalError
+
+from anomalies.permissions import ROLES
+from anomalies.stats import has_run_over
+
+SAMPLE = Path("samples") / "postgresql.log"
+
+
+class Command(BaseCommand):
+    help = "Migrate, load the sample log, make a user of each role on a first run, and serve the admin."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+
+    def handle(self, *args: Any, port: int, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+        try:
+            self._check_port(port)
+            self._prepare()
+            self._serve(port)
+        except KeyboardInterrupt:
+            self.stderr.write("stopped")
+        except OperationalError as error:
+            raise CommandError(str(error).strip()) from error
+
+    def _check_port(self, port: int) -> None:
+        """Before anything is done: a taken port is told at once, in one line."""
+        if not 0 < port < 65536:
+            raise CommandError(f"{port} is no port; choose one from 1 to 65535, for example PORT=8001.")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                hint = f"make run PORT={port + 1 if port < 65535 else 8000}"
+                raise CommandError(f"port {port} can't be had ({error.strerror}); try {hint}") from error
+
+    def _prepare(self) -> None:
+        self.stderr.write("preparing the database …")
+        call_command("migrate", verbosity=0, interactive=False)
+        self._load_sample()
+        self._make_users()
+
+    def _load_sample(self) -> None:
+        sample = settings.BASE_DIR / SAMPLE
+        if sample.exists() and not has_run_over(SAMPLE.name):
+            self.stderr.write(f"detecting anomalies in {SAMPLE} …")
+            call_command("detect", str(sample), tags=["sample"], by="driftlock")
+
+    def _make_users(self) -> None:
+        """One user of each role on a first run; their passwords are told now and never again."""
+        if User.objects.exists():
+            return
+        self.stdout.write("The first users; their passwords are shown this once:")
+        for role in (*ROLES, "admin"):
+            password = secrets.token_urlsafe(9)
+            user = User.objects.create_user(
+                role, password=password, is_staff=True, is_superuser=role == "admin"
+            )
+            user.groups.set(Group.objects.filter(name=role))
+            self.stdout.write(f"  {role:8} {password}")
+
+    def _serve(self, port: int) -> None:
+        def tell(bound: int) -> None:
+            self.stdout.write(f"Driftlock is on http://127.0.0.1:{bound}/  (Ctrl-C ends it)")
+            self.stdout.flush()
+
+        serve("127.0.0.1", port, get_internal_wsgi_application(), threading=True, on_bind=tell)
