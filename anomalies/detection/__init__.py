@@ -1,0 +1,35 @@
+"""Events in, findings out.
+
+The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard library
+and zstandard. The same events give the same findings, anywhere, so that whoever doubts one can run it again.
+
+One module per stage: `events` (with `timestamps`) makes a line safe to show, `normalising` masks what varies,
+`compression` measures a window against its baseline, `significance` says how rare that is in its stream,
+`surprise` which line it is, `episodes` merges what belongs together, `explaining` puts it into words,
+`findings` is what leaves, and `detector` leads from one to the next. Why these and not others, with the
+measurements: docs/detection.md.
+"""
+
+from .compression import byte_entropy, compressed_size, ncd, novelty
+from .detector import Detector
+from .events import Event, event_from_line
+from .findings import ContextLine, Evidence, Finding
+from .normalising import normalise
+from .parameters import Parameters
+from .timestamps import TimestampReader
+
+__all__ = [
+    "ContextLine",
+    "Detector",
+    "Event",
+    "Evidence",
+    "Finding",
+    "Parameters",
+    "TimestampReader",
+    "byte_entropy",
+    "compressed_size",
+    "event_from_line",
+    "ncd",
+    "normalise",
+    "novelty",
+]

@@ -1,0 +1,36 @@
+"""What a detector works by."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Thresholds and sizes of one stream's detector; the names and defaults of `detection_config`.
+
+    `ncd_threshold` is the least novelty (see `compression.novelty`) and `p_value_threshold` the p-value that
+    a window has to stay under; both lie between 0 and 1. `baseline_size`, `window_size` and `hop_size` count
+    events and are at least 1. Raises ValueError, naming the field, for anything else.
+    """
+
+    ncd_threshold: float = 0.5
+    p_value_threshold: float = 0.05
+    baseline_size: int = 100
+    window_size: int = 10
+    hop_size: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("ncd_threshold", "p_value_threshold"):
+            _check_share(name, getattr(self, name))
+        for name in ("baseline_size", "window_size", "hop_size"):
+            _check_count(name, getattr(self, name))
+
+
+def _check_share(name: str, value: object) -> None:
+    # A bool is an int to Python and NaN fails every comparison: both would slip through a bare range check.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number between 0 and 1, not {value!r}")
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a whole number of events, at least 1, not {value!r}")

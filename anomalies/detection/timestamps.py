@@ -1,0 +1,111 @@
+"""Find the moment that a log line says it happened at."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import partial
+
+_SEARCHED = 200  # characters: a stamp further inside is about something else
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_MONTH = f"(?P<name>{'|'.join(_MONTHS)})"
+_CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d)"
+_SECOND = r":(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?"
+_EPOCH = r"(?P<epoch>[1-3]\d{9})(?P<sub>\d{3}|\d{6}|\d{9}|\.\d{1,9})?(?!\d)"  # 2001 to 2096, s, ms, µs or ns
+
+_compile = partial(re.compile, flags=re.ASCII)
+
+# Where two match at the same place the earlier one is taken. None repeats a repetition: all are linear.
+_FORMATS = (
+    _compile(rf"\A\[?{_EPOCH}(?![\w.-])"),
+    _compile(rf'"(?:@?timestamp|time|ts)"\s?:\s?"?{_EPOCH}'),
+    _compile(
+        rf"(?<!\d)(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]{_CLOCK}(?:{_SECOND})?"
+        r"(?: ?(?P<offset>[+-]\d\d(?::?\d\d)?)(?!\d)| ?(?P<zone>Z|UTC|GMT)\b)?"
+    ),
+    _compile(
+        r"(?<!\d)(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)-"
+        r"(?P<hour>\d\d)\.(?P<minute>\d\d)\.(?P<second>\d\d)(?:\.(?P<fraction>\d+))?"
+    ),
+    _compile(
+        rf"(?<!\d)(?P<day>\d\d)/{_MONTH}/(?P<year>\d{{4}}):{_CLOCK}{_SECOND}(?: (?P<offset>[+-]\d{{4}}))?"
+    ),
+    _compile(rf"\b[MTWFS][a-z]{{2}} {_MONTH} {{1,2}}(?P<day>\d\d?) {_CLOCK}{_SECOND} (?P<year>\d{{4}})\b"),
+    _compile(rf"\b{_MONTH} {{1,2}}(?P<day>\d\d?) {_CLOCK}{_SECOND}"),
+    _compile(
+        r"\A(?P<short>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?!\d)"
+    ),
+)
+
+
+class TimestampReader:
+    """Reads the first timestamp of a line, as an aware datetime in UTC.
+
+    `reference` (aware; ValueError otherwise) is about when the log ends, for example when its file was last
+    written: a stamp without a year is put into the latest year that does not place it more than a day after
+    the reference. `timezone` holds for stamps that name no zone, and for names other than Z, UTC and GMT,
+    because the same abbreviation stands for several zones.
+    """
+
+    def __init__(self, reference: datetime, timezone: tzinfo = UTC) -> None:
+        if reference.tzinfo is None:
+            raise ValueError("reference must be an aware datetime")
+        self._latest = reference.astimezone(UTC) + timedelta(days=1)
+        self._timezone = timezone
+
+    def read(self, text: str) -> datetime | None:
+        """Return the moment named first in the opening 200 characters; None for none or an impossible one."""
+        head = text[:_SEARCHED]
+        matches = [match for pattern in _FORMATS if (match := pattern.search(head))]
+        if not matches:
+            return None
+        try:
+            return self._moment(min(matches, key=lambda match: match.start()).groupdict())
+        except (ValueError, OverflowError):  # 30 February, hour 25, an offset of 99 hours, year 0
+            return None
+
+    def _moment(self, parts: dict[str, str | None]) -> datetime:
+        epoch = parts.get("epoch")
+        if epoch:
+            return datetime.fromtimestamp(int(epoch), UTC) + _fraction((parts["sub"] or "").lstrip("."))
+        zone = self._zone(parts.get("offset"), parts.get("zone"))
+        year = _year(parts)
+        if year is not None:
+            return _local(year, parts, zone).astimezone(UTC)
+        return self._in_latest_year(parts, zone)
+
+    def _zone(self, offset: str | None, name: str | None) -> tzinfo:
+        if offset:
+            digits = offset[1:].replace(":", "").ljust(4, "0")
+            span = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+            return timezone(-span if offset[0] == "-" else span)
+        return UTC if name else self._timezone
+
+    def _in_latest_year(self, parts: dict[str, str | None], zone: tzinfo) -> datetime:
+        # Eight years, because 29 February is missing for that long around 1900 and 2100.
+        for year in range(self._latest.year, self._latest.year - 9, -1):
+            try:
+                moment = _local(year, parts, zone).astimezone(UTC)
+            except ValueError:
+                continue
+            if moment <= self._latest:
+                return moment
+        raise ValueError("no year fits")
+
+
+def _year(parts: dict[str, str | None]) -> int | None:
+    short = parts.get("short")
+    if short:
+        # POSIX: 69 to 99 are the 1900s.
+        return int(short) + (1900 if int(short) >= 69 else 2000)
+    year = parts.get("year")
+    return int(year) if year else None
+
+
+def _local(year: int, parts: dict[str, str | None], zone: tzinfo) -> datetime:
+    name = parts.get("name")
+    month = _MONTHS.index(name) + 1 if name else int(parts["month"] or 0)
+    day, hour, minute, second = (int(parts.get(part) or 0) for part in ("day", "hour", "minute", "second"))
+    return datetime(year, month, day, hour, minute, second, tzinfo=zone) + _fraction(parts.get("fraction"))
+
+
+def _fraction(digits: str | None) -> timedelta:
+    return timedelta(microseconds=int((digits or "").ljust(6, "0")[:6]))

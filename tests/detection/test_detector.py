@@ -1,0 +1,230 @@
+import tracemalloc
+from datetime import UTC, datetime
+from itertools import islice, pairwise
+
+import pytest
+
+from anomalies.detection import Detector, Parameters, compressed_size, event_from_line, ncd, normalise
+
+from .support import CLOCK, FOREIGN, event, events, find, ordinary, strange, with_foreign
+
+
+def only(findings):
+    (finding,) = findings
+    return finding
+
+
+def test_an_ordinary_log_has_no_findings():
+    assert find(ordinary(600)) == []
+
+
+def test_foreign_lines_are_found_and_each_is_named_odd():
+    finding = only(find(with_foreign(600, 400)))
+    assert [line.line for line in finding.window if line.odd] == list(range(400, 408))
+
+
+def test_the_headline_names_the_oddest_lines():
+    finding = only(find(with_foreign(600, 400)))
+    oddest = max(finding.window, key=lambda line: line.bits / len(line.text))
+    headline = finding.explanation.split("\n")[0]
+    assert f"most of all {oddest.line}," in headline
+    assert oddest.text in headline
+
+
+def test_the_explanation_names_every_odd_line_with_its_bits_and_both_thresholds():
+    finding = only(find(with_foreign(600, 400)))
+    for line in finding.window:
+        assert (f"Line {line.line:,} costs {line.bits:,.0f} bits" in finding.explanation) is line.odd
+    assert "threshold 0.5:" in finding.explanation
+    assert "threshold 0.05:" in finding.explanation
+
+
+def test_windows_that_overlap_or_touch_are_one_finding():
+    finding = only(find(with_foreign(600, 400)))
+    assert finding.windows > 1
+    assert finding.first_line <= 400 and finding.last_line >= 407
+
+
+def test_two_incidents_far_apart_are_two_findings():
+    first, second = find(with_foreign(1000, 400, 700))
+    assert first.last_line < second.first_line
+
+
+def test_a_finding_comes_as_soon_as_no_window_can_touch_its_episode():
+    seen = 0
+
+    def count(source):
+        nonlocal seen
+        for one in source:
+            seen += 1
+            yield one
+
+    finding = next(Detector(Parameters()).feed(count(events(with_foreign(2000, 400)))))
+    assert seen == finding.last_line + Parameters().window_size + 1
+
+
+def test_an_episode_at_the_end_of_the_log_is_not_lost():
+    finding = only(find(with_foreign(407, 400)))
+    assert finding.last_line == 407
+
+
+def test_no_windows_touch_across_a_gap():
+    findings = find(with_foreign(1500, 400, 600, 900))
+    assert [b.first_line > a.last_line + 1 for a, b in pairwise(findings)] == [
+        True,
+        True,
+    ]
+
+
+def test_the_baseline_is_the_events_before_the_first_window():
+    finding = only(find(with_foreign(600, 400)))
+    assert [line.line for line in finding.baseline] == list(
+        range(finding.first_line - 100, finding.first_line)
+    )
+
+
+def test_the_window_is_every_event_of_the_episode_in_order():
+    finding = only(find(with_foreign(600, 400)))
+    assert [line.line for line in finding.window] == list(range(finding.first_line, finding.last_line + 1))
+
+
+def test_the_figures_are_those_of_the_peak_window():
+    lines = with_foreign(600, 400, run=10)
+    finding = only(find(lines))
+    normal = [normalise(line).encode() + b"\n" for line in lines]
+    baseline, window = b"".join(normal[299:399]), b"".join(normal[399:409])
+    assert finding.ncd_score == ncd(baseline, window)
+    assert finding.compression_window == compressed_size(window) / len(window)
+
+
+def test_changes_are_window_against_baseline():
+    finding = only(find(with_foreign(600, 400)))
+    ratio = finding.compression_window / finding.compression_baseline
+    assert finding.compression_ratio_change == pytest.approx((ratio - 1) * 100)
+    assert finding.entropy_change == pytest.approx(finding.window_entropy - finding.baseline_entropy)
+
+
+def test_a_finding_obeys_both_thresholds():
+    for finding in find(with_foreign(1500, 400, 600, 900), ncd_threshold=0.4, p_value_threshold=0.03):
+        assert finding.novelty >= 0.4
+        assert finding.p_value < 0.03
+
+
+def test_a_p_threshold_is_not_reached_by_an_equal_p():
+    least = find(with_foreign(600, 400))[0].p_value
+    assert find(with_foreign(600, 400), p_value_threshold=least) == []
+
+
+def test_with_little_history_circular_shifts_give_p():
+    finding = only(find(with_foreign(200, 112, run=8)))
+    assert (finding.p_value_method, finding.history) == ("circular shifts", 109)
+
+
+def test_with_enough_history_the_rank_in_the_stream_gives_p():
+    finding = only(find(with_foreign(600, 400)))
+    assert finding.p_value_method == "conformal"
+    assert finding.p_value == pytest.approx(1 / (finding.history + 1))
+
+
+def test_flagged_windows_stay_in_the_history():
+    _, second = find(with_foreign(1000, 400, 700))
+    assert second.p_value > 1 / (second.history + 1)
+
+
+@pytest.mark.parametrize(("count", "tested"), [(0, 0), (109, 0), (110, 1), (111, 2), (150, 41)])
+def test_windows_are_tested_once_baseline_and_window_are_full(count, tested):
+    detector = Detector(Parameters())
+    assert list(detector.feed(events(ordinary(count)))) == []
+    assert (detector.events_seen, detector.windows_tested) == (count, tested)
+
+
+@pytest.mark.parametrize(("hop", "tested"), [(1, 91), (2, 46), (10, 10), (50, 2), (1000, 1)])
+def test_windows_slide_by_the_hop(hop, tested):
+    detector = Detector(Parameters(hop_size=hop))
+    list(detector.feed(events(ordinary(200))))
+    assert detector.windows_tested == tested
+
+
+def test_every_flagged_window_belongs_to_one_finding():
+    detector = Detector(Parameters())
+    findings = list(detector.feed(events(with_foreign(1000, 400, 700))))
+    assert sum(finding.windows for finding in findings) == detector.windows_flagged
+
+
+def test_windows_that_touch_without_overlap_are_one_finding():
+    lines = [*ordinary(3010), *FOREIGN, *strange(10), *ordinary(200)]
+    finding = only(find(lines, hop_size=10))
+    assert (finding.first_line, finding.last_line, finding.windows) == (3011, 3030, 2)
+
+
+def test_the_same_events_give_the_same_findings():
+    lines = with_foreign(1000, 150, 400, 700)
+    assert find(lines) == find(lines)
+
+
+def test_fed_in_pieces_the_detector_goes_on_in_the_same_stream():
+    lines = events(with_foreign(1000, 400, 700))
+    detector = Detector(Parameters())
+    pieces = [
+        finding for start in range(0, 1000, 500) for finding in detector.feed(lines[start : start + 500])
+    ]
+    assert pieces == list(Detector(Parameters()).feed(lines))
+
+
+def test_the_time_is_that_of_the_first_odd_line():
+    lines = [
+        f"2026-11-23 04:{n // 60:02}:{n % 60:02} {line}" for n, line in enumerate(with_foreign(600, 400))
+    ]
+    assert only(find(lines)).timestamp == datetime(2026, 11, 23, 4, 6, 39, tzinfo=UTC)
+
+
+def test_an_odd_line_without_a_time_has_the_last_one_known_before_it():
+    lines = ["2026-11-23 04:22:01 begin", *with_foreign(600, 400)]
+    assert only(find(lines)).timestamp == datetime(2026, 11, 23, 4, 22, 1, tzinfo=UTC)
+
+
+def test_a_log_without_times_gives_findings_without():
+    assert only(find(with_foreign(600, 400))).timestamp is None
+
+
+def test_a_baseline_too_short_to_call_a_line_odd_still_has_one_named():
+    finding = only(find([*ordinary(600), *FOREIGN], baseline_size=30))
+    assert sum(line.odd for line in finding.window) == 1
+
+
+def long_episode():
+    return find([*ordinary(400), *strange(300), *ordinary(200)], p_value_threshold=1, ncd_threshold=0.7)[0]
+
+
+def test_an_episode_of_more_than_200_events_keeps_its_oddest_200_in_order():
+    numbers = [line.line for line in long_episode().window if line.odd]
+    assert len(numbers) == 200
+    assert numbers == sorted(numbers)
+    assert set(numbers) <= set(range(401, 701))
+
+
+def test_an_episode_of_more_than_200_events_says_how_many_are_left_out():
+    finding = long_episode()
+    left_out = finding.last_line - finding.first_line + 1 - 200
+    assert f"{left_out:,} events of the episode are left out" in finding.detailed_explanation
+
+
+def test_blank_and_hostile_lines_are_events_like_others():
+    hostile = [b"", b" ", b"\x00" * 50, bytes(range(256)), b"\xff" * 9000, b"a1" * 30_000, b"\x1b[2J"]
+    raw = [hostile[n % len(hostile)] for n in range(300)]
+    detector = Detector(Parameters())
+    list(detector.feed(event_from_line(n, line, len(line), CLOCK) for n, line in enumerate(raw, 1)))
+    assert detector.windows_tested == 191
+
+
+def test_memory_does_not_grow_with_the_stream():
+    quiet = [one.text for one in events(with_foreign(1000, 500))]
+    stream = (event(quiet[n % 1000], n + 1) for n in range(200_000))
+    detector = Detector(Parameters(hop_size=10))
+    sum(1 for _ in detector.feed(islice(stream, 20_000)))
+    tracemalloc.start()
+    sum(1 for _ in detector.feed(stream))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert detector.events_seen == 200_000
+    assert peak < 3_000_000
