@@ -138,7 +138,7 @@ CONFIG_CHANGE = f"""
 """
 
 TRIGGERS = [
-    f"""
+    """
     CREATE TRIGGER audit_anomalies_update AFTER UPDATE ON anomalies
     FOR EACH ROW EXECUTE FUNCTION audit_anomaly_update()
     """,

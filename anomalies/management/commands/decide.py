@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from anomalies.models import DismissalReason
 from anomalies.transitions import MOVES, DecisionError, decide
 
 from ..filter_options import add_filter_options, filterset, given_filters
+from ..options import add_actor_option
 
 
 class Command(BaseCommand):
@@ -23,9 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("ids", nargs="*", type=UUID, metavar="ID")
         parser.add_argument("--reason", choices=DismissalReason.values, help="of a dismissal")
         parser.add_argument("--note", default="", help="added to the notes of each")
-        parser.add_argument(
-            "--by", default=getpass.getuser(), metavar="USERNAME", help="default: %(default)s"
-        )
+        add_actor_option(parser)
         parser.add_argument("--dry-run", action="store_true", help="say how many, and change nothing")
         add_filter_options(parser)
 

@@ -1,0 +1,18 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+
+
+def add_actor_option(parser: argparse.ArgumentParser) -> None:
+    """``--by``: whom the record names; whoever is logged in where nothing is said."""
+    parser.add_argument("--by", default=_login_name(), metavar="USERNAME", help="default: %(default)s")
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container's user without a name
