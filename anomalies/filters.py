@@ -24,7 +24,7 @@ WITHIN = {
 class ContainmentField(forms.CharField):
     """An object that metadata must contain: ``{"host": "db1"}``, or in short ``host=db1, service=web``."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {
+    default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": 'Write an object, {"host": "db1"}, or pairs, host=db1, service=web.',
     }
 

@@ -78,7 +78,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {role:8} {password}")
 
     def _serve(self, port: int) -> None:
-        def tell(bound: int) -> None:
+        def tell(bound: Any) -> None:
             self.stdout.write(f"Driftlock is on http://127.0.0.1:{bound}/  (Ctrl-C ends it)")
             self.stdout.flush()
 

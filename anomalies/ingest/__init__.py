@@ -1,0 +1,28 @@
+"""The only creator of anomalies: lines of JSON or a detector's findings → validated rows → COPY.
+
+Whatever makes an anomaly comes through here, so that no row is in the table that was not checked, none is
+there twice, and each has its entry in the audit log.
+"""
+
+from .detecting import LINE_BYTES, Detection, Report, timestamp_reader
+from .findings import Origin
+from .identity import content_id
+from .refusals import Reject
+from .run import BATCH_ROWS, Stopped, Summary, ingest
+from .store import RowError, store
+
+__all__ = [
+    "BATCH_ROWS",
+    "LINE_BYTES",
+    "Detection",
+    "Origin",
+    "Reject",
+    "Report",
+    "RowError",
+    "Stopped",
+    "Summary",
+    "content_id",
+    "ingest",
+    "store",
+    "timestamp_reader",
+]

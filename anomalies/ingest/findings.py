@@ -1,0 +1,85 @@
+"""A detector's findings as rows of ``anomalies``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ..detection import Finding
+from ..thresholds import Thresholds
+from .identity import content_id
+
+# The time part of the id of a finding that has no time of its own: it must not depend on when it was found.
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where findings come from: ``name`` of the source as anomalies keep it, host, stream, tags, and the
+    config and thresholds they were found with."""
+
+    name: str
+    stream_type: str
+    config_id: int
+    thresholds: Thresholds
+    host: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def row_of(finding: Finding, origin: Origin, untimed: datetime) -> dict[str, Any]:
+    """The values of one anomaly by column, JSON ones as bytes; ``untimed`` stands in for a missing time."""
+    return {
+        "id": finding_id(finding, origin),
+        "timestamp": finding.timestamp or untimed,
+        "stream_type": origin.stream_type,
+        "ncd_score": finding.ncd_score,
+        "p_value": finding.p_value,
+        "glass_box_explanation": finding.explanation,
+        "detailed_explanation": finding.detailed_explanation,
+        "compression_baseline": finding.compression_baseline,
+        "compression_window": finding.compression_window,
+        "compression_combined": finding.compression_combined,
+        "compression_ratio_change": finding.compression_ratio_change,
+        "baseline_entropy": finding.baseline_entropy,
+        "window_entropy": finding.window_entropy,
+        "entropy_change": finding.entropy_change,
+        "confidence_level": 1 - finding.p_value,
+        "is_statistically_significant": finding.p_value < origin.thresholds.p_value_threshold,
+        "baseline_data": msgspec.json.encode(finding.baseline),
+        "window_data": msgspec.json.encode(finding.window),
+        "metadata": msgspec.json.encode(_metadata(finding, origin)),
+        "tags": list(origin.tags),
+        "novelty": finding.novelty,
+    }
+
+
+def finding_id(finding: Finding, origin: Origin) -> UUID:
+    """The same for the same window of the same source, so that a file can be read again.
+
+    What comes before the first flagged window names it, and not the thresholds or the end of the episode: a
+    file that grew, or a config that was copied, finds the same anomaly again and not a second one.
+    """
+    place = (origin.stream_type, origin.host, finding.first_line, [line.text for line in finding.baseline])
+    content = hashlib.sha256(msgspec.json.encode(place)).digest()
+    return content_id(_NO_TIME if finding.timestamp is None else finding.timestamp, content)
+
+
+def _metadata(finding: Finding, origin: Origin) -> dict[str, Any]:
+    about = {
+        "detector": "driftlock",
+        "file": origin.name,
+        "host": origin.host,
+        "first_line": finding.first_line,
+        "last_line": finding.last_line,
+        "windows": finding.windows,
+        "p_value_method": finding.p_value_method,
+        "history": finding.history,
+        "config_id": origin.config_id,
+        "thresholds": asdict(origin.thresholds),
+    }
+    return {name: value for name, value in about.items() if value is not None}

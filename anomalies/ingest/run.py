@@ -1,0 +1,136 @@
+"""A stream of lines into the table, batch by batch."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db import Error as DatabaseFailure
+
+from ..audit import Actor
+from ..reading import Line, ReadError
+from .copy import Candidate, insert
+from .refusals import Misfit, Reject
+from .rows import Row, read_row
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an ingest did. Up to ``last_line_kept`` every line is in, was there already, or is rejected."""
+
+    read: int = 0
+    new: int = 0
+    known: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    last_line_kept: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Lines read per second."""
+        return self.read / self.seconds if self.seconds else 0.0
+
+
+class Stopped(Exception):
+    """An ingest that did not reach the end: the cause is its ``__cause__``, ``summary`` what was kept."""
+
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(f"stopped after line {summary.last_line_kept}")
+        self.summary = summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    rows: list[Candidate]
+    rejects: list[Reject]
+    last_line: int
+
+    @property
+    def lines(self) -> int:
+        return len(self.rows) + len(self.rejects)
+
+
+def ingest(
+    lines: Iterable[Line],
+    actor: Actor,
+    on_reject: Callable[[Reject], None],
+    *,
+    source: str,
+    batch_rows: int = BATCH_ROWS,
+    progress: Callable[[Summary], None] | None = None,
+    dry_run: bool = False,
+) -> Summary:
+    """Put the anomalies that ``lines`` hold into the table, unless their ids are there already.
+
+    A transaction takes ``batch_rows`` lines or 16 MiB; its rejects are handed over, in the order of their
+    lines, once it is committed. The audit log names ``actor``, ``source`` and a run. ``dry_run`` checks the
+    lines and leaves the database alone. Raises Stopped where the source ends early, the database fails or
+    somebody interrupts: whole batches are kept, and feeding the same lines again is safe.
+    """
+    summary = Summary()
+    started = time.monotonic()
+    context = {"source": source, "run": str(uuid.uuid4())}
+    try:
+        for batch in map(_check, _chunks(lines, batch_rows)):
+            new, refused = (0, []) if dry_run else insert(batch.rows, actor, **context)
+            rejects = sorted(batch.rejects + refused, key=lambda reject: reject.line)
+            for reject in rejects:
+                on_reject(reject)
+            _count(summary, batch, new, len(refused), dry_run)
+            summary.seconds = time.monotonic() - started
+            if progress:
+                progress(summary)
+    except (KeyboardInterrupt, ReadError, DatabaseFailure, OSError) as error:
+        summary.seconds = time.monotonic() - started
+        raise Stopped(summary) from error
+    return summary
+
+
+def _count(summary: Summary, batch: _Batch, new: int, refused: int, dry_run: bool) -> None:
+    summary.read += batch.lines
+    summary.new += new
+    summary.known += 0 if dry_run else len(batch.rows) - new - refused
+    summary.rejected += len(batch.rejects) + refused
+    summary.last_line_kept = max(summary.last_line_kept, batch.last_line)
+
+
+def _chunks(lines: Iterable[Line], batch_rows: int) -> Iterator[list[Line]]:
+    """What was read before the source turned out to be damaged is a batch too."""
+    chunk: list[Line] = []
+    size = 0
+    try:
+        for line in lines:
+            chunk.append(line)
+            size += len(line.data)
+            if len(chunk) >= batch_rows or size >= BATCH_BYTES:
+                yield chunk
+                chunk, size = [], 0
+    except ReadError:
+        yield chunk
+        raise
+    yield chunk
+
+
+def _check(lines: list[Line]) -> _Batch:
+    batch = _Batch([], [], lines[-1].number if lines else 0)
+    for line in lines:
+        if not line.data.strip():
+            continue  # a blank line is nothing
+        try:
+            batch.rows.append(Candidate(line.number, line.data, _row(line)))
+        except Misfit as error:
+            whole = line.full_length == len(line.data)
+            batch.rejects.append(Reject(line.number, error.field, error.reason, line.data, whole))
+    return batch
+
+
+def _row(line: Line) -> Row:
+    if line.full_length > len(line.data):
+        limit = f"the limit is {len(line.data):,} (DRIFTLOCK_INGEST_MAX_LINE_BYTES)"
+        raise Misfit(None, f"is {line.full_length:,} bytes long; {limit}")
+    return read_row(line.data)

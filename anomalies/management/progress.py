@@ -1,0 +1,38 @@
+"""What a long command owes its terminal: a progress bar, and an end on SIGTERM as on Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+Progress = Callable[[int, int | None], None]
+
+
+@contextmanager
+def reading_bar(off: bool = False) -> Iterator[Progress]:
+    """A bar over the bytes read, on a terminal only; called with the bytes so far and the size, if known."""
+    with tqdm(unit="B", unit_scale=True, disable=off or not sys.stderr.isatty(), leave=False) as bar:
+
+        def show(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt too, so that a service manager's stop is a clean one."""
+    try:
+        former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # not the main thread: nobody sends it signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

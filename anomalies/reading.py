@@ -1,0 +1,204 @@
+"""Lines out of a file, an archive or a pipe, in bounded memory, whatever they hold.
+
+gzip and zstd are recognised by their first bytes, so a name means nothing and a pipe may be compressed too.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import zstandard
+
+_BUFFER = 256 * 1024
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f; parallel compressors begin with one
+# A zstd block of 4 bytes can hold 128 KiB: fed so little at a time, a bomb gets no further than 8 MiB.
+_ZSTD_PIECE = 256
+_BOM = b"\xef\xbb\xbf"
+
+Progress = Callable[[int, int | None], None]
+
+
+class ReadError(Exception):
+    """The source can't be read, or not to its end; one line that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: its number from 1, its bytes without the line end, and the length in bytes of the whole.
+
+    ``full_length`` is more than ``len(data)`` where the line was longer than the reader was to keep.
+    """
+
+    number: int
+    data: bytes
+    full_length: int
+
+
+def read_lines(path: str, max_bytes: int, progress: Progress | None = None) -> Iterator[Line]:
+    """The lines of a file, or of standard input for ``-``; of a longer one the first ``max_bytes`` bytes.
+
+    A line ends with LF or CRLF; a byte order mark at the start is dropped. ``progress`` is called with the
+    bytes read so far of the file as it lies (compressed), and its size, None where that is unknown. Raises
+    ReadError where there is nothing to read, and, after the last whole line, where an archive is damaged.
+    """
+    name = "standard input" if path == "-" else path
+    number = 0
+    try:
+        with closing(_open(path, progress)) as stream:
+            for data, length in _split(stream, max_bytes):
+                number += 1
+                yield Line(number, data, length)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise ReadError(f"{name} is damaged after line {number:,}: {error}") from error
+    except OSError as error:
+        after = f" after line {number:,}" if number else ""
+        raise ReadError(f"can't read {name}{after}: {error.strerror or error}") from error
+
+
+def _split(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[bytes, int]]:
+    limit = max_bytes + 2  # with its line end, a line of max_bytes is still whole
+    line = stream.readline(limit + len(_BOM)).removeprefix(_BOM)
+    while line:
+        length, last_two = len(line), line[-2:]
+        while length >= limit and not last_two.endswith(b"\n") and (more := stream.readline(_BUFFER)):
+            length += len(more)
+            last_two = (last_two + more[-2:])[-2:]
+        whole = length - _line_end(last_two)
+        yield line[: min(max_bytes, whole)], whole
+        line = stream.readline(limit)
+
+
+def _line_end(last_two: bytes) -> int:
+    """How many bytes of these are the line's end."""
+    if last_two == b"\r\n":
+        return 2
+    return 1 if last_two.endswith(b"\n") else 0
+
+
+def _open(path: str, progress: Progress | None) -> BinaryIO:
+    source = _stdin() if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 -- closed by close()
+    raw = _Counted(source, progress)
+    head = raw.peek(4)
+    file: BinaryIO = io.BufferedReader(raw, _BUFFER)
+    if head.startswith(_GZIP):
+        return cast(BinaryIO, _Gzip(file))
+    if head == _ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
+        return io.BufferedReader(_Zstd(file), _BUFFER)
+    return file
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise OSError("it is closed")
+    return sys.stdin.buffer
+
+
+class _Gzip(gzip.GzipFile):
+    """A gzip file of one or more members that closes what it reads from."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._file = file
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
+
+
+class _Counted(io.RawIOBase):
+    """The file as it lies, telling how much of it was read. Standard input is never closed."""
+
+    def __init__(self, file: Any, progress: Progress | None) -> None:
+        self._file = file
+        self._progress = progress
+        self._size = _size(file)
+        self._done = 0
+        self._head = b""
+        self._read = getattr(file, "read1", file.read)  # as much as is there: a pipe may be slow
+
+    def readable(self) -> bool:
+        return True
+
+    def peek(self, count: int) -> bytes:
+        """The first bytes, fewer only where there are no more; they are read again afterwards."""
+        while len(self._head) < count and (more := self._read(count - len(self._head))):
+            self._head += more
+        return self._head
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head or self._read(len(buffer))
+        self._head = b""
+        buffer[: len(data)] = data
+        self._done += len(data)
+        if self._progress:
+            self._progress(self._done, self._size)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed and (sys.stdin is None or self._file is not sys.stdin.buffer):
+            self._file.close()
+        super().close()
+
+
+def _size(file: Any) -> int | None:
+    """In bytes, of what is left to read; None for a pipe."""
+    try:
+        here = file.tell()
+        end = file.seek(0, io.SEEK_END)
+        file.seek(here)
+    except (OSError, ValueError):
+        return None
+    return int(end - here)
+
+
+class _Zstd(io.RawIOBase):
+    """The frames of a zstd file, one after another; unlike the library's reader it notices a missing end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._packed = b""
+        self._unpacked = b""
+        self._inside = False  # a frame that has begun and not ended
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._unpacked and self._refill():
+            self._unpacked = self._unpack()
+        count = min(len(buffer), len(self._unpacked))
+        buffer[:count] = self._unpacked[:count]
+        self._unpacked = self._unpacked[count:]
+        return count
+
+    def _refill(self) -> bool:
+        """Have packed bytes at hand; False at the end."""
+        self._packed = self._packed or self._file.read(_ZSTD_PIECE)
+        if not self._packed and self._inside:
+            raise EOFError("the archive ends in the middle")
+        return bool(self._packed)
+
+    def _unpack(self) -> bytes:
+        """What the packed bytes at hand hold, up to the end of a frame."""
+        packed, self._packed, self._inside = self._packed, b"", True
+        unpacked = self._frame.decompress(packed)
+        if self._frame.eof:
+            self._packed, self._inside = self._frame.unused_data, False
+            self._frame = zstandard.ZstdDecompressor().decompressobj()
+        return unpacked
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
