@@ -29,14 +29,17 @@ format: ## format the code
 	$(VENV) -m ruff check --fix .
 	$(VENV) -m ruff format .
 
-bench: ## measure ingest and detection against their yardsticks; prints ratios
+bench: ## measure ingest against raw COPY of the same rows; prints ratios
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	$(VENV) benchmarks/ingest.py
-	$(VENV) benchmarks/audit.py
 
 sample: ## record samples/postgresql.log anew, faults and all (about five minutes)
 	@$(PYTHON) scripts/bootstrap.py
 	$(VENV) samples/record.py --out samples
+
+picture: ## take the README's screenshots (needs chromium)
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	DRIFTLOCK_SCREENSHOTS=docs/pictures $(VENV) -m pytest -q tests/browser/test_pictures.py
 
 requirements: ## resolve requirements*.in into the pinned requirements*.txt
 	@$(PYTHON) scripts/bootstrap.py

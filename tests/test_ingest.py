@@ -636,7 +636,7 @@ def manage(*args: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", PROGRAM, "ingest", *args], env=env, cwd=ROOT, **pipes)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_on_a_slow_pipe_keeps_whole_batches(stop):
     with manage("-", "--batch-rows", "10") as process:
@@ -657,7 +657,7 @@ def wait_until(condition) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize(
     ("args", "given", "status"),
     [

@@ -59,7 +59,9 @@ def test_an_illegal_decision_changes_nothing_and_says_why(status, action):
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_allowed_moves_are_the_legal_ones(status):
-    assert {(status, action) for action in allowed_moves(status)} == {key for key in LEGAL if key[0] == status}
+    assert {(status, action) for action in allowed_moves(status)} == {
+        key for key in LEGAL if key[0] == status
+    }
 
 
 @pytest.mark.django_db
