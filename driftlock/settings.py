@@ -7,6 +7,7 @@ is named. The README lists every variable. NAME_FILE may name a file that holds 
 
 import secrets
 from pathlib import Path
+from urllib.parse import unquote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -16,38 +17,55 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 
 
+def _text(name: str, default: str = "") -> str:
+    try:
+        return env.str(name, default=default).strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE can't be read: {error}") from error
+
+
+def _list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in _text(name, default).split(",") if part.strip()]
+
+
 def _choice(name: str, allowed: tuple[str, ...]) -> str:
-    value = env.str(name, default=allowed[0])
+    value = _text(name, allowed[0])
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}; it can be {' or '.join(allowed)}.")
     return value
 
 
 def _flag(name: str, default: bool) -> bool:
-    value = env.str(name, default=str(default)).strip().lower()
+    value = _text(name, str(default)).lower()
     if value not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
         raise ImproperlyConfigured(f"{name} is {value!r}; it can be true or false.")
     return value in {"true", "1", "yes", "on"}
 
 
 def _whole_number(name: str, default: int) -> int:
-    value = env.str(name, default=str(default))
+    value = _text(name, str(default))
     if not value.isascii() or not value.isdigit():
         raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, 0 or more.")
     return int(value)
 
 
 def _required(name: str, example: str) -> str:
-    value = env.str(name, default="")
+    value = _text(name)
     if not value:
         raise ImproperlyConfigured(f"{name} must be set in production, for example {name}={example}")
     return value
 
 
 def _database(url: str) -> dict[str, object]:
+    example = "postgres://user:password@host:5432/name"
     if url.split("://")[0] not in {"postgres", "postgresql", "psql", "pgsql"}:
-        raise ImproperlyConfigured("DATABASE_URL must look like postgres://user:password@host:5432/name")
-    return {**env.db_url_config(url), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        raise ImproperlyConfigured(f"DATABASE_URL must look like {example}")
+    try:
+        config = env.db_url_config(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"DATABASE_URL: {error}; it must look like {example}") from error
+    # A Unix socket's folder is written as libpq has it: postgres://user@%2Frun%2Fpostgresql/name
+    return {**config, "HOST": unquote(config["HOST"]), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
 PRODUCTION = _choice("DRIFTLOCK_MODE", ("development", "production")) == "production"
@@ -55,12 +73,12 @@ DEBUG = not PRODUCTION
 
 # --- Database -----------------------------------------------------------------------------------------
 
-DATA_DIR = Path(env.str("DRIFTLOCK_DATA", default=str(BASE_DIR / ".data"))).absolute()
+DATA_DIR = Path(_text("DRIFTLOCK_DATA", str(BASE_DIR / ".data"))).absolute()
 
 if PRODUCTION:
     DATABASE_URL = _required("DATABASE_URL", "postgres://driftlock:password@db.example.org:5432/driftlock")
 else:
-    DATABASE_URL = env.str("DATABASE_URL", default="")
+    DATABASE_URL = _text("DATABASE_URL")
 
 DATABASES = {
     "default": _database(DATABASE_URL)
@@ -79,15 +97,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if PRODUCTION:
     SECRET_KEY = _required("SECRET_KEY", "$(python -c 'import secrets; print(secrets.token_urlsafe(50))')")
-    ALLOWED_HOSTS = _required("DRIFTLOCK_HOSTS", "driftlock.example.org").split(",")
+    _required("DRIFTLOCK_HOSTS", "driftlock.example.org")
 else:
     # No well-known key, not even here: without one of its own a process makes one, and sessions end with it.
-    SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
-    ALLOWED_HOSTS = env.str("DRIFTLOCK_HOSTS", default="localhost,127.0.0.1,[::1]").split(",")
+    SECRET_KEY = _text("SECRET_KEY") or secrets.token_urlsafe(50)
 
-CSRF_TRUSTED_ORIGINS = [
-    origin for origin in env.str("DRIFTLOCK_TRUSTED_ORIGINS", default="").split(",") if origin
-]
+ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
 
 # --- Application --------------------------------------------------------------------------------------
 
@@ -143,14 +159,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("DRIFTLOCK_TIME_ZONE", default="UTC")
+TIME_ZONE = _text("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 
 # --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = Path(env.str("DRIFTLOCK_STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = Path(_text("DRIFTLOCK_STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

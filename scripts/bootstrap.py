@@ -36,8 +36,8 @@ def check_python():
         import venv  # noqa: F401
     except ImportError:
         fail(
-            "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv (or python%d.%d-venv)"
-            % sys.version_info[:2]
+            "Python's venv module is missing. On Debian and Ubuntu: "
+            "apt install python3-venv (or python%d.%d-venv)" % sys.version_info[:2]
         )
 
 

@@ -47,8 +47,8 @@ RECORD = """
             coalesce(nullif(current_setting('driftlock.username', true), ''), session_user),
             coalesce(nullif(current_setting('driftlock.address', true), '')::inet, inet_client_addr()),
             action, resource_type, resource_id, before, after,
-            jsonb_build_object('database_user', session_user)
-                || coalesce(nullif(current_setting('driftlock.context', true), '')::jsonb, '{}') || about
+            coalesce(nullif(current_setting('driftlock.context', true), '')::jsonb, '{}')
+                || about || jsonb_build_object('database_user', session_user)
         )
     $$
 """

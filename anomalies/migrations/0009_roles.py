@@ -27,20 +27,20 @@ ROLES = {"viewer": [SEES], "analyst": [SEES, DECIDES], "lead": [SEES, DECIDES, C
 
 
 def make_roles(apps, schema_editor):
+    database = schema_editor.connection.alias
     for role, parts in ROLES.items():
-        group, _ = apps.get_model("auth", "Group").objects.get_or_create(name=role)
+        group, _ = apps.get_model("auth", "Group").objects.using(database).get_or_create(name=role)
         for part in parts:
             for model, permissions in part.items():
-                group.permissions.add(*make_permissions(apps, model, permissions))
+                group.permissions.add(*make_permissions(apps, database, model, permissions))
 
 
-def make_permissions(apps, model, permissions):
-    content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
-        app_label="anomalies", model=model
-    )
-    Permission = apps.get_model("auth", "Permission")
+def make_permissions(apps, database, model, permissions):
+    content_types = apps.get_model("contenttypes", "ContentType").objects.using(database)
+    content_type, _ = content_types.get_or_create(app_label="anomalies", model=model)
+    permissions_there = apps.get_model("auth", "Permission").objects.using(database)
     return [
-        Permission.objects.get_or_create(
+        permissions_there.get_or_create(
             content_type=content_type, codename=codename, defaults={"name": name}
         )[0]
         for codename, name in permissions.items()

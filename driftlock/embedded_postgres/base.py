@@ -7,6 +7,8 @@ The entry in ``DATABASES`` has one key more than Django's own backend, ``EMBEDDE
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,16 +33,15 @@ def _ensure_database(address: Address, name: str) -> None:
     with psycopg.connect(maintenance, autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:
-            try:
+            # Another process may be quicker.
+            with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                pass  # another process was quicker
 
 
 class DatabaseClient(client.DatabaseClient):
     """``manage.py dbshell`` with the psql that came with the server."""
 
-    def runshell(self, parameters: list[str]) -> None:
+    def runshell(self, parameters: Iterable[str]) -> None:
         params = self.connection.get_connection_params()
         where = ["-h", params["host"], "-p", str(params["port"]), "-U", params["user"], params["dbname"]]
         subprocess.run([str(binaries() / "psql"), *where, *parameters], check=True)

@@ -21,7 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
@@ -48,7 +49,10 @@ class Identity:
     def assume(self) -> None:
         """Become this user, for good."""
         if self.pass_through:
-            _libc_call("prctl", _PR_SET_KEEPCAPS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+            # Keeps capabilities over the change of user, and lets access(2) count them: initdb asks with it
+            # whether "postgres" beside it can be run.
+            bits = _SECBIT_NO_SETUID_FIXUP
+            _libc_call("prctl", _PR_SET_SECUREBITS, *map(ctypes.c_ulong, (bits, 0, 0, 0)))
         os.setgroups([])
         os.setresgid(self.gid, self.gid, self.gid)
         os.setresuid(self.uid, self.uid, self.uid)
@@ -129,8 +133,8 @@ def _libc_call(name: str, *arguments: object) -> None:
 
 def _main() -> None:
     uid, gid, pass_through, *arguments = sys.argv[1:]
-    Identity(int(uid), int(gid), pass_through == "1").assume()
-    os.execv(arguments[0], arguments)
+    Identity(int(uid), int(gid), pass_through == "1").assume()  # noqa: S105 (a flag)
+    os.execv(arguments[0], arguments)  # noqa: S606 (that is the point)
 
 
 if __name__ == "__main__":

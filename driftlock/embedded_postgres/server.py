@@ -34,6 +34,7 @@ _SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _SOCKET_PATH_LIMIT = 103  # bytes: 107 on Linux, 103 on macOS and the BSDs
 _START_SECONDS = 300  # recovery after a crash may take its time; a server that dies is noticed at once
 _STOP_SECONDS = 60
+_ORPHANS_SECONDS = 30  # how long to wait for the last query of a server that was killed
 
 
 class EmbeddedServerError(Exception):
@@ -75,6 +76,8 @@ class EmbeddedServer:
         self.log = self.home / "server.log"
         self._parameters = dict(parameters or {})
         self._share: int | None = None
+        self._forking = threading.local()
+        self._watches_exit = False
         self._address: Address | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -82,12 +85,16 @@ class EmbeddedServer:
     def ensure_running(self) -> Address:
         """Start the server unless it runs, and hold on to it until this process ends or releases it."""
         with self._lock:
-            if self._address is not None and _accepts(self._address.socket_folder):
+            if self._address is not None and self._still_serves(self._address):
                 return self._address
             with self._starting():
                 self._take_share()
                 self._address = self._running() or self._start()
             return self._address
+
+    def _still_serves(self, address: Address) -> bool:
+        # The socket alone does not tell: children of a killed postmaster may keep it open a moment longer.
+        return _is_postmaster(address.pid, self.data) and _accepts(address.socket_folder)
 
     def release(self) -> None:
         """Let go of the server; the last process to do so stops it."""
@@ -105,34 +112,50 @@ class EmbeddedServer:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.home / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(handle)
         except OSError as error:
             raise EmbeddedServerError(
                 f"the embedded PostgreSQL can't keep its data in {self.home}: {error.strerror}. "
                 "Make the folder writable for this user, or set DATABASE_URL to a server of your own."
             ) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
     def _take_share(self) -> None:
         if self._share is None:
-            self._open_share()
+            self._share = self._open_share()
+        if not self._watches_exit:
+            self._watches_exit = True
             atexit.register(self.release)
-            os.register_at_fork(after_in_child=self._after_fork)
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._after_fork_in_child,
+            )
 
-    def _open_share(self) -> None:
-        self._share = os.open(self.home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._share, fcntl.LOCK_SH)
+    def _open_share(self) -> int:
+        share = os.open(self.home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(share, fcntl.LOCK_SH)
+        return share
 
-    def _after_fork(self) -> None:
-        # The lock belongs to the open file, which a forked child shares with its parent: each needs its own.
+    # The lock belongs to the open file, which a forked child has in common with its parent, so each needs
+    # its own. The child's is taken before the fork: its parent may end before the child runs at all.
+
+    def _before_fork(self) -> None:
+        self._forking.share = None if self._share is None else self._open_share()
+
+    def _after_fork_in_parent(self) -> None:
+        if self._forking.share is not None:
+            os.close(self._forking.share)
+
+    def _after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
         self._process = None
         if self._share is not None:
             os.close(self._share)
-            self._open_share()
+        self._share = self._forking.share
 
     def _is_last_user(self) -> bool:
         assert self._share is not None
@@ -156,11 +179,11 @@ class EmbeddedServer:
         raise EmbeddedServerError(f"the embedded PostgreSQL does not answer; its log is {self.log}")
 
     def _forget_dead_server(self, status: _PidFile | None) -> None:
-        """Clear away what a killed server left: its pid file names a process that is somebody else now."""
-        if status is None:
-            return
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
-        _remove_temporary_socket_folder(status.socket_folder, self.data)
+        """Clear away what a killed server left: its pid file names somebody else now, or nobody at all."""
+        for name in ("postmaster.pid", f"{_SOCKET_NAME}.lock"):
+            (self.data / name).unlink(missing_ok=True)
+        if status is not None:
+            _remove_temporary_socket_folder(status.socket_folder, self.data)
 
     def _start(self) -> Address:
         identity = choose_identity(self.data, self.home.parent, [binaries() / "postgres", self.home])
@@ -168,9 +191,28 @@ class EmbeddedServer:
             self._create_cluster(identity)
         socket_folder = self._socket_folder(identity)
         command = [str(binaries() / "postgres"), "-D", str(self.data), *self._settings(socket_folder)]
-        with self._open_log() as log:
+        try:
+            return self._launch_after_orphans(identity.command(command) if identity else command)
+        except EmbeddedServerError:
+            _remove_temporary_socket_folder(socket_folder, self.data)
+            raise
+
+    def _launch_after_orphans(self, command: list[str]) -> Address:
+        """Launch the server, once the last query of a killed one has ended: until then none can start."""
+        deadline = time.monotonic() + _ORPHANS_SECONDS
+        while True:
+            try:
+                return self._launch(command)
+            except EmbeddedServerError as error:
+                if "pre-existing shared memory block" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _launch(self, command: list[str]) -> Address:
+        with self.log.open("ab") as log:
+            said_before = log.tell()
             self._process = subprocess.Popen(
-                identity.command(command) if identity else command,
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -178,7 +220,7 @@ class EmbeddedServer:
                 cwd=self.home,
                 start_new_session=True,  # Ctrl-C in a terminal is for us, not for the server
             )
-        return self._wait_until_ready(self._process)
+        return self._wait_until_ready(self._process, said_before)
 
     def _settings(self, socket_folder: str) -> list[str]:
         quoted = socket_folder.replace('"', '""')
@@ -191,25 +233,22 @@ class EmbeddedServer:
         }
         return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
-    def _open_log(self) -> contextlib.AbstractContextManager[object]:
-        return self.log.open("ab")
-
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> Address:
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], said_before: int) -> Address:
         deadline = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             status = _read_pid_file(self.data)
             if status and status.pid == process.pid and status.ready and _accepts(status.socket_folder):
                 return Address(status.socket_folder, status.pid)
             time.sleep(0.02)
-        raise EmbeddedServerError(
-            f"the embedded PostgreSQL did not start: {_last_line(self.log)} (whole log: {self.log})"
-        )
+        reason = _last_line(self.log, said_before)
+        raise EmbeddedServerError(f"the embedded PostgreSQL did not start: {reason} (whole log: {self.log})")
 
     def _create_cluster(self, identity: Identity | None) -> None:
-        """initdb into a folder beside, renamed when whole: an interrupted one is never taken for a cluster."""
-        unfinished = self.home / "postgres.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
+        """initdb into a folder beside, renamed when whole: half of a cluster is never taken for one."""
+        for leftover in self.home.glob("postgres.unfinished*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # Never the same name twice: the initdb of a killed process may still be writing to the leftover.
+        unfinished = Path(tempfile.mkdtemp(prefix="postgres.unfinished-", dir=self.home))
         if identity:
             os.chown(unfinished, identity.uid, identity.gid)
         command = [
@@ -251,13 +290,13 @@ class EmbeddedServer:
         status = _read_pid_file(self.data)
         if status is None or not _is_postmaster(status.pid, self.data):
             return
-        postmaster = psutil.Process(status.pid)
-        os.kill(status.pid, signal.SIGINT)  # "fast shutdown": roll back, disconnect, checkpoint
-        try:
-            self._process.wait(_STOP_SECONDS) if self._process else postmaster.wait(_STOP_SECONDS)
-        except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
-            os.kill(status.pid, signal.SIGQUIT)  # the next start recovers from the log
-        self._process = None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(status.pid, signal.SIGINT)  # "fast shutdown": roll back, disconnect, checkpoint
+            if not _ends(status.pid, self.data):
+                os.kill(status.pid, signal.SIGQUIT)  # the next start recovers from the log
+        if self._process is not None:
+            self._process.poll()
+            self._process = None
         _remove_temporary_socket_folder(status.socket_folder, self.data)
 
 
@@ -293,6 +332,16 @@ def _is_postmaster(pid: int, data: Path) -> bool:
         return False
 
 
+def _ends(pid: int, data: Path) -> bool:
+    """Wait for a postmaster's end; one that nobody reaps (a container's first process may not) has ended."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _is_postmaster(pid, data):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
 def _accepts(socket_folder: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
@@ -310,7 +359,7 @@ def _remove_temporary_socket_folder(socket_folder: str, data: Path) -> None:
 def _short_temporary_folder() -> str:
     # The random part of a name that mkdtemp makes has 8 characters.
     longest = len(os.fsencode(f"{tempfile.gettempdir()}/driftlock-12345678/{_SOCKET_NAME}"))
-    return tempfile.gettempdir() if longest <= _SOCKET_PATH_LIMIT else "/tmp"
+    return tempfile.gettempdir() if longest <= _SOCKET_PATH_LIMIT else "/tmp"  # noqa: S108
 
 
 def _environment() -> dict[str, str]:
@@ -319,9 +368,11 @@ def _environment() -> dict[str, str]:
     return {**inherited, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _last_line(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = log.read_text(errors="replace").strip().splitlines()
+def _last_line(log: Path, said_before: int) -> str:
+    """The line that tells most of what was logged after the first ``said_before`` bytes."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(said_before)
+        lines = file.read().decode(errors="replace").strip().splitlines()
         telling = [line for line in lines if "FATAL" in line or "PANIC" in line] or lines
         if telling:
             return telling[-1]

@@ -30,7 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="default: 8000")
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+        # Both end it alike; a shell starts a background job with Ctrl-C ignored, and that is undone here.
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, signal.default_int_handler)
         try:
             self._check_port(port)
             self._prepare()
