@@ -45,7 +45,9 @@ RECORD = """
             (username, ip_address, action, resource_type, resource_id, old_values, new_values, metadata)
         VALUES (
             coalesce(nullif(current_setting('driftlock.username', true), ''), session_user),
-            coalesce(nullif(current_setting('driftlock.address', true), '')::inet, inet_client_addr()),
+            CASE WHEN nullif(current_setting('driftlock.username', true), '') IS NULL
+                THEN inet_client_addr()
+                ELSE nullif(current_setting('driftlock.address', true), '')::inet END,
             action, resource_type, resource_id, before, after,
             coalesce(nullif(current_setting('driftlock.context', true), '')::jsonb, '{}')
                 || about || jsonb_build_object('database_user', session_user)
