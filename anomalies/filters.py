@@ -101,9 +101,11 @@ class AnomalyFilter(df.FilterSet):
     """
 
     q = df.CharFilter(method="search", label="Text", help_text="Words in explanation or notes")
-    status = df.MultipleChoiceFilter(choices=Status.choices, widget=forms.CheckboxSelectMultiple)
+    status = df.MultipleChoiceFilter(
+        choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple
+    )
     stream = df.MultipleChoiceFilter(
-        field_name="stream_type", choices=Stream.choices, widget=forms.CheckboxSelectMultiple
+        field_name="stream_type", choices=Stream.choices, distinct=False, widget=forms.CheckboxSelectMultiple
     )
     significant = df.BooleanFilter(
         field_name="is_statistically_significant",

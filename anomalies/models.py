@@ -261,7 +261,7 @@ class AuditLog(models.Model):
     class Meta:
         db_table = "audit_log"
         verbose_name = "audit entry"
-        verbose_name_plural = "audit log"
+        verbose_name_plural = "audit entries"
         default_permissions = ("view",)
         indexes: ClassVar = [
             models.Index(fields=["-timestamp"], name="idx_audit_log_timestamp"),

@@ -11,9 +11,14 @@ from django.db.models import Aggregate, Avg, Count, DurationField, F, Q, QuerySe
 from django.db.models.functions import Coalesce
 from django.utils.dateparse import parse_datetime
 
+from . import jsonb
 from .models import Anomaly, PerformanceMetric, Status
 
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
+
+
+# What a run of our detector leaves; others may write metrics of that name in another form.
+_TOLD = {"run", "stream_type", "windows_tested", "windows_flagged", "p_value_threshold", "first_timestamp"}
 
 
 class Percentile(Aggregate):
@@ -131,8 +136,9 @@ def _runs() -> list[dict[str, Any]]:
     """What detectors did. A file that grew is read again from its start: of its runs the longest counts."""
     metrics = PerformanceMetric.objects.filter(metric_type=DETECTION, success=True)
     latest: dict[str, dict[str, Any]] = {}
-    for about in metrics.order_by("id").values_list("metadata", flat=True):
-        if isinstance(about, dict) and {"run", "stream_type", "windows_tested"} <= about.keys():
+    for metric in jsonb.as_text(metrics, ["metadata"]).order_by("id"):
+        about = jsonb.object_of(metric.metadata_text)
+        if about.keys() >= _TOLD:
             former = latest.get(about["run"])
             if former is None or former["windows_tested"] <= about["windows_tested"]:
                 latest[about["run"]] = about

@@ -13,6 +13,9 @@ if not os.environ.get("DATABASE_URL"):
     # The commands that tests start as processes of their own find the same server through the environment.
     os.environ["DRIFTLOCK_DATA"] = tempfile.mkdtemp(prefix="driftlock-test-")
     atexit.register(shutil.rmtree, os.environ["DRIFTLOCK_DATA"], ignore_errors=True)
+# WhiteNoise warns where the folder is missing; nothing is collected in it.
+os.environ["DRIFTLOCK_STATIC_ROOT"] = tempfile.mkdtemp(prefix="driftlock-test-")
+atexit.register(shutil.rmtree, os.environ["DRIFTLOCK_STATIC_ROOT"], ignore_errors=True)
 
 from driftlock.settings import *  # noqa: E402, F403
 from driftlock.settings import DATABASES  # noqa: E402

@@ -37,7 +37,8 @@ def test_an_anomaly_is_decided_by_its_id():
 def test_the_record_names_who_and_the_command():
     anomaly = make_anomaly()
     decide("acknowledge", str(anomaly.pk), "--by", "op", "--note", "seen in the logs")
-    assert [(entry.username, entry.note) for entry in history(anomaly.pk)][0] == ("op", "seen in the logs")
+    entry = history(anomaly.pk)[0]
+    assert (entry.username, entry.note) == ("op", "seen in the logs")
 
 
 def test_all_that_a_filter_names_are_decided():

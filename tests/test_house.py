@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit fields filters ingest models permissions reading stats terminal thresholds transitions".split()
+    "audit fields filters ingest jsonb models permissions "
+    "reading stats terminal thresholds transitions".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -28,14 +29,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": set(),
     "detection": set(),
     "fields": set(),
+    "jsonb": set(),
     "permissions": set(),
     "reading": set(),
     "terminal": set(),
     "querysets": set(),
     "models": {"fields", "querysets"},
     "filters": {"models", "querysets"},
-    "stats": {"models", "querysets"},
-    "audit": {"models"},
+    "stats": {"jsonb", "models", "querysets"},
+    "audit": {"jsonb", "models"},
     "thresholds": {"audit", "fields", "models"},
     "transitions": {"audit", "fields", "models"},
     "ingest": {"audit", "detection", "models", "reading", "stats", "thresholds"},

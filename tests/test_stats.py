@@ -165,6 +165,6 @@ def test_a_filter_that_cuts_runs_leaves_chance_out():
 
 
 def test_a_wrong_filter_is_named_with_its_option():
-    with pytest.raises(CommandError, match="--ncd-min: .*less than or equal to 1") as caught:
+    with pytest.raises(CommandError, match=r"--ncd-min: .*less than or equal to 1") as caught:
         stats("--ncd-min", "7")
     assert caught.value.returncode == 2

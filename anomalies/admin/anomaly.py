@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from .. import permissions
+from .. import jsonb, permissions
 from ..audit import history
 from ..models import Anomaly
 from ..querysets import AnomalyQuerySet
@@ -24,8 +24,6 @@ from .decisions import BULK_LIMIT, ConfirmationForm, DecisionForm, as_seen, deci
 from .page import figures
 from .records import ReadOnlyAdmin
 from .request import actor_of
-
-JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 
 
 @admin.register(Anomaly)
@@ -40,10 +38,8 @@ class AnomalyAdmin(ReadOnlyAdmin):
     search_help_text = 'Words in explanation or notes; "in quotes" as they stand, -without this one'
     ordering = ("-timestamp", "-id")
     paginator = CappedPaginator
+    json_columns = ("baseline_data", "window_data", "metadata")
     actions = ("acknowledge", "dismiss", "investigate", "reopen")
-
-    class Media:
-        css: ClassVar = {"all": ("anomalies/desk.css",)}
 
     # --- Who may -----------------------------------------------------------------------------------
 
@@ -92,7 +88,9 @@ class AnomalyAdmin(ReadOnlyAdmin):
         return show.tag_marks(anomaly.tags)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"zone": show.zone_name(), "title": "Anomalies", **(extra_context or {})})
+        return super().changelist_view(
+            request, {"zone": show.zone_name(), "title": "Anomalies", **(extra_context or {})}
+        )
 
     # --- Decisions about many ----------------------------------------------------------------------
 
@@ -158,7 +156,6 @@ class AnomalyAdmin(ReadOnlyAdmin):
             "sample": [(a, show.first_line(a.headline)) for a in queryset[:10]],  # type: ignore[attr-defined]
             "selected": request.POST.getlist("_selected_action"),
             "select_across": request.POST.get("select_across", "0"),
-            "media": self.media,
         }
         return TemplateResponse(request, "admin/anomalies/anomaly/confirm_decision.html", context)
 
@@ -176,7 +173,10 @@ class AnomalyAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         anomaly = self._whole(request, object_id)
         if anomaly is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            self.message_user(
+                request, f"There is no anomaly {show.visible(object_id, 60)}.", messages.WARNING
+            )
+            return redirect("admin:anomalies_anomaly_changelist")
         action = request.POST.get("action", "")
         if request.method != "POST":
             return self._page(request, anomaly, DecisionForm(action=""))
@@ -188,10 +188,8 @@ class AnomalyAdmin(ReadOnlyAdmin):
         return self._page(request, anomaly, form)
 
     def _whole(self, request: HttpRequest, object_id: str) -> Any:
-        """The anomaly with its JSON as text: Python's parser has limits that jsonb has not."""
-        texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
         try:
-            return Anomaly.objects.defer(*JSON_COLUMNS).annotate(**texts).filter(pk=object_id).first()
+            return jsonb.as_text(Anomaly.objects.all(), self.json_columns).filter(pk=object_id).first()
         except ValidationError:
             return None
 
@@ -229,6 +227,5 @@ class AnomalyAdmin(ReadOnlyAdmin):
             "may_decide": self.has_decide_permission(request),
             "zone": show.zone_name(),
             "preserved_filters": self.get_preserved_filters(request),
-            "media": self.media,
         }
         return TemplateResponse(request, "admin/anomalies/anomaly/page.html", context)

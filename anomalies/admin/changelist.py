@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ..filters import AnomalyFilter
@@ -24,8 +25,8 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         """The number of rows, COUNTED + 1 where there are more."""
-        beginning = self.object_list.order_by().values("pk")[: COUNTED + 1]  # type: ignore[union-attr]
-        return beginning.count()
+        rows: QuerySet = self.object_list  # type: ignore[assignment]
+        return rows.order_by().values("pk")[: COUNTED + 1].count()
 
     @property
     def is_capped(self) -> bool:
@@ -48,9 +49,18 @@ class AnomalyChangeList(ChangeList):
         queryset = self.filterset.qs
         unknown = set(request.GET) - set(self.filterset.filters) - _FRAME
         if unknown:
-            messages.error(request, f"There is no filter {', '.join(sorted(unknown))}; nothing is shown.")
             queryset = queryset.none()
+        if request.method == "GET":  # an action asks for the same rows again
+            self._say_what_is_not_understood(request, unknown)
         return queryset.order_by(*self.get_ordering(request, queryset))
+
+    def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
+        if unknown:
+            messages.error(request, f"There is no filter {', '.join(sorted(unknown))}; nothing is shown.")
+        form = self.filterset.form
+        if form.errors:
+            labels = ", ".join(str(form[name].label) for name in form.errors)
+            messages.error(request, f"The filter is not understood ({labels}); nothing is shown.")
 
     def _without_filters(self, request: HttpRequest) -> str:
         kept = request.GET.copy()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import JSONField, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -18,6 +19,25 @@ from ..models import DetectionConfig
 from ..thresholds import activate
 from . import presentation as show
 from .request import actor_of
+
+
+class BoundedJSONField(forms.JSONField):
+    """A JSON field that refuses what Python can't parse (too deep, a number of 5,000 digits) in words."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(
+                self.error_messages["invalid"], code="invalid", params={"value": value}
+            ) from error
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was typed, shown again."""
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            return forms.fields.InvalidJSONInput(data)
 
 
 @admin.register(DetectionConfig)
@@ -43,6 +63,7 @@ class DetectionConfigAdmin(admin.ModelAdmin):
         "stream_overrides",
         "notes",
     )
+    formfield_overrides: ClassVar = {JSONField: {"form_class": BoundedJSONField}}
     actions = ("make_active",)
     change_form_template = "admin/anomalies/detectionconfig/change_form.html"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from .. import jsonb
 from ..models import Anomaly
 from ..thresholds import ThresholdsError, active_config, thresholds_for
 from . import presentation as show
@@ -51,11 +51,8 @@ def _thresholds(anomaly: Any) -> tuple[dict[str, Any], str]:
 
 
 def _kept_by_the_detector(metadata_text: str | None) -> dict[str, Any]:
-    try:
-        metadata = json.loads(metadata_text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    thresholds = metadata.get("thresholds") if isinstance(metadata, dict) else None
+    metadata = jsonb.object_of(metadata_text)
+    thresholds = metadata.get("thresholds")
     if not isinstance(thresholds, dict):
         return {}
     return {**thresholds, "config_id": metadata.get("config_id")}

@@ -163,8 +163,6 @@ def pretty_json(raw: str | None) -> str:
         return visible(raw, 20_000)
 
 
-def json_block(value: Any) -> SafeString | str:
-    """A JSON value as indented text."""
-    if value is None:
-        return "–"
-    return format_html('<pre class="json">{}</pre>', visible(json.dumps(value, indent=2, ensure_ascii=False)))
+def json_block(raw: str | None) -> SafeString | str:
+    """A jsonb column's text as a block of its own; a dash for none."""
+    return "–" if raw is None else format_html('<pre class="json">{}</pre>', pretty_json(raw))

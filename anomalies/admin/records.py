@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from .. import jsonb
 from ..models import AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
 from . import presentation as show
 from .changelist import CappedPaginator
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """A table that is looked at."""
+    """A table that is looked at; its ``json_columns`` are read as text."""
 
-    actions = None
+    json_columns: tuple[str, ...] = ()
+    actions: Sequence[str] | None = None
     paginator = CappedPaginator
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return jsonb.as_text(super().get_queryset(request), self.json_columns)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -108,6 +114,8 @@ class PerformanceMetricAdmin(ReadOnlyAdmin):
     list_filter = ("success",)
     show_facets = admin.ShowFacets.NEVER
     ordering = ("-timestamp", "-id")
+    json_columns = ("metadata",)
+    fields = ("when", "metric_type", "where", "duration_ms", "success", "message", "about")
 
     @admin.display(description="When", ordering="timestamp")
     def when(self, row: PerformanceMetric) -> str:
@@ -121,6 +129,14 @@ class PerformanceMetricAdmin(ReadOnlyAdmin):
     def error(self, row: PerformanceMetric) -> str:
         return show.visible(row.error_message or "", 160)
 
+    @admin.display(description="Error")
+    def message(self, row: PerformanceMetric) -> str:
+        return show.visible(row.error_message or "–", 20_000)
+
+    @admin.display(description="About")
+    def about(self, row: Any) -> SafeString | str:
+        return show.json_block(row.metadata_text)
+
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ReadOnlyAdmin):
@@ -130,7 +146,8 @@ class AuditLogAdmin(ReadOnlyAdmin):
     list_filter = ("resource_type",)
     show_facets = admin.ShowFacets.NEVER
     ordering = ("-timestamp", "-id")
-    fields = ("timestamp", "who", "ip_address", "action", "resource", "before", "after", "about")
+    json_columns = ("old_values", "new_values", "metadata")
+    fields = ("when", "who", "ip_address", "action", "resource", "before", "after", "about")
 
     @admin.display(description="When", ordering="timestamp")
     def when(self, row: AuditLog) -> str:
@@ -141,25 +158,25 @@ class AuditLogAdmin(ReadOnlyAdmin):
         return show.visible(row.username, 120)
 
     @admin.display(description="What")
-    def resource(self, row: AuditLog) -> str | SafeString:
+    def resource(self, row: Any) -> str | SafeString:
         if row.resource_type != "anomaly" or row.resource_id is None:
-            return f"{row.resource_type} {(row.metadata or {}).get('id', '')}".strip()
+            return f"{row.resource_type} {jsonb.object_of(row.metadata_text).get('id', '')}".strip()
         url = reverse("admin:anomalies_anomaly_change", args=[row.resource_id])
         return format_html('<a href="{}">anomaly {}…</a>', url, str(row.resource_id)[:8])
 
     @admin.display(description="Changed")
-    def changed(self, row: AuditLog) -> str:
-        rows = (row.metadata or {}).get("rows")
-        return f"{rows} rows" if rows else ", ".join(sorted(row.new_values or {}))
+    def changed(self, row: Any) -> str:
+        rows = jsonb.object_of(row.metadata_text).get("rows")
+        return f"{rows} rows" if rows else ", ".join(sorted(jsonb.object_of(row.new_values_text)))
 
     @admin.display(description="Before")
-    def before(self, row: AuditLog) -> SafeString:
-        return show.json_block(row.old_values)
+    def before(self, row: Any) -> SafeString | str:
+        return show.json_block(row.old_values_text)
 
     @admin.display(description="After")
-    def after(self, row: AuditLog) -> SafeString:
-        return show.json_block(row.new_values)
+    def after(self, row: Any) -> SafeString | str:
+        return show.json_block(row.new_values_text)
 
     @admin.display(description="About")
-    def about(self, row: AuditLog) -> SafeString:
-        return show.json_block(row.metadata)
+    def about(self, row: Any) -> SafeString | str:
+        return show.json_block(row.metadata_text)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from .. import jsonb
 from ..models import AuditLog, DismissalReason
 
 # Told by the entry's own columns, so not told again as "changes".
@@ -49,11 +50,13 @@ class Entry:
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:
     """What happened to an anomaly, newest first, at most ``limit`` entries."""
     entries = AuditLog.objects.filter(resource_type="anomaly", resource_id=anomaly_id)
-    return [_entry(row) for row in entries.order_by("-timestamp", "-id")[:limit]]
+    told = jsonb.as_text(entries, ("old_values", "new_values", "metadata"))
+    return [_entry(row) for row in told.order_by("-timestamp", "-id")[:limit]]
 
 
-def _entry(row: AuditLog) -> Entry:
-    old, new, about = row.old_values or {}, row.new_values or {}, row.metadata or {}
+def _entry(row: Any) -> Entry:
+    old, new = jsonb.object_of(row.old_values_text), jsonb.object_of(row.new_values_text)
+    about = jsonb.object_of(row.metadata_text)
     return Entry(
         when=row.timestamp,
         username=row.username,

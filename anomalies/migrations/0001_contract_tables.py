@@ -275,7 +275,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "audit entry",
-                "verbose_name_plural": "audit log",
+                "verbose_name_plural": "audit entries",
                 "db_table": "audit_log",
                 "default_permissions": ("view",),
                 "indexes": [
