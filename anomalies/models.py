@@ -95,7 +95,9 @@ class Anomaly(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
     # Ours
     novelty = models.FloatField(
-        null=True, blank=True, help_text="(C(baseline + window) - C(baseline)) / C(window); about 0 to 1."
+        null=True,
+        blank=True,
+        help_text="0 to 1: the share of the newest line that its stream had not shown in that place.",
     )
     dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
     investigating_by = models.CharField(max_length=255, null=True, blank=True)

@@ -33,7 +33,7 @@ _CLOCK = TimestampReader(datetime(2026, 1, 1, tzinfo=UTC))
 _LABEL = re.compile(rb"(-|[A-Z]{4,}) (?=\d{10} )")
 _EVERY, _FIRST = 150, 400
 _RUNS = (1, 3, 10)
-_REMEMBERED = 100 + 10 + 500  # events: what came earlier has no influence on a window
+_REMEMBERED = 100 + 10 + 500  # events before an incident: enough for a full history of p-values
 _COLD_START = 100 + 10 + 99  # events until the history is long enough
 
 
@@ -149,7 +149,7 @@ def _trial(lines: Sequence[bytes], foreign: Sequence[bytes], place: int, run: in
 
 def _oddest(finding: Finding) -> int:
     """The line that the headline names first."""
-    match = re.search(r"(?:Line|Lines|most of all) ([\d,]*\d)", finding.explanation)
+    match = re.search(r"\(line ([\d,]*\d)[;)]", finding.explanation)
     assert match, finding.explanation
     return int(match.group(1).replace(",", ""))
 

@@ -62,13 +62,18 @@ def _held_against(anomaly: Anomaly, ncd: Any, p: Any) -> list[Figure]:
     """A detector of ours gates on novelty; of a row without one the NCD is held against the threshold."""
     gate_on_ncd = ncd if anomaly.novelty is None else None
     return [
-        _at_least("Novelty", anomaly.novelty, ncd, "share of the window that the baseline does not explain"),
+        _at_least(
+            "Novelty",
+            anomaly.novelty,
+            ncd,
+            "share of the newest line that its stream had not shown in that place",
+        ),
         Figure(
             "p-value",
             show.p_value(anomaly.p_value),
             f"< {p:g}" if _is_number(p) else "",
             _verdict(anomaly.p_value, p, _is_number(p) and anomaly.p_value < p),
-            "how often a window of this stream is at least as new by chance",
+            "how often a window of this stream holds as much that is new",
         ),
         _at_least(
             "NCD", anomaly.ncd_score, gate_on_ncd, "normalized compression distance, baseline to window"

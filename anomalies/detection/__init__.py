@@ -4,8 +4,9 @@ The rule of this room: no Django, no database, no clock, no randomness, and no i
 and zstandard. The same events give the same findings, anywhere, so that whoever doubts one can run it again.
 
 One module per stage: `events` (with `timestamps`) makes a line safe to show, `normalising` masks what varies,
-`compression` measures a window against its baseline, `significance` says how rare that is in its stream,
-`surprise` which line it is, `episodes` merges what belongs together, `explaining` puts it into words,
+`surprise` gives code lengths, `memory` says what is news to the stream, `significance` how rare that is,
+`compression` measures a window against its baseline, `episodes` merges what belongs together and names the
+odd lines, `explaining` puts it into words,
 `findings` is what leaves, and `detector` leads from one to the next. Why these and not others, with the
 measurements: docs/detection.md.
 """

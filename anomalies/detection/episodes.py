@@ -6,6 +6,7 @@ from datetime import datetime
 
 from .compression import Figures
 from .events import Event
+from .memory import News
 from .significance import Significance
 from .surprise import Reader, Surprise
 
@@ -16,20 +17,26 @@ KEPT = 200  # lines of an episode, so that one which never ends stays in bounds
 class Line:
     """An event as the detector carries it.
 
-    `normal` is its normalised text, `known_time` its timestamp or, where it has none, the last one before it.
+    `normal` is its normalised text, `known_time` its timestamp or, where it has none, the last one before it,
+    `news` how new it was to the stream when it came.
     """
 
     event: Event
     normal: str
     known_time: datetime | None
+    news: News
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A flagged window: the position in the stream (from 1) of its first event, its lines and its figures."""
+    """A flagged window: the position in the stream (from 1) of its first event, its lines and its figures.
+
+    `newest` is the line of the greatest weight, which the window is judged by.
+    """
 
     start: int
     lines: Sequence[Line]
+    newest: Line
     figures: Figures
     significance: Significance
 
@@ -56,17 +63,23 @@ class Read:
 class Episode:
     """Flagged windows in the order of the stream, each touching or overlapping what came before it.
 
+    `peak` gives the figures, `rarest` the p-value: the least one, for each window is ranked among the ones
+    before it, and a late one among its own episode's.
+
     Every line is read once, given the baseline before the first window. The model learns nothing on the way,
-    so the tenth odd line is as odd as the first.
+    so the tenth odd line is as odd as the first. What is dear beside a hundred events may be old to the
+    stream: a line is odd when it is dear and was news, or repeats one that was.
     """
 
     def __init__(self, baseline: Sequence[Line], window: Window) -> None:
         self.baseline = baseline
         self.peak = window
+        self.rarest = window.significance
         self.windows = 0
         self.events = 0
         self.odd_events = 0
         self._first_odd: Read | None = None
+        self._odd_texts: set[str] = set()
         self._reads: list[Read] = []
         self._reader = Reader([line.normal for line in baseline])
         self._end = window.start - 1
@@ -90,9 +103,9 @@ class Episode:
     def add(self, window: Window) -> None:
         """Take in the next flagged window, which the episode must reach."""
         self.windows += 1
-        if _height(window) > _height(self.peak):
-            self.peak = window
-        self._read(window.lines[self._end + 1 - window.start :])
+        self.peak = max(self.peak, window, key=_height)
+        self.rarest = min(self.rarest, window.significance, key=lambda found: found.p_value)
+        self._read(window.lines[self._end + 1 - window.start :], window.newest)
         self._end = window.end
         self._last_number = window.lines[-1].event.number
 
@@ -110,18 +123,24 @@ class Episode:
         """Return the episode's first odd line, even where 200 odder ones took its place in `kept`."""
         return self._first_odd or next(read for read in kept if read.odd)
 
-    def _read(self, lines: Sequence[Line]) -> None:
+    def _read(self, lines: Sequence[Line], newest: Line) -> None:
         for line in lines:
             surprise = self._reader.read(line.normal)
-            read = Read(line, surprise, self._reader.finds_odd(surprise))
+            read = Read(line, surprise, line is newest or self._is_odd(line, surprise))
             self._reads.append(read)
             self.events += 1
             self.odd_events += read.odd
-            if read.odd and self._first_odd is None:
-                self._first_odd = read
+            if read.odd:
+                self._first_odd = self._first_odd or read
+                self._odd_texts.add(line.normal)
         if len(self._reads) > 2 * KEPT:
             self._reads = sorted(self._reads, key=lambda read: read.rank)[:KEPT]
 
+    def _is_odd(self, line: Line, surprise: Surprise) -> bool:
+        was_news = line.news.share > 0 or line.normal in self._odd_texts
+        return was_news and self._reader.finds_odd(surprise)
+
 
 def _height(window: Window) -> tuple[float, float]:
-    return window.figures.novelty, -window.significance.p_value
+    # Every window over the newest line has its weight; the one that holds most else that is new is shown.
+    return window.newest.news.weight, window.figures.novelty

@@ -1,12 +1,16 @@
 """Say in plain words what was found: the glass box."""
 
+import re
 from collections.abc import Sequence
 
 from .episodes import Episode, Read
+from .memory import MEMORY_SIZE
 from .parameters import Parameters
 from .significance import Significance
 
 _QUOTED = 160  # characters of a line
+# Words with a digit in them, and a zone: what most logs begin a line with.
+_PREAMBLE = re.compile(r"^(?:\S*\d\S*\s+|(?:UTC|GMT|Z)\s+)+")
 _NAMED = 3  # lines in the headline
 
 
@@ -18,14 +22,14 @@ def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters) -> s
             _headline(episode, odd),
             *[f"Line {_number(read)} costs {_cost(read)}: {_quote(read)}" for read in odd],
             _novelty(episode, parameters),
-            _p_value(episode.peak.significance, parameters),
+            _p_value(episode.rarest, parameters),
         ]
     )
 
 
 def explain_in_detail(episode: Episode, kept: Sequence[Read]) -> str:
     """Return where every figure comes from, what was left out, and what the figures cannot say."""
-    figures, significance = episode.peak.figures, episode.peak.significance
+    figures, significance = episode.peak.figures, episode.rarest
     peak = episode.peak.lines
     left_out = episode.events - len(kept)
     sentences = [
@@ -37,8 +41,9 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read]) -> str:
         f"Compressed by zstandard, level 3, the baseline takes {figures.baseline_ratio:.1%} of its size, the "
         f"window {figures.window_ratio:.1%}, both together {figures.combined_ratio:.1%}.",
         f"The window holds {figures.window_entropy:.2f} bits per byte, the baseline "
-        f"{figures.baseline_entropy:.2f}. NCD is {figures.ncd:.2f}; it is high wherever a baseline is much "
-        "longer than the window, so windows are judged by novelty.",
+        f"{figures.baseline_entropy:.2f}. NCD is {figures.ncd:.2f}, and after the baseline the whole window "
+        f"costs {figures.novelty:.0%} of what it costs alone. Neither is what it was judged by: NCD is high "
+        "wherever a baseline is much longer than the window, and one new line is lost among nine known ones.",
         "A line's bits are its code length for a reader who knows the baseline: words seen in the same "
         "place cost little, unknown words are spelled out. "
         f"The {len(episode.baseline):,} events before line {episode.first_line:,} are that baseline.",
@@ -53,23 +58,27 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read]) -> str:
 
 
 def _headline(episode: Episode, odd: Sequence[Read]) -> str:
+    """What happened comes first: a list shows the beginning of it, and has a column of its own for times."""
     oddest = sorted(odd, key=lambda read: read.rank)[:_NAMED]
-    numbers = ", ".join(_number(read) for read in oddest)
-    span = f"lines {episode.first_line:,}–{episode.last_line:,}"
-    if len(odd) == 1:
-        return f"Line {numbers} stands out in {span}: {_quote(oddest[0])}"
-    lead = (
-        f"Lines {numbers}" if len(odd) <= _NAMED else f"{episode.odd_events:,} lines, most of all {numbers},"
-    )
-    return f"{lead} stand out in {span}: {_quote(oddest[0])}"
+    others = [_number(read) for read in oddest[1:]]
+    more = episode.odd_events - len(oddest)
+    also = f"; also odd: {', '.join(others)}" if others else ""
+    also += f" and {more:,} more" if more > 0 else ""
+    return f"{_message(oddest[0])} (line {_number(oddest[0])}{also})"
+
+
+def _message(read: Read) -> str:
+    """A line without the times and numbers that it begins with, where more than those is left."""
+    text = _quote(read)
+    return _PREAMBLE.sub("", text) or text
 
 
 def _novelty(episode: Episode, parameters: Parameters) -> str:
-    novelty = episode.peak.figures.novelty
+    newest = episode.peak.newest
     return (
-        f"Novelty {novelty:.3f} reaches the threshold {parameters.ncd_threshold:g}: after the "
-        f"{parameters.baseline_size:,} events before it, the window still costs {novelty:.0%} of what it "
-        "costs alone."
+        f"Novelty {newest.news.share:.3f} reaches the threshold {parameters.ncd_threshold:g}: "
+        f"{newest.news.share:.0%} of line {newest.event.number:,} is text that this stream has not shown in "
+        f"that place within its last {MEMORY_SIZE:,} events."
     )
 
 
@@ -81,7 +90,7 @@ def _p_value(significance: Significance, parameters: Parameters) -> str:
     reached = round(significance.p_value * (significance.compared + 1)) - 1
     return (
         f"p = {significance.p_value:.4f} is below the threshold {parameters.p_value_threshold:g}: "
-        f"of the {among}, {reached or 'none'} had as much novelty or more."
+        f"of the {among}, {reached or 'none'} held as much that was new or more."
     )
 
 

@@ -28,8 +28,10 @@ class Evidence:
 class Finding:
     """One episode: flagged windows that overlap or touch, told as one thing.
 
-    The figures are those of its peak, the window of the highest novelty, over normalised text. `timestamp` is
-    that of the first odd line, or the last one known before it; None where the log has none so far.
+    The figures are those of its peak, the window with the newest line, over normalised text. `novelty` (0 to
+    1) is the share of that line's text that the stream had not shown in that place, and what was gated on;
+    `window_novelty` is that of the whole window by compression. `timestamp` is that of the first odd line, or
+    the last one known before it; None where the log has none so far.
     `compression_*` are compressed/raw sizes, `compression_ratio_change` percent, entropies bits per byte.
     `baseline` holds the lines before the first window, `window` at most 200 lines of the episode (odd ones
     before others) in their order. `windows` counts the flagged windows, `history` what p was ranked among.
@@ -41,6 +43,7 @@ class Finding:
     last_line: int
     ncd_score: float
     novelty: float
+    window_novelty: float
     p_value: float
     p_value_method: Method
     history: int

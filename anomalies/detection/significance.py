@@ -1,4 +1,4 @@
-"""How rare a novelty is in its own stream."""
+"""How rare a window is in its own stream."""
 
 from bisect import bisect_left, insort
 from collections import deque
@@ -27,7 +27,7 @@ class Significance:
 
 
 class History:
-    """The novelties of a stream's latest windows (500 at most), flagged ones included.
+    """The scores of a stream's latest windows (500 at most), flagged ones included.
 
     Leaving flagged windows out would make the next ones look rarer than they are: it takes the share of false
     alarms at p ≤ .05 from 5.7 % to 14.8 % (docs/detection.md).
@@ -55,7 +55,7 @@ class History:
 
 
 def significance(score: float, history: History, lines: Sequence[bytes], window_size: int) -> Significance:
-    """Return how rare a window's novelty is; `lines` are its baseline and itself, in order, normalised.
+    """Return how rare a window's score is; `lines` are its baseline and itself, in order, normalised.
 
     The rank among the stream's past windows. While there are fewer than 99, circular shifts stand in, and
     from 20 on the larger of the two p-values counts: each alone gives about 8 % of false alarms at p < .05
@@ -63,7 +63,7 @@ def significance(score: float, history: History, lines: Sequence[bytes], window_
     """
     if len(history) >= _ENOUGH:
         return conformal(score, history)
-    shifts = circular_shifts(score, lines, window_size)
+    shifts = circular_shifts(lines, window_size)
     if len(history) < _SOME:
         return shifts
     return max(shifts, conformal(score, history), key=lambda found: found.p_value)
@@ -79,14 +79,15 @@ def conformal(score: float, history: History) -> Significance:
     return Significance((1 + history.at_least(score)) / (past + 1), "conformal", past)
 
 
-def circular_shifts(score: float, lines: Sequence[bytes], window_size: int) -> Significance:
-    """Return the rank of a window's novelty among those of the same lines turned round in a circle.
+def circular_shifts(lines: Sequence[bytes], window_size: int) -> Significance:
+    """Return the rank of a window's novelty by compression among those of its lines turned round in a circle.
 
     `lines` are baseline and window in order. Turning keeps neighbours together, which a shuffle, the classic
     permutation test, does not: it takes ordinary bursts for rare ones. At most 199 shifts, evenly spread.
     """
     count = len(lines)
     shifts = range(1, count, max(1, ceil((count - 1) / _MOST_SHIFTS)))
+    score = _shifted(lines, 0, window_size)
     reached = sum(_shifted(lines, shift, window_size) >= score for shift in shifts)
     return Significance((1 + reached) / (len(shifts) + 1), "circular shifts", len(shifts))
 

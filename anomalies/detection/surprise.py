@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from math import log2
 
@@ -48,6 +49,28 @@ class TokenModel:
                 followers = self._seen[context]
                 followers[token] = followers.get(token, 0) + 1
                 self._totals[context] += 1
+
+    def forget(self, line: str) -> None:
+        """Take back what `learn` counted; nothing is kept of what was seen no longer."""
+        for contexts, token in _in_context(line):
+            for context in contexts:
+                followers = self._seen[context]
+                followers[token] -= 1
+                self._totals[context] -= 1
+                if not followers[token]:
+                    del followers[token]
+                if not followers:
+                    del self._seen[context], self._totals[context]
+
+    def new_share(self, line: str) -> float:
+        """Return the share of a line's bytes (0 to 1) in tokens never seen after the two before them."""
+        new = total = 0
+        for (*_, nearest), token in _in_context(line):
+            if token != _END:
+                size = len(token.encode())
+                total += size
+                new += size * (token not in self._seen.get(nearest, ()))
+        return new / total if total else 0.0
 
     def surprise(self, line: str) -> Surprise:
         """Return what a normalised line costs under what was learnt so far; learns nothing from it."""
@@ -95,6 +118,7 @@ class Reader:
         return (1 + as_dear) / (1 + len(self._usual)) <= _ODD_SHARE
 
 
+@lru_cache(maxsize=8)  # a line is scored and learnt in a row; a larger cache would keep hostile lines
 def _in_context(line: str) -> list[tuple[tuple[Context, Context, Context], str]]:
     tokens = [_START, _START, *_tokens(line), _END]
     triples = zip(tokens, tokens[1:], tokens[2:], strict=False)

@@ -77,6 +77,7 @@ def _metadata(finding: Finding, origin: Origin) -> dict[str, Any]:
         "first_line": finding.first_line,
         "last_line": finding.last_line,
         "windows": finding.windows,
+        "window_novelty": finding.window_novelty,
         "p_value_method": finding.p_value_method,
         "history": finding.history,
         "config_id": origin.config_id,

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name="novelty",
             field=models.FloatField(
                 blank=True,
-                help_text="(C(baseline + window) - C(baseline)) / C(window); about 0 to 1.",
+                help_text="0 to 1: the share of the newest line that its stream had not shown in that place.",
                 null=True,
             ),
         ),

@@ -58,10 +58,11 @@ def strange(count: int) -> list[str]:
 
 
 def with_foreign(count: int, *places: int, run: int = 8) -> list[str]:
-    """A dull log with `run` foreign lines from each place (1-based line number) on."""
+    """A dull log with `run` foreign lines from each place (1-based line number) on, other ones at each."""
     lines = ordinary(count)
-    for place in places:
-        lines[place - 1 : place - 1 + run] = FOREIGN[:run]
+    for index, place in enumerate(places):
+        others = strange(run * index)[-run:]
+        lines[place - 1 : place - 1 + run] = others or FOREIGN[:run]
     return lines
 
 

@@ -42,21 +42,21 @@ def test_the_history_forgets_one_of_two_equals():
 
 
 def test_circular_shifts_rank_a_foreign_end_lowest():
-    found = circular_shifts(9.0, [*ROW, FOREIGN], 1)
+    found = circular_shifts([*ROW, FOREIGN], 1)
     assert (found.p_value, found.compared, found.method) == (1 / 21, 20, "circular shifts")
 
 
 def test_circular_shifts_of_equal_lines_are_all_as_novel():
     same = [KNOWN[0]] * 12
-    assert circular_shifts(0.0, same, 2).p_value == 1
+    assert circular_shifts(same, 2).p_value == 1
 
 
 def test_there_are_at_most_199_circular_shifts():
-    assert circular_shifts(0.5, KNOWN * 300, 10).compared <= 199
+    assert circular_shifts(KNOWN * 300, 10).compared <= 199
 
 
 def test_with_fewer_than_20_past_windows_circular_shifts_decide():
-    assert significance(9.0, history(*[0.1] * 19), ROW, 2).method == "circular shifts"
+    assert significance(9.0, history(*[0.1] * 19), ROW, 1).method == "circular shifts"
 
 
 def test_with_99_past_windows_the_rank_decides():
@@ -65,6 +65,6 @@ def test_with_99_past_windows_the_rank_decides():
 
 @pytest.mark.parametrize(("past", "method"), [(0.1, "circular shifts"), (9.5, "conformal")])
 def test_in_between_the_larger_p_counts(past, method):
-    found = significance(9.0, history(*[past] * 98), ROW, 2)
+    found = significance(9.0, history(*[past] * 98), [*ROW, FOREIGN], 1)
     assert found.method == method
-    assert found.p_value == max(1 / 20 if past < 9 else 0, conformal(9.0, history(*[past] * 98)).p_value)
+    assert found.p_value == max(1 / 21, conformal(9.0, history(*[past] * 98)).p_value)
