@@ -1,4 +1,4 @@
-"""Text from outside, made safe to print: the one place that commands use for it.
+"""Text from outside, made safe to show: the one place for it, on a terminal and on a page.
 
 A log line can ring, repaint or clear a terminal, break a message into two, or read backwards.
 """
@@ -19,9 +19,17 @@ def printable(text: str, limit: int = 500) -> str:
 
     Of a longer text the first ``limit`` characters, with a word on how many are left out.
     """
-    shown = _UNSAFE.sub(_escape, text[:limit])
+    shown = escaped(text[:limit])
     left_out = len(text) - limit
     return f"{shown}… ({left_out:,} more characters)" if left_out > 0 else shown
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """``text`` with every character that could act instead of being read as \\x1b or \\u202e.
+
+    Those in ``keep`` stay: a page shows a text's own lines, a terminal's message is one.
+    """
+    return _UNSAFE.sub(lambda match: match.group() if match.group() in keep else _escape(match), text)
 
 
 def _escape(match: re.Match[str]) -> str:

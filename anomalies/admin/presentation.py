@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from ..terminal import escaped
+
 SHOWN_LINES = 300
 SHOWN_CHARACTERS = 2_000
 
@@ -63,17 +65,8 @@ def tag_marks(tags: Iterable[str] | None) -> SafeString | str:
 
 def visible(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """Text with control and direction characters made visible, cut at ``limit`` characters."""
-    cut = text[:limit]
-    shown = "".join(character if _harmless(character) else _escaped(character) for character in cut)
-    return shown + (f" … [{len(text):,} characters]" if len(text) > limit else "")
-
-
-def _harmless(character: str) -> bool:
-    return character.isprintable() or character in "\n\t\u00a0\u3000"
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+    more = f" … [{len(text):,} characters]" if len(text) > limit else ""
+    return escaped(text[:limit], keep="\n\t") + more
 
 
 def first_line(text: str, limit: int = 160) -> str:
