@@ -88,9 +88,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
         return show.tag_marks(anomaly.tags)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(
-            request, {"zone": show.zone_name(), "title": "Anomalies", **(extra_context or {})}
-        )
+        return super().changelist_view(request, {"zone": show.zone_name(), **(extra_context or {})})
 
     # --- Decisions about many ----------------------------------------------------------------------
 
