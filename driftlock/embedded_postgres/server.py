@@ -290,10 +290,11 @@ class EmbeddedServer:
         status = _read_pid_file(self.data)
         if status is None or not _is_postmaster(status.pid, self.data):
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(status.pid, signal.SIGINT)  # "fast shutdown": roll back, disconnect, checkpoint
-            if not _ends(status.pid, self.data):
-                os.kill(status.pid, signal.SIGQUIT)  # the next start recovers from the log
+        with contextlib.suppress(psutil.NoSuchProcess):
+            postmaster = psutil.Process(status.pid)
+            postmaster.send_signal(signal.SIGINT)  # "fast shutdown": roll back, disconnect, checkpoint
+            if not _ends(postmaster):
+                postmaster.send_signal(signal.SIGQUIT)  # the next start recovers from the log
         if self._process is not None:
             self._process.poll()
             self._process = None
@@ -332,13 +333,14 @@ def _is_postmaster(pid: int, data: Path) -> bool:
         return False
 
 
-def _ends(pid: int, data: Path) -> bool:
-    """Wait for a postmaster's end; one that nobody reaps (a container's first process may not) has ended."""
+def _ends(process: psutil.Process) -> bool:
+    """Wait for a process's end; one that nobody reaps (a container's first process may not) has ended."""
     deadline = time.monotonic() + _STOP_SECONDS
-    while _is_postmaster(pid, data):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
     return True
 
 
