@@ -12,7 +12,10 @@ taken as labelled. Prints ratios only:
 - one, three or ten lines of another log in a row, put in at every 150th event, one place in a run: the share
   of places found with three thresholds of novelty, and with the last of them the share of places where the
   headline names a foreign line first, and where every foreign line is called odd;
-- for a labelled log precision, recall and F1 by window, each against the detector that always alarms.
+- one foreign line, put into a log that is run through three times, and again 150 and 2,500 events later: the
+  share that is found each time, since what the memory still holds is no news;
+- for a labelled log precision, recall and F1 by window, each against the detector that always alarms;
+- events per second.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script: find the repository
 
@@ -33,7 +37,7 @@ _CLOCK = TimestampReader(datetime(2026, 1, 1, tzinfo=UTC))
 _LABEL = re.compile(rb"(-|[A-Z]{4,}) (?=\d{10} )")
 _EVERY, _FIRST = 150, 400
 _RUNS = (1, 3, 10)
-_REMEMBERED = 100 + 10 + 500  # events before an incident: enough for a full history of p-values
+_AGAIN = (0, 150, 2_500)  # events after the first time; the memory holds 2,000
 _COLD_START = 100 + 10 + 99  # events until the history is long enough
 
 
@@ -53,9 +57,11 @@ def main(folder: Path) -> None:
         raise SystemExit(f"{folder} holds no *.log: nothing to measure")
     _false_alarms(logs)
     _injected(logs)
+    _recurring(logs)
     for log in logs:
         if any(log.alerts):
             _labelled(log)
+    _speed(logs)
 
 
 def _load(path: Path) -> Log:
@@ -135,7 +141,7 @@ def _injected(logs: Sequence[Log]) -> None:
 
 def _trial(lines: Sequence[bytes], foreign: Sequence[bytes], place: int, run: int) -> list[bool]:
     """Found at three thresholds; with the last: a foreign line is the oddest, all of them are odd."""
-    before = lines[max(0, place - _REMEMBERED) : place]
+    before = lines[:place]
     mixed = [*before, *foreign[place : place + run], *lines[place : place + 20]]
     inside = range(len(before) + 1, len(before) + run + 1)
     found = []
@@ -145,6 +151,37 @@ def _trial(lines: Sequence[bytes], foreign: Sequence[bytes], place: int, run: in
         found.append(bool(hit))
     odd = {line.line for one in hit for line in one.window if line.odd}
     return [*found, any(_oddest(one) in inside for one in hit), set(inside) <= odd]
+
+
+def _recurring(logs: Sequence[Log]) -> None:
+    after = "".join(f"{events:8,}" for events in _AGAIN)
+    print(f"{'The same foreign line found, events later':42}{after}")
+    rows = []
+    for log, donor in zip(logs, [*logs[1:], logs[0]], strict=True):
+        places = range(_FIRST, len(log.lines) - max(_RUNS), _EVERY)
+        trials = [_repeated(log.lines, donor.lines[place], place) for place in places]
+        rows.append([sum(column) / len(trials) for column in zip(*trials, strict=True)])
+        print(f"{f'{log.name} < {donor.name}':42}", *[f"{share:7.3f}" for share in rows[-1]])
+    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    print(f"{'mean':42}", *[f"{share:7.3f}" for share in means], "\n")
+
+
+def _repeated(lines: Sequence[bytes], foreign: bytes, place: int) -> list[bool]:
+    numbers = [place + 1 + events for events in _AGAIN]
+    mixed = [*lines] * 3
+    for number in numbers:
+        mixed.insert(number - 1, foreign)
+    findings, _ = _run(mixed[: numbers[-1] + 20])
+    return [any(one.first_line <= number <= one.last_line for one in findings) for number in numbers]
+
+
+def _speed(logs: Sequence[Log]) -> None:
+    print("Events per second, the lines read beforehand")
+    for log in logs:
+        events = _events(log.lines)
+        began = perf_counter()
+        list(Detector(Parameters()).feed(events))
+        print(f"{log.name:24}{len(events) / (perf_counter() - began):12,.0f}")
 
 
 def _oddest(finding: Finding) -> int:

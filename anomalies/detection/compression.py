@@ -46,7 +46,7 @@ def ncd(baseline: bytes, window: bytes) -> float:
 
     (C(BW) - min(C(B), C(W))) / max(C(B), C(W)), Cilibrasi & Vitányi, "Clustering by compression", IEEE
     Trans. Inf. Theory 51(4), 2005; cut to 0..1 because a real compressor passes both ends by some bytes. A
-    baseline that is much larger than the window keeps it near 1: `novelty` is what windows are judged by.
+    baseline that is much larger than the window keeps it near 1, so no window is judged by it.
     """
     alone = compressed_size(baseline), compressed_size(window)
     distance = (compressed_size(baseline + window) - min(alone)) / max(alone)
@@ -57,8 +57,8 @@ def novelty(baseline: bytes, window: bytes) -> float:
     """Return the share of the window that the baseline does not explain: about 0 (known) to 1 (all new).
 
     (C(BW) - C(B)) / C(W): what the window costs after the baseline over what it costs alone. Not cut, so that
-    windows can be ranked by it; a real compressor passes both ends by some bytes. Compared with NCD in
-    docs/detection.md.
+    shifted windows can be ranked by it; a real compressor passes both ends by some bytes. Compared with NCD
+    and with the newest line, which windows are judged by, in docs/detection.md.
     """
     added = compressed_size(baseline + window) - compressed_size(baseline)
     return added / compressed_size(window)

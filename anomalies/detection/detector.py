@@ -100,7 +100,7 @@ def _finding(episode: Episode, parameters: Parameters) -> Finding:
     figures, significance = episode.peak.figures, episode.rarest
     change = figures.window_ratio - figures.baseline_ratio
     return Finding(
-        timestamp=episode.first_odd(kept).line.known_time,
+        timestamp=episode.first_odd.line.known_time,
         first_line=episode.first_line,
         last_line=episode.last_line,
         ncd_score=figures.ncd,

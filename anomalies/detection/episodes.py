@@ -1,7 +1,7 @@
 """Merge flagged windows into episodes: with a hop of one, one incident is about ten overlapping windows."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .compression import Figures
@@ -68,7 +68,8 @@ class Episode:
 
     Every line is read once, given the baseline before the first window. The model learns nothing on the way,
     so the tenth odd line is as odd as the first. What is dear beside a hundred events may be old to the
-    stream: a line is odd when it is dear and was news, or repeats one that was.
+    stream: a line is odd when it is dear and was news, or repeats one that was. The line that a flagged
+    window was judged by is odd in any case.
     """
 
     def __init__(self, baseline: Sequence[Line], window: Window) -> None:
@@ -79,7 +80,6 @@ class Episode:
         self.events = 0
         self.odd_events = 0
         self._first_odd: Read | None = None
-        self._odd_texts: set[str] = set()
         self._reads: list[Read] = []
         self._reader = Reader([line.normal for line in baseline])
         self._end = window.start - 1
@@ -105,40 +105,57 @@ class Episode:
         self.windows += 1
         self.peak = max(self.peak, window, key=_height)
         self.rarest = min(self.rarest, window.significance, key=lambda found: found.p_value)
-        self._read(window.lines[self._end + 1 - window.start :], window.newest)
+        self._read(window.lines[self._end + 1 - window.start :])
+        self._name(window.newest)
+        if len(self._reads) > 2 * KEPT:
+            self._reads = self._oddest()
         self._end = window.end
         self._last_number = window.lines[-1].event.number
 
     def kept(self) -> list[Read]:
-        """Return the oddest lines, 200 at most, in the order of the stream; at least one of them is odd.
+        """Return the oddest lines, 200 at most, in the order of the stream; at least one of them is odd."""
+        return sorted(self._oddest(), key=_number)
 
-        Where no line stands out against the baseline by itself, the dearest one is named.
-        """
-        kept = sorted(self._reads, key=lambda read: read.rank)[:KEPT]
-        if not kept[0].odd:
-            kept[0] = Read(kept[0].line, kept[0].surprise, odd=True)
-        return sorted(kept, key=lambda read: read.line.event.number)
+    @property
+    def first_odd(self) -> Read:
+        """The episode's first odd line, even where 200 odder ones took its place in `kept`."""
+        assert self._first_odd, "every flagged window names a line"
+        return self._first_odd
 
-    def first_odd(self, kept: Iterable[Read]) -> Read:
-        """Return the episode's first odd line, even where 200 odder ones took its place in `kept`."""
-        return self._first_odd or next(read for read in kept if read.odd)
-
-    def _read(self, lines: Sequence[Line], newest: Line) -> None:
+    def _read(self, lines: Sequence[Line]) -> None:
         for line in lines:
             surprise = self._reader.read(line.normal)
-            read = Read(line, surprise, line is newest or self._is_odd(line, surprise))
+            read = Read(line, surprise, self._is_odd(line, surprise))
             self._reads.append(read)
             self.events += 1
-            self.odd_events += read.odd
             if read.odd:
-                self._first_odd = self._first_odd or read
-                self._odd_texts.add(line.normal)
-        if len(self._reads) > 2 * KEPT:
-            self._reads = sorted(self._reads, key=lambda read: read.rank)[:KEPT]
+                self._count(read)
 
     def _is_odd(self, line: Line, surprise: Surprise) -> bool:
-        was_news = line.news.share > 0 or line.normal in self._odd_texts
-        return was_news and self._reader.finds_odd(surprise)
+        if not self._reader.finds_odd(surprise):
+            return False
+        # What repeats an odd line was no news any more when it came.
+        return line.news.share > 0 or any(
+            read.odd and read.line.normal == line.normal for read in self._reads
+        )
+
+    def _name(self, newest: Line) -> None:
+        # It may have been read with an earlier window, beside a newer line.
+        for index, read in enumerate(self._reads):
+            if read.line is newest and not read.odd:
+                self._reads[index] = replace(read, odd=True)
+                self._count(self._reads[index])
+
+    def _count(self, read: Read) -> None:
+        self.odd_events += 1
+        self._first_odd = min(self._first_odd or read, read, key=_number)
+
+    def _oddest(self) -> list[Read]:
+        return sorted(self._reads, key=lambda read: read.rank)[:KEPT]
+
+
+def _number(read: Read) -> int:
+    return read.line.event.number
 
 
 def _height(window: Window) -> tuple[float, float]:

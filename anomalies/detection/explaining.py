@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 
 from .episodes import Episode, Read
-from .memory import MEMORY_SIZE
 from .parameters import Parameters
 from .significance import Significance
 
@@ -78,7 +77,7 @@ def _novelty(episode: Episode, parameters: Parameters) -> str:
     return (
         f"Novelty {newest.news.share:.3f} reaches the threshold {parameters.ncd_threshold:g}: "
         f"{newest.news.share:.0%} of line {newest.event.number:,} is text that this stream has not shown in "
-        f"that place within its last {MEMORY_SIZE:,} events."
+        f"that place within the {newest.news.events:,} events before it."
     )
 
 
@@ -99,9 +98,10 @@ def _windows(count: int) -> str:
 
 
 def _odd_lines(episode: Episode) -> str:
-    if episode.odd_events:
-        return f"{episode.odd_events:,} of which cost more per byte than 19 in 20 baseline lines did"
-    return "none of which stands out against the baseline by itself, so the dearest is named"
+    return (
+        f"{episode.odd_events:,} of them odd: new to the stream, or the same as one that was, and dearer per "
+        "byte than 19 in 20 lines of the baseline, or the newest line of a flagged window"
+    )
 
 
 def _number(read: Read) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class Parameters:
     """Thresholds and sizes of one stream's detector; the names and defaults of `detection_config`.
 
-    `ncd_threshold` is the least novelty (see `compression.novelty`) and `p_value_threshold` the p-value that
-    a window has to stay under; both lie between 0 and 1. `baseline_size`, `window_size` and `hop_size` count
-    events and are at least 1. Raises ValueError, naming the field, for anything else.
+    `ncd_threshold` is the least novelty of a window's newest line (see `memory.News`) and `p_value_threshold`
+    the p-value that the window has to stay under; both lie between 0 and 1. `baseline_size`, `window_size`
+    and `hop_size` count events and are at least 1. Raises ValueError, naming the field, for anything else.
     """
 
     ncd_threshold: float = 0.5

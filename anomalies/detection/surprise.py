@@ -35,10 +35,11 @@ class TokenModel:
 
     The orders are interpolated by the weights of Witten & Bell, "The zero-frequency problem", IEEE Trans.
     Inf. Theory 37(4), 1991: a context that was followed by many different tokens trusts itself less. There is
-    no parameter to tune.
+    no parameter to tune. `counts` is how many it keeps, one for each token in each of its contexts.
     """
 
     def __init__(self) -> None:
+        self.counts = 0
         self._seen: dict[Context, dict[str, int]] = defaultdict(dict)
         self._totals: dict[Context, int] = defaultdict(int)
 
@@ -47,7 +48,10 @@ class TokenModel:
         for contexts, token in _in_context(line):
             for context in contexts:
                 followers = self._seen[context]
-                followers[token] = followers.get(token, 0) + 1
+                if token not in followers:
+                    followers[token] = 0
+                    self.counts += 1
+                followers[token] += 1
                 self._totals[context] += 1
 
     def forget(self, line: str) -> None:
@@ -59,6 +63,7 @@ class TokenModel:
                 self._totals[context] -= 1
                 if not followers[token]:
                     del followers[token]
+                    self.counts -= 1
                 if not followers:
                     del self._seen[context], self._totals[context]
 

@@ -159,6 +159,34 @@ def test_one_foreign_line_among_nine_known_ones_is_found():
     assert [line.line for line in finding.window if line.odd] == [400]
 
 
+def test_the_line_that_a_window_was_judged_by_is_odd_even_beside_a_newer_one():
+    lines = with_foreign(600, 400, run=1)
+    lines[406] = "fan unplugged"
+    # With so short a baseline nothing is odd by its own cost.
+    finding = only(find(lines, baseline_size=30))
+    assert finding.last_line > 409  # the last windows are without line 400
+    assert [line.line for line in finding.window if line.odd] == [400, 407]
+
+
+def test_an_odd_line_that_repeats_is_odd_each_time():
+    lines = with_foreign(600, 400, run=3)
+    lines[402:405] = FOREIGN[:3]
+    assert [line.line for line in only(find(lines)).window if line.odd] == list(range(400, 406))
+
+
+def test_the_explanation_says_how_much_of_which_line_is_new_to_how_many_events():
+    explanation = only(find(with_foreign(600, 400, run=1))).explanation
+    assert "100% of line 400 is text that this stream has not shown in that place" in explanation
+    assert "within the 399 events before it" in explanation
+
+
+def test_the_detailed_explanation_names_the_figures_that_were_not_gated_on():
+    finding = only(find(with_foreign(600, 400, run=1)))
+    assert f"NCD is {finding.ncd_score:.2f}" in finding.detailed_explanation
+    assert f"costs {finding.window_novelty:.0%} of what it costs alone" in finding.detailed_explanation
+    assert "Neither is what it was judged by" in finding.detailed_explanation
+
+
 def test_novelty_is_that_of_the_newest_line_and_the_windows_own_is_kept_beside_it():
     finding = only(find(with_foreign(600, 400, run=1)))
     assert finding.novelty == 1.0
