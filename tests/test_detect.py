@@ -200,9 +200,10 @@ def test_a_wrong_option_is_named(log, arguments, words):
     assert caught.value.returncode == 2
 
 
-def test_a_missing_file_is_one_clear_line(tmp_path):
+def test_a_missing_file_is_one_clear_line_and_no_run(tmp_path):
     with pytest.raises(CommandError, match=r"nowhere\.log"):
         detect(tmp_path / "nowhere.log")
+    assert not PerformanceMetric.objects.exists()
 
 
 def test_a_damaged_archive_keeps_what_was_found_before_the_damage(log):

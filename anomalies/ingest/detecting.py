@@ -119,9 +119,9 @@ class Detection:
         self.report.seconds = time.monotonic() - started
 
     def _record(self, failure: str | None) -> None:
-        """One metric per run; a run over what was read to its end before adds none."""
+        """One metric per run; none for one that read nothing, or again what was read to its end before."""
         about = self._about()
-        if failure is None and self._is_recorded(about):
+        if self.report.last_line == 0 or (failure is None and self._is_recorded(about)):
             return
         PerformanceMetric.objects.create(
             metric_type=DETECTION,

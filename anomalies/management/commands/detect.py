@@ -53,7 +53,8 @@ class Command(BaseCommand):
             )
             raise SystemExit(130) from None
         except ReadError as error:
-            self._say(detection)
+            if detection.report.last_line:
+                self._say(detection)
             raise CommandError(printable(str(error))) from error
         self._say(detection)
 
