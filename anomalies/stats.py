@@ -18,7 +18,9 @@ DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
 
 # What a run of our detector leaves; others may write metrics of that name in another form.
-_TOLD = {"run", "stream_type", "windows_tested", "windows_flagged", "p_value_threshold", "first_timestamp"}
+_TOLD = set(
+    "run stream_type windows_tested windows_flagged p_value_threshold first_timestamp last_timestamp".split()
+)
 
 
 class Percentile(Aggregate):

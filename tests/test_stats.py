@@ -19,6 +19,14 @@ from .factories import NOON, make_anomaly
 pytestmark = pytest.mark.django_db
 
 WHOLE = Span()
+UNTIMED = {
+    "run": "z",
+    "stream_type": "logs",
+    "windows_tested": 9,
+    "windows_flagged": 9,
+    "p_value_threshold": 0.05,
+    "first_timestamp": NOON.isoformat(),
+}
 
 
 def make_run(**over):
@@ -117,7 +125,7 @@ def test_nothing_is_said_about_chance_where_runs_are_cut():
     assert figures(span=None).expected_by_chance is None
 
 
-@pytest.mark.parametrize("broken", [{}, [], "x", None, {"run": "z"}])
+@pytest.mark.parametrize("broken", [{}, [], "x", None, {"run": "z"}, UNTIMED])
 def test_a_metric_that_others_wrote_in_another_form_is_passed_over(broken):
     make_run()
     PerformanceMetric.objects.create(metric_type="detection", duration_ms=1, metadata=broken)

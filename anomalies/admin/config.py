@@ -121,8 +121,9 @@ class DetectionConfigAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: DetectionConfig, form: ModelForm, change: bool) -> None:
         """Save what the form shows, on the record as this user's doing."""
         with acting(actor_of(request)):
-            if change:
-                obj.save(update_fields=form.changed_data or None)
-            else:
+            if not change:
                 obj.created_by = request.user.get_username()
                 obj.save()
+            elif form.changed_data:
+                # Nothing else of the row: which config is active may have changed since the form was opened.
+                obj.save(update_fields=form.changed_data)
