@@ -40,11 +40,6 @@ def can_decide(user: User) -> bool:
     return user.has_perm("anomalies.decide_anomaly")
 
 
-def can_configure(user: User) -> bool:
-    """Add and change detection configs."""
-    return user.has_perm("anomalies.change_detectionconfig")
-
-
 def can_activate(user: User) -> bool:
     """Choose the config that detectors work by."""
     return user.has_perm("anomalies.activate_detectionconfig")

@@ -39,10 +39,6 @@ class AnomalyQuerySet(models.QuerySet):
             *shown, "is_statistically_significant", "compression_ratio_change", "tags"
         )
 
-    def newest_first(self) -> AnomalyQuerySet:
-        """By the time of the window; the id settles ties, so that pages never overlap."""
-        return self.order_by("-timestamp", "-id")
-
     def search(self, words: str) -> AnomalyQuerySet:
         """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""
         query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")

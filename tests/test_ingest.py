@@ -8,22 +8,21 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
 from anomalies.audit import Actor
 from anomalies.ingest import RowError, Stopped, content_id, ingest, store
 from anomalies.ingest.rows import COLUMNS, read_row
 from anomalies.models import Anomaly, AuditLog
 from anomalies.reading import Line, ReadError
+
+from .processes import manage, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -616,30 +615,10 @@ def test_a_lost_connection_says_how_to_go_on(file, run, monkeypatch):
 # --- The command as a process of its own --------------------------------------------------------------
 
 
-PROGRAM = """
-import os, sys
-from django.core.management import execute_from_command_line
-from driftlock import settings
-settings.DATABASES["default"]["NAME"] = os.environ["DATABASE_OF_THE_TEST"]
-execute_from_command_line(sys.argv)
-"""
-
-
-def manage(*args: str) -> subprocess.Popen:
-    """``manage.py ingest`` on the database of this test."""
-    env = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "driftlock.settings",
-        "DATABASE_OF_THE_TEST": str(connection.settings_dict["NAME"]),
-    }
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, "ingest", *args], env=env, cwd=ROOT, **pipes)
-
-
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_on_a_slow_pipe_keeps_whole_batches(stop):
-    with manage("-", "--batch-rows", "10") as process:
+    with manage("ingest", "-", "--batch-rows", "10") as process:
         process.stdin.write(b"".join(line(ncd_score=n / 100) + b"\n" for n in range(25)))
         process.stdin.flush()
         wait_until(lambda: Anomaly.objects.count() == 20)
@@ -648,13 +627,6 @@ def test_ctrl_c_on_a_slow_pipe_keeps_whole_batches(stop):
     assert process.returncode == 130, said
     assert "lines 1–20 are in; feed it all again, or go on with --from-line 21" in said
     assert Anomaly.objects.count() == 20
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -669,7 +641,7 @@ def wait_until(condition) -> None:
     ],
 )
 def test_the_exit_status_says_what_happened(args, given, status):
-    with manage(*args) as process:
+    with manage("ingest", *args) as process:
         out, said = process.communicate(given)
     assert process.returncode == status, said
     assert (out, b"Traceback" in said) == (b"", False)

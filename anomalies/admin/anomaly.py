@@ -22,12 +22,12 @@ from . import presentation as show
 from .changelist import AnomalyChangeList, CappedPaginator
 from .decisions import BULK_LIMIT, ConfirmationForm, DecisionForm, as_seen, decide_and_report, ids_of
 from .page import figures
-from .records import ReadOnlyAdmin
+from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(ReadOnlyAdmin):
+class AnomalyAdmin(AnomalyColumns, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")
@@ -63,10 +63,6 @@ class AnomalyAdmin(ReadOnlyAdmin):
     def when(self, anomaly: Anomaly) -> str:
         return show.moment(anomaly.timestamp)
 
-    @admin.display(description="NCD", ordering="ncd_score")
-    def ncd(self, anomaly: Anomaly) -> str:
-        return show.number(anomaly.ncd_score)
-
     @admin.display(description="p", ordering="p_value")
     def p(self, anomaly: Anomaly) -> str:
         return show.p_value(anomaly.p_value) + (" *" if anomaly.is_statistically_significant else "")
@@ -75,17 +71,9 @@ class AnomalyAdmin(ReadOnlyAdmin):
     def new(self, anomaly: Anomaly) -> str:
         return show.number(anomaly.novelty, 2)
 
-    @admin.display(description="Change")
-    def change(self, anomaly: Anomaly) -> str:
-        return show.percent(anomaly.compression_ratio_change)
-
     @admin.display(description="Explanation")
     def headline(self, anomaly: Any) -> str:
         return show.first_line(anomaly.headline)
-
-    @admin.display(description="Tags")
-    def marks(self, anomaly: Anomaly) -> str:
-        return show.tag_marks(anomaly.tags)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().changelist_view(request, {"zone": show.zone_name(), **(extra_context or {})})

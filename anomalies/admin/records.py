@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from .. import jsonb
-from ..models import AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
+from ..models import Anomaly, AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
 from . import presentation as show
 from .changelist import CappedPaginator
 
@@ -46,8 +46,24 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+class AnomalyColumns:
+    """Columns that show an anomaly, be it read from the table or from the view over it."""
+
+    @admin.display(description="NCD", ordering="ncd_score")
+    def ncd(self, row: Anomaly | RecentSignificantAnomaly) -> str:
+        return show.number(row.ncd_score)
+
+    @admin.display(description="Change")
+    def change(self, row: Anomaly | RecentSignificantAnomaly) -> str:
+        return show.percent(row.compression_ratio_change)
+
+    @admin.display(description="Tags")
+    def marks(self, row: Anomaly | RecentSignificantAnomaly) -> str:
+        return show.tag_marks(row.tags)
+
+
 @admin.register(RecentSignificantAnomaly)
-class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
+class RecentSignificantAnomalyAdmin(AnomalyColumns, ReadOnlyAdmin):
     """The 100 newest significant anomalies; a row leads to the anomaly."""
 
     list_display = ("when", "stream_type", "status", "ncd", "p", "change", "headline", "marks")
@@ -61,25 +77,13 @@ class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
         url = reverse("admin:anomalies_anomaly_change", args=[row.pk])
         return format_html('<a href="{}">{}</a>', url, show.moment(row.timestamp))
 
-    @admin.display(description="NCD")
-    def ncd(self, row: RecentSignificantAnomaly) -> str:
-        return show.number(row.ncd_score)
-
     @admin.display(description="p")
     def p(self, row: RecentSignificantAnomaly) -> str:
         return show.p_value(row.p_value)
 
-    @admin.display(description="Change")
-    def change(self, row: RecentSignificantAnomaly) -> str:
-        return show.percent(row.compression_ratio_change)
-
     @admin.display(description="Explanation")
     def headline(self, row: RecentSignificantAnomaly) -> str:
         return show.first_line(row.glass_box_explanation)
-
-    @admin.display(description="Tags")
-    def marks(self, row: RecentSignificantAnomaly) -> str:
-        return show.tag_marks(row.tags)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """The anomaly itself has the better page."""
