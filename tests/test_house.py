@@ -21,7 +21,7 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "audit fields filters ingest jsonb models permissions "
-    "reading stats terminal thresholds transitions".split()
+    "reading schema stats terminal thresholds transitions".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"models", "querysets"},
     "stats": {"jsonb", "models", "querysets"},
     "audit": {"jsonb", "models"},
+    "schema": {"models"},
     "thresholds": {"audit", "fields", "models"},
     "transitions": {"audit", "fields", "models"},
     "ingest": {"audit", "detection", "models", "reading", "stats", "thresholds"},
@@ -52,6 +53,7 @@ OUTSIDE = {
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
     "reading": {"zstandard"},
+    "schema": {"psycopg"},
 }
 
 
