@@ -102,6 +102,7 @@ class Anomaly(models.Model):
     dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
     investigating_by = models.CharField(max_length=255, null=True, blank=True)
     investigating_at = models.DateTimeField(null=True, blank=True)
+    version = models.BigIntegerField(db_default=1, editable=False)  # a trigger counts every UPDATE
 
     objects = AnomalyQuerySet.as_manager()
 
@@ -195,6 +196,8 @@ class DetectionConfig(models.Model):
     created_by = models.CharField(max_length=255, db_default="system", editable=False)
     notes = models.TextField(null=True, blank=True)
     is_active = models.BooleanField("active", db_default=False, editable=False)
+    # Ours
+    version = models.BigIntegerField(db_default=1, editable=False)  # a trigger counts every UPDATE
 
     class Meta:
         db_table = "detection_config"

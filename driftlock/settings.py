@@ -6,6 +6,7 @@ is named. The README lists every variable. NAME_FILE may name a file that holds 
 """
 
 import secrets
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -65,7 +66,21 @@ def _database(url: str) -> dict[str, object]:
     except ValueError as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}; it must look like {example}") from error
     # A Unix socket's folder is written as libpq has it: postgres://user@%2Frun%2Fpostgresql/name
-    return {**config, "HOST": unquote(config["HOST"]), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    options = {**config.get("OPTIONS", {})}
+    return {**config, "HOST": unquote(config["HOST"]), "OPTIONS": {**options, **_session(options)}, **_KEPT}
+
+
+_KEPT = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+def _session(given: dict[str, str]) -> dict[str, str]:
+    """What every connection of the application says of itself: what it is, and that it names who decides."""
+    program, *arguments = sys.argv or [""]
+    command = arguments[0] if arguments and Path(program).name == "manage.py" else ""
+    return {
+        "application_name": given.get("application_name") or f"driftlock {command}".strip()[:63],
+        "options": f"{given.get('options', '')} -c driftlock.requires_actor=on".strip(),
+    }
 
 
 PRODUCTION = _choice("DRIFTLOCK_MODE", ("development", "production")) == "production"
@@ -87,8 +102,8 @@ DATABASES = {
         "ENGINE": "driftlock.embedded_postgres",
         "NAME": "driftlock",
         "EMBEDDED": {"HOME": str(DATA_DIR)},
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": _session({}),
+        **_KEPT,
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth.models import Group, User
+from django.db import connection
 
 from anomalies.models import Anomaly
 
@@ -44,3 +47,12 @@ def make_user(role: str, username: str | None = None) -> User:
     user = User.objects.create_user(username or role, password="password", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     return user
+
+
+@contextmanager
+def other_program() -> Iterator[None]:
+    """The connection as a program has it that is not Driftlock: it may decide without saying who."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('driftlock.requires_actor', 'off', false)")
+        yield
+        cursor.execute("SELECT set_config('driftlock.requires_actor', 'on', false)")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection, transaction
 
@@ -26,9 +27,10 @@ def acting(actor: Actor, **context: Any) -> Iterator[None]:
     """A transaction in which every recorded change bears ``actor`` and ``context``.
 
     The settings are local to the transaction, so a pooled connection carries nobody into its next one.
-    Inside another ``acting`` the inner one holds until its end, then the outer one again.
+    Inside another ``acting`` the inner one holds until its end, then the outer one again. What is recorded
+    in it bears one ``batch``, which can be given.
     """
-    said = {"via": actor.via, **context}
+    said = {"via": actor.via, "batch": str(uuid4()), **context}
     values = (
         actor.username,
         actor.address or "",

@@ -1,0 +1,32 @@
+"""``manage.py flush`` for development and tests, where the record goes with the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.core.management.commands import flush
+from django.db import connections, transaction
+
+_APPEND_ONLY = """
+    SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger
+    WHERE tgfoid = to_regproc('audit_append_only') AND NOT tgisinternal
+"""
+
+
+class Command(flush.Command):
+    help = "Empty the database, the record too; refused in production."
+
+    def handle(self, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("flush would empty the record of who decided what. Drop the database instead.")
+        connection = connections[options["database"]]
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            cursor.execute(_APPEND_ONLY)
+            triggers = cursor.fetchall()
+            for table, trigger in triggers:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+            super().handle(**options)
+            for table, trigger in triggers:
+                cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
