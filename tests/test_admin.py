@@ -649,7 +649,11 @@ def test_an_activation_leaves_exactly_one_config_active(way):
 def test_an_activation_is_recorded_under_the_leads_name():
     config = DetectionConfig.objects.create()
     a_client("lead").post(CONFIGS, {"action": "make_active", "_selected_action": config.pk, "index": "0"})
-    said = AuditLog.objects.filter(username="the lead").values_list("action", flat=True).order_by("id")
+    said = (
+        AuditLog.objects.filter(username="the lead", resource_type="detection_config")
+        .values_list("action", flat=True)
+        .order_by("id")
+    )
     assert list(said) == ["deactivate", "activate"]
 
 

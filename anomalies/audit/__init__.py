@@ -4,6 +4,7 @@ The rule of this folder: it tells the triggers who is acting, and reads what the
 """
 
 from .actor import Actor, acting
+from .events import record_event
 from .history import Entry, history
 
-__all__ = ["Actor", "Entry", "acting", "history"]
+__all__ = ["Actor", "Entry", "acting", "history", "record_event"]
