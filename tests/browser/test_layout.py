@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
+from anomalies.audit import Actor, acting
+from anomalies.models import DetectionConfig, PerformanceMetric
 
 from ..factories import make_anomaly
 from .conftest import LIST, act, follow, page_of, rows, tick
@@ -33,15 +34,17 @@ PATHS = {
 @pytest.fixture
 def stretched(db) -> None:
     """One row in each table, with words that no line can break."""
-    texts = ("glass_box_explanation", "detailed_explanation", "notes")
-    data = {name: [{"text": LONG, "line": 1_234_567, "odd": True, "bits": 1e6}] for name in ("window_data",)}
-    make_anomaly(tags=[LONG, *"abcdefghijklm"], **dict.fromkeys(texts, LONG), **data)
-    make_anomaly(metadata={LONG: LONG}, baseline_data=[LONG])
-    PerformanceMetric.objects.create(
-        metric_type="job", endpoint=LONG[:255], duration_ms=7, error_message=LONG
-    )
-    DetectionConfig.objects.create(notes=LONG, created_by=LONG[:255])
-    AuditLog.objects.update(username=LONG[:255])
+    with acting(Actor(LONG[:255])):
+        texts = ("glass_box_explanation", "detailed_explanation", "notes")
+        data = {
+            name: [{"text": LONG, "line": 1_234_567, "odd": True, "bits": 1e6}] for name in ("window_data",)
+        }
+        make_anomaly(tags=[LONG, *"abcdefghijklm"], **dict.fromkeys(texts, LONG), **data)
+        make_anomaly(metadata={LONG: LONG}, baseline_data=[LONG])
+        PerformanceMetric.objects.create(
+            metric_type="job", endpoint=LONG[:255], duration_ms=7, error_message=LONG
+        )
+        DetectionConfig.objects.create(notes=LONG, created_by=LONG[:255])
 
 
 def width_of(page: Page) -> int:
