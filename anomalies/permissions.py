@@ -40,6 +40,11 @@ def can_decide(user: User) -> bool:
     return user.has_perm("anomalies.decide_anomaly")
 
 
+def can_export(user: User) -> bool:
+    """Take the anomalies away as a file: who may see them all may."""
+    return user.has_perm("anomalies.view_anomaly")
+
+
 def can_activate(user: User) -> bool:
     """Choose the config that detectors work by."""
     return user.has_perm("anomalies.activate_detectionconfig")

@@ -414,7 +414,8 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 ROUTES = sorted(set(routes(admin.site.get_urls())))
 READ = {f"anomalies_{table}_{view}" for table in OURS for view in ("changelist", "change", "history")}
-REDIRECTS = {"anomalies_recentsignificantanomaly_change"}
+# An id is no format of an export, so that leads back to the list.
+REDIRECTS = {"anomalies_recentsignificantanomaly_change", "anomalies_anomaly_export"}
 # Who may POST where, beside looking; everything else is refused.
 POSTS = {
     "anomalies_anomaly_change": ("analyst", "lead", "superuser"),

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit fields filters ingest jsonb models permissions "
+    "audit export fields filters ingest jsonb models permissions "
     "reading schema stats terminal thresholds transitions".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"models", "querysets"},
     "stats": {"jsonb", "models", "querysets"},
     "audit": {"jsonb", "models"},
+    "export": {"models", "querysets"},
     "schema": {"models"},
     "thresholds": {"audit", "fields", "models"},
     "transitions": {"audit", "fields", "models"},

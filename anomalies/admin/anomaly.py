@@ -21,13 +21,14 @@ from ..transitions import DecisionError, add_note, allowed_moves
 from . import presentation as show
 from .changelist import AnomalyChangeList, CappedPaginator
 from .decisions import BULK_LIMIT, ConfirmationForm, DecisionForm, as_seen, decide_and_report, ids_of
+from .export import Exported
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(AnomalyColumns, ReadOnlyAdmin):
+class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")
