@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit export fields filters ingest jsonb models permissions "
+    "audit evidence export fields filters ingest jsonb models permissions precedents "
     "reading schema stats terminal thresholds transitions".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
@@ -38,7 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"models", "querysets"},
     "stats": {"jsonb", "models", "querysets"},
     "audit": {"jsonb", "models"},
+    "evidence": set(),
     "export": {"models", "querysets"},
+    "precedents": {"detection", "evidence", "models", "querysets"},
     "schema": {"models"},
     "thresholds": {"audit", "fields", "models"},
     "transitions": {"audit", "fields", "models"},

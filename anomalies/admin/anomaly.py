@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from .. import jsonb, permissions
 from ..audit import history
 from ..models import Anomaly
+from ..precedents import in_words, precedents
 from ..querysets import AnomalyQuerySet
 from ..transitions import DecisionError, add_note, allowed_moves
 from . import presentation as show
@@ -193,6 +194,7 @@ class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
         return True
 
     def _page(self, request: HttpRequest, anomaly: Any, form: DecisionForm) -> TemplateResponse:
+        nearest = precedents(anomaly, anomaly.window_data_text)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -208,6 +210,8 @@ class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
             "baseline": show.evidence(anomaly.baseline_data_text),
             "window": show.evidence(anomaly.window_data_text),
             "metadata": show.pretty_json(anomaly.metadata_text),
+            "precedents": nearest,
+            "precedents_in_words": in_words(nearest),
             "history": history(anomaly.pk),
             "form": form,
             "moves": allowed_moves(anomaly.status) if self.has_decide_permission(request) else [],
