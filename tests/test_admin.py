@@ -414,6 +414,7 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 ROUTES = sorted(set(routes(admin.site.get_urls())))
 READ = {f"anomalies_{table}_{view}" for table in OURS for view in ("changelist", "change", "history")}
+READ.add("anomalies_detectionconfig_what_if")
 # An id is no format of an export, so that leads back to the list.
 REDIRECTS = {"anomalies_recentsignificantanomaly_change", "anomalies_anomaly_export"}
 # Who may POST where, beside looking; everything else is refused.
@@ -421,6 +422,7 @@ POSTS = {
     "anomalies_anomaly_change": ("analyst", "lead", "superuser"),
     "anomalies_detectionconfig_add": ("lead", "superuser"),
     "anomalies_detectionconfig_change": ("lead", "superuser"),
+    "anomalies_detectionconfig_what_if": ("lead", "superuser"),
 }
 
 
@@ -437,7 +439,7 @@ def addresses() -> dict[str, str]:
         "auditlog": AuditLog.objects.latest("id").pk,
         "detectionconfig": DetectionConfig.objects.get().pk,
     }
-    needs_none = ("changelist", "add")
+    needs_none = ("changelist", "add", "what_if")
     return {
         name: reverse(f"admin:{name}", args=[] if name.endswith(needs_none) else [keys[name.split("_")[1]]])
         for name in ROUTES

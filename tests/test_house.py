@@ -21,7 +21,7 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "audit evidence export fields filters ingest jsonb models permissions precedents "
-    "reading schema stats terminal thresholds transitions".split()
+    "reading schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "precedents": {"detection", "evidence", "models", "querysets"},
     "schema": {"models"},
     "thresholds": {"audit", "fields", "models"},
+    "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
     "ingest": {"audit", "detection", "models", "reading", "stats", "thresholds"},
     "migrations": {"fields"},

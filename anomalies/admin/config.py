@@ -19,6 +19,7 @@ from ..models import DetectionConfig
 from ..thresholds import activate
 from . import presentation as show
 from .request import actor_of
+from .whatif import WhatIf
 
 
 class BoundedJSONField(forms.JSONField):
@@ -41,7 +42,7 @@ class BoundedJSONField(forms.JSONField):
 
 
 @admin.register(DetectionConfig)
-class DetectionConfigAdmin(admin.ModelAdmin):
+class DetectionConfigAdmin(WhatIf, admin.ModelAdmin):
     """Configs with their thresholds; the active one is marked, and can't be had twice."""
 
     list_display = (
