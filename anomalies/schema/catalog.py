@@ -7,6 +7,7 @@ migrations too: which role that is differs from place to place, that it is one a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from django.db import transaction
@@ -171,6 +172,23 @@ def read(connection: BaseDatabaseWrapper, known_roles: Collection[str] = ()) -> 
         told = "SELECT set_config('search_path', '', true), set_config('driftlock.known_roles', %s, true)"
         cursor.execute(told, [",".join(known_roles)])
         cursor.execute(_OBJECTS)
-        found = {(kind, name): definition for kind, name, definition in cursor.fetchall()}
+        found = {(kind, name): plain(kind, definition) for kind, name, definition in cursor.fetchall()}
         cursor.execute("SELECT set_config('search_path', %s, true)", [former])
     return found
+
+
+_WHOLE_NUMBER = re.compile(r"\((-?\d+)\.0\)::double precision")
+_CAST = re.compile(r"\(('[^']*'::character varying)\)::text")
+_LIST = re.compile(r"\(\((ARRAY\[[^\]]*\])\)::text\[\]\)")
+_IS_TRUE = re.compile(r"\((\w+) = true\)")
+
+
+def plain(kind: str, definition: str) -> str:
+    """The definition without differences in writing: 0.0 is 0, "x = true" is x.
+
+    What PostgreSQL writes for a list of texts it reads as another one, as after a dump and a restore.
+    """
+    if kind == "constraint":
+        same = _CAST.sub(r"\1", _LIST.sub(r"(\1)", definition))
+        return _WHOLE_NUMBER.sub(r"(\1)::double precision", same)
+    return _IS_TRUE.sub(r"\1", definition) if kind == "index" else definition

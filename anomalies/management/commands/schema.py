@@ -9,9 +9,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anomalies.schema import roles, state
+from anomalies.schema import adopting, roles, state
 from anomalies.schema.drift import find_drift
 from anomalies.schema.scratch import ScratchError
+
+from ..options import add_actor_option
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
 
@@ -35,10 +37,20 @@ class Command(BaseCommand):
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
         force.add_argument("--anyway", action="store_true", help="even where the catalog says otherwise")
 
+        adopt = verbs.add_parser(
+            "adopt", help="take over a database that golang-migrate made; first says how"
+        )
+        adopt.add_argument("--apply", action="store_true", help="do it")
+        adopt.add_argument("--undo", action="store_true", help="bring back what golang-migrate made")
+        adopt.add_argument(
+            "--no-checksums", action="store_true", help="don't read every row before and after"
+        )
+        add_actor_option(adopt)
+
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
             getattr(self, f"_{verb}")(options)
-        except (ScratchError, state.StateError) as error:
+        except (ScratchError, state.StateError, adopting.AdoptError) as error:
             raise CommandError(str(error)) from error
 
     def _version(self, options: dict[str, Any]) -> None:
@@ -58,7 +70,9 @@ class Command(BaseCommand):
             self.stdout.write(f"golang-migrate: {version}{' (dirty)' if dirty else ''}")
 
     def _check(self, options: dict[str, Any]) -> None:
-        found = find_drift((*KNOWN_ROLES, *options["role"]))
+        known = adopting.known()
+        drifted = find_drift((*KNOWN_ROLES, *options["role"]))
+        found = [each for each in drifted if (each.kind, each.name) not in known]
         if options["json"]:
             self.stdout.write(json.dumps([{"what": d.what, **asdict(d)} for d in found]))
         else:
@@ -67,6 +81,8 @@ class Command(BaseCommand):
         pending = state.state().pending
         if pending:
             self.stderr.write(f"pending, and not compared: {', '.join(pending)}")
+        if len(drifted) > len(found):
+            self.stderr.write(f"{len(drifted) - len(found)} that were there before it was adopted")
         self.stderr.write(f"{len(found)} differences from what the migrations make")
         if found:
             sys.exit(1)
@@ -93,3 +109,23 @@ class Command(BaseCommand):
             )
         state.force(name)
         self.stdout.write(f"written down: {name}")
+
+    def _adopt(self, options: dict[str, Any]) -> None:
+        if options["undo"]:
+            adopting.undo(self.stdout.write)
+            self.stderr.write("undone: the schema is as golang-migrate made it")
+            return
+        if options["apply"]:
+            planned = adopting.adopt(options["by"], self.stdout.write, not options["no_checksums"])
+        else:
+            planned = adopting.plan()
+            for finding in planned.findings:
+                self.stdout.write(str(finding))
+        if planned.is_done:
+            self.stderr.write("adopted already; nothing to do")
+            return
+        verdicts = [finding.verdict for finding in planned.findings]
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("blocking", "repaired", "harmless"))
+        self.stderr.write(f"{counts}; " + ("adopted" if options["apply"] else "nothing was changed; --apply"))
+        if planned.blocking:
+            sys.exit(1)
