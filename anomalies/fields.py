@@ -51,3 +51,10 @@ class Index(models.Index):
     """An index whose name may be as long as PostgreSQL allows; Django keeps to the 30 of Oracle."""
 
     max_name_length = 63
+
+
+class MultirangeField(models.Field):
+    """Sets of whole numbers (``int8multirange``), as psycopg's Multirange."""
+
+    def db_type(self, connection):
+        return "int8multirange"

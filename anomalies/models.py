@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from .fields import BigSerialField, EmptyArray, Index, Now, RandomUUID, SerialField
+from .fields import BigSerialField, EmptyArray, Index, MultirangeField, Now, RandomUUID, SerialField
 from .querysets import AnomalyQuerySet, search_document
 
 
@@ -277,6 +277,31 @@ class AuditLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username}: {self.action} {self.resource_type}"
+
+
+class AuditSeal(models.Model):
+    """A signed statement about some entries of the record; ``audit.sealing`` says what is in it."""
+
+    number = models.BigIntegerField(primary_key=True)
+    made_at = models.DateTimeField()
+    ids = MultirangeField()
+    rows = models.BigIntegerField()
+    settled = models.BigIntegerField()
+    seen = models.TextField()
+    digest = models.CharField(max_length=64)
+    row_hashes = models.BinaryField()
+    guard = models.CharField(max_length=64)
+    former = models.CharField(max_length=64)
+    key = models.CharField(max_length=16)
+    signature = models.CharField(max_length=128)
+    head = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "audit_seals"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"
 
 
 class RecentSignificantAnomaly(models.Model):

@@ -117,6 +117,11 @@ else:
     # No well-known key, not even here: without one of its own a process makes one, and sessions end with it.
     SECRET_KEY = _text("SECRET_KEY") or secrets.token_urlsafe(50)
 
+# The record's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one belongs to who seals, not
+# to who serves; the public ones, one after the other, to who verifies.
+SEAL_KEY = _text("DRIFTLOCK_SEAL_KEY")
+SEAL_PUBLIC_KEYS = _text("DRIFTLOCK_SEAL_PUBLIC_KEYS")
+
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
 

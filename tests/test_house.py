@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"fields", "querysets"},
     "filters": {"models", "querysets"},
     "stats": {"jsonb", "models", "querysets"},
-    "audit": {"jsonb", "models"},
+    "audit": {"jsonb", "models", "schema"},
     "evidence": set(),
     "export": {"models", "querysets"},
     "precedents": {"detection", "evidence", "models", "querysets"},
@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
+    "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "filters": {"django_filters"},
     "ingest": {"msgspec", "psycopg"},

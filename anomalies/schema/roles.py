@@ -26,6 +26,7 @@ APP_MAY: dict[str, str] = {
     "detection_config": "SELECT, INSERT, UPDATE",
     "performance_metrics": "SELECT, INSERT",
     "audit_log": "SELECT",
+    "audit_seals": "SELECT",
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
     "auth_user": _ALL,
@@ -39,7 +40,11 @@ APP_MAY: dict[str, str] = {
     "django_migrations": "SELECT",
     "django_session": _ALL,
 }
-SEALER_MAY: dict[str, str] = {"audit_log": "SELECT", "django_migrations": "SELECT"}
+SEALER_MAY: dict[str, str] = {
+    "audit_log": "SELECT",
+    "audit_seals": "SELECT, INSERT",
+    "django_migrations": "SELECT",
+}
 APP_MAY_CALL = ("audit_event(text, text, uuid, jsonb)",)
 
 

@@ -1,0 +1,86 @@
+"""The keys that seal and verify: Ed25519 (RFC 8032), as PEM, outside of the database."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from django.conf import settings
+
+_PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.S)
+
+
+class KeyProblem(Exception):
+    """A key that is missing or none; the message says what to do."""
+
+
+def make_key(file: Path) -> Path:
+    """Write a new private key to ``file`` (mode 0600) and its public one beside it; overwrites nothing.
+
+    Returns the public key's path. Raises KeyProblem.
+    """
+    key, public = Ed25519PrivateKey.generate(), file.with_name(f"{file.name}.pub")
+    private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for path, mode, pem in ((file, 0o600, private_pem), (public, 0o644, public_pem)):
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
+                opened.write(pem)
+        except OSError as error:
+            raise KeyProblem(f"{path}: {error.strerror}; a key is never overwritten") from error
+    return public
+
+
+def sealing_key() -> Ed25519PrivateKey:
+    """The private key of the settings. Raises KeyProblem."""
+    if not settings.SEAL_KEY:
+        raise KeyProblem("no key to sign with: `audit keygen FILE`, then DRIFTLOCK_SEAL_KEY_FILE=FILE")
+    try:
+        key = load_pem_private_key(settings.SEAL_KEY.encode(), password=None)
+    except ValueError as error:
+        raise KeyProblem("DRIFTLOCK_SEAL_KEY holds no private key in PEM") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyProblem("DRIFTLOCK_SEAL_KEY is no Ed25519 key; `audit keygen FILE` makes one")
+    return key
+
+
+def public_keys() -> dict[str, Ed25519PublicKey]:
+    """The public keys of the settings by their ids, that of the private one too. Raises KeyProblem."""
+    found = [load_pem_public_key(pem.encode()) for pem in _PUBLIC.findall(settings.SEAL_PUBLIC_KEYS)]
+    keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
+    if settings.SEAL_KEY:
+        keys.append(sealing_key().public_key())
+    if not keys:
+        raise KeyProblem("no key to verify with: DRIFTLOCK_SEAL_PUBLIC_KEYS_FILE=FILE names the public ones")
+    return {key_id(key): key for key in keys}
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """The first 16 hexadecimal digits of the key's SHA-256."""
+    return hashlib.sha256(raw(key)).hexdigest()[:16]
+
+
+def raw(key: Ed25519PublicKey) -> bytes:
+    """The key's 32 bytes."""
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def is_signed(key: Ed25519PublicKey, signature: str, message: bytes) -> bool:
+    """Whether the signature (hexadecimal) is the key's over the message."""
+    try:
+        key.verify(bytes.fromhex(signature), message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -1,0 +1,105 @@
+"""``manage.py audit``: seal the record, and verify it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from anomalies.audit.canonical import moment
+from anomalies.audit.keys import KeyProblem, make_key
+from anomalies.audit.sealing import SealError, seal
+from anomalies.audit.verifying import verify
+from anomalies.models import AuditSeal
+
+from ..progress import interruptible
+
+
+class Command(BaseCommand):
+    help = "Seal the record of who decided what with a key outside the database, and verify it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        keygen = verbs.add_parser("keygen", help="make a key pair: FILE and FILE.pub")
+        keygen.add_argument("file", type=Path, metavar="FILE")
+        sealing = verbs.add_parser("seal", help="seal what no seal covers yet")
+        sealing.add_argument("--every", type=float, metavar="SECONDS", help="go on, again and again")
+        verifying = verbs.add_parser("verify", help="recompute every seal, and name what is wrong")
+        verifying.add_argument(
+            "--head", action="append", default=[], metavar="HEAD|FILE", help="heads that were kept elsewhere"
+        )
+        verifying.add_argument("--json", action="store_true")
+        head = verbs.add_parser("head", help="the newest seal's number, head and time: keep it elsewhere")
+        head.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{verb}")(options)
+        except (KeyProblem, SealError) as error:
+            raise CommandError(str(error)) from error
+
+    def _keygen(self, options: dict[str, Any]) -> None:
+        public = make_key(options["file"])
+        self.stderr.write(f"keep {options['file']} where the database is not; give {public} to who verifies")
+
+    def _seal(self, options: dict[str, Any]) -> None:
+        with interruptible():
+            try:
+                while True:
+                    self._seal_once()
+                    if options["every"] is None:
+                        return
+                    time.sleep(options["every"])
+            except KeyboardInterrupt:
+                self.stderr.write("stopped; what is sealed is sealed")
+
+    def _seal_once(self) -> None:
+        def tell(made: AuditSeal) -> None:
+            self.stdout.write(f"{made.number} {made.head} {moment(made.made_at)}")
+            self.stdout.flush()
+
+        self.stderr.write(f"sealed {seal(tell)} entries")
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        verdict = verify([head for given in options["head"] for head in _heads(given)])
+        if options["json"]:
+            told = {
+                name: getattr(verdict, name) for name in ("problems", "seals", "rows", "unsealed", "head")
+            }
+            self.stdout.write(json.dumps(told))
+        else:
+            for problem in verdict.problems:
+                self.stdout.write(problem)
+        self.stderr.write(
+            f"{verdict.rows} entries, {verdict.seals} seals, {verdict.unsealed} entries not sealed yet, "
+            f"{len(verdict.problems)} problems"
+        )
+        if not verdict.is_sound:
+            sys.exit(1)
+
+    def _head(self, options: dict[str, Any]) -> None:
+        newest = AuditSeal.objects.order_by("-number").first()
+        if newest is None:
+            raise CommandError("there is no seal yet; `audit seal` makes one")
+        told = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
+        self.stdout.write(json.dumps(told) if options["json"] else " ".join(map(str, told.values())))
+
+
+def _heads(given: str) -> list[str]:
+    """Heads as they were kept: one in hexadecimal, or a file of lines as `audit head` prints them."""
+    if Path(given).is_file():
+        words = Path(given).read_text().split()
+        found = [word for word in words if _is_head(word)]
+        if found:
+            return found
+    elif _is_head(given):
+        return [given]
+    raise CommandError(f"{given} holds no head: 64 hexadecimal digits, as `audit head` prints", returncode=2)
+
+
+def _is_head(word: str) -> bool:
+    return len(word) == 64 and set(word.lower()) <= set("0123456789abcdef")
