@@ -39,8 +39,7 @@ class Server:
         self._settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), **settings}
         needs = [self.programs / "postgres", self.folder]
         self._identity = choose_identity(self.folder, self.folder, needs)
-        if self._identity:
-            os.chown(self.folder, self._identity.uid, self._identity.gid)
+        self.own(self.folder)
         initdb = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C"]
         self._run("initdb", "-D", str(self.data), *initdb)
 
@@ -67,6 +66,20 @@ class Server:
         """Stop it as pg_ctl does: smart, fast or immediate (which is a crash to the data)."""
         self._run("pg_ctl", "stop", "-w", "-D", str(self.data), "-m", mode)
 
+    @property
+    def running(self) -> bool:
+        """Whether it is up."""
+        try:
+            self._run("pg_ctl", "status", "-D", str(self.data))
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def own(self, folder: Path) -> None:
+        """Make the folder one that the server may write to."""
+        if self._identity:
+            os.chown(folder, self._identity.uid, self._identity.gid)
+
     def database(self, name: str) -> dict[str, Any]:
         """A database as Django's settings have it."""
         where = {"HOST": str(self.folder), "PORT": "5432", "USER": SUPERUSER, "PASSWORD": "", "NAME": name}
@@ -78,7 +91,8 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         try:
-            self.stop()
+            if self.running:
+                self.stop()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
