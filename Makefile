@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench sample requirements picture clean
+.PHONY: help run test torture check format bench sample requirements picture clean
 VENV := .venv/bin/python
 
 help: ## list the targets
@@ -16,6 +16,10 @@ run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with the sample log
 test: ## run all tests (DATABASE_URL names another server than the throw-away one; ARGS go to pytest)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@exec $(VENV) -m pytest $(ARGS)
+
+torture: ## kill, terminate, crash and fill the disk, and look for what is lost (ARGS)
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	@exec $(VENV) -m tests.torture $(ARGS)
 
 check: ## lint, format, types, migrations, deployment checks
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
@@ -22,10 +23,10 @@ execute_from_command_line(sys.argv)
 """
 
 
-def manage(*args: str, database: str | None = None) -> subprocess.Popen[bytes]:
+def manage(*args: str, database: str | None = None, **over: Any) -> subprocess.Popen[bytes]:
     """``manage.py`` with these arguments; every stream is a pipe. Rows must be committed to be seen by it.
 
-    ``database`` is another one than the test's own, on the same server.
+    ``database`` is one on the same server, instead of the test's; ``over`` goes to Popen.
     """
     env = {
         **os.environ,
@@ -33,7 +34,7 @@ def manage(*args: str, database: str | None = None) -> subprocess.Popen[bytes]:
         "DATABASE_OF_THE_TEST": database or str(connection.settings_dict["NAME"]),
     }
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes)
+    return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes, **over)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:

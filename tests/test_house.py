@@ -58,7 +58,7 @@ OUTSIDE = {
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
     "reading": {"zstandard"},
-    "schema": {"psycopg"},
+    "schema": {"driftlock", "psycopg"},  # the embedded server's pg_dump and pg_restore
 }
 
 

@@ -25,7 +25,7 @@ EXPECTED = Path(__file__).with_name("guards.json")
 
 
 def guards() -> dict[str, str]:
-    """The triggers, rules and policies on what is recorded, and every function: name → hash of its definition."""
+    """The triggers, rules and policies on what is recorded, and every function: name → hash."""
     return {
         f"{kind} {name}": hashlib.sha256(definition.encode()).hexdigest()
         for (kind, name), definition in sorted(catalog.read(connection).items())

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from pathlib import Path
+
+from django.db import DEFAULT_DB_ALIAS, connections
 
 
 def add_actor_option(parser: argparse.ArgumentParser) -> None:
     """``--by``: whom the record names; whoever is logged in where nothing is said."""
     parser.add_argument("--by", default=_login_name(), metavar="USERNAME", help="default: %(default)s")
+
+
+def add_dump_options(parser: argparse.ArgumentParser) -> None:
+    """What ``backup`` and ``restore`` have in common: which database, and whose pg_dump and pg_restore."""
+    parser.add_argument("--pg-bin", type=Path, metavar="FOLDER", help="where pg_dump and pg_restore are")
+    parser.add_argument(
+        "--database", default=DEFAULT_DB_ALIAS, choices=list(connections), help="default: %(default)s"
+    )
 
 
 def _login_name() -> str:

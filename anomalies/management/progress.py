@@ -6,8 +6,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tqdm import tqdm
+
+from anomalies.terminal import printable
 
 Progress = Callable[[int, int | None], None]
 
@@ -22,6 +25,16 @@ def reading_bar(off: bool = False) -> Iterator[Progress]:
             bar.update(done - bar.n)
 
         yield show
+
+
+def saying(stderr: Any) -> Callable[[str], None]:
+    """Lines on a command's standard error, above a bar if there is one."""
+
+    def say(text: str) -> None:
+        with tqdm.external_write_mode(sys.stderr):
+            stderr.write(printable(text), lambda text: text)
+
+    return say
 
 
 @contextmanager

@@ -49,18 +49,20 @@ def checksum(
     columns: Iterable[str] | None = None,
     connection: BaseDatabaseWrapper = default_connection,
     where: sql.Composable = _ALL,
+    schema: str | None = None,
 ) -> Checksum:
     """The checksum of a table's rows: of these columns, by default of all, in the table's own order;
     of the rows that ``where`` chooses.
 
-    ``table`` is a name in the search path. Reads the whole table once; time and memory: one scan, constant.
+    ``table`` is a name in ``schema``, or else in the search path. Reads the whole table once; time and
+    memory: one scan, constant.
     """
+    name = sql.Identifier(schema, table) if schema else sql.Identifier(table)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(_AS_EVERYWHERE)
-        names = list(columns) if columns is not None else _columns(cursor, table)
-        statement = sql.SQL(_SUM).format(
-            columns=sql.SQL(", ").join(map(sql.Identifier, names)), table=sql.Identifier(table), where=where
-        )
+        names = list(columns) if columns is not None else _columns(cursor, name.as_string(None))
+        chosen = sql.SQL(", ").join(map(sql.Identifier, names))
+        statement = sql.SQL(_SUM).format(columns=chosen, table=name, where=where)
         cursor.execute(statement)
         rows, first, second = cursor.fetchone()
     return Checksum(rows, f"{int(first):x}-{int(second):x}")

@@ -1,0 +1,184 @@
+"""pg_dump and pg_restore: which of them fits a server, and how they are run.
+
+They find the database through libpq's environment variables, so that no password is ever part of a command
+line, where every user of the machine could read it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from driftlock.embedded_postgres.server import EmbeddedServerError, binaries
+
+# Where Debian's and Red Hat's packages keep one folder per version.
+_VERSIONED = (("/usr/lib/postgresql", "*/bin"), ("/usr", "pgsql-*/bin"))
+# From here on pg_dump and pg_restore say SET transaction_timeout, which older servers do not know.
+SPEAKS_ANEW = 17
+_SAID_AT_MOST = 2_000  # characters of what a program complained
+
+
+class BackupError(Exception):
+    """A backup or a restore that can't be done; the message says why, and the next step if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An installed pg_dump or pg_restore, and its version: ``18.4`` and 18."""
+
+    path: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The version that decides what it understands."""
+        return major(self.version)
+
+
+def major(version: str) -> int:
+    """18 of ``18.4``, of ``18beta1`` and of ``18.4 (Debian …)``."""
+    found = re.match(r"\d+", version)
+    if found is None:
+        raise BackupError(f"{version!r} is no version of PostgreSQL.")
+    return int(found[0])
+
+
+def server_version(connection: BaseDatabaseWrapper) -> str:
+    """The server's version, as in ``18.4``."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        return str(cursor.fetchone()[0]).split()[0]
+
+
+def find(
+    name: str, connection: BaseDatabaseWrapper, folder: Path | None, at_least: int, below: int | None = None
+) -> Program:
+    """The program closest to version ``at_least``: never older, and older than ``below``.
+
+    Looked for in ``folder`` alone if it is given, else beside the embedded server, else in the PATH, in the
+    packages' versioned folders and in the embedded server's wheel. Raises BackupError naming what was found.
+    """
+    found = [program for each in _folders(name, connection, folder) if (program := _program(each / name))]
+    fitting = [each for each in found if at_least <= each.major and (below is None or each.major < below)]
+    if fitting:
+        return min(fitting, key=lambda each: each.major)
+    wanted = f"{name} of PostgreSQL {at_least}" + (f" to {below - 1}" if below else " or newer")
+    there = ", ".join(f"{each.version} in {each.path.parent}" for each in found) or "none at all"
+    raise BackupError(
+        f"{wanted} is needed; found: {there}. Install postgresql-client-{at_least}, "
+        "or name the folder of one with --pg-bin."
+    )
+
+
+def _folders(name: str, connection: BaseDatabaseWrapper, folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    if "EMBEDDED" in connection.settings_dict:
+        yield binaries()
+        return
+    in_path = shutil.which(name)
+    # Debian's wrapper chooses a version by rules of its own; the folders that it chooses from come next.
+    if in_path and Path(in_path).resolve().name != "pg_wrapper":
+        yield Path(in_path).parent
+    for top, each in _VERSIONED:
+        yield from sorted(Path(top).glob(each))
+    try:
+        yield from (binaries(16), binaries(18))
+    except EmbeddedServerError:
+        return
+
+
+def _program(path: Path) -> Program | None:
+    try:
+        done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    found = re.search(r"\(PostgreSQL\) (\d\S*)", done.stdout)
+    return Program(path, found[1]) if found else None
+
+
+def _where(connection: BaseDatabaseWrapper) -> tuple[dict[str, str], list[str]]:
+    """The database of a connection: environment variables, and arguments with nothing secret in them."""
+    try:
+        params: dict[str, Any] = connection.get_connection_params()
+    except OperationalError as error:
+        raise BackupError(str(error)) from error
+    environment = {**os.environ, "LC_ALL": "C"}  # a dump is in its database's own encoding
+    environment.pop("PGCLIENTENCODING", None)
+    left: dict[str, str] = {}
+    for option in pq.Conninfo.get_defaults():
+        keyword = option.keyword.decode()
+        value = params.get(keyword)
+        if value is None or keyword in ("dbname", "client_encoding"):
+            continue
+        if option.envvar:
+            environment[option.envvar.decode()] = str(value)
+        elif b"*" not in option.dispchar:  # a password has a variable, or stays at home
+            left[keyword] = str(value)
+    role = connection.settings_dict["OPTIONS"].get("assume_role")
+    arguments = [f"--dbname={make_conninfo(dbname=params['dbname'], **left)}", "--no-password"]
+    return environment, [*arguments, *([f"--role={role}"] if role else [])]
+
+
+@contextmanager
+def running(
+    program: Program,
+    arguments: list[str],
+    connection: BaseDatabaseWrapper | None = None,
+    stdin: int = subprocess.PIPE,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program at work, on the database of a connection or on none. Its output is a pipe, so is its input
+    unless ``stdin`` is an open file's descriptor; it ends with us, even if we are killed.
+
+    At the end it is waited for; where the caller leaves by an exception it is killed. Raises BackupError with
+    what it complained about if it fails.
+    """
+    environment, where = _where(connection) if connection else ({**os.environ, "LC_ALL": "C"}, [])
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [str(program.path), *where, *arguments],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=environment,
+            start_new_session=True,  # Ctrl-C in a terminal is for us: we end it, and clear away
+        )
+        try:
+            yield process
+            _close(process)
+        except BrokenPipeError:
+            _close(process)  # it ended before it had read all, and says below why
+        except BaseException:
+            process.kill()
+            _close(process)
+            raise
+        if process.returncode != 0:
+            raise BackupError(f"{program.path.name} failed: {_said(complaints, process.returncode)}")
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        with suppress(BrokenPipeError):
+            pipe.close()
+    process.wait()
+
+
+def _said(complaints: Any, code: int) -> str:
+    complaints.seek(0)
+    lines = complaints.read(64 * 1024).decode(errors="replace").strip().splitlines()
+    telling = [line for line in lines if "error:" in line or "detail:" in line or "ERROR:" in line] or lines
+    return " / ".join(telling[:4])[:_SAID_AT_MOST] or f"it ended with status {code} and said nothing"

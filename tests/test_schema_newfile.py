@@ -1,0 +1,61 @@
+"""anomalies.schema.newfile: a file that is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from anomalies.schema.newfile import NewFile
+
+
+@pytest.fixture(params=["a system with nameless files", "one without"], autouse=True)
+def system(request, monkeypatch):
+    if request.param == "one without":
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+
+
+def names(folder) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def test_what_is_published_is_there_whole_and_for_its_owner_alone(tmp_path):
+    with NewFile(tmp_path / "new") as file:
+        file.write(b"all of it")
+        file.publish()
+    assert (names(tmp_path), (tmp_path / "new").read_bytes()) == (["new"], b"all of it")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
+
+
+def test_before_that_it_has_no_name(tmp_path):
+    with NewFile(tmp_path / "new") as file:
+        file.write(b"half of it")
+        assert not (tmp_path / "new").exists()
+
+
+def test_what_is_not_published_is_gone(tmp_path):
+    with pytest.raises(KeyboardInterrupt), NewFile(tmp_path / "new") as file:
+        file.write(b"half of it")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
+
+
+def test_a_file_that_came_meanwhile_is_kept(tmp_path):
+    with pytest.raises(FileExistsError), NewFile(tmp_path / "new") as file:
+        (tmp_path / "new").write_text("another's")
+        file.publish()
+    assert (names(tmp_path), (tmp_path / "new").read_text()) == (["new"], "another's")
+
+
+def test_it_may_replace_one(tmp_path):
+    (tmp_path / "new").write_text("old")
+    with NewFile(tmp_path / "new") as file:
+        file.write(b"new")
+        file.publish(replace=True)
+    assert (names(tmp_path), (tmp_path / "new").read_text()) == (["new"], "new")
+
+
+def test_a_folder_that_can_not_be_written_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        NewFile(tmp_path / "no" / "new")
