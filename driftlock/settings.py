@@ -104,6 +104,7 @@ else:
 
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "anomalies.admin.errors.form_refused"
 
 # --- Application --------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "anomalies.admin.deadline.DeadlineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -162,6 +164,10 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = _text("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
+
+# How long the database may work for one page, in seconds, waits for locks included; 0: as long as it likes.
+# Commands and migrations are not bound by it.
+PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5)
 
 # --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
 

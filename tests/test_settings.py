@@ -131,6 +131,7 @@ BAD = [
     ("DRIFTLOCK_HTTPS_REDIRECT", "2"),
     ("DRIFTLOCK_HSTS_SECONDS", "a year"),
     ("DRIFTLOCK_HSTS_SECONDS", "-1"),
+    ("DRIFTLOCK_PAGE_SECONDS", "5s"),
     ("DRIFTLOCK_INGEST_MAX_LINE_BYTES", "16M"),
     ("DATABASE_URL", "mysql://db.example.org/driftlock"),
     ("DATABASE_URL", "db.example.org"),

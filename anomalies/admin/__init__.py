@@ -8,6 +8,7 @@ from django.contrib import admin
 
 from .anomaly import AnomalyAdmin
 from .config import DetectionConfigAdmin
+from .people import GroupAdmin, UserAdmin
 from .records import (
     AuditLogAdmin,
     PerformanceMetricAdmin,
@@ -24,7 +25,9 @@ __all__ = [
     "AnomalyAdmin",
     "AuditLogAdmin",
     "DetectionConfigAdmin",
+    "GroupAdmin",
     "PerformanceMetricAdmin",
     "RecentSignificantAnomalyAdmin",
     "StreamStatisticsAdmin",
+    "UserAdmin",
 ]
