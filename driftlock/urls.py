@@ -1,11 +1,14 @@
 """One surface for people: the admin, at the root's door."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path(
+        "admin/password_change/", include("anomalies.admin.password")
+    ),  # before the admin's own of that name
     path("admin/", admin.site.urls),
 ]
 

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
+    "admin": {"axes"},
     "detection": {"numpy", "zstandard"},
     "filters": {"django_filters"},
     "ingest": {"msgspec", "psycopg"},
