@@ -127,6 +127,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "anomalies.admin.doors.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "anomalies.admin.doors.MethodsMiddleware",
     "anomalies.admin.deadline.DeadlineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -38,6 +38,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _DEBUG_PAGES = {404, 500}
+_METHODS = ("GET", "HEAD", "POST")
 
 
 class HeadersMiddleware:
@@ -52,6 +53,20 @@ class HeadersMiddleware:
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
         return response
+
+
+class MethodsMiddleware:
+    """Answers GET, HEAD and POST; any other method is 405, where Django's admin would show the page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in _METHODS:
+            return self.get_response(request)
+        page = error_page("405.html", 405)
+        page["Allow"] = ", ".join(_METHODS)
+        return page
 
 
 class Guard(AxesDatabaseHandler):
