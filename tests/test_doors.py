@@ -145,6 +145,12 @@ def test_a_hostile_name_is_a_failed_login_and_no_more(username):
     assert fail(1, username=name) == [200]
 
 
+def test_an_operator_lists_names_that_cannot_act_on_the_terminal(capsys):
+    fail(1, username="\x1b[2Jana")
+    call_command("axes_list_attempts")
+    assert capsys.readouterr().out == f"{MINE}\t\\x1b[2Jana\t1\n"
+
+
 def test_no_password_is_kept(settings):
     fail(3, password="secret-of-ana")
     kept = AccessAttempt.objects.values().get()

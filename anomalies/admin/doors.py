@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
+from ..terminal import escaped
 from .errors import error_page
 from .request import client_address
 
@@ -98,9 +99,9 @@ def attempts_address(request: HttpRequest) -> str | None:
 
 
 def attempts_username(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
-    """The name that failed logins are counted by: as much of what was typed as its column holds."""
+    """The name that failed logins are counted by: what was typed, made printable and cut to its column."""
     username = (credentials or request.POST).get("username")
-    return username[:255] if username else username
+    return escaped(username)[:255] if username else username
 
 
 def locked_out(request: HttpRequest, response: Any = None, credentials: Any = None) -> HttpResponse:
