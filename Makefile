@@ -21,12 +21,16 @@ torture: ## kill, terminate, crash and fill the disk, and look for what is lost 
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@exec $(VENV) -m tests.torture $(ARGS)
 
-check: ## lint, format, types, migrations, deployment checks
+check: ## lint, format, types, migrations, security; writes sbom.json (CycloneDX)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy driftlock anomalies
 	$(VENV) manage.py makemigrations --check --dry-run
+	$(VENV) -m bandit --quiet --configfile pyproject.toml --recursive anomalies driftlock scripts
+	$(VENV) -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \
+	  --output-reproducible --validate --output-file sbom.json
+	$(VENV) scripts/audit.py requirements.txt requirements-dev.txt
 
 format: ## format the code
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt

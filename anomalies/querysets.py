@@ -5,6 +5,8 @@ A queryset is built from the others; surfaces ask these and write no lookups of 
 
 from __future__ import annotations
 
+import re
+
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
 from django.db.models.functions import Left
@@ -12,6 +14,8 @@ from django.db.models.functions import Left
 # Enough for any explanation; a tsvector holds 1 MB at most, and a longer text would refuse the row.
 SEARCHED_CHARACTERS = 100_000
 SEARCH_CONFIG = "simple"  # logs are not prose: no stemming, no stop words
+
+_MINUSES = re.compile(r"-[-\W]*-")
 
 
 def search_document() -> SearchVector:
@@ -41,5 +45,6 @@ class AnomalyQuerySet(models.QuerySet):
 
     def search(self, words: str) -> AnomalyQuerySet:
         """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""
-        query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
+        # A minus of a minus is no more than one, and PostgreSQL's parser holds 31 of them.
+        query = SearchQuery(_MINUSES.sub("-", words), config=SEARCH_CONFIG, search_type="websearch")
         return self.alias(document=search_document()).filter(document=query)

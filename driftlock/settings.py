@@ -7,6 +7,7 @@ is named. The README lists every variable. NAME_FILE may name a file that holds 
 
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -43,10 +44,10 @@ def _flag(name: str, default: bool) -> bool:
     return value in {"true", "1", "yes", "on"}
 
 
-def _whole_number(name: str, default: int) -> int:
+def _whole_number(name: str, default: int, least: int = 0) -> int:
     value = _text(name, str(default))
-    if not value.isascii() or not value.isdigit():
-        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, 0 or more.")
+    if not value.isascii() or not value.isdigit() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, {least} or more.")
     return int(value)
 
 
@@ -124,6 +125,7 @@ SEAL_PUBLIC_KEYS = _text("DRIFTLOCK_SEAL_PUBLIC_KEYS")
 
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "anomalies.admin.errors.form_refused"
 
 # --- Application --------------------------------------------------------------------------------------
 
@@ -138,17 +140,22 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django_filters",
+    "axes",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "anomalies.admin.doors.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "anomalies.admin.doors.MethodsMiddleware",
+    "anomalies.admin.deadline.DeadlineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "driftlock.urls"
@@ -168,6 +175,27 @@ TEMPLATES = [
     },
 ]
 
+# --- Logins -------------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# So many failed logins of one user from one address close the door to the two, for so long.
+AXES_FAILURE_LIMIT = _whole_number("DRIFTLOCK_LOGIN_ATTEMPTS", 5, least=1)
+AXES_COOLOFF_TIME = timedelta(minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
+AXES_HANDLER = "anomalies.admin.doors.Guard"
+AXES_CLIENT_IP_CALLABLE = "anomalies.admin.doors.attempts_address"
+AXES_USERNAME_CALLABLE = "anomalies.admin.doors.attempts_username"
+AXES_LOCKOUT_CALLABLE = "anomalies.admin.doors.locked_out"
+AXES_RESET_ON_SUCCESS = True
+# Knocking at a closed door neither keeps it closed for longer nor counts against the user elsewhere.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# The record is the audit log.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -178,10 +206,19 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Counted from the login, not from the last page.
+SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1)
+
+# --- Language and time --------------------------------------------------------------------------------
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = _text("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
+
+# How long the database may work for one page, in seconds, waits for locks included; 0: as long as it likes.
+# Commands and migrations are not bound by it.
+PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5)
 
 # --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
 
@@ -200,11 +237,17 @@ STORAGES = {
 # --- HTTPS --------------------------------------------------------------------------------------------
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+# Lax: a link to an anomaly in a chat finds its reader logged in; a form from elsewhere does not.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+if PRODUCTION:  # browsers take cookies of such names over https only, and from no other host of the domain
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_SSL_REDIRECT = PRODUCTION and _flag("DRIFTLOCK_HTTPS_REDIRECT", True)
 SECURE_HSTS_SECONDS = _whole_number("DRIFTLOCK_HSTS_SECONDS", 31_536_000) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Only behind a proxy that sets X-Forwarded-Proto and -For itself: from anybody else they are claims.
 BEHIND_PROXY = _flag("DRIFTLOCK_BEHIND_PROXY", False)

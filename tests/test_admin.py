@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, reverse
 from django.utils import timezone
 
 from anomalies.admin import changelist
@@ -391,7 +388,8 @@ def test_all_that_match_is_only_what_the_filter_shows(desk):
     assert (status_of(wanted), status_of(other)) == ("acknowledged", "pending")
 
 
-# --- every role, every route ----------------------------------------------------------------------------
+# --- records --------------------------------------------------------------------------------------------
+
 
 OURS = (
     "anomaly",
@@ -401,119 +399,6 @@ OURS = (
     "auditlog",
     "detectionconfig",
 )
-
-
-def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
-    """The names of all routes of the admin below our own tables."""
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns)
-        elif isinstance(pattern, URLPattern) and (pattern.name or "").startswith("anomalies_"):
-            yield pattern.name
-
-
-ROUTES = sorted(set(routes(admin.site.get_urls())))
-READ = {f"anomalies_{table}_{view}" for table in OURS for view in ("changelist", "change", "history")}
-READ.add("anomalies_detectionconfig_what_if")
-# An id is no format of an export, so that leads back to the list.
-REDIRECTS = {"anomalies_recentsignificantanomaly_change", "anomalies_anomaly_export"}
-# Who may POST where, beside looking; everything else is refused.
-POSTS = {
-    "anomalies_anomaly_change": ("analyst", "lead", "superuser"),
-    "anomalies_detectionconfig_add": ("lead", "superuser"),
-    "anomalies_detectionconfig_change": ("lead", "superuser"),
-    "anomalies_detectionconfig_what_if": ("lead", "superuser"),
-}
-
-
-@pytest.fixture
-def addresses() -> dict[str, str]:
-    """A path for every route, to a row that there is."""
-    anomaly = make_anomaly(is_statistically_significant=True)
-    metric = PerformanceMetric.objects.create(metric_type="job", duration_ms=1)
-    keys = {
-        "anomaly": anomaly.pk,
-        "recentsignificantanomaly": anomaly.pk,
-        "streamstatistics": "logs",
-        "performancemetric": metric.pk,
-        "auditlog": AuditLog.objects.latest("id").pk,
-        "detectionconfig": DetectionConfig.objects.get().pk,
-    }
-    needs_none = ("changelist", "add", "what_if")
-    return {
-        name: reverse(f"admin:{name}", args=[] if name.endswith(needs_none) else [keys[name.split("_")[1]]])
-        for name in ROUTES
-    }
-
-
-def test_the_routes_are_those_of_our_tables():
-    assert {name.split("_")[1] for name in ROUTES} == set(OURS)
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("name", ROUTES)
-def test_a_get_shows_what_the_role_may_see(addresses, role, name):
-    allowed = name in READ or (name == "anomalies_detectionconfig_add" and role in ("lead", "superuser"))
-    expected = 302 if name in REDIRECTS else 200 if allowed else 403
-    assert a_client(role).get(addresses[name]).status_code == expected
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("name", [name for name in ROUTES if not name.endswith(("changelist", "history"))])
-def test_a_post_is_obeyed_only_where_the_role_may(addresses, role, name):
-    expected = 200 if role in POSTS.get(name, ()) else 302 if name in REDIRECTS else 403
-    assert a_client(role).post(addresses[name], {"action": "nonsense"}).status_code == expected
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("name", [name for name in ROUTES if name.endswith(("changelist", "history"))])
-def test_a_post_of_nothing_to_a_list_or_a_history_changes_nothing(addresses, role, name):
-    client, before = a_client(role), AuditLog.objects.count()
-    assert client.post(addresses[name]).status_code in (200, 302, 403)
-    assert AuditLog.objects.count() == before
-
-
-@pytest.mark.parametrize("name", ROUTES)
-def test_whoever_is_not_logged_in_is_asked_to(addresses, client, name):
-    assert client.get(addresses[name])["Location"].startswith("/admin/login/")
-
-
-@pytest.mark.parametrize("name", ROUTES)
-def test_a_person_without_a_role_sees_nothing(addresses, client, name):
-    client.force_login(User.objects.create_user("nobody", is_staff=True))
-    assert client.get(addresses[name]).status_code == 403 if name not in REDIRECTS else 302
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("view", ["add", "delete"])
-def test_nobody_adds_or_deletes_an_anomaly(addresses, role, view):
-    assert a_client(role).post(addresses[f"anomalies_anomaly_{view}"], {"post": "yes"}).status_code == 403
-    assert Anomaly.objects.count() == 1
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_nobody_changes_an_anomalys_values(addresses, role):
-    before = Anomaly.objects.values().get()
-    fields = {"ncd_score": "0.1", "glass_box_explanation": "x", "status": "dismissed", "_save": "Save"}
-    a_client(role).post(addresses["anomalies_anomaly_change"], fields)
-    assert Anomaly.objects.values().get() == before
-
-
-@pytest.mark.parametrize("action", ["acknowledge", "dismiss", "investigate", "reopen"])
-def test_a_viewers_bulk_decision_does_nothing(action):
-    anomaly = make_anomaly(status="investigating")
-    act(
-        a_client("viewer"),
-        action,
-        anomaly,
-        reason="other",
-        confirmed="on",
-        seen_at="2999-01-01T00:00:00.0+0000",
-    )
-    assert status_of(anomaly) == "investigating"
-
-
-# --- records --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("table", OURS)

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
+    "admin": {"axes"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "filters": {"django_filters"},

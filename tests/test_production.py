@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -157,9 +158,9 @@ def test_every_file_that_the_login_page_names_is_there(served):
 
 
 def log_in(served: Served, **headers: str) -> Answer:
-    token = served.ask(LOGIN).cookies["csrftoken"].value
+    token = served.ask(LOGIN).cookies["__Host-csrftoken"].value
     fields = {"username": "lea", "password": "a long one of no words", "csrfmiddlewaretoken": token}
-    sent = {"Cookie": f"csrftoken={token}", "Referer": f"https://{HOST}{LOGIN}", **headers}
+    sent = {"Cookie": f"__Host-csrftoken={token}", "Referer": f"https://{HOST}{LOGIN}", **headers}
     return served.ask(LOGIN, urlencode(fields), Content_Type="application/x-www-form-urlencoded", **sent)
 
 
@@ -167,7 +168,7 @@ def test_cookies_go_over_https_only_and_the_session_is_hidden_from_scripts(serve
     answer = log_in(served)
     assert answer.status == 302
     assert all(cookie["secure"] for cookie in answer.cookies.values())
-    assert answer.cookies["sessionid"]["httponly"]
+    assert answer.cookies["__Host-sessionid"]["httponly"]
 
 
 def test_a_login_from_another_site_is_refused(served):
@@ -177,6 +178,40 @@ def test_a_login_from_another_site_is_refused(served):
 def test_browsers_are_told_to_insist_on_https(served):
     said = served.ask(LOGIN).headers["Strict-Transport-Security"]
     assert said == "max-age=31536000; includeSubDomains; preload"
+
+
+def test_cookies_bear_names_that_no_other_host_of_the_domain_can_set(served):
+    cookies = log_in(served).cookies
+    assert {name.startswith("__Host-") for name in cookies} == {True}
+    assert {(cookie["path"], cookie["domain"], cookie["samesite"]) for cookie in cookies.values()} == {
+        ("/", "", "Lax")
+    }
+
+
+def test_static_files_bear_the_policy_too(served, stylesheet):
+    for path in (LOGIN, stylesheet, "/nowhere"):
+        assert "default-src 'none'" in served.ask(path).headers["Content-Security-Policy"]
+
+
+def test_guesses_from_one_address_close_the_door_whatever_they_claim_to_come_from(served):
+    token = served.ask(LOGIN).cookies["__Host-csrftoken"].value
+    fields = urlencode({"username": "nobody", "password": "x", "csrfmiddlewaretoken": token})
+    sent = {"Cookie": f"__Host-csrftoken={token}", "Referer": f"https://{HOST}{LOGIN}"}
+    sent["Content_Type"] = "application/x-www-form-urlencoded"
+    claims = [f"192.0.2.{number}, 198.51.100.7" for number in range(6)]
+    answers = [served.ask(LOGIN, fields, X_Forwarded_For=claim, **sent).status for claim in claims]
+    assert answers == [200, 200, 200, 200, 429, 429]
+
+
+def test_guesses_at_the_same_moment_are_counted_too(served):
+    token = served.ask(LOGIN).cookies["__Host-csrftoken"].value
+    fields = urlencode({"username": "nobody", "password": "x", "csrfmiddlewaretoken": token})
+    sent = {"Cookie": f"__Host-csrftoken={token}", "Referer": f"https://{HOST}{LOGIN}"}
+    sent |= {"Content_Type": "application/x-www-form-urlencoded", "X_Forwarded_For": "198.51.100.8"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: served.ask(LOGIN, fields, **sent).status, range(40)))
+    assert set(answers) == {200, 429}
+    assert answers.count(429) >= 30
 
 
 def test_pages_may_not_be_framed_nor_guessed_at(served):

@@ -81,7 +81,7 @@ def test_the_application_manages_accounts(as_app):
 def test_the_application_serves_the_admin(roles, client, lead, page):
     anomaly = make_anomaly()
     run("SET LOCAL SESSION AUTHORIZATION test_app")
-    assert client.login(username="lead", password="password")
+    client.force_login(lead)
     assert client.get(f"/admin/{page}/").status_code == 200
     assert client.get(f"/admin/anomalies/anomaly/{anomaly.pk}/change/").status_code == 200
 

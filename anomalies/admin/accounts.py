@@ -1,4 +1,7 @@
-"""Who has an account and which role: Django's own pages, told to the record."""
+"""Who has an account and which role: Django's own pages, told to the record.
+
+They are narrowed by their own filters only, as every list here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse
 
+from .changelist import OnlyItsFilters
 from .request import acting_for
 
 admin.site.unregister(User)
@@ -35,7 +39,7 @@ class Recorded:
 
 
 @admin.register(User)
-class AccountAdmin(Recorded, UserAdmin):
+class AccountAdmin(Recorded, OnlyItsFilters, UserAdmin):
     """People, their roles and their passwords."""
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -45,5 +49,5 @@ class AccountAdmin(Recorded, UserAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(Recorded, GroupAdmin):
+class RoleAdmin(Recorded, OnlyItsFilters, GroupAdmin):
     """The roles, and what each may."""

@@ -18,6 +18,7 @@ from ..audit import acting
 from ..models import DetectionConfig
 from ..thresholds import activate
 from . import presentation as show
+from .changelist import OnlyItsFilters
 from .request import actor_of
 from .whatif import WhatIf
 
@@ -42,7 +43,7 @@ class BoundedJSONField(forms.JSONField):
 
 
 @admin.register(DetectionConfig)
-class DetectionConfigAdmin(WhatIf, admin.ModelAdmin):
+class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
     """Configs with their thresholds; the active one is marked, and can't be had twice."""
 
     list_display = (

@@ -6,7 +6,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
@@ -26,17 +32,22 @@ class Exported:
     def get_urls(self) -> list[URLPattern]:
         """Django's, and the export."""
         view = self.admin_site.admin_view(self.export_view)  # type: ignore[attr-defined]
-        own = [path("export/<str:format_name>/", view, name="anomalies_anomaly_export")]
+        own = [
+            path(f"export/{name}/", view, {"format_name": name}, name=f"anomalies_anomaly_export_{name}")
+            for name in FORMATS
+        ]
         return own + super().get_urls()  # type: ignore[misc]
 
     def export_view(self, request: HttpRequest, format_name: str) -> HttpResponseBase:
         """Exactly the anomalies that the URL's filters name; none where it is not understood."""
+        if request.method == "POST":
+            return HttpResponseNotAllowed(["GET", "HEAD"])
         if not permissions.can_export(request.user):
             raise PermissionDenied
         filterset = AnomalyFilter(request.GET, queryset=Anomaly.objects.all())
         unknown = set(request.GET) - set(filterset.filters) - {"o", "p"}
-        if format_name not in FORMATS or unknown or not filterset.form.is_valid():
-            messages.error(request, "The filter or the format is not understood; nothing was exported.")
+        if unknown or not filterset.form.is_valid():
+            messages.error(request, "The filter is not understood; nothing was exported.")
             return HttpResponseRedirect(reverse("admin:anomalies_anomaly_changelist"))
         about: dict[str, Any] = {"format": format_name, "filter": request.GET.urlencode()}
         record_event("export", actor_of(request), "anomaly", **about)

@@ -17,10 +17,10 @@ from django.utils.text import capfirst
 from .. import jsonb
 from ..models import Anomaly, AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
 from . import presentation as show
-from .changelist import CappedPaginator
+from .changelist import CappedPaginator, OnlyItsFilters
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(OnlyItsFilters):
     """A table that is looked at; its ``json_columns`` are read as text."""
 
     json_columns: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from axes.signals import user_locked_out
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
@@ -32,6 +33,12 @@ def record_logout(request: HttpRequest, user: AbstractBaseUser | None, **_: Any)
 def record_failed_login(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Put a failed login on record, under the name that was tried."""
     _record("login failed", str(credentials.get("username") or NOBODY), request)
+
+
+@receiver(user_locked_out)
+def record_lockout(request: HttpRequest, username: str | None = None, **_: Any) -> None:
+    """Put it on record that the door was closed to somebody."""
+    _record("locked out", username or NOBODY, request)
 
 
 def _record(action: str, username: str, request: HttpRequest | None) -> None:

@@ -1,25 +1,38 @@
-"""The admin's own frame, where the record needs to know who is at it."""
+"""The admin's own frame, where doors and the record need to know who is at it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
-from django.template.response import TemplateResponse
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest, HttpResponse
 
+from .doors import locked_out
 from .request import acting_for
 
 
 class DeskSite(AdminSite):
-    """Django's admin site; a password that its owner changes is on record under the owner's name."""
+    """Django's admin site; changing one's own password is on record, and behind the same door as the login.
+
+    Whoever finds a desk unlocked could otherwise try passwords there for as long as the session lasts.
+    """
 
     site_header = site_title = "Driftlock"
     index_title = "Desk"
     enable_nav_sidebar = False
 
-    def password_change(
+    def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> TemplateResponse:
+    ) -> HttpResponse:
+        """Django's own; a wrong old password counts as a failed login."""
+        credentials = {"username": request.user.get_username()}
+        if request.method == "POST" and not AxesProxyHandler.is_allowed(request, credentials):
+            return locked_out(request)
         with acting_for(request):
-            return super().password_change(request, extra_context)
+            response = super().password_change(request, extra_context)
+        form = getattr(response, "context_data", {}).get("form")
+        if form is not None and form.has_error("old_password", "password_incorrect"):
+            user_login_failed.send(sender=__name__, credentials=credentials, request=request)
+        return response
