@@ -121,7 +121,7 @@ def _events(value: Any) -> list[Any]:
         for key in ("events", "lines"):
             if isinstance(value.get(key), list):
                 return value[key]
-        return [f"{key}: {_as_text(inner)}" for key, inner in value.items()]
+        return [f"{key}: {as_text(inner)}" for key, inner in value.items()]
     if isinstance(value, str):
         return value.splitlines()
     return value if isinstance(value, list) else [value]
@@ -136,10 +136,11 @@ def _line(event: Any) -> Line:
             bits=bits if isinstance(bits, int | float) else None,
             odd=event.get("odd") is True,
         )
-    return Line(visible(_as_text(event)))
+    return Line(visible(as_text(event)))
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value out of JSON as text: a text as it stands, anything else as JSON."""
     try:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
