@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
@@ -55,13 +56,14 @@ class ConfigForm(ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         self.sent = VersionedForm(self.data)
+        self.stored = copy(self.instance)  # which takes on what was sent
         if self.sent.is_unsigned and (self.instance.pk or "batch" in self.sent.errors):
             self._refuse(400, UNSIGNED)
         elif self.instance.pk and self.has_changed() and self.is_stale:
             self._refuse(
                 409,
-                "It changed since you opened it, so nothing was saved. Both versions are below, and what "
-                "you typed is kept: save it again where it is still what you mean.",
+                "It changed since you opened it, so nothing was saved. Both versions are above, and what "
+                "you sent is kept below: to save it now writes all of it over what is there.",
             )
         return cleaned
 
@@ -203,8 +205,10 @@ class DetectionConfigAdmin(admin.ModelAdmin):
         response.status_code = form.answers
         if form.answers == 409:
             seen, entry = form.sent.cleaned_data["version"], form.sent.cleaned_data["entry"]
-            always = ("is_active",)
-            context["versions"] = compare(form.instance, "detection_config", seen, entry, always)
+            sent = {name: form[name].value() for name in form.fields}
+            context["versions"] = compare(
+                form.stored, "detection_config", seen, entry, ("is_active", *form.changed_data), sent
+            )
         return response
 
     def response_change(self, request: HttpRequest, obj: DetectionConfig) -> HttpResponse:

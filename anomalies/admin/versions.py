@@ -76,16 +76,21 @@ class Row:
     seen: Any
     now: Any
     is_changed: bool
+    sent: Any = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both versions of a row, and what happened in between, the last change first."""
+    """Both versions of a row, and what happened in between, the last change first.
+
+    ``has_sent``: the rows also say what the form holds, field by field, and would write.
+    """
 
     seen: int
     now: int
     rows: tuple[Row, ...]
     entries: tuple[Entry, ...]
+    has_sent: bool = False
 
     @property
     def left_out(self) -> int:
@@ -98,27 +103,37 @@ class Comparison:
         return self.entries[:SHOWN_ENTRIES]
 
 
-def compare(row: Any, resource_type: str, seen: int, entry: int | None, always: Iterable[str]) -> Comparison:
-    """A row (with ``last_entry``) against the version that was seen; ``always`` are shown in any case."""
+def compare(
+    row: Any,
+    resource_type: str,
+    seen: int,
+    entry: int | None,
+    always: Iterable[str],
+    sent: Mapping[str, Any] | None = None,
+) -> Comparison:
+    """A row (with ``last_entry``) against the version that was seen; ``always`` are shown in any case.
+
+    ``sent`` is what a form holds of the columns that it would write.
+    """
     changes = [
         each
         for each in since(resource_type, row.pk, entry, row.version - seen)
         if row.last_entry is None or each.id <= row.last_entry
     ]
     changed = differences(changes)
-    rows = [_row(row, name, changed.get(name)) for name in dict.fromkeys([*always, *changed])]
-    return Comparison(seen, row.version, tuple(rows), tuple(changes))
+    names = dict.fromkeys([*always, *changed])
+    rows = [_row(row, name, changed.get(name), (sent or {}).get(name)) for name in names]
+    return Comparison(seen, row.version, tuple(rows), tuple(changes), sent is not None)
 
 
-def _row(row: models.Model, name: str, pair: tuple[Any, Any] | None) -> Row:
+def _row(row: models.Model, name: str, pair: tuple[Any, Any] | None, sent: Any) -> Row:
     try:
         field: Any = row._meta.get_field(name)
     except FieldDoesNotExist:  # the record is older or younger than the program
         field = models.TextField(name)
     before, after = pair or (getattr(row, name), getattr(row, name))
-    return Row(
-        capfirst(str(field.verbose_name)), _shown(field, before), _shown(field, after), pair is not None
-    )
+    label = capfirst(str(field.verbose_name))
+    return Row(label, _shown(field, before), _shown(field, after), pair is not None, _shown(field, sent))
 
 
 def _shown(field: Any, value: Any) -> Any:

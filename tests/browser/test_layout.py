@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
+from anomalies.audit import Actor, acting
+from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
 
 from ..factories import make_anomaly
 from .conftest import LIST, act, follow, page_of, rows, tick
@@ -41,7 +42,8 @@ def stretched(db) -> None:
         metric_type="job", endpoint=LONG[:255], duration_ms=7, error_message=LONG
     )
     DetectionConfig.objects.create(notes=LONG, created_by=LONG[:255])
-    AuditLog.objects.update(username=LONG[:255])
+    with acting(Actor(LONG[:255])):
+        DetectionConfig.objects.update(notes=LONG * 2)
 
 
 def width_of(page: Page) -> int:
@@ -68,6 +70,17 @@ def test_the_confirmation_does_not_scroll_sideways_as_a_whole(desk, analyst, str
     page = desk.open(user=analyst, viewport=NARROW)
     tick(page, 2)
     act(page, "dismiss")
+    assert width_of(page) <= NARROW["width"]
+
+
+def test_a_conflict_does_not_scroll_sideways_as_a_whole(desk, analyst, stretched):
+    page = desk.open(user=analyst, viewport=NARROW)
+    follow(rows(page).first.get_by_role("link").first)
+    Anomaly.objects.update(notes=LONG * 2, tags=[LONG])
+    page.get_by_role("textbox", name="Note").fill(LONG)
+    follow(page.get_by_role("button", name="Acknowledge"))
+    expect(page.get_by_role("heading", name="Both versions")).to_be_visible()
+    assert desk.answered(409)
     assert width_of(page) <= NARROW["width"]
 
 
