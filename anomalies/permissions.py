@@ -40,6 +40,16 @@ def can_decide(user: User) -> bool:
     return user.has_perm("anomalies.decide_anomaly")
 
 
+def can_replay(user: User) -> bool:
+    """Ask what other thresholds would have done: who sees both the anomalies and the configs may."""
+    return user.has_perm("anomalies.view_anomaly") and user.has_perm("anomalies.view_detectionconfig")
+
+
+def can_export(user: User) -> bool:
+    """Take the anomalies away as a file: who may see them all may."""
+    return user.has_perm("anomalies.view_anomaly")
+
+
 def can_activate(user: User) -> bool:
     """Choose the config that detectors work by."""
     return user.has_perm("anomalies.activate_detectionconfig")

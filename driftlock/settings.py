@@ -124,7 +124,7 @@ CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "anomalies",
-    "django.contrib.admin",
+    "driftlock.admin.DeskAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -397,12 +397,15 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 ROUTES = sorted(set(routes(admin.site.get_urls())))
 READ = {f"anomalies_{table}_{view}" for table in OURS for view in ("changelist", "change", "history")}
-REDIRECTS = {"anomalies_recentsignificantanomaly_change"}
+READ.add("anomalies_detectionconfig_what_if")
+# An id is no format of an export, so that leads back to the list.
+REDIRECTS = {"anomalies_recentsignificantanomaly_change", "anomalies_anomaly_export"}
 # Who may POST where, beside looking; everything else is refused.
 POSTS = {
     "anomalies_anomaly_change": ("analyst", "lead", "superuser"),
     "anomalies_detectionconfig_add": ("lead", "superuser"),
     "anomalies_detectionconfig_change": ("lead", "superuser"),
+    "anomalies_detectionconfig_what_if": ("lead", "superuser"),
 }
 
 
@@ -419,7 +422,7 @@ def addresses() -> dict[str, str]:
         "auditlog": AuditLog.objects.latest("id").pk,
         "detectionconfig": DetectionConfig.objects.get().pk,
     }
-    needs_none = ("changelist", "add")
+    needs_none = ("changelist", "add", "what_if")
     return {
         name: reverse(f"admin:{name}", args=[] if name.endswith(needs_none) else [keys[name.split("_")[1]]])
         for name in ROUTES
@@ -634,7 +637,11 @@ def test_an_activation_leaves_exactly_one_config_active(way):
 def test_an_activation_is_recorded_under_the_leads_name():
     config = DetectionConfig.objects.create()
     send(a_client("lead"), CONFIGS, action="make_active", _selected_action=config.pk, index="0")
-    said = AuditLog.objects.filter(username="the lead").values_list("action", flat=True).order_by("id")
+    said = (
+        AuditLog.objects.filter(username="the lead", resource_type="detection_config")
+        .values_list("action", flat=True)
+        .order_by("id")
+    )
     assert list(said) == ["deactivate", "activate"]
 
 

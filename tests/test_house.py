@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit fields filters ingest jsonb models permissions "
-    "reading schema stats terminal thresholds transitions".split()
+    "audit evidence export fields filters ingest jsonb models permissions precedents "
+    "reading schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -38,8 +38,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"models", "querysets"},
     "stats": {"jsonb", "models", "querysets"},
     "audit": {"jsonb", "models"},
+    "evidence": set(),
+    "export": {"models", "querysets"},
+    "precedents": {"detection", "evidence", "models", "querysets"},
     "schema": {"models"},
     "thresholds": {"audit", "fields", "models"},
+    "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
     "ingest": {"audit", "detection", "models", "reading", "stats", "thresholds"},
     "migrations": {"fields"},

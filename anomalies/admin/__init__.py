@@ -4,8 +4,8 @@ The rule of this folder: it asks ``permissions`` who may, ``filters`` what is me
 decide, and shows; it keeps no rule of its own. One module per desk, ``presentation`` for what they share.
 """
 
-from django.contrib import admin
-
+from . import sessions as sessions  # its receivers listen
+from .accounts import AccountAdmin, RoleAdmin
 from .anomaly import AnomalyAdmin
 from .config import DetectionConfigAdmin
 from .records import (
@@ -15,16 +15,13 @@ from .records import (
     StreamStatisticsAdmin,
 )
 
-admin.site.site_header = "Driftlock"
-admin.site.site_title = "Driftlock"
-admin.site.index_title = "Desk"
-admin.site.enable_nav_sidebar = False
-
 __all__ = [
+    "AccountAdmin",
     "AnomalyAdmin",
     "AuditLogAdmin",
     "DetectionConfigAdmin",
     "PerformanceMetricAdmin",
     "RecentSignificantAnomalyAdmin",
+    "RoleAdmin",
     "StreamStatisticsAdmin",
 ]

@@ -14,12 +14,14 @@ from django.utils.safestring import SafeString
 from .. import jsonb, permissions
 from ..audit import history, with_last_entry
 from ..models import Anomaly, DismissalReason
+from ..precedents import in_words, precedents
 from ..querysets import AnomalyQuerySet
 from ..transitions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
 from . import presentation as show
 from .bulk import BulkDecisions
 from .changelist import AnomalyChangeList, CappedPaginator
 from .decisions import OneDecisionForm, report
+from .export import Exported
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
@@ -27,7 +29,7 @@ from .versions import UNSIGNED, compare, new_batch
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
+class AnomalyAdmin(Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")
@@ -145,6 +147,7 @@ class AnomalyAdmin(AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
     def _page(
         self, request: HttpRequest, anomaly: Any, form: OneDecisionForm, status: int = 200
     ) -> TemplateResponse:
+        nearest = precedents(anomaly, anomaly.window_data_text)
         context = {
             **self._frame(request, anomaly, form),
             "explanation": show.visible(anomaly.glass_box_explanation, 20_000),
@@ -155,6 +158,8 @@ class AnomalyAdmin(AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
             "baseline": show.evidence(anomaly.baseline_data_text),
             "window": show.evidence(anomaly.window_data_text),
             "metadata": show.pretty_json(anomaly.metadata_text),
+            "precedents": nearest,
+            "precedents_in_words": in_words(nearest),
             "history": history(anomaly.pk),
         }
         return TemplateResponse(request, "admin/anomalies/anomaly/page.html", context, status=status)

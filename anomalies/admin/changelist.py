@@ -69,6 +69,12 @@ class AnomalyChangeList(ChangeList):
         return f"?{kept.urlencode()}"
 
     @property
+    def exported_qs(self) -> str:
+        """The filters alone, for the export of what is shown."""
+        filters = self.get_query_string(remove=list(_FRAME))
+        return "" if filters == "?" else filters
+
+    @property
     def is_capped(self) -> bool:
         """Whether ``result_count`` is a cap and not a count."""
         return self.result_count > COUNTED

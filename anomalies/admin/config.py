@@ -23,6 +23,7 @@ from ..thresholds import ConfigChanged, activate, lock_configs
 from . import presentation as show
 from .request import actor_of
 from .versions import UNSIGNED, VersionedForm, compare, new_batch, seen_in
+from .whatif import WhatIf
 
 
 class BoundedJSONField(forms.JSONField):
@@ -78,7 +79,7 @@ class ConfigForm(ModelForm):
 
 
 @admin.register(DetectionConfig)
-class DetectionConfigAdmin(admin.ModelAdmin):
+class DetectionConfigAdmin(WhatIf, admin.ModelAdmin):
     """Configs with their thresholds; the active one is marked, and can't be had twice."""
 
     list_display = (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from ..evidence import Event, events
 from ..terminal import escaped
 
 SHOWN_LINES = 300
@@ -78,20 +78,10 @@ def first_line(text: str, limit: int = 160) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One event of the evidence: its number in the source and its bits where the detector gave them."""
-
-    text: str
-    number: int | None = None
-    bits: float | None = None
-    odd: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """The events of a baseline or a window: those shown, and how many there are."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[Event, ...]
     total: int
 
     @property
@@ -101,50 +91,9 @@ class Evidence:
 
 
 def evidence(raw: str | None) -> Evidence:
-    """The events out of a jsonb column's text, whatever shape its detector gave them.
-
-    Ours are objects {"line", "text", "bits", "odd"}; others write arrays of texts, objects, or anything.
-    JSON that Python can't hold (too deep, a number of 5,000 digits) is shown as it stands.
-    """
-    if raw is None:
-        return Evidence((), 0)
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return Evidence((Line(visible(raw)),), 1)
-    events = _events(value)
-    return Evidence(tuple(_line(event) for event in events[:SHOWN_LINES]), len(events))
-
-
-def _events(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        for key in ("events", "lines"):
-            if isinstance(value.get(key), list):
-                return value[key]
-        return [f"{key}: {as_text(inner)}" for key, inner in value.items()]
-    if isinstance(value, str):
-        return value.splitlines()
-    return value if isinstance(value, list) else [value]
-
-
-def _line(event: Any) -> Line:
-    if isinstance(event, dict) and isinstance(event.get("text"), str):
-        number, bits = event.get("line"), event.get("bits")
-        return Line(
-            text=visible(event["text"]),
-            number=number if isinstance(number, int) else None,
-            bits=bits if isinstance(bits, int | float) else None,
-            odd=event.get("odd") is True,
-        )
-    return Line(visible(as_text(event)))
-
-
-def as_text(value: Any) -> str:
-    """A value out of JSON as text: a text as it stands, anything else as JSON."""
-    try:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return "(nested too deep to show)"
+    """The events out of a jsonb column's text, safe to show."""
+    found = events(raw)
+    return Evidence(tuple(replace(e, text=visible(e.text)) for e in found[:SHOWN_LINES]), len(found))
 
 
 def pretty_json(raw: str | None) -> str:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import AbstractContextManager, nullcontext
 
 from django.conf import settings
 from django.http import HttpRequest
 
-from ..audit import Actor
+from ..audit import Actor, acting
 
 
 def actor_of(request: HttpRequest) -> Actor:
     """The user, the client's address and the page, as the audit log bears them."""
     return Actor(request.user.get_username(), client_address(request), via=request.path)
+
+
+def acting_for(request: HttpRequest) -> AbstractContextManager[None]:
+    """The record's context for what a request changes by other ways than ours; nothing for one that reads."""
+    reads = request.method in ("GET", "HEAD", "OPTIONS") or not request.user.is_authenticated
+    return nullcontext() if reads else acting(actor_of(request))
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -20,6 +20,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
 from ..audit import Entry, differences, since
+from ..evidence import as_text
 from . import presentation as show
 
 SHOWN_ENTRIES = 20
@@ -145,4 +146,4 @@ def _shown(field: Any, value: Any) -> Any:
     if isinstance(field, models.DateTimeField):
         return show.moment(parse_datetime(str(value)))
     words = dict(field.flatchoices).get(value) if isinstance(value, str) else None
-    return show.visible(str(words or show.as_text(value)))
+    return show.visible(str(words or as_text(value)))

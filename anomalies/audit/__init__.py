@@ -4,6 +4,7 @@ The rule of this folder: it tells the triggers who is acting, and reads what the
 """
 
 from .actor import Actor, acting
+from .events import record_event
 from .history import Entry, history
 from .since import differences, is_made, latest, since, with_last_entry
 
@@ -15,6 +16,7 @@ __all__ = [
     "history",
     "is_made",
     "latest",
+    "record_event",
     "since",
     "with_last_entry",
 ]

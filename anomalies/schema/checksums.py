@@ -28,8 +28,9 @@ _SUM = """
            coalesce(sum(('x' || left(hash, 15))::bit(60)::bigint), 0),
            coalesce(sum(('x' || right(hash, 15))::bit(60)::bigint), 0)
     FROM (SELECT encode(sha256(convert_to(ROW({columns})::text, 'UTF8')), 'hex') AS hash
-          FROM ONLY {table}) AS hashed
+          FROM ONLY {table} WHERE {where}) AS hashed
 """
+_ALL = sql.SQL("true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,13 @@ class Checksum:
 
 
 def checksum(
-    table: str, columns: Iterable[str] | None = None, connection: BaseDatabaseWrapper = default_connection
+    table: str,
+    columns: Iterable[str] | None = None,
+    connection: BaseDatabaseWrapper = default_connection,
+    where: sql.Composable = _ALL,
 ) -> Checksum:
-    """The checksum of a table's rows: of these columns, by default of all, in the table's own order.
+    """The checksum of a table's rows: of these columns, by default of all, in the table's own order;
+    of the rows that ``where`` chooses.
 
     ``table`` is a name in the search path. Reads the whole table once; time and memory: one scan, constant.
     """
@@ -54,7 +59,7 @@ def checksum(
         cursor.execute(_AS_EVERYWHERE)
         names = list(columns) if columns is not None else _columns(cursor, table)
         statement = sql.SQL(_SUM).format(
-            columns=sql.SQL(", ").join(map(sql.Identifier, names)), table=sql.Identifier(table)
+            columns=sql.SQL(", ").join(map(sql.Identifier, names)), table=sql.Identifier(table), where=where
         )
         cursor.execute(statement)
         rows, first, second = cursor.fetchone()

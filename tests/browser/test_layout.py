@@ -34,16 +34,17 @@ PATHS = {
 @pytest.fixture
 def stretched(db) -> None:
     """One row in each table, with words that no line can break."""
-    texts = ("glass_box_explanation", "detailed_explanation", "notes")
-    data = {name: [{"text": LONG, "line": 1_234_567, "odd": True, "bits": 1e6}] for name in ("window_data",)}
-    make_anomaly(tags=[LONG, *"abcdefghijklm"], **dict.fromkeys(texts, LONG), **data)
-    make_anomaly(metadata={LONG: LONG}, baseline_data=[LONG])
-    PerformanceMetric.objects.create(
-        metric_type="job", endpoint=LONG[:255], duration_ms=7, error_message=LONG
-    )
-    DetectionConfig.objects.create(notes=LONG, created_by=LONG[:255])
     with acting(Actor(LONG[:255])):
-        DetectionConfig.objects.update(notes=LONG * 2)
+        texts = ("glass_box_explanation", "detailed_explanation", "notes")
+        data = {
+            name: [{"text": LONG, "line": 1_234_567, "odd": True, "bits": 1e6}] for name in ("window_data",)
+        }
+        make_anomaly(tags=[LONG, *"abcdefghijklm"], **dict.fromkeys(texts, LONG), **data)
+        make_anomaly(metadata={LONG: LONG}, baseline_data=[LONG])
+        PerformanceMetric.objects.create(
+            metric_type="job", endpoint=LONG[:255], duration_ms=7, error_message=LONG
+        )
+        DetectionConfig.objects.create(notes=LONG, created_by=LONG[:255])
 
 
 def width_of(page: Page) -> int:

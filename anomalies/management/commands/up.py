@@ -16,6 +16,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.core.servers.basehttp import run as serve
 from django.db import OperationalError
 
+from anomalies.audit import Actor, acting
 from anomalies.permissions import ROLES
 from anomalies.stats import has_run_over
 
@@ -71,13 +72,15 @@ class Command(BaseCommand):
         if User.objects.exists():
             return
         self.stdout.write("The first users; their passwords are shown this once:")
-        for role in (*ROLES, "admin"):
-            password = secrets.token_urlsafe(9)
-            user = User.objects.create_user(
-                role, password=password, is_staff=True, is_superuser=role == "admin"
-            )
-            user.groups.set(Group.objects.filter(name=role))
-            self.stdout.write(f"  {role:8} {password}")
+        with acting(Actor("driftlock", via="up")):
+            for role in (*ROLES, "admin"):
+                self.stdout.write(f"  {role:8} {self._make_user(role)}")
+
+    def _make_user(self, role: str) -> str:
+        password = secrets.token_urlsafe(9)
+        user = User.objects.create_user(role, password=password, is_staff=True, is_superuser=role == "admin")
+        user.groups.set(Group.objects.filter(name=role))
+        return password
 
     def _serve(self, port: int) -> None:
         def tell(bound: Any) -> None:

@@ -1,0 +1,40 @@
+"""Who came in, who left, and who could not get in: on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from ..audit import Actor, record_event
+from .request import client_address
+
+NOBODY = "(no name)"
+
+
+@receiver(user_logged_in)
+def record_login(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+    """Put a login on record."""
+    _record("login", user.get_username(), request)
+
+
+@receiver(user_logged_out)
+def record_logout(request: HttpRequest, user: AbstractBaseUser | None, **_: Any) -> None:
+    """Put a logout on record, unless nobody was in."""
+    if user is not None:
+        _record("logout", user.get_username(), request)
+
+
+@receiver(user_login_failed)
+def record_failed_login(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Put a failed login on record, under the name that was tried."""
+    _record("login failed", str(credentials.get("username") or NOBODY), request)
+
+
+def _record(action: str, username: str, request: HttpRequest | None) -> None:
+    address = client_address(request) if request is not None else None
+    via = request.path if request is not None else None
+    record_event(action, Actor(username, address, via))

@@ -1,0 +1,71 @@
+"""The events in a jsonb column of evidence, whatever shape its detector gave them.
+
+Ours are objects {"line", "text", "bits", "odd"}; others write arrays of texts, objects, or anything.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its number in the source, its bits and whether it is odd, where the detector said so."""
+
+    text: str
+    number: int | None = None
+    bits: float | None = None
+    odd: bool = False
+
+
+def events(raw: str | None) -> list[Event]:
+    """The events out of a jsonb column's text, in order; none for NULL.
+
+    JSON that Python can't hold (too deep, a number of 5,000 digits) is one event, as it stands.
+    """
+    if raw is None:
+        return []
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return [Event(raw)]
+    return [_event(each) for each in _parts(value)]
+
+
+def odd_text(raw: str | None) -> str:
+    """The odd events' texts, a line each; all of them where no event is marked as odd."""
+    found = events(raw)
+    return "\n".join(event.text for event in ([e for e in found if e.odd] or found))
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        for key in ("events", "lines"):
+            if isinstance(value.get(key), list):
+                return value[key]
+        return [f"{key}: {as_text(inner)}" for key, inner in value.items()]
+    if isinstance(value, str):
+        return value.splitlines()
+    return value if isinstance(value, list) else [value]
+
+
+def _event(part: Any) -> Event:
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        number, bits = part.get("line"), part.get("bits")
+        return Event(
+            text=part["text"],
+            number=number if isinstance(number, int) else None,
+            bits=bits if isinstance(bits, int | float) else None,
+            odd=part.get("odd") is True,
+        )
+    return Event(as_text(part))
+
+
+def as_text(value: Any) -> str:
+    """A value out of JSON: a text as it stands, anything else as JSON."""
+    try:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deep to show)"

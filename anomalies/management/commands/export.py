@@ -1,0 +1,63 @@
+"""``manage.py export``: anomalies as CSV or JSON Lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from anomalies.audit import Actor, record_event
+from anomalies.export import FORMATS, export
+
+from ..filter_options import add_filter_options, filterset, given_filters
+from ..options import add_actor_option
+from ..progress import interruptible
+
+
+class Command(BaseCommand):
+    help = "Write the anomalies that match the filters as JSON Lines or CSV, newest first."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--format", choices=list(FORMATS), default="jsonl", help="default: jsonl")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="a new file; default: standard output")
+        add_actor_option(parser)
+        add_filter_options(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        chosen, format_name = filterset(options).qs, options["format"]
+        about = {"format": format_name, "filter": given_filters(options)}
+        record_event("export", Actor(options["by"], via="export"), "anomaly", **about)
+        lines = export(chosen, format_name)
+        with interruptible():
+            try:
+                count = self._write(lines, options["out"])
+            except BrokenPipeError as error:
+                raise CommandError("whoever was reading has gone; the export is not whole") from error
+            except KeyboardInterrupt:
+                raise CommandError("interrupted; the export is not whole") from None
+        self.stderr.write(f"exported {count - (format_name == 'csv')} anomalies")
+
+    def _write(self, lines: Iterable[bytes], out: Path | None) -> int:
+        if out is None:
+            return _copy(lines, sys.stdout.buffer)
+        try:
+            with out.open("xb") as file:
+                return _copy(lines, file)
+        except FileExistsError as error:
+            raise CommandError(f"{out} is there already; choose another name or remove it") from error
+        except OSError as error:
+            raise CommandError(f"{out}: {error.strerror}; the export is not whole") from error
+
+
+def _copy(lines: Iterable[bytes], file: IO[bytes]) -> int:
+    count = 0
+    with tqdm(unit=" rows", disable=not sys.stderr.isatty(), leave=False) as bar:
+        for count, line in enumerate(lines, start=1):  # noqa: B007
+            file.write(line)
+            bar.update()
+    file.flush()
+    return count

@@ -1,0 +1,50 @@
+"""``manage.py roles``: the database's roles, with least privilege."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from anomalies.schema.roles import (
+    APP,
+    MIGRATOR,
+    SEALER,
+    Names,
+    RolesError,
+    make_roles,
+    not_granted,
+    statements,
+)
+
+NEXT = """\
+Next: give each a password (\\password {app} in psql), let the application's DATABASE_URL be {app}'s,
+`migrate`, `schema`, `backup` and `roles` be run by {migrator}, and `audit seal` by {sealer}."""
+
+
+class Command(BaseCommand):
+    help = "Make the database's roles, for who migrates, serves and seals, and set what each may."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--migrator", default=MIGRATOR, help=f"owns the tables; default: {MIGRATOR}")
+        parser.add_argument("--app", default=APP, help=f"what the application runs as; default: {APP}")
+        parser.add_argument("--sealer", default=SEALER, help=f"what `audit seal` runs as; default: {SEALER}")
+        parser.add_argument("--sql", action="store_true", help="print the statements, and run none")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = Names(options["migrator"], options["app"], options["sealer"])
+        if len({names.migrator, names.app, names.sealer}) < 3:
+            raise CommandError("The three roles need three names.", returncode=2)
+        if options["sql"]:
+            self.stdout.write("".join(f"{statement};\n" for statement in statements(names)), ending="")
+            return
+        try:
+            done = make_roles(names)
+        except RolesError as error:
+            raise CommandError(
+                f"{error}. Run it as a superuser, or hand what `roles --sql` prints to one."
+            ) from error
+        for table in not_granted():
+            self.stderr.write(f"{table}: the application may not touch it")
+        self.stderr.write(NEXT.format(app=names.app, migrator=names.migrator, sealer=names.sealer))
+        self.stdout.write(f"{len(done)} statements run")

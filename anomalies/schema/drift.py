@@ -1,0 +1,73 @@
+"""Drift: where a live database is not what the migrations make."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import connection
+
+from . import catalog
+from .catalog import Catalog
+from .scratch import Targets, applied_targets, migrate_to, scratch_database
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An object that is missing (``found`` is None), extra (``expected`` is None) or not as it should be."""
+
+    kind: str
+    name: str
+    expected: str | None
+    found: str | None
+
+    @property
+    def what(self) -> str:
+        """Which of the three."""
+        if self.found is None:
+            return "missing"
+        return "extra" if self.expected is None else "differs"
+
+    def __str__(self) -> str:
+        lines = [f"{self.what}: {self.kind} {self.name}"]
+        if self.expected is not None:
+            lines.append(f"    expected: {self.expected}")
+        if self.found is not None:
+            lines.append(f"    found:    {self.found}")
+        return "\n".join(lines)
+
+
+def compare(expected: Catalog, found: Catalog) -> list[Difference]:
+    """Every difference, sorted; the parts of what is missing or extra as a whole are not told again."""
+    differences = [
+        Difference(kind, name, expected.get((kind, name)), found.get((kind, name)))
+        for kind, name in sorted({*expected, *found})
+        if expected.get((kind, name)) != found.get((kind, name))
+    ]
+    wholes = {d.name for d in differences if d.kind in _WHOLES and d.what != "differs"}
+    return [d for d in differences if d.kind in _WHOLES or _whole_of(d) not in wholes]
+
+
+_WHOLES = ("table", "view", "materialized view", "function", "procedure")
+
+
+def _whole_of(difference: Difference) -> str:
+    """The name of the table, view or function that an object is part of."""
+    if difference.kind == "column":
+        return difference.name.split(".")[0]
+    if difference.kind == "privilege":
+        return difference.name.split(" ", 3)[-1].split(".")[0]
+    return difference.name.rpartition(" on ")[2]
+
+
+def expected_catalog(targets: Targets, known_roles: Collection[str] = ()) -> Catalog:
+    """What the migrations make up to ``targets``, read from a scratch database. Raises ScratchError."""
+    with scratch_database() as scratch:
+        migrate_to(scratch, targets)
+        return catalog.read(scratch, known_roles)
+
+
+def find_drift(known_roles: Collection[str] = ()) -> list[Difference]:
+    """The differences of the default database from what its applied migrations make. Raises ScratchError."""
+    expected = expected_catalog(applied_targets(connection), known_roles)
+    return compare(expected, catalog.read(connection, known_roles))

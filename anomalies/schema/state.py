@@ -1,0 +1,167 @@
+"""Where a database stands: which migrations are in it, and the ways down and aside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+from psycopg import sql
+
+from . import catalog, drift
+from .drift import Difference
+from .scratch import Targets, applied_targets
+
+APP = "anomalies"
+
+
+class StateError(Exception):
+    """Something that can't be done in this state; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The app's migrations, in order; indexes that a killed build left; golang-migrate's version, if any."""
+
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    unknown: tuple[str, ...]  # applied, but not known to this code: a newer release was here
+    invalid_indexes: tuple[str, ...]
+    golang: tuple[tuple[int, bool], ...]
+
+    @property
+    def version(self) -> str:
+        """The last applied migration, "zero" for none."""
+        return self.applied[-1] if self.applied else "zero"
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something was begun and not ended."""
+        return bool(self.invalid_indexes) or any(dirty for _, dirty in self.golang)
+
+
+def state() -> State:
+    """The state of the default database."""
+    loader = MigrationExecutor(connection).loader
+    order = migration_names()
+    applied = {name for app, name in loader.applied_migrations if app == APP}
+    return State(
+        applied=tuple(name for name in order if name in applied),
+        pending=tuple(name for name in order if name not in applied),
+        unknown=tuple(sorted(applied - set(order))),
+        invalid_indexes=tuple(_column(_INVALID)),
+        golang=golang_versions(),
+    )
+
+
+def migration_names() -> list[str]:
+    """The app's migrations in the order in which they are applied."""
+    graph = MigrationExecutor(connection).loader.graph
+    (leaf,) = graph.leaf_nodes(APP)
+    return [name for app, name in graph.forwards_plan(leaf) if app == APP]
+
+
+def golang_versions() -> tuple[tuple[int, bool], ...]:
+    """The rows of golang-migrate's schema_migrations: version and whether it is dirty."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('public.schema_migrations')")
+        if cursor.fetchone()[0] is None:
+            return ()
+        cursor.execute("SELECT version, dirty FROM public.schema_migrations ORDER BY version")
+        return tuple(cursor.fetchall())
+
+
+# --- down -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A table or a column that going down drops, and how many rows or values are in it."""
+
+    name: str
+    values: int
+
+
+def target_of_down(steps: int) -> str:
+    """The name of the migration that many before the last, or "zero". Raises StateError."""
+    applied = state().applied
+    if not 0 < steps <= len(applied):
+        raise StateError(f"{len(applied)} migrations are applied; go down by 1 to {len(applied)}")
+    return applied[-steps - 1] if steps < len(applied) else "zero"
+
+
+def losses(target: str) -> list[Loss]:
+    """What going down to ``target`` would drop. Raises ScratchError."""
+    expected = drift.expected_catalog(_targets_with(target))
+    gone = [d for d in drift.compare(expected, catalog.read(connection)) if d.expected is None]
+    tables = [Loss(f"table {d.name}", _count(d.name)) for d in gone if d.kind == "table"]
+    return tables + [Loss(f"column {d.name}", _count(*d.name.split("."))) for d in gone if d.kind == "column"]
+
+
+def go_down(target: str, verbosity: int) -> None:
+    """Take migrations back to ``target``."""
+    call_command("migrate", APP, target, verbosity=verbosity, interactive=False)
+
+
+def _count(table: str, column: str | None = None) -> int:
+    what = sql.Identifier(column) if column else sql.SQL("*")
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT count({}) FROM {}").format(what, sql.Identifier(table)))
+        return cursor.fetchone()[0]
+
+
+# --- force ------------------------------------------------------------------------------------------------
+
+
+def differences_from(target: str, known_roles: Collection[str] = ()) -> list[Difference]:
+    """How the live catalog differs from what the app's migrations up to ``target`` make."""
+    expected = drift.expected_catalog(_targets_with(target), known_roles)
+    return drift.compare(expected, catalog.read(connection, known_roles))
+
+
+def force(target: str) -> None:
+    """Write down that the app's migrations up to ``target`` are applied and no others; runs nothing else."""
+    recorder = MigrationRecorder(connection)
+    recorder.ensure_schema()
+    names = migration_names()
+    upto = names[: names.index(target) + 1] if target != "zero" else []
+    with transaction.atomic():
+        there = {name for app, name in recorder.applied_migrations() if app == APP}
+        for name in upto:
+            if name not in there:
+                recorder.record_applied(APP, name)
+        for name in there - set(upto):
+            recorder.record_unapplied(APP, name)
+
+
+def named(prefix: str) -> str:
+    """The one migration whose name begins so, or "zero". Raises StateError."""
+    if prefix == "zero":
+        return prefix
+    found = [name for name in migration_names() if name.startswith(prefix)]
+    if len(found) != 1:
+        raise StateError(
+            f"{prefix!r} names {len(found)} migrations; there are {', '.join(migration_names())}"
+        )
+    return found[0]
+
+
+def _targets_with(target: str) -> Targets:
+    """The applied state of the other apps, with ours at ``target``."""
+    others = [(app, name) for app, name in applied_targets(connection) if app != APP]
+    return others if target == "zero" else [*others, (APP, target)]
+
+
+_INVALID = """
+    SELECT relname::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE NOT indisvalid AND relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+
+
+def _column(query: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return [value for (value,) in cursor.fetchall()]

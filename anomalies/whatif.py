@@ -1,0 +1,208 @@
+"""Other thresholds, replayed over what was decided: what would still be shown, and what would be lost.
+
+Only stricter thresholds can be replayed: what the present ones did not flag was never stored, so nobody knows
+how many windows laxer ones would have found, or what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from .audit import Actor, acting
+from .models import Anomaly, DetectionConfig, Status, Stream
+from .thresholds import Thresholds, activate, thresholds_for
+
+VERDICT_FROM = 20  # decisions: below it the interval is wider than any difference
+LISTED = 50  # lost ones that are listed
+REPLAYED = 50_000  # the newest decisions
+_Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
+_BREAK = "15 minutes"  # a longer pause between two decisions is not work on the second
+
+
+class WhatIfError(ValueError):
+    """A replay that can't be; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A share and the bounds of its 95 % confidence interval, 0 to 1."""
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Decided anomalies: those that were real (acknowledged) and those that were not (dismissed)."""
+
+    acknowledged: int
+    dismissed: int
+
+    @property
+    def decided(self) -> int:
+        """Both together."""
+        return self.acknowledged + self.dismissed
+
+    @property
+    def precision(self) -> Interval | None:
+        """The share of real ones, by Wilson's interval; None for none."""
+        return wilson(self.acknowledged, self.decided)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What other thresholds would have done to the decided anomalies."""
+
+    before: Counts
+    after: Counts
+    lost: tuple[Anomaly, ...]  # acknowledged ones that would not be shown, newest first, at most LISTED
+    seconds_per_decision: float | None  # the median pause between two decisions of one person
+
+    @property
+    def both(self) -> tuple[Counts, Counts]:
+        """Before and after."""
+        return self.before, self.after
+
+    @property
+    def lost_count(self) -> int:
+        """How many acknowledged ones would not be shown."""
+        return self.before.acknowledged - self.after.acknowledged
+
+    @property
+    def hours_saved(self) -> float | None:
+        """The time that went into dismissing what would not be shown; None where nobody's pace is known."""
+        if self.seconds_per_decision is None:
+            return None
+        return (self.before.dismissed - self.after.dismissed) * self.seconds_per_decision / 3600
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether there are decisions enough to say anything."""
+        return self.before.decided >= VERDICT_FROM
+
+    def in_words(self) -> str:
+        """The result in one or two sentences, as a config's notes keep it."""
+        if not self.has_verdict:
+            return f"{self.before.decided} decisions are too few for a verdict; it takes {VERDICT_FROM}."
+        was, would = self.before.precision, self.after.precision
+        share = f"{was.share:.0%} of those shown were real" if was else ""
+        new = (
+            f"{would.share:.0%} ({would.low:.0%} to {would.high:.0%}) would be" if would else "none would be"
+        )
+        return (
+            f"Of {self.before.decided} decided anomalies {self.after.decided} would still be shown; "
+            f"{share}, {new}. {self.lost_count} acknowledged ones would be lost."
+        )
+
+
+def wilson(successes: int, trials: int) -> Interval | None:
+    """Wilson's 95 % score interval for a share; None for no trials.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
+    1927. Unlike the normal approximation it stays within 0 and 1 and holds for few trials.
+    """
+    if not trials:
+        return None
+    share, z2 = successes / trials, _Z95**2
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = _Z95 / (1 + z2 / trials) * sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def replay(current: DetectionConfig, proposed: DetectionConfig) -> Replay:
+    """The newest REPLAYED decisions, as the proposed config would have had them.
+
+    Raises WhatIfError for a config that is laxer than the current one in any stream.
+    """
+    _check_stricter(current, proposed)
+    decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
+    newest = decided.order_by("-timestamp", "-id").values("pk")[:REPLAYED]
+    replayed = Anomaly.objects.filter(pk__in=newest)
+    kept = replayed.filter(_shown_by(proposed))
+    lost = replayed.filter(status=Status.ACKNOWLEDGED).exclude(pk__in=kept.values("pk"))
+    return Replay(
+        before=_counts(replayed),
+        after=_counts(kept),
+        lost=tuple(lost.for_list().order_by("-timestamp", "-id")[:LISTED]),
+        seconds_per_decision=_seconds_per_decision(),
+    )
+
+
+def apply(proposed: DetectionConfig, result: Replay, actor: Actor) -> DetectionConfig:
+    """Store the proposed thresholds as a new config, the result in its notes, and make it the active one."""
+    with acting(actor, what_if=result.in_words()):
+        proposed.pk = None
+        proposed.created_by = actor.username
+        proposed.notes = f"What if: {result.in_words()}"
+        proposed.save(force_insert=True)
+        activate(proposed.pk, actor)
+    return proposed
+
+
+def _check_stricter(current: DetectionConfig, proposed: DetectionConfig) -> None:
+    laxer = [
+        f"{stream}: {words}"
+        for stream in Stream.values
+        for words in _laxer(thresholds_for(current, stream), thresholds_for(proposed, stream))
+    ]
+    if laxer:
+        raise WhatIfError(
+            "Only stricter thresholds can be replayed: what the present ones did not flag was never stored. "
+            + "; ".join(laxer)
+        )
+
+
+def _laxer(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
+    if proposed.ncd_threshold < current.ncd_threshold:
+        yield f"the NCD threshold {proposed.ncd_threshold:g} is below {current.ncd_threshold:g}"
+    if proposed.p_value_threshold > current.p_value_threshold:
+        yield f"the p-value threshold {proposed.p_value_threshold:g} is above {current.p_value_threshold:g}"
+
+
+def _shown_by(config: DetectionConfig) -> Q:
+    """The rule by which detectors flag: novelty, or NCD of who gives none, and the p-value."""
+    shown = Q()
+    for stream in Stream.values:
+        numbers = thresholds_for(config, stream)
+        gate = Q(novelty__gte=numbers.ncd_threshold) | Q(
+            novelty__isnull=True, ncd_score__gte=numbers.ncd_threshold
+        )
+        shown |= Q(stream_type=stream, p_value__lt=numbers.p_value_threshold) & gate
+    return shown
+
+
+def _counts(anomalies: QuerySet[Anomaly]) -> Counts:
+    real = anomalies.filter(status=Status.ACKNOWLEDGED).count()
+    return Counts(real, anomalies.filter(status=Status.DISMISSED).count())
+
+
+_PACE = """
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM pause))
+    FROM (
+        SELECT "when" - lag("when") OVER (PARTITION BY who ORDER BY "when") AS pause
+        FROM ({decisions}) AS decisions
+    ) AS pauses
+    WHERE pause > interval '0' AND pause < %s::interval
+"""
+
+
+def _seconds_per_decision() -> float | None:
+    """The median pause between two decisions of one person, over the newest; None where there are too few."""
+    decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
+    decisions = decided.order_by("-timestamp", "-id").values(
+        who=Coalesce(F("acknowledged_by"), F("dismissed_by")),
+        when=Coalesce(F("acknowledged_at"), F("dismissed_at")),
+    )[:REPLAYED]
+    statement, values = decisions.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_PACE.format(decisions=statement), [*values, _BREAK])
+        median: Any = cursor.fetchone()[0]
+    return None if median is None else float(median)

@@ -1,0 +1,16 @@
+"""Which admin site the project uses."""
+
+from importlib import import_module
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class DeskAdminConfig(AdminConfig):
+    """Django's admin with the desk's frame."""
+
+    default_site = "anomalies.admin.site.DeskSite"
+
+    def ready(self) -> None:
+        """The desk's modules come first: the site is one of them, and made when it is first asked for."""
+        import_module("anomalies.admin")
+        super().ready()
