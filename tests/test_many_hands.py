@@ -183,6 +183,23 @@ CONFIG = {
 }
 
 
+def switching(lead: User, configs: list[int]) -> Callable[[], None]:
+    """Switch to one config after another: every second time by saving its form, whatever others did since."""
+    client = Client()
+    client.force_login(lead)
+
+    def switch() -> None:
+        for number in range(size(20)):
+            chosen = random.choice(configs)
+            if number % 2:
+                activate(chosen, Actor(lead.username))
+                continue
+            form = {**CONFIG, "notes": f"{lead} {number}", "_activate": "Save and make active"}
+            assert send(client, f"{CONFIGS}{chosen}/change/", **form).status_code in (302, 409)
+
+    return switch
+
+
 def watching(stop: threading.Event) -> Callable[[], Counter[int]]:
     """Look how many configs are active, again and again until told to stop: how often there were how many."""
 
@@ -198,27 +215,20 @@ def watching(stop: threading.Event) -> Callable[[], Counter[int]]:
 def test_while_six_switch_configs_there_is_always_exactly_one_active():
     configs = [DetectionConfig.objects.create().pk for _ in range(5)]
     leads = [make_user("lead", f"lead{number}") for number in range(6)]
-    before, stop, left = deadlocks(), threading.Event(), itertools.count(1)
+    before, stop, working = deadlocks(), threading.Event(), itertools.count(1)
 
-    def switching(lead: User) -> Callable[[], None]:
-        client = Client()
-        client.force_login(lead)
+    def until_the_last(job: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                job()
+            finally:
+                if next(working) == len(leads):
+                    stop.set()
 
-        def switch() -> None:
-            for number in range(size(20)):
-                chosen = random.choice(configs)
-                if number % 2:
-                    activate(chosen, Actor(lead.username))
-                else:  # save and make active, whatever another did since the form was opened
-                    path = f"{CONFIGS}{chosen}/change/"
-                    form = {**CONFIG, "notes": f"{lead} {number}", "_activate": "Save and make active"}
-                    assert send(client, path, **form).status_code in (302, 409)
-            if next(left) == len(leads):
-                stop.set()
+        return run
 
-        return switch
-
-    *_, seen = at_once([*map(switching, leads), watching(stop)])
+    jobs = [until_the_last(switching(lead, configs)) for lead in leads]
+    *_, seen = at_once([*jobs, watching(stop)])
     assert set(seen) == {1}
     assert seen[1] > 20
     assert deadlocks() == before
