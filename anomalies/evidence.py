@@ -45,7 +45,7 @@ def _parts(value: Any) -> list[Any]:
         for key in ("events", "lines"):
             if isinstance(value.get(key), list):
                 return value[key]
-        return [f"{key}: {_as_text(inner)}" for key, inner in value.items()]
+        return [f"{key}: {as_text(inner)}" for key, inner in value.items()]
     if isinstance(value, str):
         return value.splitlines()
     return value if isinstance(value, list) else [value]
@@ -60,10 +60,11 @@ def _event(part: Any) -> Event:
             bits=bits if isinstance(bits, int | float) else None,
             odd=part.get("odd") is True,
         )
-    return Event(_as_text(part))
+    return Event(as_text(part))
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value out of JSON: a text as it stands, anything else as JSON."""
     try:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:

@@ -38,7 +38,7 @@ class AnomalyQuerySet(models.QuerySet):
 
     def for_list(self) -> AnomalyQuerySet:
         """What one line of a list shows, and no more; ``headline`` is the explanation's beginning."""
-        shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty")
+        shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty", "version")
         return self.annotate(headline=Left("glass_box_explanation", 300)).only(
             *shown, "is_statistically_significant", "compression_ratio_change", "tags"
         )

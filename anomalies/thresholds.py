@@ -49,18 +49,35 @@ def thresholds_for(config: DetectionConfig, stream: str) -> Thresholds:
     return Thresholds(**{name: overrides.get(name, getattr(config, name)) for name in names})
 
 
-def activate(config_id: int, actor: Actor) -> bool:
+class ConfigChanged(Exception):
+    """A config is not any more what was seen; the message says since when and by whom."""
+
+
+def lock_configs() -> dict[int, tuple[int, bool]]:
+    """Lock every config until the transaction's end: its version by number, and whether it is active.
+
+    Whoever changes one takes them all, in the order of their numbers: of two at once one waits, and
+    neither deadlocks, be it that one saves a config and makes it active in the same go.
+    """
+    rows = DetectionConfig.objects.select_for_update().order_by("pk")
+    return {pk: (version, active) for pk, version, active in rows.values_list("pk", "version", "is_active")}
+
+
+def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:
     """Make this config the active one; False when it was so already.
 
-    Every config is locked first, in the order of the ids: of two switches at once one waits, and at no
-    time are there two active ones. Raises DetectionConfig.DoesNotExist.
+    ``seen`` is the version at which it was seen: of a config that changed since, nobody knows whether it
+    is meant. Raises ConfigChanged, DetectionConfig.DoesNotExist.
     """
     with acting(actor):
-        configs = {c.pk: c for c in DetectionConfig.objects.select_for_update().order_by("pk")}
+        configs = lock_configs()
         if config_id not in configs:
             raise DetectionConfig.DoesNotExist(f"There is no config {config_id}.")
-        if configs[config_id].is_active:
+        version, is_active = configs[config_id]
+        if is_active:
             return False
+        if seen is not None and seen != version:
+            raise ConfigChanged(f"config {config_id} changed since you saw it")
         DetectionConfig.objects.filter(is_active=True).update(is_active=False)
         DetectionConfig.objects.filter(pk=config_id).update(is_active=True)
         return True

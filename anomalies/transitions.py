@@ -5,23 +5,25 @@
     pending, investigating ──dismiss──▶ dismissed          (it is not, for a reason)
     investigating, acknowledged, dismissed ──reopen──▶ pending
 
-A decision is an UPDATE that asks for the former status, so of two people who decide at once one wins and
-the other is told what the first one did. One anomaly is a bulk of one. Whether somebody may decide at all
-is asked at the surface (``permissions``); the triggers keep the record.
+Who decides says what was seen: an anomaly that has another version by now is left alone, even where its
+status would allow the move, and the refusal says who did what since. The rows are locked first, in the order
+of their ids, so of two people who decide at once one wins, the other is told, and neither deadlocks. The same
+form come twice (its batch) is one change. One anomaly is a bulk of one. Whether somebody may decide at all is
+asked at the surface (``permissions``); the triggers keep the record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, TextField, Value, When
+from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Concat
 
-from .audit import Actor, acting
+from .audit import Actor, Entry, acting, latest
 from .fields import Now
 from .models import Anomaly, DismissalReason, Status
 
@@ -51,19 +53,54 @@ class DecisionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An anomaly that a decision left alone, and why, in words for whoever took it."""
+    """An anomaly that a decision left alone, and why, in words for whoever took it.
+
+    ``changed``: it is not any more what was seen, and might be decided about when it is looked at again.
+    """
 
     id: UUID
     status: str | None  # None: there is no such anomaly
     why: str
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision did: the ids decided, and the refusals."""
+    """What a decision did: the ids decided, the refusals, and what the same form had done before."""
 
     decided: tuple[UUID, ...]
     refused: tuple[Refusal, ...]
+    repeated: tuple[UUID, ...] = ()
+
+    @property
+    def changed(self) -> tuple[Refusal, ...]:
+        """The refusals of what was changed since it was seen."""
+        return tuple(refusal for refusal in self.refused if refusal.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What is to be written, from where it may be, and who means it having seen what."""
+
+    action: str  # as the record names it
+    to: Status | None  # None: it stays what it is
+    sources: frozenset[Status]
+    values: dict[str, Any]
+    actor: Actor
+    note: str
+    reason: str | None
+    seen: Mapping[UUID, int] | None
+    batch: UUID | None
+
+    def may(self, pk: UUID, status: str, version: int) -> bool:
+        return status in self.sources and (self.seen is None or self.seen.get(pk) == version)
+
+    def is_told_by(self, entry: Entry | None) -> bool:
+        """Whether this entry is of the same form, sent before."""
+        if entry is None or self.batch is None or entry.batch != str(self.batch):
+            return False
+        said = (entry.username, entry.action, entry.note or "", entry.reason)
+        return said == (self.actor.username, self.action, self.note, self.reason)
 
 
 def allowed_moves(status: str) -> list[str]:
@@ -72,34 +109,44 @@ def allowed_moves(status: str) -> list[str]:
 
 
 def decide(
-    action: str, ids: Iterable[UUID], actor: Actor, *, reason: str | None = None, note: str = ""
+    action: str,
+    ids: Iterable[UUID],
+    actor: Actor,
+    *,
+    reason: str | None = None,
+    note: str = "",
+    seen: Mapping[UUID, int] | None = None,
+    batch: UUID | None = None,
 ) -> Outcome:
     """Take one decision about these anomalies, all in one transaction.
 
     ``action`` is a key of MOVES; a dismissal needs a ``reason`` (a DismissalReason), no other decision
-    takes one; a ``note`` is added to the anomalies' notes. Anomalies whose status does not allow the
-    decision are left as they are and reported. Raises DecisionError where nothing could be decided.
+    takes one; a ``note`` is added to the anomalies' notes. ``seen`` is the version at which each was seen:
+    with it, what has another one or is not in it is left alone; without, only the status counts. ``batch``
+    names the form: what it did already is not done again, nor refused. Anomalies whose status does not
+    allow the decision are left as they are and reported. Raises DecisionError where nothing could be decided.
     """
     move = _move(action)
     _check_reason(action, reason)
-    wanted = list(dict.fromkeys(ids))
+    values = _who_and_when(action, actor, reason)
     note = clean_note(note)
-    with acting(actor, note=note or None):
-        decided = _lock(wanted, move)
-        Anomaly.objects.filter(pk__in=decided, status__in=move.sources).update(
-            status=move.to, **_who_and_when(action, actor, reason), **_noted(note)
-        )
-        refused = _refusals(action, set(wanted) - set(decided))
-    return Outcome(tuple(decided), tuple(refused))
+    return _write(_Deed(action, move.to, move.sources, values, actor, note, reason, seen, batch), ids)
 
 
-def add_note(anomaly_id: UUID, actor: Actor, note: str) -> None:
-    """Add a note without a decision. Raises DecisionError for an empty one."""
+def add_note(
+    anomaly_id: UUID, actor: Actor, note: str, *, seen: int | None = None, batch: UUID | None = None
+) -> Outcome:
+    """Add a note without a decision; ``seen`` and ``batch`` as in ``decide``.
+
+    A note loses nothing of what others wrote, but it was written about what was seen: of something else it
+    may be wrong, so it is held back as a decision is. Raises DecisionError for an empty one.
+    """
     note = clean_note(note)
     if not note:
         raise DecisionError("The note is empty.")
-    with acting(actor, note=note):
-        Anomaly.objects.filter(pk=anomaly_id).update(**_noted(note))
+    versions = None if seen is None else {anomaly_id: seen}
+    deed = _Deed("update", None, frozenset(Status), {}, actor, note, None, versions, batch)
+    return _write(deed, [anomaly_id])
 
 
 def clean_note(note: str) -> str:
@@ -127,10 +174,22 @@ def _check_reason(action: str, reason: str | None) -> None:
         raise DecisionError(f"A dismissal needs a reason: {', '.join(DismissalReason.values)}.")
 
 
-def _lock(ids: list[UUID], move: Move) -> list[UUID]:
-    """Lock those that may move, in the order of their ids: overlapping bulks wait, and never deadlock."""
-    movable = Anomaly.objects.filter(pk__in=ids, status__in=move.sources)
-    return list(movable.select_for_update().order_by("pk").values_list("pk", flat=True))
+def _write(deed: _Deed, ids: Iterable[UUID]) -> Outcome:
+    wanted = list(dict.fromkeys(ids))
+    batch = {"batch": str(deed.batch)} if deed.batch else {}
+    with acting(deed.actor, note=deed.note or None, **batch):
+        locked = _lock(wanted)
+        decided = [pk for pk, status, version in locked if deed.may(pk, status, version)]
+        Anomaly.objects.filter(pk__in=decided, status__in=deed.sources).update(
+            status=deed.to or F("status"), **deed.values, **_noted(deed.note)
+        )
+        return _outcome(deed, decided, set(wanted) - set(decided))
+
+
+def _lock(ids: list[UUID]) -> list[tuple[UUID, str, int]]:
+    """Lock them in the order of their ids: overlapping bulks wait for each other, and never deadlock."""
+    rows = Anomaly.objects.filter(pk__in=ids).select_for_update().order_by("pk")
+    return list(rows.values_list("pk", "status", "version"))
 
 
 def _who_and_when(action: str, actor: Actor, reason: str | None) -> dict[str, Any]:
@@ -152,15 +211,30 @@ def _noted(note: str) -> dict[str, Any]:
     return {"notes": Case(*nothing_yet, default=Concat("notes", further))}
 
 
-def _refusals(action: str, ids: set[UUID]) -> list[Refusal]:
-    found = {anomaly.pk: anomaly for anomaly in Anomaly.objects.without_evidence().filter(pk__in=ids)}
-    return [_refusal(action, pk, found.get(pk)) for pk in sorted(ids)]
+def _outcome(deed: _Deed, decided: list[UUID], rest: Collection[UUID]) -> Outcome:
+    """The rest is locked as well, so what is said of it is true until the transaction's end."""
+    found = {anomaly.pk: anomaly for anomaly in Anomaly.objects.without_evidence().filter(pk__in=rest)}
+    last = latest(found) if found and (deed.seen is not None or deed.batch) else {}
+    repeated = [pk for pk in sorted(found) if deed.is_told_by(last.get(pk))]
+    left = sorted(set(rest) - set(repeated))
+    refused = [_refusal(deed, pk, found.get(pk), last.get(pk)) for pk in left]
+    return Outcome(tuple(decided), tuple(refused), tuple(repeated))
 
 
-def _refusal(action: str, pk: UUID, anomaly: Anomaly | None) -> Refusal:
+def _refusal(deed: _Deed, pk: UUID, anomaly: Anomaly | None, last: Entry | None) -> Refusal:
     if anomaly is None:
         return Refusal(pk, None, "there is no such anomaly")
-    return Refusal(pk, anomaly.status, why_not(action, anomaly))
+    if deed.seen is not None and deed.seen.get(pk) != anomaly.version:
+        return Refusal(pk, anomaly.status, _changed(last, known=bool(deed.seen.get(pk))), changed=True)
+    return Refusal(pk, anomaly.status, why_not(deed.action, anomaly))
+
+
+def _changed(last: Entry | None, known: bool) -> str:
+    if not known:
+        return "it came without the version that was seen; look at it again"
+    if last is None or last.action == "create":
+        return "it was written since you saw it, though nothing that is on record changed"
+    return f"changed since you saw it: {last.told}"
 
 
 def why_not(action: str, anomaly: Anomaly) -> str:

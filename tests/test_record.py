@@ -16,6 +16,7 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from driftlock.embedded_postgres.server import binaries
 
 from .factories import anomaly_values, make_anomaly, other_program
+from .forms import send
 from .processes import manage
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
@@ -133,7 +134,8 @@ def test_what_the_admin_writes_is_recorded_with_its_page(client: Client, analyst
     anomaly = make_anomaly()
     client.force_login(analyst)
     page = f"/admin/anomalies/anomaly/{anomaly.pk}/change/"
-    client.post(page, {"action": "acknowledge"}, REMOTE_ADDR="10.9.8.7")
+    client.defaults["REMOTE_ADDR"] = "10.9.8.7"
+    send(client, page, action="acknowledge")
     entry = last(resource_id=anomaly.pk)
     assert (entry.username, entry.ip_address, entry.metadata["via"]) == ("analyst", "10.9.8.7", page)
 

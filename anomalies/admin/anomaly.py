@@ -6,30 +6,30 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from .. import jsonb, permissions
-from ..audit import history
-from ..models import Anomaly
+from ..audit import history, with_last_entry
+from ..models import Anomaly, DismissalReason
 from ..precedents import in_words, precedents
 from ..querysets import AnomalyQuerySet
-from ..transitions import DecisionError, add_note, allowed_moves
+from ..transitions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
 from . import presentation as show
+from .bulk import BulkDecisions
 from .changelist import AnomalyChangeList, CappedPaginator
-from .decisions import BULK_LIMIT, ConfirmationForm, DecisionForm, as_seen, decide_and_report, ids_of
+from .decisions import OneDecisionForm, report
 from .export import Exported
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
+from .versions import UNSIGNED, compare, new_batch
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
+class AnomalyAdmin(Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")
@@ -41,7 +41,6 @@ class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
     ordering = ("-timestamp", "-id")
     paginator = CappedPaginator
     json_columns = ("baseline_data", "window_data", "metadata")
-    actions = ("acknowledge", "dismiss", "investigate", "reopen")
 
     # --- Who may -----------------------------------------------------------------------------------
 
@@ -78,74 +77,9 @@ class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
         return show.first_line(anomaly.headline)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {"zone": show.zone_name(), **(extra_context or {})})
-
-    # --- Decisions about many ----------------------------------------------------------------------
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> Any:
-        """As Django's, but ids that are none are said to be, and don't end in an error page."""
-        try:
-            return super().response_action(request, queryset)
-        except ValidationError:
-            self.message_user(request, "The selection holds something that is no anomaly.", messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
-
-    @admin.action(description="Acknowledge: it is real", permissions=["decide"])
-    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
-        return self._decide_many(request, queryset, "acknowledge")
-
-    @admin.action(description="Dismiss: it is not …", permissions=["decide"])
-    def dismiss(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
-        return self._decide_many(request, queryset, "dismiss")
-
-    @admin.action(description="Investigate", permissions=["decide"])
-    def investigate(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
-        return self._decide_many(request, queryset, "investigate")
-
-    @admin.action(description="Reopen", permissions=["decide"])
-    def reopen(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
-        return self._decide_many(request, queryset, "reopen")
-
-    def _decide_many(
-        self, request: HttpRequest, queryset: QuerySet[Anomaly], action: str
-    ) -> HttpResponse | None:
-        """Ticked rows at once; a dismissal, and "all that match", after a page that says what will happen."""
-        everything = request.POST.get("select_across") == "1"
-        if action != "dismiss" and not everything:
-            decide_and_report(request, action, ids_of(queryset))
-            return None
-        if "confirmed" not in request.POST:
-            return self._confirm(request, queryset, action, self._first_form(action))
-        form = ConfirmationForm(request.POST, action=action)
-        if not form.is_valid():
-            return self._confirm(request, queryset, action, form)
-        ids = ids_of(as_seen(queryset, form.cleaned_data["seen_at"]))
-        decide_and_report(request, action, ids, **form.decision)
-        return None
-
-    def _first_form(self, action: str) -> ConfirmationForm:
-        return ConfirmationForm(
-            action=action, initial={"seen_at": timezone.now().isoformat("T", "microseconds")}
+        return super().changelist_view(
+            request, {"zone": show.zone_name(), "batch": new_batch(), **(extra_context or {})}
         )
-
-    def _confirm(
-        self, request: HttpRequest, queryset: QuerySet[Anomaly], action: str, form: ConfirmationForm
-    ) -> TemplateResponse:
-        counted = CappedPaginator(queryset, 1)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"{action.capitalize()} anomalies",
-            "action": action,
-            "form": form,
-            "count": counted.count,
-            "capped": counted.is_capped,
-            "limit": BULK_LIMIT if counted.is_capped else None,
-            "sample": [(a, show.first_line(a.headline)) for a in queryset[:10]],  # type: ignore[attr-defined]
-            "selected": request.POST.getlist("_selected_action"),
-            "select_across": request.POST.get("select_across", "0"),
-        }
-        return TemplateResponse(request, "admin/anomalies/anomaly/confirm_decision.html", context)
 
     # --- The page of one ---------------------------------------------------------------------------
 
@@ -165,47 +99,61 @@ class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
                 request, f"There is no anomaly {show.visible(object_id, 60)}.", messages.WARNING
             )
             return redirect("admin:anomalies_anomaly_changelist")
-        action = request.POST.get("action", "")
         if request.method != "POST":
-            return self._page(request, anomaly, DecisionForm(action=""))
+            return self._page(request, anomaly, OneDecisionForm(action=""))
         if not self.has_decide_permission(request):
             raise PermissionDenied
-        form = DecisionForm(request.POST, action=action)
-        if form.is_valid() and self._decide_one(request, anomaly, form):
-            return HttpResponseRedirect(request.get_full_path())
-        return self._page(request, anomaly, form)
+        form = OneDecisionForm(request.POST, action=request.POST.get("action", ""))
+        return self._answer(request, anomaly, form)
 
     def _whole(self, request: HttpRequest, object_id: str) -> Any:
+        rows = with_last_entry(jsonb.as_text(Anomaly.objects.all(), self.json_columns), "anomaly")
         try:
-            return jsonb.as_text(Anomaly.objects.all(), self.json_columns).filter(pk=object_id).first()
+            return rows.filter(pk=object_id).first()
         except ValidationError:
             return None
 
-    def _decide_one(self, request: HttpRequest, anomaly: Anomaly, form: DecisionForm) -> bool:
+    def _answer(self, request: HttpRequest, anomaly: Any, form: OneDecisionForm) -> HttpResponse:
+        """Do it, or show why not: 400 for a form without its version, 409 for one that is out of date."""
+        if form.is_valid():
+            outcome = self._decide_one(request, anomaly, form)
+            if outcome and not outcome.changed:
+                return HttpResponseRedirect(request.get_full_path())
+        if form.is_unsigned:
+            return self._page(request, anomaly, form, status=400)
+        now = self._whole(request, str(anomaly.pk)) or anomaly
+        if form.cleaned_data["version"] != now.version:
+            return self._conflict(request, now, form)
+        return self._page(request, now, form)
+
+    def _decide_one(self, request: HttpRequest, anomaly: Anomaly, form: OneDecisionForm) -> Outcome | None:
+        """What came of it; None where it could not be decided, and then the form says why."""
+        actor, seen = actor_of(request), form.cleaned_data["version"]
         try:
             if form.action == "note":
-                add_note(anomaly.pk, actor_of(request), form.cleaned_data["note"])
-                self.message_user(request, "Note added.", messages.SUCCESS)
+                note, batch = form.cleaned_data["note"], form.cleaned_data["batch"]
+                outcome = add_note(anomaly.pk, actor, note, seen=seen, batch=batch)
             else:
-                decide_and_report(request, form.action, [anomaly.pk], **form.decision)
+                outcome = decide(form.action, [anomaly.pk], actor, seen={anomaly.pk: seen}, **form.decision)
         except DecisionError as error:
             form.add_error(None, str(error))
-            return False
-        return True
+            return None
+        if form.action == "note" and outcome.decided:
+            self.message_user(request, "Note added.", messages.SUCCESS)
+        elif not outcome.changed:
+            report(request, form.action, outcome)
+        return outcome
 
-    def _page(self, request: HttpRequest, anomaly: Any, form: DecisionForm) -> TemplateResponse:
+    def _page(
+        self, request: HttpRequest, anomaly: Any, form: OneDecisionForm, status: int = 200
+    ) -> TemplateResponse:
         nearest = precedents(anomaly, anomaly.window_data_text)
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": str(anomaly),
-            "anomaly": anomaly,
-            "state": show.status_mark(anomaly.status, anomaly.get_status_display()),
+            **self._frame(request, anomaly, form),
             "explanation": show.visible(anomaly.glass_box_explanation, 20_000),
             "details": show.visible(anomaly.detailed_explanation or "", 20_000),
             "notes": show.visible(anomaly.notes or "", 20_000),
             "tags": show.tag_marks(anomaly.tags),
-            "when": show.moment(anomaly.timestamp),
             "figures": figures(anomaly),
             "baseline": show.evidence(anomaly.baseline_data_text),
             "window": show.evidence(anomaly.window_data_text),
@@ -213,10 +161,38 @@ class AnomalyAdmin(Exported, AnomalyColumns, ReadOnlyAdmin):
             "precedents": nearest,
             "precedents_in_words": in_words(nearest),
             "history": history(anomaly.pk),
-            "form": form,
-            "moves": allowed_moves(anomaly.status) if self.has_decide_permission(request) else [],
-            "may_decide": self.has_decide_permission(request),
+        }
+        return TemplateResponse(request, "admin/anomalies/anomaly/page.html", context, status=status)
+
+    def _conflict(self, request: HttpRequest, anomaly: Any, form: OneDecisionForm) -> TemplateResponse:
+        """Both versions, and the form as it was filled in, which now means the one that is there."""
+        seen, entry = form.cleaned_data["version"], form.cleaned_data["entry"]
+        frame = self._frame(request, anomaly, form)
+        impossible = form.action in MOVES and form.action not in frame["moves"]
+        context = {
+            **frame,
+            "versions": compare(anomaly, "anomaly", seen, entry, always=("status", "notes")),
+            "chosen": form.action if form.action in (*MOVES, "note") else "",
+            "why_not": why_not(form.action, anomaly) if impossible else "",
+            "reason": dict(DismissalReason.choices).get(form.data.get("reason", "")),
+        }
+        return TemplateResponse(request, "admin/anomalies/anomaly/conflict.html", context, status=409)
+
+    def _frame(self, request: HttpRequest, anomaly: Any, form: OneDecisionForm) -> dict[str, Any]:
+        """What the page and the one about a conflict share: whose it is, and the form."""
+        may_decide = self.has_decide_permission(request)
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(anomaly),
+            "anomaly": anomaly,
+            "state": show.status_mark(anomaly.status, anomaly.get_status_display()),
+            "when": show.moment(anomaly.timestamp),
             "zone": show.zone_name(),
+            "form": form,
+            "batch": new_batch(),
+            "unsigned": UNSIGNED if form.is_bound and form.is_unsigned else "",
+            "moves": allowed_moves(anomaly.status) if may_decide else [],
+            "may_decide": may_decide,
             "preserved_filters": self.get_preserved_filters(request),
         }
-        return TemplateResponse(request, "admin/anomalies/anomaly/page.html", context)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DataError, transaction
 from django.db.models import JSONField, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from .. import permissions
-from ..audit import acting
+from ..audit import acting, is_made, with_last_entry
 from ..models import DetectionConfig
-from ..thresholds import activate
+from ..thresholds import ConfigChanged, activate, lock_configs
 from . import presentation as show
 from .changelist import OnlyItsFilters
 from .request import actor_of
+from .versions import UNSIGNED, VersionedForm, compare, new_batch, seen_in
 from .whatif import WhatIf
 
 
@@ -40,6 +44,39 @@ class BoundedJSONField(forms.JSONField):
             return super().bound_data(data, initial)
         except (ValueError, RecursionError):
             return forms.fields.InvalidJSONInput(data)
+
+
+class ConfigForm(ModelForm):
+    """A config's form: it changes the version that it was opened with, and no other.
+
+    ``answers`` is the status of a page that refuses: 400 where the version is missing, 409 where there is
+    another one by now. What differs in nothing from what is stored overwrites nothing, whatever its version.
+    """
+
+    answers = 200
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        self.sent = VersionedForm(self.data)
+        self.stored = copy(self.instance)  # which takes on what was sent
+        if self.sent.is_unsigned and (self.instance.pk or "batch" in self.sent.errors):
+            self._refuse(400, UNSIGNED)
+        elif self.instance.pk and self.has_changed() and self.is_stale:
+            self._refuse(
+                409,
+                "It changed since you opened it, so nothing was saved. Both versions are above, and what "
+                "you sent is kept below: to save it now writes all of it over what is there.",
+            )
+        return cleaned
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether there is another version than the one that it was opened with; the row must be locked."""
+        return self.sent.cleaned_data["version"] != self.instance.version
+
+    def _refuse(self, answers: int, words: str) -> None:
+        self.answers = answers
+        self.add_error(None, words)
 
 
 @admin.register(DetectionConfig)
@@ -67,6 +104,7 @@ class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
     )
     formfield_overrides: ClassVar = {JSONField: {"form_class": BoundedJSONField}}
     actions = ("make_active",)
+    form = ConfigForm
     change_form_template = "admin/anomalies/detectionconfig/change_form.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -89,14 +127,91 @@ class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
     def changed(self, config: DetectionConfig) -> str:
         return show.moment(config.updated_at)
 
+    # --- The list ----------------------------------------------------------------------------------
+
     @admin.action(description="Make the selected config the active one", permissions=["activate"])
-    def make_active(self, request: HttpRequest, queryset: QuerySet[DetectionConfig]) -> None:
-        """Switch to the one config that was ticked."""
+    def make_active(self, request: HttpRequest, queryset: QuerySet[DetectionConfig]) -> HttpResponse | None:
+        """Switch to the one config that was ticked, if it is still what the list showed."""
         chosen = list(queryset[:2])
         if len(chosen) != 1:
             self.message_user(request, "Tick one config: only one can be active.", messages.ERROR)
-            return
-        self._activate(request, chosen[0])
+            return None
+        seen = seen_in(request, int).get(chosen[0].pk)
+        if seen is None:
+            words = "The list came without the version that it showed; nothing was changed. Tick it again."
+            self.message_user(request, words, messages.ERROR)
+            return None
+        try:
+            self._activate(request, chosen[0], seen)
+        except ConfigChanged:
+            return self._conflict(request, chosen[0].pk, seen)
+        return None
+
+    def _conflict(self, request: HttpRequest, config_id: int, seen: int) -> TemplateResponse:
+        config = self._with_last_entry(request).get(pk=config_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(config),
+            "config": config,
+            "versions": compare(config, "detection_config", seen, None, always=("is_active",)),
+        }
+        template = "admin/anomalies/detectionconfig/conflict.html"
+        return TemplateResponse(request, template, context, status=409)
+
+    def _with_last_entry(self, request: HttpRequest) -> QuerySet[DetectionConfig]:
+        return with_last_entry(self.get_queryset(request), "detection_config")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {"batch": new_batch(), **(extra_context or {})})
+
+    # --- The form ----------------------------------------------------------------------------------
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The config, with the record's last entry about it as of the same moment."""
+        try:
+            return self._with_last_entry(request).get(pk=int(object_id))
+        except (DetectionConfig.DoesNotExist, ValueError, DataError):
+            return None
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """As Django's, with every config locked from the question whether it changed to its being saved."""
+        context = {"batch": new_batch(), **(extra_context or {})}
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, context)
+        with transaction.atomic():
+            lock_configs()
+            if object_id is None and self._is_made_already(request):
+                self.message_user(request, "It was added by you a moment ago; nothing was done twice.")
+                return redirect("admin:anomalies_detectionconfig_changelist")
+            return self._answered(super().changeform_view(request, object_id, form_url, context))
+
+    def _is_made_already(self, request: HttpRequest) -> bool:
+        sent = VersionedForm(request.POST)
+        sent.full_clean()
+        batch = sent.cleaned_data.get("batch")
+        return batch is not None and is_made("detection_config", batch, request.user.get_username())
+
+    def _answered(self, response: HttpResponse) -> HttpResponse:
+        """A form that was refused for its version answers so, and shows both versions."""
+        context = getattr(response, "context_data", None) or {}
+        form = context["adminform"].form if "adminform" in context else None
+        if not isinstance(form, ConfigForm):
+            return response
+        response.status_code = form.answers
+        if form.answers == 409:
+            seen, entry = form.sent.cleaned_data["version"], form.sent.cleaned_data["entry"]
+            sent = {name: form[name].value() for name in form.fields}
+            context["versions"] = compare(
+                form.stored, "detection_config", seen, entry, ("is_active", *form.changed_data), sent
+            )
+        return response
 
     def response_change(self, request: HttpRequest, obj: DetectionConfig) -> HttpResponse:
         """After "Save and make active" the saved config is the active one."""
@@ -115,17 +230,21 @@ class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
             return self.response_change(request, obj)
         return super().response_add(request, obj, post_url_continue)
 
-    def _activate(self, request: HttpRequest, config: DetectionConfig) -> None:
-        changed = activate(config.pk, actor_of(request))
-        words = "is the active one now" if changed else "was the active one already"
+    def _activate(self, request: HttpRequest, config: DetectionConfig, seen: int | None = None) -> None:
+        former = DetectionConfig.objects.filter(is_active=True).first()
+        changed = activate(config.pk, actor_of(request), seen=seen)
+        words = f"is the active one now, in place of {former}" if changed else "was the active one already"
         self.message_user(request, f"{config} {words}.", messages.SUCCESS if changed else messages.INFO)
 
-    def save_model(self, request: HttpRequest, obj: DetectionConfig, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: DetectionConfig, form: Any, change: bool) -> None:
         """Save what the form shows, on the record as this user's doing."""
-        with acting(actor_of(request)):
+        batch = form.sent.cleaned_data.get("batch")
+        with acting(actor_of(request), **({"batch": str(batch)} if batch else {})):
             if not change:
                 obj.created_by = request.user.get_username()
                 obj.save()
             elif form.changed_data:
                 # Nothing else of the row: which config is active may have changed since the form was opened.
                 obj.save(update_fields=form.changed_data)
+            else:
+                messages.info(request, "These values were stored already; nothing was changed.")

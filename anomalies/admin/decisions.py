@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ..models import Anomaly, DismissalReason
-from ..transitions import MOVES, Outcome, decide
+from ..models import DismissalReason
+from ..transitions import MOVES, Outcome
 from .presentation import visible
-from .request import actor_of
+from .versions import VersionedForm
 
 # One transaction's worth; a larger set is decided in several goes, and the message says what is left.
 BULK_LIMIT = 10_000
@@ -31,6 +27,7 @@ class DecisionForm(forms.Form):
     note = forms.CharField(
         required=False, max_length=10_000, label="Note", widget=forms.Textarea(attrs={"rows": 2, "cols": 60})
     )
+    batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, action: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,39 +43,33 @@ class DecisionForm(forms.Form):
     def decision(self) -> dict[str, Any]:
         """The keyword arguments of ``transitions.decide``."""
         reason = self.cleaned_data["reason"] if self.action == "dismiss" else None
-        return {"reason": reason or None, "note": self.cleaned_data["note"]}
+        return {
+            "reason": reason or None,
+            "note": self.cleaned_data["note"],
+            "batch": self.cleaned_data["batch"],
+        }
 
 
-class ConfirmationForm(DecisionForm):
-    """The same for many; ``seen_at`` is when the set was shown, and what came later is left alone."""
-
-    confirmed = forms.BooleanField(widget=forms.HiddenInput, initial=True)
-    seen_at = forms.DateTimeField(widget=forms.HiddenInput, input_formats=["%Y-%m-%dT%H:%M:%S.%f%z"])
+class OneDecisionForm(VersionedForm, DecisionForm):
+    """The decision about one anomaly, on its page."""
 
 
-def as_seen(queryset: QuerySet[Anomaly], seen_at: datetime) -> QuerySet[Anomaly]:
-    """Without the anomalies that arrived or were changed after they were shown."""
-    return queryset.filter(created_at__lte=seen_at, updated_at__lte=seen_at)
-
-
-def ids_of(queryset: QuerySet[Anomaly]) -> list[UUID]:
-    """The ids of at most BULK_LIMIT anomalies."""
-    return list(queryset.values_list("pk", flat=True)[:BULK_LIMIT])
-
-
-def decide_and_report(request: HttpRequest, action: str, ids: Sequence[UUID], **decision: Any) -> Outcome:
-    """Take the decision, and tell whoever took it what was done, what was not, and why."""
-    outcome = decide(action, ids, actor_of(request), **decision)
+def report(request: HttpRequest, action: str, outcome: Outcome) -> None:
+    """Tell whoever took a decision what was done, what was not, and why."""
+    done = _done(action)
     if outcome.decided:
-        messages.success(request, f"{_count(len(outcome.decided))} {_done(action)}.")
+        messages.success(request, f"{_count(len(outcome.decided))} {done}.")
+    if outcome.repeated:
+        words = f"{_count(len(outcome.repeated))} {done} by you a moment ago; nothing was done twice."
+        messages.success(request, words)
+    if outcome.changed:
+        words = f"{_count(len(outcome.changed))} left alone: changed since you saw what you decided about."
+        messages.warning(request, words)
     for refusal in outcome.refused[:_NAMED_REFUSALS]:
-        messages.warning(
-            request, f"Not {_done(action)}: {str(refusal.id)[:8]}… – {visible(refusal.why, 200)}."
-        )
+        messages.warning(request, f"Not {done}: {str(refusal.id)[:8]}… – {visible(refusal.why, 200)}.")
     unnamed = len(outcome.refused) - _NAMED_REFUSALS
     if unnamed > 0:
-        messages.warning(request, f"Not {_done(action)} for the same kind of reasons: {unnamed:,} more.")
-    return outcome
+        messages.warning(request, f"Not {done} for the same kind of reasons: {unnamed:,} more.")
 
 
 def _count(number: int) -> str:
@@ -86,4 +77,6 @@ def _count(number: int) -> str:
 
 
 def _done(action: str) -> str:
+    if action == "note":
+        return "noted"
     return "taken into investigation" if action == "investigate" else MOVES[action].done

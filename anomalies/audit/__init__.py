@@ -6,5 +6,17 @@ The rule of this folder: it tells the triggers who is acting, and reads what the
 from .actor import Actor, acting
 from .events import record_event
 from .history import Entry, history
+from .since import differences, is_made, latest, since, with_last_entry
 
-__all__ = ["Actor", "Entry", "acting", "history", "record_event"]
+__all__ = [
+    "Actor",
+    "Entry",
+    "acting",
+    "differences",
+    "history",
+    "is_made",
+    "latest",
+    "record_event",
+    "since",
+    "with_last_entry",
+]

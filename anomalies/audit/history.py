@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet, TextField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from .. import jsonb
 from ..models import AuditLog, DismissalReason
@@ -22,10 +25,28 @@ _SAID_BY_THE_ENTRY = frozenset(
 )
 
 
+_DONE = {
+    "acknowledge": "acknowledged",
+    "dismiss": "dismissed",
+    "investigate": "taken into investigation",
+    "reopen": "reopened",
+    "activate": "made active",
+    "deactivate": "made inactive",
+    "create": "created",
+    "delete": "deleted",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recorded change: who did what when and from where, with the reason and the note given."""
+    """One recorded change: who did what when and from where, with the reason and the note given.
 
+    ``id`` orders the changes of one row as they were made: it is drawn while the row is locked, and
+    ``when`` is the start of a transaction that may have waited. ``batch`` is what was done in one go.
+    """
+
+    id: int
+    batch: str | None
     when: datetime
     username: str
     address: str | None
@@ -34,7 +55,12 @@ class Entry:
     new_status: str | None
     reason: str | None
     note: str | None
-    changes: dict[str, tuple[Any, Any]]  # other columns: name → (before, after)
+    values: dict[str, tuple[Any, Any]]  # every column that changed: name → (before, after)
+
+    @property
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """The columns that the entry does not tell of by itself: name → (before, after)."""
+        return {name: pair for name, pair in self.values.items() if name not in _SAID_BY_THE_ENTRY}
 
     @property
     def reason_words(self) -> str | None:
@@ -46,18 +72,38 @@ class Entry:
         """The names of the other columns that changed; a note given says itself that notes did."""
         return ", ".join(name for name in self.changes if not (name == "notes" and self.note))
 
+    @property
+    def told(self) -> str:
+        """What was done by whom and when, in a line."""
+        done = _DONE.get(self.action) or f"{self.changed_columns or 'notes'} changed"
+        return f"{done} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
+
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:
-    """What happened to an anomaly, newest first, at most ``limit`` entries."""
-    entries = AuditLog.objects.filter(resource_type="anomaly", resource_id=anomaly_id)
-    told = jsonb.as_text(entries, ("old_values", "new_values", "metadata"))
-    return [_entry(row) for row in told.order_by("-timestamp", "-id")[:limit]]
+    """What happened to an anomaly, the last change first, at most ``limit`` entries."""
+    return entries_of(entries("anomaly", anomaly_id).order_by("-id")[:limit])
+
+
+def entries(resource_type: str, key: Any) -> QuerySet[AuditLog]:
+    """The record's rows about one anomaly (by its UUID) or one config (by its number)."""
+    rows = AuditLog.objects.filter(resource_type=resource_type)
+    if resource_type == "anomaly":
+        return rows.filter(resource_id=key)
+    return rows.alias(about=KeyTextTransform("id", "metadata")).filter(about=Cast(key, TextField()))
+
+
+def entries_of(rows: QuerySet[AuditLog]) -> list[Entry]:
+    """Rows of the record as entries, in their order."""
+    return [_entry(row) for row in jsonb.as_text(rows, ("old_values", "new_values", "metadata"))]
 
 
 def _entry(row: Any) -> Entry:
     old, new = jsonb.object_of(row.old_values_text), jsonb.object_of(row.new_values_text)
     about = jsonb.object_of(row.metadata_text)
+    batch = about.get("batch")
     return Entry(
+        id=row.pk,
+        batch=batch if isinstance(batch, str) else None,
         when=row.timestamp,
         username=row.username,
         address=row.ip_address,
@@ -66,9 +112,5 @@ def _entry(row: Any) -> Entry:
         new_status=new.get("status"),
         reason=new.get("dismissal_reason"),
         note=about.get("note"),
-        changes=_changes(old, new, set(new) - _SAID_BY_THE_ENTRY),
+        values={name: (old.get(name), new.get(name)) for name in sorted(new)},
     )
-
-
-def _changes(old: dict[str, Any], new: dict[str, Any], names: Iterable[str]) -> dict[str, tuple[Any, Any]]:
-    return {name: (old.get(name), new.get(name)) for name in sorted(names)}

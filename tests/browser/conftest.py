@@ -109,6 +109,12 @@ class Desk:
         page.goto(path)
         return page
 
+    def answered(self, status: int) -> bool:
+        """Whether a page answered so, which then was no trouble."""
+        found = [each for each in self.troubles if each.startswith(f"{status}: ") or f" {status} (" in each]
+        self.troubles = [each for each in self.troubles if each not in found]
+        return bool(found)
+
     def close(self) -> None:
         for context in self.browser.contexts:
             context.close()

@@ -8,10 +8,12 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from anomalies.models import Anomaly
+from anomalies.audit import Actor
+from anomalies.models import Anomaly, AuditLog
+from anomalies.transitions import decide
 
-from ..factories import make_anomaly
-from .conftest import LIST, act, page_of, rows, tick
+from ..factories import make_anomaly, make_user
+from .conftest import LIST, act, follow, page_of, rows, tick
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -96,6 +98,67 @@ def test_a_note_goes_in_without_a_decision(desk, analyst):
     page.get_by_role("button", name="Only add the note").click()
     expect(page.locator("blockquote")).to_have_text("asked the database people")
     assert statuses() == ["pending"]
+
+
+# --- deciding at the same time --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_of_two_with_one_page_open_the_second_sees_both_versions_and_decides_again(desk, analyst, scripts):
+    path = page_of(make_anomaly())
+    hers = desk.open(path, analyst, java_script_enabled=scripts)
+    his = desk.open(path, make_user("analyst", "bob"))
+    follow(his.get_by_role("button", name="Investigate"))
+    hers.get_by_label("Note").fill("typed with care")
+    hers.get_by_label("Reason").select_option("duplicate")
+    follow(hers.get_by_role("button", name="Dismiss"))
+    expect(
+        hers.get_by_text("It changed since you opened it: taken into investigation by bob")
+    ).to_be_visible()
+    expect(hers.get_by_role("row", name="Status")).to_contain_text("pendinginvestigating")
+    assert desk.answered(409)
+    assert statuses() == ["investigating"]
+    follow(hers.get_by_role("button", name="Dismiss it as it is now"))
+    entry = hers.locator(".history li").first
+    expect(entry).to_contain_text("analyst (127.0.0.1): dismiss investigating → dismissed, duplicate")
+    expect(entry).to_contain_text("typed with care")
+
+
+def test_a_double_click_is_one_decision_and_one_record(desk, analyst):
+    page = desk.open(page_of(make_anomaly()), analyst)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Acknowledge").dblclick()
+    page.goto(LIST)
+    page.go_back()
+    assert AuditLog.objects.filter(action="acknowledge").count() == 1
+    assert statuses() == ["acknowledged"]
+
+
+def test_rows_that_another_changed_since_the_list_was_opened_are_left_alone(desk, analyst):
+    anomalies = [make_anomaly() for _ in range(3)]
+    page = desk.open(user=analyst)
+    decide("dismiss", [anomalies[0].pk], Actor("bob"), reason="other")
+    tick(page, 3)
+    act(page, "acknowledge")
+    expect(page.get_by_text("2 anomalies acknowledged.")).to_be_visible()
+    expect(page.get_by_text("1 anomaly left alone: changed since")).to_be_visible()
+    expect(page.get_by_text("changed since you saw it: dismissed by bob at")).to_be_visible()
+
+
+def test_a_confirmation_keeps_what_was_typed_for_the_rows_that_changed(desk, analyst):
+    anomalies = [make_anomaly() for _ in range(2)]
+    page = desk.open(user=analyst)
+    tick(page, 2)
+    act(page, "dismiss")
+    decide("investigate", [anomalies[0].pk], Actor("bob"))
+    page.get_by_label("Reason").select_option("duplicate")
+    page.get_by_label("Note").fill("typed with care")
+    follow(page.get_by_role("button", name="Dismiss"))
+    expect(page.get_by_text("1 anomaly dismissed.")).to_be_visible()
+    expect(page.get_by_label("Note")).to_have_value("typed with care")
+    assert desk.answered(409)
+    follow(page.get_by_role("button", name="Dismiss as now seen"))
+    assert statuses() == ["dismissed"] * 2
 
 
 # --- deciding about many --------------------------------------------------------------------------------

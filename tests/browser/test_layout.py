@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from anomalies.audit import Actor, acting
-from anomalies.models import DetectionConfig, PerformanceMetric
+from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
 
 from ..factories import make_anomaly
 from .conftest import LIST, act, follow, page_of, rows, tick
@@ -71,6 +71,17 @@ def test_the_confirmation_does_not_scroll_sideways_as_a_whole(desk, analyst, str
     page = desk.open(user=analyst, viewport=NARROW)
     tick(page, 2)
     act(page, "dismiss")
+    assert width_of(page) <= NARROW["width"]
+
+
+def test_a_conflict_does_not_scroll_sideways_as_a_whole(desk, analyst, stretched):
+    page = desk.open(user=analyst, viewport=NARROW)
+    follow(rows(page).first.get_by_role("link").first)
+    Anomaly.objects.update(notes=LONG * 2, tags=[LONG])
+    page.get_by_role("textbox", name="Note").fill(LONG)
+    follow(page.get_by_role("button", name="Acknowledge"))
+    expect(page.get_by_role("heading", name="Both versions")).to_be_visible()
+    assert desk.answered(409)
     assert width_of(page) <= NARROW["width"]
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from anomalies.models import DetectionConfig
 
 from ..factories import make_anomaly
-from .conftest import LIST, act, page_of, rows
+from .conftest import LIST, act, follow, page_of, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -65,6 +65,21 @@ def test_a_lead_activates_an_older_config_from_the_list(desk, lead):
     page.locator(f"input.action-select[value='{config.pk}']").check()
     act(page, "make_active")
     expect(page.locator("tr", has_text=str(config)).locator(".status-active")).to_be_visible()
+
+
+def test_a_config_that_another_changed_is_not_overwritten_but_by_one_more_click(desk, lead):
+    config = DetectionConfig.objects.create()
+    page = desk.open(f"/admin/anomalies/detectionconfig/{config.pk}/change/", lead)
+    DetectionConfig.objects.filter(pk=config.pk).update(hop_size=7)
+    page.get_by_label("NCD threshold").fill("0.61")
+    follow(page.get_by_role("button", name="Save", exact=True))
+    expect(page.get_by_role("row", name="Hop size 1 7 1")).to_be_visible()
+    expect(page.get_by_label("NCD threshold")).to_have_value("0.61")
+    assert desk.answered(409)
+    page.get_by_label("Hop size").fill("7")
+    follow(page.get_by_role("button", name="Save", exact=True))
+    config.refresh_from_db()
+    assert (config.ncd_threshold, config.hop_size) == (0.61, 7)
 
 
 def test_an_analyst_sees_configs_and_changes_none(desk, analyst):

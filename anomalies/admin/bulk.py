@@ -1,0 +1,147 @@
+"""Decisions about many, from the list: what was seen goes along, and nothing else is decided about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from ..models import Anomaly
+from ..querysets import AnomalyQuerySet
+from ..transitions import Refusal, allowed_moves, decide
+from . import presentation as show
+from .decisions import BULK_LIMIT, DecisionForm, report
+from .request import actor_of
+from .versions import new_batch, seen_in, seen_text
+
+SAMPLE = 10
+
+
+class BulkDecisions(admin.ModelAdmin):
+    """The list's actions: ticked rows at once; a dismissal, and "all that match", after a page."""
+
+    actions: Sequence[str] | None = ("acknowledge", "dismiss", "investigate", "reopen")
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> Any:
+        """As Django's, but ids that are none are said to be, and don't end in an error page."""
+        try:
+            return super().response_action(request, queryset)
+        except ValidationError:
+            self.message_user(request, "The selection holds something that is no anomaly.", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    @admin.action(description="Acknowledge: it is real", permissions=["decide"])
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        return self._decide_many(request, queryset, "acknowledge")
+
+    @admin.action(description="Dismiss: it is not …", permissions=["decide"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        return self._decide_many(request, queryset, "dismiss")
+
+    @admin.action(description="Investigate", permissions=["decide"])
+    def investigate(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        return self._decide_many(request, queryset, "investigate")
+
+    @admin.action(description="Reopen", permissions=["decide"])
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        return self._decide_many(request, queryset, "reopen")
+
+    def _decide_many(
+        self, request: HttpRequest, queryset: QuerySet[Anomaly], action: str
+    ) -> HttpResponse | None:
+        if "confirmed" in request.POST:
+            return self._confirmed(request, action)
+        if queryset.query.is_empty():  # the filter is not understood, so nobody knows what was meant
+            return None
+        if request.POST.get("select_across") == "1":
+            shown = queryset.values_list("pk", "version")[: BULK_LIMIT + 1]
+            return self._confirm(request, action, dict(shown), DecisionForm(action=action))
+        seen = _ticked(request)
+        if action == "dismiss":
+            return self._confirm(request, action, seen, DecisionForm(action=action))
+        self._decide_ticked(request, action, seen)
+        return None
+
+    def _decide_ticked(self, request: HttpRequest, action: str, seen: dict[UUID, int]) -> None:
+        """Also rows that the filter shows no more: whoever ticked them is told what became of them."""
+        form = DecisionForm(request.POST, action=action)
+        batch = form.cleaned_data.get("batch") if form.is_valid() else None
+        report(request, action, decide(action, seen, actor_of(request), seen=seen, batch=batch))
+
+    def _confirmed(self, request: HttpRequest, action: str) -> HttpResponse | None:
+        seen = dict(islice(seen_in(request, UUID).items(), BULK_LIMIT))
+        form = DecisionForm(request.POST, action=action)
+        if not seen:
+            words = "This form came without the versions that it was made of; nothing was changed."
+            self.message_user(request, words, messages.ERROR)
+            return None
+        if not form.is_valid():
+            return self._confirm(request, action, seen, form)
+        outcome = decide(action, seen, actor_of(request), seen=seen, **form.decision)
+        report(request, action, outcome)
+        if not outcome.changed:
+            return None
+        return self._confirm_again(request, action, outcome.changed, form)
+
+    def _confirm_again(
+        self, request: HttpRequest, action: str, changed: tuple[Refusal, ...], form: DecisionForm
+    ) -> HttpResponse:
+        """The rows that changed, as they are now, and what was typed: one click decides about them, too."""
+        now = Anomaly.objects.filter(pk__in=[refusal.id for refusal in changed])
+        why = {refusal.id: refusal.why for refusal in changed}
+        response = self._confirm(request, action, dict(now.values_list("pk", "version")), form, why)
+        response.status_code = 409
+        return response
+
+    def _confirm(
+        self,
+        request: HttpRequest,
+        action: str,
+        seen: dict[UUID, int],
+        form: DecisionForm,
+        changed: Mapping[UUID, str] | None = None,
+    ) -> TemplateResponse:
+        """The page that says what will be done to how many; ``seen`` is all that will be."""
+        capped = len(seen) > BULK_LIMIT
+        seen = dict(islice(seen.items(), BULK_LIMIT))
+        sample: AnomalyQuerySet = Anomaly.objects.for_list()
+        sample = sample.filter(pk__in=list(seen)[:SAMPLE]).order_by("-timestamp", "-id")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{action.capitalize()} anomalies",
+            "action": action,
+            "form": form,
+            "count": len(seen),
+            "limit": BULK_LIMIT if capped else None,
+            "more": len(seen) > SAMPLE,
+            "sample": [_line(anomaly, action, changed or {}) for anomaly in sample],
+            "changed": changed,
+            "everything": request.POST.get("select_across") == "1" and "confirmed" not in request.POST,
+            "first": next(iter(seen), ""),
+            "seen": seen_text(seen),
+            "batch": new_batch(),
+        }
+        return TemplateResponse(request, "admin/anomalies/anomaly/confirm_decision.html", context)
+
+
+def _ticked(request: HttpRequest) -> dict[UUID, int]:
+    """The versions of the ticked rows; 0, which no row has, of one that came without."""
+    seen = seen_in(request, UUID)
+    return {pk: seen.get(pk, 0) for pk in map(UUID, request.POST.getlist("_selected_action"))}
+
+
+def _line(anomaly: Any, action: str, changed: Mapping[UUID, str]) -> dict[str, Any]:
+    return {
+        "anomaly": anomaly,
+        "headline": show.first_line(anomaly.headline),
+        "changed": show.visible(changed.get(anomaly.pk, ""), 200),
+        "is_possible": action in allowed_moves(anomaly.status),
+    }
