@@ -22,12 +22,15 @@ execute_from_command_line(sys.argv)
 """
 
 
-def manage(*args: str) -> subprocess.Popen[bytes]:
-    """``manage.py`` with these arguments; every stream is a pipe. Rows must be committed to be seen by it."""
+def manage(*args: str, database: str | None = None) -> subprocess.Popen[bytes]:
+    """``manage.py`` with these arguments; every stream is a pipe. Rows must be committed to be seen by it.
+
+    ``database`` names another one on the test's server.
+    """
     env = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "driftlock.settings",
-        "DATABASE_OF_THE_TEST": str(connection.settings_dict["NAME"]),
+        "DATABASE_OF_THE_TEST": database or str(connection.settings_dict["NAME"]),
     }
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes)

@@ -11,6 +11,17 @@ def add_actor_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", default=_login_name(), metavar="USERNAME", help="default: %(default)s")
 
 
+def seconds(text: str) -> float:
+    """A positive number of seconds, at most a day, from a command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from above 0 to 86400")
+    return value
+
+
 def _login_name() -> str:
     try:
         return getpass.getuser()
