@@ -12,25 +12,13 @@ from typing import NamedTuple
 import psycopg
 import pytest
 
-from .databases import connect, database
+from .databases import catalog, connect, database
 from .processes import manage, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 PATIENTLY = ("--lock-timeout", "1", "--patience", "60")
 INDEXES = ["idx_anomalies_status_time", "idx_anomalies_stream_time", "idx_anomalies_search"]
-CATALOG = """
-    SELECT class.relname, class.relkind::text, attname, attnotnull, atttypid::regtype::text, indisvalid
-    FROM pg_class AS class JOIN pg_attribute ON attrelid = class.oid AND attnum > 0 AND NOT attisdropped
-    LEFT JOIN pg_index ON indexrelid = class.oid
-    WHERE relnamespace = 'public'::regnamespace
-    UNION ALL SELECT tgname, 'trigger', tgrelid::regclass::text, NULL, NULL, NULL FROM pg_trigger
-    UNION ALL SELECT conname, 'constraint', NULL, convalidated, pg_get_constraintdef(oid), NULL
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-    UNION ALL SELECT app || name, 'applied', NULL, NULL, NULL, NULL FROM django_migrations
-    UNION ALL SELECT 'comment', NULL, NULL, NULL, obj_description('django_migrations'::regclass), NULL
-    ORDER BY 1, 2, 3
-"""
 
 
 class Ended(NamedTuple):
@@ -185,13 +173,13 @@ def test_a_long_reader_makes_others_wait_for_less_than_2_5_seconds_and_migrate_w
 
 def test_giving_up_names_who_was_in_the_way_and_leaves_everything_as_it_was(at_0004):
     with database(at_0004) as name, transaction(name, "SELECT FROM anomalies") as reader:
-        before = rows(name, CATALOG)
+        before = catalog(name)
         ended = migrate(name, "--lock-timeout", "0.5", "--patience", "2")
         assert ended.code == 1
         assert "gave up anomalies.0005_triage_columns after 2 s" in ended.err
         assert f"pg_terminate_backend({reader.info.backend_pid})" in ended.err
         assert "Traceback" not in ended.err
-        assert rows(name, CATALOG) == before
+        assert catalog(name) == before
 
 
 @pytest.mark.parametrize(
@@ -200,10 +188,10 @@ def test_giving_up_names_who_was_in_the_way_and_leaves_everything_as_it_was(at_0
 def test_an_index_build_that_gives_up_leaves_everything_as_it_was(at_0006, use):
     with database(at_0006) as name, transaction(name, use):
         time.sleep(0.7)  # older than the lock timeout: seen before anything is begun
-        before = rows(name, CATALOG)
+        before = catalog(name)
         ended = migrate(name, "--lock-timeout", "0.5", "--patience", "2")
         assert (ended.code, "gave up building index idx_anomalies_status_time" in ended.err) == (1, True)
-        assert rows(name, CATALOG) == before
+        assert catalog(name) == before
 
 
 def test_a_roles_statement_timeout_does_not_end_a_build(at_0006):
