@@ -23,6 +23,7 @@ check: ## lint, format, types, migrations, deployment checks
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy driftlock anomalies
 	$(VENV) manage.py makemigrations --check --dry-run
+	$(VENV) scripts/lint_migrations.py
 
 format: ## format the code
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
