@@ -31,6 +31,7 @@ check: ## lint, format, types, migrations, security; writes sbom.json (CycloneDX
 	$(VENV) -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \
 	  --output-reproducible --validate --output-file sbom.json
 	$(VENV) scripts/audit.py requirements.txt requirements-dev.txt
+	$(VENV) scripts/lint_migrations.py
 
 format: ## format the code
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt

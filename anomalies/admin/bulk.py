@@ -29,10 +29,13 @@ class BulkDecisions(admin.ModelAdmin):
 
     actions: Sequence[str] | None = ("acknowledge", "dismiss", "investigate", "reopen")
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> Any:
-        """As Django's, but ids that are none are said to be, and don't end in an error page."""
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Anomaly], **where: Any) -> Any:
+        """As Django's, but ids that are none are said to be, and don't end in an error page.
+
+        Django 6.1 says ``where`` the action was chosen: on the list or on a form.
+        """
         try:
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, **where)
         except ValidationError:
             self.message_user(request, "The selection holds something that is no anomaly.", messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())

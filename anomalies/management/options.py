@@ -22,6 +22,17 @@ def add_dump_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def seconds(text: str) -> float:
+    """A positive number of seconds, at most a day, from a command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from above 0 to 86400")
+    return value
+
+
 def _login_name() -> str:
     try:
         return getpass.getuser()

@@ -1,0 +1,66 @@
+"""``manage.py migrate``: Django's own, for many at once and under traffic (anomalies/schema/migrating.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands import migrate
+from django.db import connections
+
+from anomalies.schema.migrating import guarded
+from anomalies.schema.patience import GaveUp, Limits
+from anomalies.terminal import printable
+
+from ..options import seconds
+
+LIMITS = Limits()
+
+
+class Command(migrate.Command):
+    help = (
+        "Update the database's schema. Of several at once one works and the others wait; what is in "
+        "use is tried again and again without holding others up; what was cut off goes on."
+    )
+    _line_is_open = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--lock-timeout",
+            type=seconds,
+            default=LIMITS.lock_timeout,
+            metavar="SECONDS",
+            help="how long others may have to wait for us before we step back (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--patience",
+            type=seconds,
+            default=LIMITS.patience,
+            metavar="SECONDS",
+            help="how long to go on trying each migration before giving up (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["plan"] or options["check_unapplied"]:  # they change nothing
+            super().handle(*args, **options)
+            return
+        limits = Limits(options["lock_timeout"], options["patience"])
+        try:
+            with guarded(connections[options["database"]], limits, self._say):
+                super().handle(*args, **options)
+        except GaveUp as error:
+            lines = str(error).splitlines()
+            raise CommandError("\n".join(printable(line, 4000) for line in lines)) from error
+
+    def migration_progress_callback(self, action: str, *about: Any, **options: Any) -> None:
+        super().migration_progress_callback(action, *about, **options)
+        self._line_is_open = self.verbosity >= 1 and action.endswith("_start")
+
+    def _say(self, line: str) -> None:
+        """Talk goes to stderr, on a line of its own; it may quote another client's query."""
+        if self._line_is_open:
+            self._line_is_open = False
+            self.stdout.write("")
+            self.stdout.flush()
+        self.stderr.write(printable(line, 4000))

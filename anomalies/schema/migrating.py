@@ -1,0 +1,155 @@
+"""Django's migrations, each one whole or not at all, one run at a time, in nobody's way for long.
+
+What Django decides stays Django's: which migrations, in which order, and their SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
+from typing import Any
+
+from django.core.management.commands import migrate as django_migrate
+from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import ProjectState
+
+from . import note as notes
+from .indexes import Editor, mend, unfinished
+from .locks import Say, one_at_a_time
+from .note import Note
+from .patience import Limits, Patience, session_of_a_migration
+
+Plan = list[tuple[Migration, bool]]
+
+
+@contextmanager
+def guarded(connection: BaseDatabaseWrapper, limits: Limits, say: Say) -> Iterator[None]:
+    """Inside, Django's migrate command works under the rules of this folder, and nobody else migrates.
+
+    First it says what a run that was cut off has left. Raises GaveUp where something stayed in the way.
+    """
+    with session_of_a_migration(connection), one_at_a_time(connection, say):
+        patience = Patience(connection, limits, say)
+        former = _tell_of_the_former(connection, say)
+        with _replaced(connection, "SchemaEditorClass", partial(Editor, patience)):
+            # Django has no setting for the executor; its command finds it by this name.
+            executor = partial(Executor, patience, former)
+            with _replaced(django_migrate, "MigrationExecutor", executor):
+                yield
+
+
+class Executor(MigrationExecutor):
+    """Django's, with each migration recorded in its own transaction, and tried again for want of a lock."""
+
+    def __init__(
+        self, patience: Patience, former: Note | None, connection: BaseDatabaseWrapper, tell: Any = None
+    ) -> None:
+        super().__init__(connection, self._progress)
+        self._patience, self._former, self._tell = patience, former, tell or (lambda *action: None)
+        self._begun: Migration | None = None
+        self._ended: tuple[Any, ...] = ()
+
+    def migrate(self, targets: Any, plan: Any = None, *args: Any, **options: Any) -> ProjectState:
+        """The state after the migrations. While they are under way the note says what was to be done."""
+        fake = bool(options.get("fake"))
+        if not fake:
+            self._finish_taken_back(plan or [])
+        if plan:
+            names = [_name(migration) for migration, _ in plan]
+            notes.write(self.connection, Note(names, backwards=plan[0][1]))
+        try:
+            state = super().migrate(targets, plan, *args, **options)
+        except BaseException:
+            # What is taken back in part would else go unseen: it is recorded as applied.
+            if self._begun is None or self._begun.atomic or not plan[0][1]:
+                self._clear_note()
+            raise
+        if not fake and unfinished(self.connection):
+            self._patience.try_until_done(
+                "mending indexes", lambda: mend(self.connection, self._patience, state.apps.get_models())
+            )
+        self._clear_note()
+        return state
+
+    def apply_migration(
+        self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
+    ) -> ProjectState:
+        """The state after the migration."""
+        do = super().apply_migration
+        return self._whole(migration, lambda: do(state.clone(), migration, fake, fake_initial))
+
+    def unapply_migration(
+        self, state: ProjectState, migration: Migration, fake: bool = False
+    ) -> ProjectState:
+        """The state before the migration."""
+        do = super().unapply_migration
+        return self._whole(migration, lambda: do(state.clone(), migration, fake))
+
+    def _whole(self, migration: Migration, do: Callable[[], ProjectState]) -> ProjectState:
+        """Django records some migrations after their transaction: a kill in between would leave half."""
+
+        def step() -> ProjectState:
+            with transaction.atomic(self.connection.alias) if migration.atomic else nullcontext():
+                return do()
+
+        state = self._patience.try_until_done(_name(migration), step)
+        self._tell(*self._ended)
+        return state
+
+    def _progress(self, action: str, migration: Migration | None = None, fake: bool | None = False) -> None:
+        """Pass on Django's words: a beginning once, however often it is tried, an end after the COMMIT."""
+        if action.endswith("apply_success"):
+            self._ended = (action, migration, fake)
+        elif migration is None or migration is not self._begun:
+            self._begun = migration or self._begun
+            self._tell(action, migration, fake)
+
+    def _finish_taken_back(self, plan: Plan) -> None:
+        """Apply anew what a run that was cut off had taken back in part, unless this run takes it back."""
+        if self._former is None or not self._former.backwards:
+            return
+        going = {_name(migration) for migration, _ in plan}
+        for key in self.loader.applied_migrations:
+            migration = self.loader.graph.nodes.get(key)
+            if migration is None or migration.atomic or _name(migration) in going:
+                continue
+            if _name(migration) in self._former.to_do:
+                self._patience.say(f"{_name(migration)} may be taken back in part; applying it again")
+                self._patience.try_until_done(_name(migration), partial(self._apply_again, key, migration))
+
+    def _apply_again(self, key: tuple[str, str], migration: Migration) -> None:
+        with self.connection.schema_editor(atomic=False) as editor:
+            migration.apply(self.loader.project_state(key, at_end=False), editor)
+
+    def _clear_note(self) -> None:
+        with suppress(Error):
+            notes.clear(self.connection)
+
+
+def _name(migration: Migration) -> str:
+    return f"{migration.app_label}.{migration.name}"
+
+
+def _tell_of_the_former(connection: BaseDatabaseWrapper, say: Say) -> Note | None:
+    former = notes.read(connection)
+    left = [f"index {index.name} of {index.table}" for index in unfinished(connection)]
+    if former is not None:
+        for line in notes.told(connection, former, left):
+            say(line)
+    elif left:
+        say(f"left unfinished by an interrupted build or drop: {', '.join(left)}")
+    return former
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

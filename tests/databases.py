@@ -1,0 +1,86 @@
+"""Databases of a test's own, on the server of the tests, as other programs see them: through psycopg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import psycopg
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+
+_NUMBERS = count(1)
+
+# Kind, name, definition. Places of columns are counted anew, for what was dropped leaves gaps.
+_CATALOG = """
+    WITH ours AS (SELECT oid, relname, relkind, relowner, relacl, reloptions FROM pg_class
+                  WHERE relnamespace = 'public'::regnamespace)
+    SELECT 'relation', relname, concat_ws(' ', relkind, relowner::regrole, relacl, reloptions,
+                                          obj_description(oid, 'pg_class'))
+    FROM ours
+    UNION ALL
+    SELECT 'column', relname || '.' || attname, concat_ws(' ',
+        rank() OVER (PARTITION BY attrelid ORDER BY attnum), format_type(atttypid, atttypmod), attnotnull,
+        attidentity, attgenerated, attcollation, attacl, pg_get_expr(adbin, adrelid))
+    FROM pg_attribute JOIN ours ON ours.oid = attrelid
+    LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE attnum > 0 AND NOT attisdropped AND relkind NOT IN ('i', 'S')
+    UNION ALL
+    SELECT 'constraint', conname, concat_ws(' ', conrelid::regclass, pg_get_constraintdef(oid), convalidated)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+    UNION ALL
+    SELECT 'index', relname, concat_ws(' ', pg_get_indexdef(oid), indisvalid, indisready, indislive)
+    FROM pg_index JOIN ours ON ours.oid = indexrelid
+    UNION ALL
+    SELECT 'view', relname, pg_get_viewdef(oid) FROM ours WHERE relkind IN ('v', 'm')
+    UNION ALL
+    SELECT 'trigger', tgname, concat_ws(' ', pg_get_triggerdef(pg_trigger.oid), tgenabled)
+    FROM pg_trigger JOIN ours ON ours.oid = tgrelid WHERE NOT tgisinternal
+    UNION ALL
+    SELECT 'function', proname, concat_ws(' ', pg_get_functiondef(oid), proowner::regrole, proacl)
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'extension', extname, '' FROM pg_extension
+"""
+
+
+def connect(name: str = "postgres", **options: Any) -> psycopg.Connection[Any]:
+    """A connection to a database of the test's server, in autocommit."""
+    given = connection.get_connection_params()
+    where = {key: given[key] for key in ("host", "port", "user", "password") if given.get(key)}
+    return psycopg.connect(**where, dbname=name, autocommit=True, **options)
+
+
+@contextmanager
+def database(template: str = "template0") -> Iterator[str]:
+    """The name of a database of this block; a copy of ``template``, which nobody may be using."""
+    name = f"test_driftlock_{connection.settings_dict['NAME']}_{next(_NUMBERS)}"[-63:]
+    with connect() as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        try:
+            yield name
+        finally:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(sql.Identifier(name)))
+
+
+def catalog(name: str) -> set[tuple[str, str, str]]:
+    """Every object of a database's schema, each as kind, name and definition."""
+    with connect(name) as session:
+        return set(session.execute(_CATALOG).fetchall())
+
+
+@contextmanager
+def through_django(name: str) -> Iterator[BaseDatabaseWrapper]:
+    """Django's connection to another database of the test's server, for what needs one."""
+    connections[name] = other = connection.copy(name)
+    other.settings_dict["NAME"] = name
+    try:
+        yield other
+    finally:
+        other.close()
+        del connections[name]
