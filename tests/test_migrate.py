@@ -136,17 +136,17 @@ def test_who_waits_for_another_migrate_says_so(at_0006):
 class Traffic:
     """A client that reads and writes a table all the time; ``longest``: seconds that it had to wait."""
 
-    def __init__(self, name: str) -> None:
-        self.longest = 0.0
+    def __init__(self, name: str, table: str = "anomalies") -> None:
+        self.longest, self._table = 0.0, table
         self._done = threading.Event()
         self._session = connect(name)
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         while not self._done.wait(0.02):
-            for statement in ("SELECT FROM anomalies LIMIT 1", "UPDATE anomalies SET notes = notes"):
+            for statement in ("SELECT FROM {} LIMIT 1", "UPDATE {} SET notes = notes"):
                 began = time.monotonic()
-                self._session.execute(statement)
+                self._session.execute(statement.format(self._table))
                 self.longest = max(self.longest, time.monotonic() - began)
 
     def __enter__(self) -> Traffic:
@@ -171,6 +171,30 @@ def test_a_long_reader_makes_others_wait_for_less_than_2_5_seconds_and_migrate_w
         assert f"anomalies.0005_triage_columns waits for {blocker}" in ended.err
         assert 0.5 < traffic.longest < 2.5
         assert applied(name)[4] == "0005_triage_columns"
+
+
+def test_a_lock_that_is_had_is_not_kept_while_waiting_for_the_next_one(at_0004):
+    with database(at_0004) as name:
+        assert migrate(name).code == 0  # 0008 going down wants detection_config first, and anomalies then
+        with transaction(name, "SELECT FROM anomalies"), Traffic(name, "detection_config") as traffic:
+            ended = migrate(name, "anomalies", "0007", "--patience", "4")
+        assert (ended.code, applied(name)[-1]) == (1, "0008_audit_triggers")
+        assert 0.5 < traffic.longest < 2.5
+
+
+def test_a_connection_that_is_lost_is_one_line_and_the_next_run_goes_on(at_0004):
+    with database(at_0004) as name:
+        with transaction(name, "SELECT FROM anomalies"), connect(name) as operator:
+            migrating = manage("migrate", "--lock-timeout", "60", database=name)
+            wait_until(lambda: waits_for_a_lock(name))
+            operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'driftlock migrate'"
+            )
+            ended = end_of(migrating)
+        assert (ended.code, "Traceback" in ended.err) == (1, False)
+        assert "terminating connection" in ended.err
+        assert "a former migrate was cut off" in migrate(name).err
 
 
 def test_giving_up_names_who_was_in_the_way_and_leaves_everything_as_it_was(at_0004):

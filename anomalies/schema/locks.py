@@ -37,8 +37,9 @@ _HOLDER = _SESSIONS.format("""
               AND (classid::bigint << 32) | objid::bigint = %s)
 """)
 _BLOCKERS = _SESSIONS.format("pid = ANY(pg_blocking_pids(%s))")
+# Not an autovacuum: it gives way by itself, but only to a statement that waits for it.
 _OLD_TRANSACTIONS = _SESSIONS.format("""
-    pid <> pg_backend_pid() AND datname = current_database()
+    pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'
     AND xact_start < clock_timestamp() - make_interval(secs => %s)
     AND ((%s AND backend_xmin IS NOT NULL)
          OR pid IN (SELECT pid FROM pg_locks

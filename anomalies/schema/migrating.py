@@ -50,6 +50,7 @@ class Executor(MigrationExecutor):
     ) -> None:
         super().__init__(connection, self._progress)
         self._patience, self._former, self._tell = patience, former, tell or (lambda *action: None)
+        self._session = connection.connection
         self._begun: Migration | None = None
         self._ended: tuple[Any, ...] = ()
 
@@ -126,8 +127,10 @@ class Executor(MigrationExecutor):
             migration.apply(self.loader.project_state(key, at_end=False), editor)
 
     def _clear_note(self) -> None:
-        with suppress(Error):
-            notes.clear(self.connection)
+        # A connection made anew holds no lock: the note may be another run's by then.
+        if self.connection.connection is self._session:
+            with suppress(Error):
+                notes.clear(self.connection)
 
 
 def _name(migration: Migration) -> str:

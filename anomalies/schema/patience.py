@@ -30,8 +30,10 @@ _SAY_AGAIN_SECONDS = 30.0
 # Of the role, the database or the server: none of them may cut an index build short.
 _SESSION = {
     "statement_timeout": "0",
+    "lock_timeout": "0",  # but for the steps themselves
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "application_name": "driftlock migrate",
     # Where the process is killed the server would otherwise notice it only when a long statement has ended.
     "client_connection_check_interval": "1000",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
-from django.db import connections
+from django.db import OperationalError, connections
 
 from anomalies.schema.migrating import guarded
 from anomalies.schema.patience import GaveUp, Limits
@@ -52,6 +52,8 @@ class Command(migrate.Command):
         except GaveUp as error:
             lines = str(error).splitlines()
             raise CommandError("\n".join(printable(line, 4000) for line in lines)) from error
+        except OperationalError as error:  # no connection, or one that was lost
+            raise CommandError(str(error).strip()) from error
 
     def migration_progress_callback(self, action: str, *about: Any, **options: Any) -> None:
         super().migration_progress_callback(action, *about, **options)
