@@ -175,7 +175,8 @@ def test_a_long_reader_makes_others_wait_for_less_than_2_5_seconds_and_migrate_w
 
 def test_a_lock_that_is_had_is_not_kept_while_waiting_for_the_next_one(at_0004):
     with database(at_0004) as name:
-        assert migrate(name).code == 0  # 0008 going down wants detection_config first, and anomalies then
+        # 0008 going down wants detection_config first, and anomalies then.
+        assert migrate(name, "anomalies", "0008").code == 0
         with transaction(name, "SELECT FROM anomalies"), Traffic(name, "detection_config") as traffic:
             ended = migrate(name, "anomalies", "0007", "--patience", "4")
         assert (ended.code, applied(name)[-1]) == (1, "0008_audit_triggers")
