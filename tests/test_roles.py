@@ -194,7 +194,7 @@ def test_no_role_rules_over_others(roles):
     assert rights == [(False,) * 5]
 
 
-def test_the_sealer_reads_the_record_and_no_more(roles):
+def test_the_sealer_reads_what_it_seals_and_bundles_and_no_more(roles):
     tables = run("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
     readable = [
         t for (t,) in tables if run("SELECT has_table_privilege('test_sealer', %s, 'SELECT')", t)[0][0]

@@ -21,6 +21,7 @@ from . import presentation as show
 from .bulk import BulkDecisions
 from .changelist import AnomalyChangeList, CappedPaginator
 from .decisions import OneDecisionForm, report
+from .evidence import Evidenced
 from .export import Exported
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
@@ -29,7 +30,7 @@ from .versions import UNSIGNED, compare, new_batch
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
+class AnomalyAdmin(Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")

@@ -57,7 +57,12 @@ def row_hash(row: bytes) -> bytes:
 
 def statement_of(seal: AuditSeal) -> bytes:
     """What a seal's signature and head are over: JSON, names sorted, no spaces."""
-    said = {
+    return json.dumps(said_by(seal), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def said_by(seal: AuditSeal) -> dict[str, Any]:
+    """What a seal says, by name; of the hashes of its rows their own hash."""
+    return {
         "number": seal.number,
         "made_at": moment(seal.made_at),
         "ids": ids_as_text(seal.ids),
@@ -70,7 +75,6 @@ def statement_of(seal: AuditSeal) -> bytes:
         "former": seal.former,
         "key": seal.key,
     }
-    return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def head_of(statement: bytes) -> str:

@@ -1,7 +1,7 @@
 """The database's own roles: who migrates, who serves, who seals; each may what it needs and no more.
 
 The migrator owns every table and function. The application writes decisions and can't touch the evidence, the
-record or what writes it. The sealer reads the record and adds seals; its key is nowhere near the application.
+record or what writes it. The sealer adds seals and makes bundles; its key is nowhere near the application.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ APP_MAY: dict[str, str] = {
     "django_session": _ALL,
 }
 SEALER_MAY: dict[str, str] = {
+    "anomalies": "SELECT",
+    "detection_config": "SELECT",
     "audit_log": "SELECT",
     "audit_seals": "SELECT, INSERT",
     "django_migrations": "SELECT",
@@ -106,7 +108,7 @@ def _statements(names: Names) -> Iterator[sql.Composed]:
     yield from _granted(names.app, APP_MAY)
     yield from _granted(names.sealer, SEALER_MAY)
     for function in APP_MAY_CALL:
-        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), app)
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}, {}").format(sql.SQL(function), app, sealer)
     yield sql.SQL("ALTER ROLE {} SET driftlock.requires_actor = 'on'").format(app)
 
 

@@ -1,0 +1,45 @@
+"""``manage.py evidence``: one anomaly with all that was decided about it, signed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from anomalies.audit import Actor
+from anomalies.audit.evidence import NoSuchAnomaly, bundle
+from anomalies.audit.keys import KeyProblem
+
+from ..options import add_actor_option
+
+
+class Command(BaseCommand):
+    help = "Make a signed bundle of an anomaly, its config, its history and the seals over it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=UUID, metavar="ID")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="a new file; default: standard output")
+        add_actor_option(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            made = bundle(options["id"], Actor(options["by"], via="evidence"))
+        except (KeyProblem, NoSuchAnomaly) as error:
+            raise CommandError(str(error)) from error
+        text = json.dumps(made, ensure_ascii=False, indent=1)
+        if options["out"] is None:
+            self.stdout.write(text)
+        else:
+            try:
+                with options["out"].open("x", encoding="utf-8") as file:
+                    file.write(text + "\n")
+            except OSError as error:
+                raise CommandError(f"{options['out']}: {error.strerror}; nothing is overwritten") from error
+        said = made["bundle"]
+        unsealed = len(said["not_sealed_yet"])
+        self.stderr.write(
+            f"{len(said['history'])} entries, {len(said['seals'])} seals, {unsealed} entries not sealed yet"
+        )
