@@ -258,3 +258,8 @@ if BEHIND_PROXY:
 
 # The longest line of JSON that `ingest` takes, in bytes; a longer one is rejected, its rest skipped unread.
 INGEST_MAX_LINE_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_LINE_BYTES", 16 * 1024 * 1024)
+# Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its
+# own for rows that others insert (docs/limits.md).
+INGEST_MAX_JSON_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_JSON_BYTES", 8 * 1024 * 1024)
+INGEST_MAX_TAGS = _whole_number("DRIFTLOCK_INGEST_MAX_TAGS", 100)
+INGEST_MAX_TAG_LENGTH = _whole_number("DRIFTLOCK_INGEST_MAX_TAG_LENGTH", 200)

@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "thresholds": {"audit", "fields", "models"},
     "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
-    "ingest": {"audit", "detection", "models", "reading", "stats", "thresholds"},
+    "ingest": {"audit", "detection", "jsonb", "models", "reading", "stats", "thresholds"},
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

@@ -317,7 +317,8 @@ def test_a_line_that_was_too_long_to_read_is_rejected():
     assert not rejects[0].whole
 
 
-def test_only_the_rows_that_postgresql_refuses_are_left_out():
+def test_only_the_rows_that_postgresql_refuses_are_left_out(settings):
+    settings.INGEST_MAX_TAG_LENGTH = 10_000
     dice = random.Random(1)
     unindexable = "".join(chr(dice.randint(33, 0xD000)) for _ in range(5000))  # too long for a GIN index
     lines = [line(ncd_score=n / 100, tags=[unindexable] if n in (7, 50) else []) for n in range(100)]

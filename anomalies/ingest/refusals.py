@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-MAX_DEPTH = 64  # brackets within brackets; a reader of far more runs out of stack
+from ..jsonb import MAX_DEPTH
+
 _SHOWN = 60  # characters of a value that is wrong
 
 

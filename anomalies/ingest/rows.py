@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from msgspec import Meta, Raw
 
+from ..jsonb import MAX_DEPTH, too_deep
 from ..models import DismissalReason, Status, Stream
 from .identity import row_id
-from .refusals import MAX_DEPTH, Misfit, misfit
+from .refusals import Misfit, misfit
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -68,6 +70,7 @@ _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _row = msgspec.json.Decoder(Row)
+_columns = msgspec.json.Decoder(dict[str, Raw])
 _anything = msgspec.json.Decoder()
 
 
@@ -76,6 +79,8 @@ def read_row(data: bytes) -> Row:
 
     JSON columns stay the bytes they came as. Raises Misfit with the first thing that is wrong.
     """
+    if too_deep(data):
+        raise _deep(data)
     try:
         if not data.isascii():
             data.decode()
@@ -83,6 +88,8 @@ def read_row(data: bytes) -> Row:
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise misfit(data, error, Row) from error
     _check_times(row)
+    if row.tags:
+        _check_tags(row.tags)
     if b"\\u0000" in data:
         _check_nul(row)
     payloads = {name: _payload(row, name) for name in PAYLOADS}
@@ -91,11 +98,33 @@ def read_row(data: bytes) -> Row:
     return row
 
 
+def _deep(data: bytes) -> Misfit:
+    """Which column is nested too deep, as far as that can be told without parsing it."""
+    try:
+        for name, raw in _columns.decode(data).items():
+            if too_deep(bytes(raw), MAX_DEPTH):
+                return Misfit(
+                    name, f"is nested more than {MAX_DEPTH} levels deep; flatten it or make the rest a text"
+                )
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        pass
+    return Misfit(None, f"is nested too deep; {MAX_DEPTH} levels are the limit")
+
+
 def _check_times(row: Row) -> None:
     for name in TIMES:
         time = getattr(row, name)
         if time is not None and not _EARLIEST <= time <= _LATEST:
             raise Misfit(name, "is outside the years 1 to 9999; leave it out if there is no such time")
+
+
+def _check_tags(tags: list[str]) -> None:
+    if len(tags) > settings.INGEST_MAX_TAGS:
+        raise Misfit("tags", f"are {len(tags):,}; {settings.INGEST_MAX_TAGS:,} are the limit")
+    longest = max(map(len, tags))
+    if longest > settings.INGEST_MAX_TAG_LENGTH:
+        most = settings.INGEST_MAX_TAG_LENGTH
+        raise Misfit("tags", f"hold one of {longest:,} characters; {most:,} are the limit")
 
 
 def _check_nul(row: Row) -> None:
@@ -109,6 +138,8 @@ def _check_nul(row: Row) -> None:
 def _payload(row: Row, name: str) -> Any:
     """The value of a JSON column, parsed; null becomes "not given"."""
     raw = bytes(getattr(row, name))
+    if len(raw) > settings.INGEST_MAX_JSON_BYTES:
+        raise Misfit(name, f"has {len(raw):,} bytes; {settings.INGEST_MAX_JSON_BYTES:,} are the limit")
     value = _parsed(name, raw) if raw else None
     if value is None:
         setattr(row, name, NOT_GIVEN)
