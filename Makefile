@@ -38,9 +38,11 @@ format: ## format the code
 	$(VENV) -m ruff check --fix .
 	$(VENV) -m ruff format .
 
-bench: ## measure ingest against raw COPY of the same rows; prints ratios
+bench: ## measure ingest against raw COPY, the record against none, adopting at two sizes; prints ratios
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	$(VENV) benchmarks/ingest.py
+	$(VENV) benchmarks/record.py
+	$(VENV) benchmarks/adopt.py
 
 sample: ## record samples/postgresql.log anew, faults and all (about five minutes)
 	@$(PYTHON) scripts/bootstrap.py

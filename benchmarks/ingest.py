@@ -34,7 +34,7 @@ WORDS = (
 def main() -> None:
     """Run the rounds and print the ratios."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="driftlock-bench-") as folder, _database(folder):
+    with tempfile.TemporaryDirectory(prefix="driftlock-bench-") as folder, own_database(folder):
         file = Path(folder) / "anomalies.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows(options.rows)), encoding="utf-8")
         report(file, options.rows, measure(file, options.rounds))
@@ -48,7 +48,7 @@ def _options() -> argparse.Namespace:
 
 
 @contextmanager
-def _database(folder: str) -> Iterator[None]:
+def own_database(folder: str) -> Iterator[None]:
     """Django, on a migrated database that nobody else uses."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "driftlock.settings")
     if not os.environ.get("DATABASE_URL"):
@@ -143,9 +143,8 @@ def empty(trigger: bool = True) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE anomalies")
-        cursor.execute(
-            f"ALTER TABLE anomalies {'ENABLE' if trigger else 'DISABLE'} TRIGGER audit_anomalies_insert"
-        )
+        state = "ENABLE ALWAYS" if trigger else "DISABLE"
+        cursor.execute(f"ALTER TABLE anomalies {state} TRIGGER audit_anomalies_insert")
         cursor.execute("CHECKPOINT")
 
 

@@ -17,6 +17,7 @@ from anomalies.admin.errors import database_error_page
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 
 from .factories import make_anomaly
+from .forms import send
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -137,9 +138,11 @@ def test_nought_means_no_limit(desk, settings):
 
 
 def test_a_decision_that_takes_too_long_changes_nothing_and_says_so(desk):
-    anomaly, recorded = make_anomaly(), AuditLog.objects.count()
+    anomaly = make_anomaly()
+    page = f"{LIST}{anomaly.pk}/change/"
+    opened, recorded = desk.get(page), AuditLog.objects.count()
     with somebody(ROWS_LOCKED):
-        answer = desk.post(f"{LIST}{anomaly.pk}/change/", {"action": "acknowledge", "note": "real"})
+        answer = send(desk, page, opened, action="acknowledge", note="real")
     assert (answer.status_code, "Nothing was changed" in answer.content.decode()) == (503, True)
     assert (status_of(anomaly), AuditLog.objects.count()) == ("pending", recorded)
 
@@ -147,8 +150,9 @@ def test_a_decision_that_takes_too_long_changes_nothing_and_says_so(desk):
 def test_a_bulk_decision_that_takes_too_long_changes_no_row(desk):
     free, held = make_anomaly(), make_anomaly()
     ticked = {"action": "investigate", "index": "0", "_selected_action": [str(free.pk), str(held.pk)]}
+    opened = desk.get(LIST)
     with somebody(f"{ROWS_LOCKED.removesuffix('FOR UPDATE')} WHERE id = '{held.pk}' FOR UPDATE"):
-        answer = desk.post(LIST, ticked)
+        answer = send(desk, LIST, opened, **ticked)
     assert (answer.status_code, "Nothing was changed" in answer.content.decode()) == (503, True)
     assert (status_of(free), status_of(held)) == ("pending", "pending")
 
@@ -157,8 +161,9 @@ def test_a_switch_of_configs_that_takes_too_long_leaves_the_old_one_active(lead)
     client, old = Client(raise_request_exception=False), DetectionConfig.objects.get(is_active=True)
     client.force_login(lead)
     new = DetectionConfig.objects.create()
+    opened = client.get(CONFIGS)
     with somebody("SELECT 1 FROM detection_config FOR UPDATE"):
-        answer = client.post(CONFIGS, {"action": "make_active", "_selected_action": new.pk, "index": "0"})
+        answer = send(client, CONFIGS, opened, action="make_active", _selected_action=new.pk, index="0")
     assert answer.status_code == 503
     assert DetectionConfig.objects.get(is_active=True) == old
 
