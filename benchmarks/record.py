@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/record.py [--rounds 5] [--entries 200000]
 
 A single decision, a bulk of 5,000 with the sealing of its entries behind it, and 16 writers that each work
-for 5 ms in their transactions: the same statements, in turns, medians compared. Then `audit verify`, in entries
-a second on one core, with COPY of the same entries as the yardstick. Runs as benchmarks/ingest.py does.
+for 5 ms in their transactions: the same statements, in turns, medians compared. Then `audit verify`, in
+entries a second on one core, with COPY of the same entries as the yardstick. Runs as benchmarks/ingest.py
+does.
 """
 
 from __future__ import annotations
