@@ -223,9 +223,11 @@ def test_the_lock_is_golang_migrates():
     assert lock_id("database_name", "schema_name_1") == 2453313553
 
 
-def test_while_golang_migrate_works_nothing_is_begun(database):
+@pytest.mark.parametrize("path", ["/{}", "{}"], ids=["its command line", "a program with a connection"])
+def test_while_golang_migrate_works_nothing_is_begun(database, path):
+    number = lock_id(path.format(database.name), "public", "schema_migrations")
     with database.connect() as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [lock_id(database.name, "public", "schema_migrations")])
+        other.execute("SELECT pg_advisory_lock(%s)", [number])
         code, _, said = database.schema("adopt", "--apply")
     assert code == 1 and "golang-migrate is at work" in said
     assert database.run("SELECT to_regclass('schema_adoptions')") == [(None,)]

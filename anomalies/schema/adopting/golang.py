@@ -30,19 +30,28 @@ def lock_id(database: str, *names: str) -> int:
     return zlib.crc32(text.encode()) * _SALT & 0xFFFFFFFF
 
 
+def lock_ids(database: str) -> list[int]:
+    """Every number that golang-migrate may lock for this database.
+
+    Its releases make it from schema and table, from the schema, or from neither. The database's name is the
+    path of the URL, slash included, for its command line and for whoever opens it by a URL (postgres.go,
+    Open), but the bare name for a program that hands over a connection (WithInstance).
+    """
+    names = [("public", "schema_migrations"), ("public",), ()]
+    return [lock_id(path, *each) for path in (f"/{database}", database) for each in names]
+
+
 @contextmanager
 def golangs_lock() -> Iterator[None]:
     """Hold golang-migrate's lock on this database, so that the two exclude each other.
 
-    Its releases differ in what they make the number from: schema and table, the schema, or neither. All three
-    are held, by a connection of their own. Raises AdoptError where another holds one for PATIENCE seconds.
+    All of its numbers are held, by a connection of their own. Raises AdoptError where another holds one for
+    PATIENCE seconds.
     """
-    database = str(connection.settings_dict["NAME"])
-    ids = [lock_id(database, "public", "schema_migrations"), lock_id(database, "public"), lock_id(database)]
     holder = connection.copy()
     try:
         with holder.cursor() as cursor:
-            for number in ids:
+            for number in lock_ids(str(connection.settings_dict["NAME"])):
                 _take(cursor, number)
             yield
     finally:
