@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from anomalies.audit.verifying import Verdict, verify
 from anomalies.models import Anomaly, AuditLog, AuditSeal
 
 from .factories import make_anomaly
+from .processes import manage
+from .servers import database
 
 TAMPERINGS = int(os.environ.get("DRIFTLOCK_TAMPERINGS", "1000"))
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
@@ -429,3 +432,20 @@ def test_a_key_is_for_its_owner_only_and_never_overwritten(tmp_path):
 def test_ids_are_told_as_ranges():
     ids = Multirange([Range(1, 5), Range(7, 8)])
     assert canonical.ids_as_text(ids) == "1-4,7-7"
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True, serialized_rollback=True, databases=["default"])
+def test_the_chain_goes_on_after_a_backup_and_a_restore(key, tmp_path, monkeypatch, django_db_blocker):
+    monkeypatch.setenv("DRIFTLOCK_SEAL_KEY", key)
+    decisions(2)
+    seal()
+    head = verify().head
+    call_command("backup", str(tmp_path / "dump"), stderr=io.StringIO())
+    with django_db_blocker.unblock(), database("restored") as restored:
+        call_command("restore", str(tmp_path / "dump"), database="restored", stderr=io.StringIO())
+        name = restored.settings_dict["NAME"]
+        for verb in (["verify", "--head", head], ["seal"], ["verify"]):
+            process = manage("audit", *verb, database=name)
+            printed, said = process.communicate(timeout=60)
+            assert process.returncode == 0, (printed, said)
