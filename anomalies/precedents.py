@@ -61,8 +61,14 @@ def precedents(anomaly: Anomaly, window: str | None) -> list[Precedent]:
     found = found or _candidates(anomaly, tags=None)
     texts = ((_comparable(row.window_data_text), row) for row in found)  # type: ignore[attr-defined]
     measured = ((ncd(other, text), row) for other, row in texts if other)
-    near = nsmallest(NEAREST, (pair for pair in measured if pair[0] <= LIKE), key=lambda pair: pair[0])
+    near = nsmallest(NEAREST, (pair for pair in measured if pair[0] <= LIKE), key=_nearness)
     return [_precedent(distance, row) for distance, row in near]
+
+
+def _nearness(measured: tuple[float, Anomaly]) -> tuple[float, float]:
+    """Of those that are equally near, the newest first."""
+    distance, row = measured
+    return distance, -row.timestamp.timestamp()
 
 
 def in_words(nearest: list[Precedent]) -> str:

@@ -59,6 +59,12 @@ def test_the_nearest_come_first_and_are_four_at_most():
     assert len(distances) == 4 and distances == sorted(distances)
 
 
+def test_of_those_that_are_equally_near_the_newest_come_first():
+    for ago in range(1, 7):
+        decided(ago=ago, status="dismissed" if ago % 2 else "acknowledged")
+    assert [each.timestamp.hour for each in nearest_to()] == [11, 10, 9, 8]
+
+
 @pytest.mark.parametrize("status", ["pending", "investigating"])
 def test_what_is_not_decided_is_none(status):
     make_anomaly(window_data=odd(AGAIN), status=status, timestamp=NOON - timedelta(hours=1))
