@@ -133,6 +133,38 @@ def test_who_commits_late_is_sealed_next_and_a_gap_is_no_problem():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_nothing_is_settled_while_a_writer_has_an_id_and_no_number_yet():
+    late = connections.create_connection("default")
+    with late.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("LOCK TABLE audit_log IN ROW EXCLUSIVE MODE")  # as an INSERT does first
+        cursor.execute("SELECT nextval('audit_log_id_seq')")
+        for _ in range(3):
+            decisions(1)
+            seal()
+        cursor.execute("INSERT INTO performance_metrics (metric_type, duration_ms) VALUES ('x', 1)")
+        cursor.execute("COMMIT")
+    late.close()
+    assert {each.settled for each in AuditSeal.objects.all()} == {0}
+
+
+def test_verifying_holds_a_few_entries_and_seals_at_once(sealed, monkeypatch):
+    monkeypatch.setattr("anomalies.audit.verifying._AT_ONCE", 3)
+    monkeypatch.setattr("anomalies.audit.verifying._SEALS_AT_ONCE", 1)
+    entry = AuditLog.objects.order_by("-id")[4].pk
+    assert verify().is_sound
+    owner("UPDATE audit_log SET username = 'eve' WHERE id = %s", entry)
+    assert verify().problems[0].startswith(f"entry {entry} was edited")
+
+
+@pytest.mark.parametrize("number", [-7, 2**63 - 1])
+def test_an_added_entry_of_any_id_is_looked_at(sealed, number):
+    rows, unsealed = verify().rows, verify().unsealed
+    owner("INSERT INTO audit_log (id, username, action, resource_type) VALUES (%s, 'x', 'y', 'z')", number)
+    assert (verify().rows, verify().unsealed) == (rows + 1, unsealed + 1)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_entry_in_a_gap_whose_time_is_over_is_an_added_one():
     decisions(1)
     run("SELECT nextval('audit_log_id_seq')")

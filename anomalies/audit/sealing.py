@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg.types.multirange import Multirange
@@ -71,13 +72,32 @@ _UNSEALED = """
 """
 
 
-def _seen(cursor: object) -> str:
+# In this order: whoever had taken an id by the first question holds its lock at the second, with a number or
+# without; one that has a number by then is below the next number that the third tells.
+_NEWEST = "SELECT coalesce(max(id), 0) FROM audit_log"
+_BETWEEN = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks AS held
+        WHERE held.locktype = 'relation' AND held.relation = 'audit_log'::regclass
+          AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND held.mode = 'RowExclusiveLock' AND held.granted AND held.pid <> pg_backend_pid()
+          AND NOT EXISTS (
+              SELECT FROM pg_locks AS own
+              WHERE own.locktype = 'transactionid' AND own.mode = 'ExclusiveLock'
+                AND own.virtualtransaction = held.virtualtransaction))
+"""
+_RUNNING = "SELECT pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmax(pg_current_snapshot())"
+
+
+def _seen(cursor: Any) -> str:
     """How far ids were handed out, and the transactions that ran then: "last id:oldest running:next"."""
-    cursor.execute(  # type: ignore[attr-defined]
-        "SELECT coalesce(max(id), 0), pg_snapshot_xmin(pg_current_snapshot()), "
-        "pg_snapshot_xmax(pg_current_snapshot()) FROM audit_log"
-    )
-    return ":".join(str(part) for part in cursor.fetchone())  # type: ignore[attr-defined]
+    cursor.execute(_NEWEST)
+    newest = cursor.fetchone()[0]
+    cursor.execute(_BETWEEN)
+    if cursor.fetchone()[0]:
+        newest = 0
+    cursor.execute(_RUNNING)
+    return ":".join(map(str, (newest, *cursor.fetchone())))
 
 
 def _settled(last: AuditSeal | None, seen: str) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from django.db import transaction
@@ -13,6 +14,11 @@ from ..models import AuditSeal
 from . import canonical
 from .guards import differences, fingerprint
 from .keys import is_signed, public_keys
+
+
+_AT_ONCE = 20_000  # entries in memory
+_SEALS_AT_ONCE = 32  # whose hashes are in memory: late entries of a seal lie among those of the next ones
+_NEXT_ROWS = "id IN (SELECT id FROM audit_log WHERE id >= %s ORDER BY id LIMIT %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +55,11 @@ def verify(heads: list[str] | None = None, most: int = 20) -> Verdict:
     keys = public_keys()
     with transaction.atomic():
         # The seals first: what is sealed meanwhile counts as not sealed yet.
-        seals = list(AuditSeal.objects.order_by("number"))
+        broken = list(_chain_problems(AuditSeal.objects.order_by("number").iterator(100), keys))
+        seals = list(AuditSeal.objects.order_by("number").defer("row_hashes"))
         counts = [0, 0]
         found = [
-            *_chain_problems(seals, keys),
+            *broken,
             *_head_problems(seals, heads or []),
             *_guard_problems(seals),
         ]
@@ -67,7 +74,7 @@ def verify(heads: list[str] | None = None, most: int = 20) -> Verdict:
 # --- the chain --------------------------------------------------------------------------------------------
 
 
-def _chain_problems(seals: list[AuditSeal], keys: dict) -> Iterator[str]:
+def _chain_problems(seals: Iterable[AuditSeal], keys: dict) -> Iterator[str]:
     former, settled = canonical.NOTHING, 0
     for number, seal in enumerate(seals, start=1):
         if seal.number != number:
@@ -109,13 +116,14 @@ def _guard_problems(seals: list[AuditSeal]) -> Iterator[str]:
 def _row_problems(seals: list[AuditSeal], counts: list[int]) -> Iterator[str]:
     """The rows in the order of their ids against the seals' ids. ``counts``: looked at, unsealed."""
     opened = [_Open(seal) for seal in seals]
+    hashes = lru_cache(maxsize=_SEALS_AT_ONCE)(_row_hashes)
     spans = sorted(
         (part.lower, part.upper, number) for number, each in enumerate(opened) for part in each.seal.ids
     )
     yield from _overlaps(spans, opened)
     settled = max((seal.settled for seal in seals), default=0)
     place, due = 0, spans[0][0] if spans else None
-    for row in canonical.rows("true", []):
+    for row in _all_rows():
         counts[0] += 1
         number = canonical.id_of(row)
         while due is not None and due < number:
@@ -128,13 +136,21 @@ def _row_problems(seals: list[AuditSeal], counts: list[int]) -> Iterator[str]:
                 yield f"entry {number} was added: no seal covers it, and its time is over"
             counts[1] += 1
             continue
-        yield from _against(opened[spans[place][2]], row, number)
+        yield from _against(opened[spans[place][2]], hashes, row, number)
         place, due = _next(spans, place, due)
     while due is not None:
         yield f"entry {due} was removed (seal {opened[spans[place][2]].seal.number})"
         opened[spans[place][2]].harmed = True
         place, due = _next(spans, place, due)
     yield from _digests(opened)
+
+
+def _all_rows() -> Iterator[bytes]:
+    """All entries, some at a time: while they come in, no hash could be asked for."""
+    first = -(2**63)  # an entry that was added by hand can have any id
+    while some := list(canonical.rows(_NEXT_ROWS, [first, _AT_ONCE])):
+        yield from some
+        first = canonical.id_of(some[-1]) + 1
 
 
 def _next(spans: list[tuple[int, int, int]], place: int, due: int) -> tuple[int, int | None]:
@@ -152,9 +168,13 @@ def _overlaps(spans: list[tuple[int, int, int]], opened: list[_Open]) -> Iterato
             yield f"entry {lower} is covered twice, by the seals {names[0]} and {names[1]}"
 
 
-def _against(open_seal: _Open, row: bytes, number: int) -> Iterator[str]:
+def _row_hashes(seal: int) -> bytes:
+    return bytes(AuditSeal.objects.values_list("row_hashes", flat=True).get(pk=seal))
+
+
+def _against(open_seal: _Open, hashes: Callable[[int], bytes], row: bytes, number: int) -> Iterator[str]:
     at = open_seal.position * canonical.HASH_BYTES
-    kept = bytes(open_seal.seal.row_hashes[at : at + canonical.HASH_BYTES])
+    kept = hashes(open_seal.seal.number)[at : at + canonical.HASH_BYTES]
     open_seal.hashed.update(row + b"\n")  # type: ignore[attr-defined]
     open_seal.position += 1
     if canonical.row_hash(row) != kept:
