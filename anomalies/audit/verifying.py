@@ -15,7 +15,6 @@ from . import canonical
 from .guards import differences, fingerprint
 from .keys import is_signed, public_keys
 
-
 _AT_ONCE = 20_000  # entries in memory
 _SEALS_AT_ONCE = 32  # whose hashes are in memory: late entries of a seal lie among those of the next ones
 _NEXT_ROWS = "id IN (SELECT id FROM audit_log WHERE id >= %s ORDER BY id LIMIT %s)"
