@@ -136,6 +136,9 @@ class Anomaly(models.Model):
             # Ours. The desk's list, newest first, of one status or one stream.
             models.Index(fields=["status", "-timestamp", "-id"], name="idx_anomalies_status_time"),
             models.Index(fields=["stream_type", "-timestamp", "-id"], name="idx_anomalies_stream_time"),
+            # Sorted by, with an order among rows of the same value: many have the least p there is.
+            models.Index(fields=["-ncd_score", "-id"], name="idx_anomalies_ncd_order"),
+            models.Index(fields=["p_value", "id"], name="idx_anomalies_p_order"),
             # The desk's search box.
             GinIndex(search_document(), name="idx_anomalies_search"),
         ]

@@ -9,7 +9,9 @@ import re
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
-from django.db.models.functions import Left
+from django.db.models import Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce, Concat, Left
 
 # Enough for any explanation; a tsvector holds 1 MB at most, and a longer text would refuse the row.
 SEARCHED_CHARACTERS = 100_000
@@ -27,6 +29,11 @@ def search_document() -> SearchVector:
     )
 
 
+def _about(name: str) -> Coalesce:
+    """What metadata says under this name, as text, the beginning of it."""
+    return Coalesce(Left(KeyTextTransform(name, "metadata"), 200), Value(""))
+
+
 class AnomalyQuerySet(models.QuerySet):
     """Anomalies, narrowed in the words of the desk."""
 
@@ -37,11 +44,15 @@ class AnomalyQuerySet(models.QuerySet):
         return self.defer(*self.EVIDENCE)
 
     def for_list(self) -> AnomalyQuerySet:
-        """What one line of a list shows, and no more; ``headline`` is the explanation's beginning."""
+        """What one line of a list shows, and no more.
+
+        ``headline`` is the explanation's beginning, ``origin`` names the host and service, as text.
+        """
         shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty", "version")
-        return self.annotate(headline=Left("glass_box_explanation", 300)).only(
-            *shown, "is_statistically_significant", "compression_ratio_change", "tags"
-        )
+        return self.annotate(
+            headline=Left("glass_box_explanation", 300),
+            origin=Concat(_about("host"), Value("\x1f"), _about("service")),
+        ).only(*shown, "is_statistically_significant", "compression_ratio_change", "tags")
 
     def search(self, words: str) -> AnomalyQuerySet:
         """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""

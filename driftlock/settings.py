@@ -216,6 +216,9 @@ TIME_ZONE = _text("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 
+# Anomalies of one stream that are no more seconds apart than this are one episode on the desk.
+EPISODE_GAP = _whole_number("DRIFTLOCK_EPISODE_GAP", 300)
+
 # How long the database may work for one page, in seconds, waits for locks included; 0: as long as it likes.
 # Commands and migrations are not bound by it.
 PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5)

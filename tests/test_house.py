@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit evidence export fields filters ingest jsonb models permissions precedents "
+    "audit evidence export fields filters grouping ingest jsonb margins models paging permissions precedents "
     "reading schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
@@ -36,6 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "querysets": set(),
     "models": {"fields", "querysets"},
     "filters": {"models", "querysets"},
+    "grouping": {"models"},
+    "margins": {"models"},
+    "paging": set(),
     "stats": {"jsonb", "models", "querysets"},
     "audit": {"jsonb", "models", "schema"},
     "evidence": set(),

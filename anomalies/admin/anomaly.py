@@ -21,6 +21,7 @@ from . import presentation as show
 from .bulk import BulkDecisions
 from .changelist import AnomalyChangeList, CappedPaginator
 from .decisions import OneDecisionForm, report
+from .episodes import EpisodeLine, tick_members
 from .evidence import Evidenced
 from .export import Exported
 from .page import figures
@@ -58,11 +59,15 @@ class AnomalyAdmin(Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyA
         return Anomaly.objects.for_list()
 
     @admin.display(description="Status", ordering="status")
-    def state(self, anomaly: Anomaly) -> SafeString:
+    def state(self, anomaly: Anomaly | EpisodeLine) -> SafeString:
+        if isinstance(anomaly, EpisodeLine):
+            return anomaly.states
         return show.status_mark(anomaly.status, anomaly.get_status_display())
 
     @admin.display(description="When", ordering="timestamp")
-    def when(self, anomaly: Anomaly) -> str:
+    def when(self, anomaly: Anomaly | EpisodeLine) -> str:
+        if isinstance(anomaly, EpisodeLine):
+            return anomaly.when
         return show.moment(anomaly.timestamp)
 
     @admin.display(description="p", ordering="p_value")
@@ -75,9 +80,13 @@ class AnomalyAdmin(Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyA
 
     @admin.display(description="Explanation")
     def headline(self, anomaly: Any) -> str:
+        if isinstance(anomaly, EpisodeLine):
+            return anomaly.headline
         return show.first_line(anomaly.headline)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Django's; a ticked episode stands for its anomalies."""
+        tick_members(request)
         return super().changelist_view(
             request, {"zone": show.zone_name(), "batch": new_batch(), **(extra_context or {})}
         )

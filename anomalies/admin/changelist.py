@@ -1,4 +1,4 @@
-"""The list of anomalies: filtered by the FilterSet, counted up to a cap."""
+"""The list of anomalies: filtered by the FilterSet, paged by keyset, counted up to a cap."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from .. import margins, paging
 from ..filters import AnomalyFilter
 from ..querysets import AnomalyQuerySet
+from .calendar import calendar_of
+from .pages import PLACE, Pages
+from .sidebar import Sidebar
 
-COUNTED = 10_000
-# What Django's own changelist understands in a URL, beside the filters.
-_FRAME = {"o", "p", "e", "all", "_popup", "_to_field", "_facets"}
+COUNTED = margins.COUNTED
+# What Django's own changelist understands in a URL, beside the filters; and ours.
+_FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
+# Columns that an index holds together with a second one: the order of rows that are equal in the first.
+_TIES = {
+    "timestamp": ("-timestamp", "-id"),
+    "status": ("status", "-timestamp", "-id"),
+    "stream_type": ("stream_type", "-timestamp", "-id"),
+    "ncd_score": ("-ncd_score", "-id"),
+    "p_value": ("p_value", "id"),
+}
 
 
 class OnlyItsFilters(admin.ModelAdmin):
@@ -31,7 +42,8 @@ class OnlyItsFilters(admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Whether a link of the list's own filter looks like this."""
         field, _, suffix = lookup.partition("__")
-        return field in self.list_filter and suffix in self._SUFFIXES
+        names = {getattr(each, "parameter_name", each) for each in self.list_filter}
+        return field in names and suffix in self._SUFFIXES
 
 
 class CappedPaginator(Paginator):
@@ -49,15 +61,15 @@ class CappedPaginator(Paginator):
         return self.count > COUNTED
 
 
-class AnomalyChangeList(ChangeList):
-    """Django's changelist with AnomalyFilter in place of ``list_filter``."""
-
-    filterset: AnomalyFilter
+class AnomalyChangeList(Sidebar, Pages):
+    """Django's changelist with AnomalyFilter in place of ``list_filter``, and keysets in place of offsets."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> AnomalyQuerySet:
         """The anomalies asked for; none where the URL asks for something that is not understood."""
         self.filterset = AnomalyFilter(request.GET, queryset=self.root_queryset)
         self.filter_specs: list[Any] = []
+        for name in PLACE:
+            self.filter_params.pop(name, None)
         self.has_filters = True
         self.has_active_filters = any(name in request.GET for name in self.filterset.filters)
         self.clear_all_filters_qs = self._without_filters(request)
@@ -67,7 +79,45 @@ class AnomalyChangeList(ChangeList):
             queryset = queryset.none()
         if request.method == "GET":  # an action asks for the same rows again
             self._say_what_is_not_understood(request, unknown)
-        return queryset.order_by(*self.get_ordering(request, queryset))
+        self.ordering = self.get_ordering(request, queryset)
+        return queryset.order_by(*self.ordering)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """The columns that were chosen; equal rows in the order that an index has them in."""
+        chosen = [str(name) for name in super().get_ordering(request, queryset)]
+        first = chosen[0].lstrip("-")
+        if first not in _TIES or (len(chosen) > 1 and chosen[1].lstrip("-") not in ("pk", "id")):
+            return [name.replace("pk", "id") for name in chosen]
+        ties = list(_TIES[first])
+        return ties if ties[0] == chosen[0] else paging.reverse(ties)
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The page, and what stands in its margins."""
+        self.calendar = calendar_of(self.filterset.form)
+        self.margins = margins.margins(self.queryset, self._unfaceted(request), self.calendar.steps)
+        self.result_count = self.margins.count
+        self.full_result_count = None
+        self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.can_show_all = self.result_count <= self.list_max_show_all
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        try:
+            self._read_page(request)
+        except paging.CursorError as error:
+            messages.error(request, f"There is no such place in the list ({error}); nothing is shown.")
+            self.page = paging.Page([], False, False)
+            self.lines = []
+        self.result_list = self.page.rows
+        self.multi_page = self.page.has_previous or self.page.has_next
+
+    def _unfaceted(self, request: HttpRequest) -> QuerySet[Any]:
+        """The same list of any status and stream."""
+        if not {"status", "stream"} & set(request.GET) or self.queryset.query.is_empty():
+            return self.queryset
+        kept = request.GET.copy()
+        for name in ("status", "stream"):
+            kept.pop(name, None)
+        return AnomalyFilter(kept, queryset=self.root_queryset).qs
 
     def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:
@@ -79,7 +129,7 @@ class AnomalyChangeList(ChangeList):
 
     def _without_filters(self, request: HttpRequest) -> str:
         kept = request.GET.copy()
-        for name in set(kept) - _FRAME | {"p"}:
+        for name in set(kept) - _FRAME | set(PLACE):
             kept.pop(name, None)
         return f"?{kept.urlencode()}"
 

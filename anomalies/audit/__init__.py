@@ -5,7 +5,7 @@ The rule of this folder: it tells the triggers who is acting, and reads what the
 
 from .actor import Actor, acting
 from .events import record_event
-from .history import Entry, history
+from .history import Entry, history, resource_types
 from .since import differences, is_made, latest, since, with_last_entry
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "is_made",
     "latest",
     "record_event",
+    "resource_types",
     "since",
     "with_last_entry",
 ]

@@ -1,0 +1,67 @@
+"""Months and days as links: the parts of the time line that hold any anomaly, under the filter's span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django import forms
+from django.utils import timezone
+
+from ..margins import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A month or a day: its words, and the filter's values that ask for it."""
+
+    words: str
+    since: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What is offered: ``steps`` under the filter's span, and the ``month`` or ``day`` that it is."""
+
+    steps: Steps
+    month: Part | None = None
+    day: Part | None = None
+
+    def parts(self, starts: Iterable[datetime]) -> list[Part]:
+        """The months or days that begin then."""
+        make = _month if self.steps.unit == "month" else _day
+        return [make(timezone.localtime(start)) for start in starts]
+
+
+def calendar_of(form: forms.Form) -> Calendar:
+    """Months; under one month its days; under a day nothing further."""
+    zone = timezone.get_current_timezone_name()
+    values = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    since, until = values.get("since"), values.get("until")
+    if not since or not until:
+        return Calendar(Steps("month", zone, since, until))
+    month, day = _month(timezone.localtime(since)), _day(timezone.localtime(since))
+    asked = _written(since), _written(until)
+    if asked == (month.since, month.until):
+        return Calendar(Steps("day", zone, since, until), month)
+    if asked == (day.since, day.until):
+        return Calendar(Steps("day", zone, since, until), month, day)
+    return Calendar(Steps("month", zone, since, until))
+
+
+def _month(when: datetime) -> Part:
+    start = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = (start.replace(tzinfo=None) + timedelta(days=32)).replace(day=1)
+    return Part(f"{start:%B %Y}", f"{start:%Y-%m-%dT%H:%M:%S}", f"{end:%Y-%m-%dT%H:%M:%S}")
+
+
+def _day(when: datetime) -> Part:
+    start = when.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    end = start + timedelta(days=1)
+    return Part(f"{start:%d %B}".lstrip("0"), f"{start:%Y-%m-%dT%H:%M:%S}", f"{end:%Y-%m-%dT%H:%M:%S}")
+
+
+def _written(when: datetime) -> str:
+    return f"{timezone.localtime(when):%Y-%m-%dT%H:%M:%S}"

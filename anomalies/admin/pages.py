@@ -1,0 +1,158 @@
+"""The pages of the list of anomalies: by keyset in both directions, an episode a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.templatetags.admin_list import ResultList, items_for_result, result_headers
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest, QueryDict
+from django.urls import NoReverseMatch
+
+from .. import paging
+from ..grouping import Episode, episodes, first_rows, last_rows, mark_cut
+from ..margins import COUNTED
+from .episodes import EpisodeLine
+
+# Where one is in the list: goes with every other filter or order.
+PLACE = ("after", "before", "end", "p", "all")
+
+
+class Pages(ChangeList):
+    """A changelist whose page begins after a row, and costs the same wherever that is.
+
+    ``page`` holds the anomalies, ``lines`` what is shown of them: an anomaly or an episode each.
+    """
+
+    ordering: list[str]
+    page: paging.Page
+    lines: list[Any]
+
+    @property
+    def shows_episodes(self) -> bool:
+        """Whether anomalies that belong together are one line: in order of time, unless told otherwise."""
+        return self.is_in_order_of_time and not {"single", "p", "all"} & set(self.all_params)
+
+    @property
+    def is_in_order_of_time(self) -> bool:
+        """Whether episodes could be told."""
+        return self.ordering[0].lstrip("-") == "timestamp"
+
+    def _read_page(self, request: HttpRequest) -> None:
+        self.all_params = request.GET
+        if self.shows_episodes:
+            self._read_episodes(request)
+        else:
+            self.page = self._rows(request)
+            self.lines = self.page.rows
+
+    def _rows(self, request: HttpRequest) -> paging.Page:
+        """As many anomalies as a page has, from where the URL says."""
+        size = self.list_per_page
+        if self.show_all and self.can_show_all:
+            return paging.page_after(self.queryset, self.ordering, "", self.list_max_show_all)
+        if self.page_num != 1:
+            return self._page_by_number(size)
+        return self._page_by_cursor(request, size)
+
+    def _page_by_number(self, size: int) -> paging.Page:
+        """As Django's links have it, no further than is counted."""
+        start = (self.page_num - 1) * size
+        if not 0 <= start < min(self.result_count, COUNTED):
+            raise IncorrectLookupParameters
+        rows = list(self.queryset[start : start + size + 1])
+        return paging.Page(rows[:size], start > 0, len(rows) > size)
+
+    def _page_by_cursor(self, request: HttpRequest, size: int) -> paging.Page:
+        if self._goes_backward(request):
+            return paging.page_before(self.queryset, self.ordering, request.GET.get("before", ""), size)
+        return paging.page_after(self.queryset, self.ordering, request.GET.get("after", ""), size)
+
+    def _goes_backward(self, request: HttpRequest) -> bool:
+        return "before" in request.GET or "end" in request.GET
+
+    def _read_episodes(self, request: HttpRequest) -> None:
+        """Lines enough for a page out of as many anomalies as one may hold."""
+        gap = timedelta(seconds=settings.EPISODE_GAP)
+        read = self._page_by_cursor(request, self.list_max_show_all)
+        cut = last_rows if self._goes_backward(request) else first_rows
+        rows = cut(read.rows, gap, self.list_per_page)
+        start = read.rows.index(rows[0]) if rows else 0
+        end = start + len(rows)
+        self.page = paging.Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows))
+        found = episodes(rows, gap)
+        before, after = self._beside(read.rows[:start], read.rows[end:])
+        mark_cut(found, before, after, gap)
+        self.lines = [self._line(episode) for episode in found]
+
+    def _beside(self, before: list[Any], after: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Rows next to the page, read where there are none at hand."""
+        rows = self.page.rows
+        if self.page.has_previous and not before:
+            place = paging.cursor_of(rows[0], self.ordering)
+            before = paging.page_before(self.queryset, self.ordering, place, self.list_per_page).rows
+        if self.page.has_next and not after:
+            place = paging.cursor_of(rows[-1], self.ordering)
+            after = paging.page_after(self.queryset, self.ordering, place, self.list_per_page).rows
+        return before, after
+
+    def _line(self, episode: Episode) -> Any:
+        alone = len(episode.members) == 1 and not (episode.begins_earlier or episode.goes_on)
+        preserved = {"preserved_filters": self.preserved_filters, "opts": self.opts}
+        return episode.members[0] if alone else EpisodeLine(episode, preserved)
+
+    @property
+    def results(self) -> list[ResultList]:
+        """The lines as Django's template draws them."""
+        return [ResultList(None, items_for_result(self, line, None)) for line in self.lines]
+
+    @property
+    def headers(self) -> list[dict[str, Any]]:
+        """The columns' heads as Django's template draws them."""
+        return list(result_headers(self))
+
+    def url_for_result(self, result: Any) -> str:
+        """Where a line leads; an episode has several places."""
+        if isinstance(result, EpisodeLine):
+            raise NoReverseMatch
+        return super().url_for_result(result)
+
+    def get_query_string(
+        self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None
+    ) -> str:
+        """As Django's: another order or filter begins at its first page."""
+        return super().get_query_string(new_params, [*PLACE, *(remove or [])])
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The ways through the list: words and link, '' where there is no further."""
+        page, rows = self.page, self.page.rows
+        first, last = ("", "") if not rows else (self._cursor(rows[0]), self._cursor(rows[-1]))
+        return [
+            ("First", self.get_query_string() if page.has_previous else ""),
+            ("Previous", self._place("before", first) if page.has_previous else ""),
+            ("Next", self._place("after", last) if page.has_next else ""),
+            ("Last", self._place("end", "1") if page.has_next else ""),
+        ]
+
+    def _cursor(self, row: Any) -> str:
+        return paging.cursor_of(row, self.ordering)
+
+    def _place(self, name: str, value: str) -> str:
+        kept = QueryDict(self.get_query_string()[1:], mutable=True)
+        kept[name] = value
+        return f"?{kept.urlencode()}"
+
+    @property
+    def single_qs(self) -> str:
+        """The same list with a line for each anomaly."""
+        return self.get_query_string({"single": 1})
+
+    @property
+    def episodes_qs(self) -> str:
+        """The same list with a line for each episode."""
+        return self.get_query_string(remove=["single"])

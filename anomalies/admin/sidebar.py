@@ -1,0 +1,62 @@
+"""What stands beside the list of anomalies: its filter with counts, the months and days."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.contrib.admin.views.main import ChangeList
+
+from ..filters import AnomalyFilter
+from ..margins import Margins
+from .calendar import Calendar, Part
+
+
+class Sidebar(ChangeList):
+    """A changelist that knows its margins."""
+
+    filterset: AnomalyFilter
+    margins: Margins
+    calendar: Calendar
+
+    @property
+    def filter_fields(self) -> list[tuple[Any, list[tuple[Any, str]]]]:
+        """The filter's fields; with a status or stream to tick goes how many there would be."""
+        form = self.filterset.form
+        return [(field, self._boxes(field)) for field in form]
+
+    def _boxes(self, field: Any) -> list[tuple[Any, str]]:
+        if field.name not in ("status", "stream"):
+            return []
+        own, other = (0, "stream") if field.name == "status" else (1, "status")
+        chosen = set(self.filterset.data.getlist(other))
+        found: Counter[str] = Counter()
+        for pair, count in self.margins.facets.items():
+            if not chosen or pair[1 - own] in chosen:
+                found[pair[own]] += count
+        more = "+" if self.margins.is_sampled else ""
+        return [(box, f"{found[box.data['value']]:,}{more}") for box in field]
+
+    @property
+    def calendar_links(self) -> list[tuple[str, str]]:
+        """Months, or the days of the month that the filter asks for."""
+        parts = [] if self.calendar.day else self.calendar.parts(self.margins.parts)
+        return [(part.words, self._during(part)) for part in parts]
+
+    @property
+    def calendar_back(self) -> tuple[str, str] | None:
+        """From a day to its month, from a month to all of them."""
+        if self.calendar.day and self.calendar.month:
+            return self.calendar.month.words, self._during(self.calendar.month)
+        return (
+            ("All months", self.get_query_string(remove=["since", "until"])) if self.calendar.month else None
+        )
+
+    @property
+    def calendar_here(self) -> str:
+        """The month or day that the filter asks for."""
+        part = self.calendar.day or self.calendar.month
+        return part.words if part else ""
+
+    def _during(self, part: Part) -> str:
+        return self.get_query_string({"since": part.since, "until": part.until}, remove=["within"])
