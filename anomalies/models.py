@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
@@ -305,6 +306,42 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"seal {self.number}"
+
+
+class SavedFilter(models.Model):
+    """A filter of the list under a name: its owner's, or for everybody."""
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_filters")
+    name = models.CharField(max_length=80)
+    query = models.TextField()
+    shared = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        db_table = "saved_filters"
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["owner", "name"], name="saved_filters_owner_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StartPage(models.Model):
+    """The saved filter that somebody begins with."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="start_page"
+    )
+    filter = models.ForeignKey(SavedFilter, models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "start_pages"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.filter}"
 
 
 class RecentSignificantAnomaly(models.Model):

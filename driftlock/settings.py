@@ -179,7 +179,7 @@ TEMPLATES = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "anomalies.permissions.RoleBackend",
 ]
 # So many failed logins of one user from one address close the door to the two, for so long.
 AXES_FAILURE_LIMIT = _whole_number("DRIFTLOCK_LOGIN_ATTEMPTS", 5, least=1)

@@ -21,7 +21,7 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "audit evidence export fields filters grouping ingest jsonb margins models paging permissions precedents "
-    "reading schema stats terminal thresholds transitions whatif".split()
+    "reading saved schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "grouping": {"models"},
     "margins": {"models"},
     "paging": set(),
+    "saved": {"filters", "models"},
     "stats": {"jsonb", "models", "querysets"},
     "audit": {"jsonb", "models", "schema"},
     "evidence": set(),

@@ -43,6 +43,8 @@ INDEXES = {
     "idx_audit_log_action": "(action)",
 }
 OUR_INDEXES = {
+    "idx_anomalies_ncd_order": "(ncd_score DESC, id DESC)",
+    "idx_anomalies_p_order": "(p_value, id)",
     "idx_anomalies_status_time": '(status, "timestamp" DESC, id DESC)',
     "idx_anomalies_stream_time": '(stream_type, "timestamp" DESC, id DESC)',
 }
@@ -482,7 +484,8 @@ def catalog() -> dict[str, list[tuple[Any, ...]]]:
             relations,
         ),
         "triggers": rows(
-            "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = ANY(%s::regclass[]) ORDER BY 1",
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger"
+            " WHERE NOT tgisinternal AND tgrelid = ANY(%s::regclass[]) ORDER BY 1",
             relations,
         ),
         "views": rows("SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY 1"),

@@ -27,11 +27,12 @@ from .export import Exported
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
+from .saved import SavedFilters, beside_the_list
 from .versions import UNSIGNED, compare, new_batch
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
+class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")
@@ -88,7 +89,13 @@ class AnomalyAdmin(Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyA
         """Django's; a ticked episode stands for its anomalies."""
         tick_members(request)
         return super().changelist_view(
-            request, {"zone": show.zone_name(), "batch": new_batch(), **(extra_context or {})}
+            request,
+            {
+                "zone": show.zone_name(),
+                "batch": new_batch(),
+                **beside_the_list(request),
+                **(extra_context or {}),
+            },
         )
 
     # --- The page of one ---------------------------------------------------------------------------

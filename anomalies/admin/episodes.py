@@ -62,7 +62,7 @@ class EpisodeLine:
         times = sorted(each.timestamp for each in (self.episode.members[0], self.episode.members[-1]))
         if times[0] == times[1]:
             return format_html("{}", show.moment(times[0]))
-        return format_html("{} – {}", show.moment(times[0]), show.moment(times[1]))
+        return format_html("{} – {}", show.moment(times[0]), show.moment(times[1], after=times[0]))
 
     @property
     def headline(self) -> SafeString:

@@ -12,6 +12,7 @@ from django.contrib.admin.templatetags.admin_list import ResultList, items_for_r
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, QueryDict
 from django.urls import NoReverseMatch
+from django.utils.http import urlencode
 
 from .. import paging
 from ..grouping import Episode, episodes, first_rows, last_rows, mark_cut
@@ -78,9 +79,11 @@ class Pages(ChangeList):
     def _read_episodes(self, request: HttpRequest) -> None:
         """Lines enough for a page out of as many anomalies as one may hold."""
         gap = timedelta(seconds=settings.EPISODE_GAP)
-        read = self._page_by_cursor(request, self.list_max_show_all)
-        cut = last_rows if self._goes_backward(request) else first_rows
-        rows = cut(read.rows, gap, self.list_per_page)
+        backward = self._goes_backward(request)
+        # A page's rows more than a page can hold: they tell whether its last episode goes on.
+        read = self._page_by_cursor(request, self.list_max_show_all + self.list_per_page)
+        most = read.rows[-self.list_max_show_all :] if backward else read.rows[: self.list_max_show_all]
+        rows = (last_rows if backward else first_rows)(most, gap, self.list_per_page)
         start = read.rows.index(rows[0]) if rows else 0
         end = start + len(rows)
         self.page = paging.Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows))
@@ -124,8 +127,14 @@ class Pages(ChangeList):
     def get_query_string(
         self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None
     ) -> str:
-        """As Django's: another order or filter begins at its first page."""
-        return super().get_query_string(new_params, [*PLACE, *(remove or [])])
+        """What the list is asked for, some of it otherwise: from its first page.
+
+        Django's own removes whatever begins with a name, and so ``p_min`` along with ``p``.
+        """
+        kept: dict[str, Any] = {**self.filter_params, **(new_params or {})}
+        left_out = {*PLACE, *(remove or ())} - set(new_params or ())
+        told = {name: value for name, value in kept.items() if name not in left_out and value is not None}
+        return f"?{urlencode(sorted(told.items()), doseq=True)}"
 
     @property
     def places(self) -> list[tuple[str, str]]:

@@ -35,11 +35,16 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:+.0f} %"
 
 
-def moment(value: datetime | None) -> str | SafeString:
-    """A time in the desk's zone; in full, as ISO 8601 in UTC, when one points at it."""
+def moment(value: datetime | None, after: datetime | None = None) -> str | SafeString:
+    """A time in the desk's zone, without its date where it comes ``after`` another of that day.
+
+    In full, as ISO 8601 in UTC, when one points at it.
+    """
     if value is None:
         return "–"
     local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
+    if after is not None and timezone.localdate(after) == timezone.localdate(value):
+        local = local[11:]
     return format_html(
         '<time datetime="{0}" title="{0}">{1}</time>', value.astimezone(UTC).isoformat(), local
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
 
-from ..filters import AnomalyFilter
+from ..filters import AnomalyFilter, in_words, words_of
 from ..margins import Margins
 from .calendar import Calendar, Part
+from .presentation import visible
 
 
 class Sidebar(ChangeList):
@@ -18,6 +19,20 @@ class Sidebar(ChangeList):
     filterset: AnomalyFilter
     margins: Margins
     calendar: Calendar
+
+    @property
+    def chips(self) -> list[tuple[str, str]]:
+        """What each filter that is set asks for, and the list without it."""
+        return [
+            (visible(words, 120), self.get_query_string(remove=[name]))
+            for name, words in words_of(self.filterset).items()
+        ]
+
+    @property
+    def in_words(self) -> str:
+        """What the list shows, as a sentence."""
+        words = visible(in_words(self.filterset), 500)
+        return f"{words[:1].upper()}{words[1:]}"
 
     @property
     def filter_fields(self) -> list[tuple[Any, list[tuple[Any, str]]]]:

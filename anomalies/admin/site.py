@@ -8,9 +8,12 @@ from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.admin import AdminSite
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
+from .. import saved
 from .doors import locked_out
 from .request import acting_for
+from .saved import link_of
 
 
 class DeskSite(AdminSite):
@@ -22,6 +25,13 @@ class DeskSite(AdminSite):
     site_header = site_title = "Driftlock"
     index_title = "Desk"
     enable_nav_sidebar = False
+
+    def index(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What one begins with: the saved filter that one has chosen, unless the index itself is meant."""
+        start = saved.start_of(request.user) if request.method == "GET" and not request.GET else None
+        return redirect(link_of(start)) if start else super().index(request, extra_context)
 
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

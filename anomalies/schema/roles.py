@@ -29,6 +29,8 @@ APP_MAY: dict[str, str] = {
     "audit_seals": "SELECT",
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
+    "saved_filters": _ALL,
+    "start_pages": _ALL,
     "axes_accessattempt": _ALL,
     "axes_accessattemptexpiration": _ALL,
     "axes_accessfailurelog": _ALL,

@@ -1,0 +1,119 @@
+"""Filters under a name: who sees which, and what may be kept."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+
+from .filters import AnomalyFilter
+from .models import SavedFilter, StartPage
+
+User = AbstractBaseUser | AnonymousUser
+
+# What a list remembers beside its filters: the order, and single rows.
+_VIEW = ("o", "single")
+_MOST = 100  # of one owner
+_LONGEST = 4_000  # characters of a query
+
+
+class SavedFilterError(Exception):
+    """A filter that can't be kept or changed; the message says why."""
+
+
+def visible_to(user: User) -> QuerySet[SavedFilter]:
+    """One's own and those that others share, by name."""
+    return (
+        SavedFilter.objects.filter(Q(owner=user.pk) | Q(shared=True))
+        .select_related("owner")
+        .order_by("name", "id")
+    )
+
+
+def save(user: User, name: str, query: str, *, shared: bool) -> SavedFilter:
+    """Keep a filter, in place of one's own of that name. Raises SavedFilterError."""
+    name, query = _name(name), _query(query)
+    own = SavedFilter.objects.filter(owner_id=user.pk)
+    if own.count() >= _MOST and not own.filter(name=name).exists():
+        raise SavedFilterError(f"You have {_MOST} saved filters; delete one first.")
+    kept, _ = SavedFilter.objects.update_or_create(
+        owner_id=user.pk, name=name, defaults={"query": query, "shared": shared}
+    )
+    return kept
+
+
+def change(user: User, pk: int, name: str, *, shared: bool) -> SavedFilter:
+    """Rename one's own filter, share it or not. Raises SavedFilterError."""
+    kept = _own(user, pk)
+    kept.name, kept.shared = _name(name), shared
+    try:
+        with transaction.atomic():
+            kept.save(update_fields=["name", "shared"])
+    except IntegrityError as error:
+        raise SavedFilterError(f"You have a filter named {kept.name} already.") from error
+    return kept
+
+
+def delete(user: User, pk: int) -> str:
+    """Delete one's own filter; its name. Raises SavedFilterError."""
+    kept = _own(user, pk)
+    kept.delete()
+    return kept.name
+
+
+def start_with(user: User, pk: int | None) -> SavedFilter | None:
+    """Make a visible filter the page that one begins with; None: none. Raises SavedFilterError."""
+    if pk is None:
+        StartPage.objects.filter(user=cast(int, user.pk)).delete()
+        return None
+    kept = visible_to(user).filter(pk=pk).first()
+    if kept is None:
+        raise SavedFilterError("There is no such filter, or it is not shared.")
+    StartPage.objects.update_or_create(user_id=user.pk, defaults={"filter": kept})
+    return kept
+
+
+def start_of(user: User) -> SavedFilter | None:
+    """The filter that somebody begins with; None where there is none, or it is not shared any more."""
+    return (
+        visible_to(user)
+        .filter(pk__in=StartPage.objects.filter(user=cast(int, user.pk)).values("filter"))
+        .first()
+    )
+
+
+def _own(user: User, pk: int) -> SavedFilter:
+    kept = SavedFilter.objects.filter(pk=pk, owner_id=user.pk).first()
+    if kept is None:
+        raise SavedFilterError("There is no such filter of yours.")
+    return kept
+
+
+def _name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name:
+        raise SavedFilterError("Give the filter a name.")
+    if len(name) > 80:
+        raise SavedFilterError("The name is longer than 80 characters.")
+    if not name.isprintable():
+        raise SavedFilterError("The name holds a character that can't be shown.")
+    return name
+
+
+def _query(query: str) -> str:
+    """The filters, order and view out of a URL's query. Raises SavedFilterError."""
+    if len(query) > _LONGEST:
+        raise SavedFilterError(f"The filter is longer than {_LONGEST:,} characters.")
+    asked = QueryDict(query.removeprefix("?"))
+    filterset = AnomalyFilter(asked)
+    if not filterset.form.is_valid():
+        raise SavedFilterError("The filter is not understood, so it was not saved.")
+    kept = QueryDict(mutable=True)
+    for name in (*filterset.filters, *_VIEW):
+        if values := [value for value in asked.getlist(name) if value]:
+            kept.setlist(name, values)
+    return kept.urlencode()
