@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 import django_filters as df
 from django import forms
+from django.conf import settings
 from django.utils import timezone
 
+from . import limits
 from .models import Anomaly, Status, Stream
 from .querysets import AnomalyQuerySet
 
@@ -41,23 +43,10 @@ class ContainmentField(forms.CharField):
 
 def _as_object(text: str) -> dict[str, Any] | None:
     try:
-        wanted = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-        json.dumps(wanted, ensure_ascii=False).encode()  # finds lone surrogates
-    except (ValueError, RecursionError):
+        wanted = limits.loads(text, settings.INGEST_MAX_JSON_BYTES)
+    except limits.LimitError:
         return None
-    # jsonb has no NUL, however it is written.
-    return wanted if isinstance(wanted, dict) and "\\u0000" not in text else None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{digits} is out of range")
-    return number
+    return wanted if isinstance(wanted, dict) else None
 
 
 def _as_pairs(text: str) -> dict[str, str] | None:

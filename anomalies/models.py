@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models import Q
 
 from .fields import BigSerialField, EmptyArray, Index, MultirangeField, Now, RandomUUID, SerialField
+from .jsonb import JSONColumn, Unreadable
 from .querysets import AnomalyQuerySet, search_document
 
 
@@ -83,9 +84,9 @@ class Anomaly(models.Model):
     entropy_change = models.FloatField(null=True, blank=True, help_text="Bits per byte: window - baseline.")
     confidence_level = models.FloatField("confidence", help_text="0 to 1: 1 - p.")
     is_statistically_significant = models.BooleanField("significant", db_default=False)
-    baseline_data = models.JSONField("baseline", null=True, blank=True)
-    window_data = models.JSONField("window", null=True, blank=True)
-    metadata = models.JSONField(null=True, blank=True)
+    baseline_data = JSONColumn("baseline", null=True, blank=True)
+    window_data = JSONColumn("window", null=True, blank=True)
+    metadata = JSONColumn(null=True, blank=True)
     tags = ArrayField(models.TextField(), null=True, blank=True, db_default=EmptyArray())
     acknowledged_by = models.CharField(max_length=255, null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)
@@ -152,6 +153,8 @@ def override_problems(overrides: object) -> list[str]:
     """What is wrong with a ``stream_overrides`` value, each in one sentence; nothing for a good one."""
     if overrides is None:
         return []
+    if isinstance(overrides, Unreadable):
+        return [f"It {overrides.reason}."]
     if not isinstance(overrides, dict):
         return ['It must be an object: {"logs": {"ncd_threshold": 0.6}}.']
     return [problem for stream, values in overrides.items() for problem in _stream_problems(stream, values)]
@@ -188,7 +191,7 @@ class DetectionConfig(models.Model):
     hop_size = models.IntegerField(
         db_default=1, default=1, help_text="Events from the start of one window to the start of the next."
     )
-    stream_overrides = models.JSONField(
+    stream_overrides = JSONColumn(
         null=True,
         blank=True,
         default=dict,
@@ -238,7 +241,7 @@ class PerformanceMetric(models.Model):
     duration_ms = models.IntegerField("duration (ms)")
     success = models.BooleanField(db_default=True)
     error_message = models.TextField(null=True, blank=True)
-    metadata = models.JSONField(null=True, blank=True, db_default={})
+    metadata = JSONColumn(null=True, blank=True, db_default={})
 
     class Meta:
         db_table = "performance_metrics"
@@ -263,9 +266,9 @@ class AuditLog(models.Model):
     action = models.CharField(max_length=50)
     resource_type = models.CharField("resource", max_length=50)
     resource_id = models.UUIDField(null=True, blank=True)
-    old_values = models.JSONField(null=True, blank=True)
-    new_values = models.JSONField(null=True, blank=True)
-    metadata = models.JSONField(null=True, blank=True, db_default={})
+    old_values = JSONColumn(null=True, blank=True)
+    new_values = JSONColumn(null=True, blank=True)
+    metadata = JSONColumn(null=True, blank=True, db_default={})
 
     class Meta:
         db_table = "audit_log"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import select
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -44,17 +46,43 @@ class Line:
     full_length: int
 
 
-def read_lines(path: str, max_bytes: int, progress: Progress | None = None) -> Iterator[Line]:
+@dataclass(slots=True)
+class Pause:
+    """A slow pipe: ``then`` is called where it is silent so many ``seconds`` after something came."""
+
+    then: Callable[[], None] | None = None
+    seconds: float = 1.0
+    _due: float | None = None  # None: nothing has come since
+
+    def wait_for(self, file: Any) -> None:
+        """Wait until there is something to read, or the end."""
+        while self.then and not self._has_something(file):
+            self.then()
+            self._due = None
+        self._due = self._due or time.monotonic() + self.seconds
+
+    def _has_something(self, file: Any) -> bool:
+        left = None if self._due is None else max(0.0, self._due - time.monotonic())
+        try:
+            return bool(select.select([file], [], [], left)[0])
+        except ValueError:  # no file of the operating system, so nothing to wait for
+            return True
+
+
+def read_lines(
+    path: str, max_bytes: int, progress: Progress | None = None, pause: Pause | None = None
+) -> Iterator[Line]:
     """The lines of a file, or of standard input for ``-``; of a longer one the first ``max_bytes`` bytes.
 
     A line ends with LF or CRLF; a byte order mark at the start is dropped. ``progress`` is called with the
-    bytes read so far of the file as it lies (compressed), and its size, None where that is unknown. Raises
-    ReadError where there is nothing to read, and, after the last whole line, where an archive is damaged.
+    bytes read so far of the file as it lies (compressed), and its size, None where that is unknown; ``pause``
+    is for a slow pipe. Raises ReadError where there is nothing to read, and, after the last whole line, where
+    an archive is damaged.
     """
     name = "standard input" if path == "-" else path
     number = 0
     try:
-        with closing(_open(path, progress)) as stream:
+        with closing(_open(path, progress, pause)) as stream:
             for data, length in _split(stream, max_bytes):
                 number += 1
                 yield Line(number, data, length)
@@ -85,9 +113,9 @@ def _line_end(last_two: bytes) -> int:
     return 1 if last_two.endswith(b"\n") else 0
 
 
-def _open(path: str, progress: Progress | None) -> BinaryIO:
+def _open(path: str, progress: Progress | None, pause: Pause | None) -> BinaryIO:
     source = _stdin() if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 -- closed by close()
-    raw = _Counted(source, progress)
+    raw = _Counted(source, progress, pause if path == "-" else None)
     head = raw.peek(4)
     file: BinaryIO = io.BufferedReader(raw, _BUFFER)
     if head.startswith(_GZIP):
@@ -118,8 +146,9 @@ class _Gzip(gzip.GzipFile):
 class _Counted(io.RawIOBase):
     """The file as it lies, telling how much of it was read. Standard input is never closed."""
 
-    def __init__(self, file: Any, progress: Progress | None) -> None:
+    def __init__(self, file: Any, progress: Progress | None, pause: Pause | None) -> None:
         self._file = file
+        self._pause = pause
         self._progress = progress
         self._size = _size(file)
         self._done = 0
@@ -136,6 +165,8 @@ class _Counted(io.RawIOBase):
         return self._head
 
     def readinto(self, buffer: Any) -> int:
+        if self._pause and not self._head:
+            self._pause.wait_for(self._file)
         data = self._head or self._read(len(buffer))
         self._head = b""
         buffer[: len(data)] = data

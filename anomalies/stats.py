@@ -18,9 +18,9 @@ DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
 
 # What a run of our detector leaves; others may write metrics of that name in another form.
-_TOLD = set(
-    "run stream_type windows_tested windows_flagged p_value_threshold first_timestamp last_timestamp".split()
-)
+_TEXTS = ("run", "stream_type", "first_timestamp", "last_timestamp")
+_COUNTS = ("windows_tested", "windows_flagged")
+_TOLD = {*_TEXTS, *_COUNTS, "p_value_threshold"}
 
 
 class Percentile(Aggregate):
@@ -140,15 +140,34 @@ def _runs() -> list[dict[str, Any]]:
     latest: dict[str, dict[str, Any]] = {}
     for metric in jsonb.as_text(metrics, ["metadata"]).order_by("id"):
         about = jsonb.object_of(metric.metadata_text)
-        if about.keys() >= _TOLD:
+        if _is_ours(about):
             former = latest.get(about["run"])
             if former is None or former["windows_tested"] <= about["windows_tested"]:
                 latest[about["run"]] = about
     return list(latest.values())
 
 
+def _is_ours(about: dict[str, Any]) -> bool:
+    """Whether it is what our detector writes: texts, counts and a probability of a sane size."""
+    return (
+        about.keys() >= _TOLD
+        and all(isinstance(about[key], str) for key in _TEXTS)
+        and all(type(about[key]) is int and 0 <= about[key] < 2**63 for key in _COUNTS)
+        and type(about["p_value_threshold"]) in (int, float)
+        and 0 <= about["p_value_threshold"] <= 1
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
+
+
 def _within(run: dict[str, Any], span: Span) -> bool:
-    first, last = parse_datetime(run["first_timestamp"]), parse_datetime(run["last_timestamp"])
+    first, last = _moment(run["first_timestamp"]), _moment(run["last_timestamp"])
     if first is None or last is None:
         return False
     return (span.since is None or span.since <= first) and (span.until is None or last < span.until)

@@ -41,12 +41,16 @@ def thresholds_for(config: DetectionConfig, stream: str) -> Thresholds:
 
     Raises ThresholdsError for overrides that nothing can work by (others than the admin may write them).
     """
-    problems = override_problems(config.stream_overrides)
-    if problems:
-        raise ThresholdsError(f"stream_overrides of config {config.pk}: {' '.join(problems)}")
+    _check_overrides(config)
     overrides = (config.stream_overrides or {}).get(stream, {})
     names = [field.name for field in fields(Thresholds)]
     return Thresholds(**{name: overrides.get(name, getattr(config, name)) for name in names})
+
+
+def _check_overrides(config: DetectionConfig) -> None:
+    problems = override_problems(config.stream_overrides)
+    if problems:
+        raise ThresholdsError(f"stream_overrides of config {config.pk}: {' '.join(problems)}")
 
 
 class ConfigChanged(Exception):
@@ -67,7 +71,8 @@ def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:
     """Make this config the active one; False when it was so already.
 
     ``seen`` is the version at which it was seen: of a config that changed since, nobody knows whether it
-    is meant. Raises ConfigChanged, DetectionConfig.DoesNotExist.
+    is meant. Raises ConfigChanged, DetectionConfig.DoesNotExist, and ThresholdsError for a config that
+    nothing can work by.
     """
     with acting(actor):
         configs = lock_configs()
@@ -78,6 +83,7 @@ def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:
             return False
         if seen is not None and seen != version:
             raise ConfigChanged(f"config {config_id} changed since you saw it")
+        _check_overrides(DetectionConfig.objects.get(pk=config_id))
         DetectionConfig.objects.filter(is_active=True).update(is_active=False)
         DetectionConfig.objects.filter(pk=config_id).update(is_active=True)
         return True

@@ -51,6 +51,10 @@ def _whole_number(name: str, default: int, least: int = 0) -> int:
     return int(value)
 
 
+def _fits(number: int, at_most: int | None) -> bool:
+    return at_most is None or number <= at_most
+
+
 def _required(name: str, example: str) -> str:
     value = _text(name)
     if not value:

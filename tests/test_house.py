@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit evidence export fields filters grouping ingest jsonb margins models paging permissions precedents "
-    "reading saved schema stats terminal thresholds transitions whatif".split()
+    "audit evidence export fields filters grouping ingest jsonb limits margins models paging permissions "
+    "precedents reading saved schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -29,13 +29,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": set(),
     "detection": set(),
     "fields": set(),
-    "jsonb": set(),
+    "jsonb": {"limits"},
+    "limits": set(),
     "permissions": set(),
     "reading": set(),
     "terminal": set(),
     "querysets": set(),
-    "models": {"fields", "querysets"},
-    "filters": {"models", "querysets"},
+    "models": {"fields", "jsonb", "querysets"},
+    "filters": {"limits", "models", "querysets"},
     "grouping": {"models"},
     "margins": {"models"},
     "paging": set(),
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "thresholds": {"audit", "fields", "models"},
     "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
-    "ingest": {"audit", "detection", "jsonb", "models", "reading", "stats", "thresholds"},
+    "ingest": {"audit", "detection", "limits", "models", "reading", "stats", "thresholds"},
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

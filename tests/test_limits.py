@@ -9,7 +9,6 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from anomalies.audit import Actor
-from anomalies.jsonb import MAX_DEPTH, too_deep
 from anomalies.models import Anomaly
 from anomalies.transitions import decide
 
@@ -71,35 +70,6 @@ def test_an_old_row_beyond_the_bounds_is_shown_and_decided_about(client, analyst
     assert decide("dismiss", [anomaly.pk], Actor("ana"), reason="other").decided == (anomaly.pk,)
 
 
-# --- depth, told without parsing --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
-@pytest.mark.parametrize("levels", [1, 63, 64, 65, 66, 200, 100_000])
-def test_the_depth_is_told_exactly(brackets, levels):
-    text = nested(levels, *brackets).replace(":}", ":1}").encode()
-    depth = levels * (2 if brackets[0].startswith("[{") else 1)
-    assert too_deep(text, MAX_DEPTH) is (depth > MAX_DEPTH)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '"' + "[" * 200 + '"',
-        json.dumps([{"a": [1, {}]}] * 300),
-        json.dumps({"\\": '\\"' + "[{" * 99}),
-        "[]" * 300,
-    ],
-)
-def test_brackets_in_texts_and_side_by_side_are_no_depth(text):
-    assert not too_deep(text.encode())
-
-
-@pytest.mark.parametrize("text", ["[" * 100, '["' * 100, "[" * 100 + '"\\', "]" * 100 + "[" * 100])
-def test_what_is_no_json_at_all_is_told_too(text):
-    assert isinstance(too_deep(text.encode()), bool)
-
-
 # --- what ingest takes ------------------------------------------------------------------------------------
 
 
@@ -120,9 +90,15 @@ def reason(**over: Any) -> str:
 @pytest.mark.parametrize(
     ("over", "words"),
     [
-        ({"tags": ["t"] * 101}, "tags are 101; 100 are the limit"),
-        ({"tags": ["x" * 201]}, "tags hold one of 201 characters; 200 are the limit"),
-        ({"window_data": "x" * (8 << 20)}, "window_data has 8,388,610 bytes; 8,388,608 are the limit"),
+        ({"tags": ["t"] * 101}, "tags are 101; the limit is 100"),
+        (
+            {"tags": ["x" * 201]},
+            "tags hold one of 201 characters; the limit is 200",
+        ),
+        (
+            {"window_data": "x" * (8 << 20)},
+            "window_data has 8,388,610 bytes of JSON; the limit is 8,388,608",
+        ),
         (
             {"metadata": json.loads(nested(200))},
             "metadata is nested more than 64 levels deep; flatten it or make the rest a text",
@@ -130,7 +106,7 @@ def reason(**over: Any) -> str:
     ],
 )
 def test_what_is_beyond_a_setting_is_refused_with_the_setting(over, words):
-    assert reason(**over) == words
+    assert reason(**over).partition(" (")[0] == words
 
 
 def test_a_setting_moves_the_limit(settings):

@@ -6,6 +6,7 @@ from copy import copy
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError, transaction
@@ -16,34 +17,45 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from .. import permissions
+from .. import limits, permissions
 from ..audit import acting, is_made, with_last_entry
+from ..jsonb import Unreadable
 from ..models import DetectionConfig
-from ..thresholds import ConfigChanged, activate, lock_configs
+from ..thresholds import ConfigChanged, ThresholdsError, activate, lock_configs
 from . import presentation as show
 from .changelist import OnlyItsFilters
 from .request import actor_of
 from .versions import UNSIGNED, VersionedForm, compare, new_batch, seen_in
 from .whatif import WhatIf
 
+_SHOWN = 20_000  # characters of a value that can't be read
+
 
 class BoundedJSONField(forms.JSONField):
-    """A JSON field that refuses what Python can't parse (too deep, a number of 5,000 digits) in words."""
+    """A JSON field that refuses what breaks the limits in words, and shows such a value as it stands."""
 
     def to_python(self, value: Any) -> Any:
-        try:
-            return super().to_python(value)
-        except (ValueError, RecursionError) as error:
-            raise ValidationError(
-                self.error_messages["invalid"], code="invalid", params={"value": value}
-            ) from error
+        if isinstance(value, str) and value not in self.empty_values:
+            try:
+                return limits.loads(value, settings.INGEST_MAX_JSON_BYTES)
+            except limits.LimitError as error:
+                raise ValidationError(f"Enter a valid JSON: it {error}.", code="invalid") from error
+        return super().to_python(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """What was typed, shown again."""
         try:
-            return super().bound_data(data, initial)
-        except (ValueError, RecursionError):
+            return data if self.disabled or data is None else limits.loads(data)
+        except limits.LimitError:
             return forms.fields.InvalidJSONInput(data)
+
+    def prepare_value(self, value: Any) -> Any:
+        """The text that is shown to be changed."""
+        return value.text[:_SHOWN] if isinstance(value, Unreadable) else super().prepare_value(value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Whether something else was typed; a value that can't be read has to be."""
+        return isinstance(initial, Unreadable) or super().has_changed(initial, data)
 
 
 class ConfigForm(ModelForm):
@@ -232,7 +244,11 @@ class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
 
     def _activate(self, request: HttpRequest, config: DetectionConfig, seen: int | None = None) -> None:
         former = DetectionConfig.objects.filter(is_active=True).first()
-        changed = activate(config.pk, actor_of(request), seen=seen)
+        try:
+            changed = activate(config.pk, actor_of(request), seen=seen)
+        except ThresholdsError as error:
+            self.message_user(request, f"{config} can't be the active one: {error}", messages.ERROR)
+            return
         words = f"is the active one now, in place of {former}" if changed else "was the active one already"
         self.message_user(request, f"{config} {words}.", messages.SUCCESS if changed else messages.INFO)
 

@@ -42,7 +42,8 @@ def _thresholds(anomaly: Any) -> tuple[dict[str, Any], str]:
     kept = _kept_by_the_detector(anomaly.metadata_text)
     if kept:
         config = kept.get("config_id")
-        return kept, "the detector's thresholds" + (f", config {config}" if config is not None else "")
+        named = f", config {config}" if isinstance(config, int) and config < 2**31 else ""
+        return kept, f"the detector's thresholds{named}"
     try:
         config = active_config()
         return thresholds_for(config, anomaly.stream_type).as_dict(), f"today's thresholds, {config}"
@@ -105,7 +106,8 @@ def _compression(anomaly: Anomaly) -> list[Figure]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A threshold is from 0 to 1; metadata is anybody's and may hold anything there."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _verdict(value: float | None, threshold: Any, beyond: bool) -> str:

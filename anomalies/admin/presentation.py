@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ..evidence import Event, events
+from .. import jsonb
+from ..evidence import Event, as_text, events
 from ..terminal import escaped
 
 SHOWN_LINES = 300
@@ -62,9 +63,10 @@ def status_mark(status: str, words: str) -> SafeString:
 
 def tag_marks(tags: Iterable[str] | None) -> SafeString | str:
     """Tags side by side, the first ten of them."""
-    shown = [visible(tag, 40) for tag in tags or ()]
-    more = format_html(" +{}", len(shown) - 10) if len(shown) > 10 else ""
-    marks = format_html_join(" ", '<span class="tag">{}</span>', ((tag,) for tag in shown[:10]))
+    all_tags = list(tags or ())
+    more = format_html(" +{}", len(all_tags) - 10) if len(all_tags) > 10 else ""
+    shown = [visible(tag if isinstance(tag, str) else as_text(tag), 40) for tag in all_tags[:10]]
+    marks = format_html_join(" ", '<span class="tag">{}</span>', ((tag,) for tag in shown))
     return format_html("{}{}", marks, more)
 
 
@@ -96,19 +98,21 @@ class Evidence:
 
 
 def evidence(raw: str | None) -> Evidence:
-    """The events out of a jsonb column's text, safe to show."""
+    """The events out of a jsonb column's text, safe to show; a placeholder for what breaks the limits."""
+    if raw is not None and isinstance(broken := jsonb.parsed(raw), jsonb.Unreadable):
+        return Evidence((Event(str(broken)), Event(visible(raw))), 2)
     found = events(raw)
     return Evidence(tuple(replace(e, text=visible(e.text)) for e in found[:SHOWN_LINES]), len(found))
 
 
 def pretty_json(raw: str | None) -> str:
-    """A jsonb column's text, indented where Python can hold it."""
+    """A jsonb column's text, indented; what breaks the limits as a placeholder and as it stands."""
     if raw is None:
         return ""
-    try:
-        return visible(json.dumps(json.loads(raw), indent=2, ensure_ascii=False), 20_000)
-    except (ValueError, RecursionError):
-        return visible(raw, 20_000)
+    value = jsonb.parsed(raw)
+    if isinstance(value, jsonb.Unreadable):
+        return f"{value}\n{visible(raw, 20_000)}"
+    return visible(json.dumps(value, indent=2, ensure_ascii=False), 20_000)
 
 
 def json_block(raw: str | None) -> SafeString | str:

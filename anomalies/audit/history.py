@@ -119,7 +119,7 @@ def entries_of(rows: QuerySet[AuditLog]) -> list[Entry]:
 
 
 def _entry(row: Any) -> Entry:
-    old, new = jsonb.object_of(row.old_values_text), jsonb.object_of(row.new_values_text)
+    old, new = _values(row.old_values_text), _values(row.new_values_text)
     about = jsonb.object_of(row.metadata_text)
     batch = about.get("batch")
     return Entry(
@@ -135,3 +135,11 @@ def _entry(row: Any) -> Entry:
         note=about.get("note"),
         values={name: (old.get(name), new.get(name)) for name in sorted(new)},
     )
+
+
+def _values(text: str | None) -> dict[str, Any]:
+    """Values by column; what can't be read is said where the names of columns are."""
+    value = jsonb.parsed(text or "null")
+    if isinstance(value, jsonb.Unreadable):
+        return {str(value): None}
+    return value if isinstance(value, dict) else {}

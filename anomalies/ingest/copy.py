@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +11,10 @@ from django.db import DatabaseError, connection, transaction
 
 from ..audit import Actor, acting
 from .refusals import Reject
-from .rows import COLUMNS, Row
+from .refused import Candidate, Refused, find_refused, is_refusal
+from .rows import COLUMNS
 from .wire import HEADER, TRAILER, encode
 
-# SQLSTATE classes that say "this row", not "this server": data, integrity, and a limit of an index.
-_REFUSALS = ("22", "23", "54")
 _SENT_AT_ONCE = 256 * 1024  # bytes
 
 _NAMES = ", ".join(COLUMNS)
@@ -26,28 +25,39 @@ _DEFAULTS = """
     FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
     WHERE adrelid = 'anomalies'::regclass
 """
+# Each row by itself: one statement finds all that the table refuses.
+_TRIAL = """
+    DO $trial$
+    DECLARE
+        key uuid;
+    BEGIN
+        FOR key IN SELECT id FROM pg_temp.ingest_staging LOOP
+            BEGIN
+                INSERT INTO anomalies ({names}) SELECT {values} FROM pg_temp.ingest_staging WHERE id = key
+                ON CONFLICT (id) DO NOTHING;
+            EXCEPTION WHEN OTHERS THEN
+                INSERT INTO pg_temp.ingest_refused VALUES (key, SQLSTATE, SQLERRM);
+            END;
+        END LOOP;
+    END
+    $trial$
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A row that passed every check, and the line that it came from."""
-
-    line: int
-    data: bytes
-    row: Row
-
-
-def insert(candidates: list[Candidate], actor: Actor, **context: Any) -> tuple[int, list[Reject]]:
+def insert(
+    candidates: list[Candidate], actor: Actor, numbered: str = "line", **context: Any
+) -> tuple[int, list[Reject]]:
     """Insert those whose id is not there yet, in one transaction; how many, and what PostgreSQL refused.
 
-    The audit log gets one entry per INSERT with ``context`` and its first and last line; none where nothing
-    is new. A refused row does not keep the others out. Raises DatabaseError for any other trouble, and then
-    nothing of the batch is in.
+    The audit log gets one entry per INSERT with ``context`` and the numbers of its first and last row, as
+    ``first_line`` and ``last_line`` or whatever ``numbered`` calls them; none where nothing is new. A refused
+    row does not keep the others out. Raises DatabaseError for any other trouble, and then nothing of the
+    batch is in.
     """
     new, rejects = 0, []
     with transaction.atomic():
         while fresh := _not_there_yet(candidates):
-            more, refused = _insert(fresh, actor, context)
+            more, refused = _insert(fresh, actor, numbered, context)
             new += more
             rejects += refused
             candidates = _same_id_as(refused, candidates)
@@ -55,9 +65,9 @@ def insert(candidates: list[Candidate], actor: Actor, **context: Any) -> tuple[i
 
 
 def _not_there_yet(candidates: list[Candidate]) -> list[Candidate]:
+    """In the order of their ids: writers of the same rows then wait for each other and never deadlock."""
     if not candidates:
         return []
-    """In the order of their ids: writers of the same rows then wait for each other and never deadlock."""
     first = {_id(each): each for each in reversed(candidates)}
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM anomalies WHERE id = ANY(%s)", [list(first)])
@@ -78,41 +88,68 @@ def _same_id_as(refused: list[Reject], candidates: list[Candidate]) -> list[Cand
     return [each for each in candidates if _id(each) in ids and each.line not in lines]
 
 
-def _insert(fresh: list[Candidate], actor: Actor, context: dict[str, Any]) -> tuple[int, list[Reject]]:
-    """All of them; where PostgreSQL refuses, each half by itself, down to the row it means."""
-    lines = [each.line for each in fresh]
-    try:
-        with acting(actor, **context, first_line=min(lines), last_line=max(lines)):
-            return _copy(fresh), []
-    except DatabaseError as error:
-        reason = _refusal(error)
-        if reason is None:
-            raise
-    if len(fresh) == 1:
-        return 0, [Reject(fresh[0].line, None, f"PostgreSQL refuses it: {reason}", fresh[0].data)]
-    middle = len(fresh) // 2
-    halves = [_insert(half, actor, context) for half in (fresh[:middle], fresh[middle:])]
-    return sum(new for new, _ in halves), [reject for _, rejects in halves for reject in rejects]
+def _insert(
+    fresh: list[Candidate], actor: Actor, numbered: str, context: dict[str, Any]
+) -> tuple[int, list[Reject]]:
+    """All of them; what PostgreSQL refuses is found and left out, and the others go in together."""
+    rejects: list[Reject] = []
+    while fresh:
+        numbers = [each.line for each in fresh]
+        about = context | {f"first_{numbered}": min(numbers), f"last_{numbered}": max(numbers)}
+        try:
+            with acting(actor, **about), _staged(fresh):
+                return _insert_staged(), rejects
+        except DatabaseError as error:
+            if not is_refusal(error):
+                raise
+            found = find_refused(fresh, error, _try_each)
+        rejects += found
+        left_out = {reject.line for reject in found}
+        fresh = [each for each in fresh if each.line not in left_out]
+    return 0, rejects
 
 
-def _refusal(error: DatabaseError) -> str | None:
-    """PostgreSQL's words where it refuses a row; None where something else is the matter."""
-    diagnostic = getattr(error.__cause__, "diag", None)
-    if diagnostic is None or (diagnostic.sqlstate or "")[:2] not in _REFUSALS:
-        return None
-    return diagnostic.message_primary or str(error)
-
-
-def _copy(fresh: list[Candidate]) -> int:
+@contextmanager
+def _staged(fresh: list[Candidate]) -> Iterator[None]:
+    """The rows in a table of their own, which has no constraints."""
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for piece in pieces(fresh):
                 copy.write(piece)
-        cursor.execute(_insert_statement())
-        new: int = cursor.rowcount
+        yield
         cursor.execute("DROP TABLE pg_temp.ingest_staging")
+
+
+def _insert_staged() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO anomalies ({_NAMES}) SELECT {_values()} "  # noqa: S608 -- names of the catalog
+            "FROM pg_temp.ingest_staging ON CONFLICT (id) DO NOTHING"
+        )
+        new: int = cursor.rowcount
     return new
+
+
+def _values() -> str:
+    """NULL in a column with a default means "not given"; the defaults are asked of the table itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DEFAULTS)
+        defaults = dict(cursor.fetchall())
+    return ", ".join(f"coalesce({name}, {defaults[name]})" if name in defaults else name for name in COLUMNS)
+
+
+def _try_each(fresh: list[Candidate]) -> list[Refused]:
+    """Which rows the table refuses; all that was tried is taken back."""
+    before = transaction.savepoint()
+    with _staged(fresh), connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX ON pg_temp.ingest_staging (id)")
+        cursor.execute("CREATE TEMP TABLE ingest_refused (id uuid, sqlstate text, words text)")
+        cursor.execute(_TRIAL.format(names=_NAMES, values=_values()))
+        cursor.execute("TABLE pg_temp.ingest_refused")
+        found = [Refused(*row) for row in cursor.fetchall()]
+    transaction.savepoint_rollback(before)
+    return found
 
 
 def pieces(candidates: list[Candidate]) -> Iterator[bytes]:
@@ -124,15 +161,3 @@ def pieces(candidates: list[Candidate]) -> Iterator[bytes]:
             yield bytes(waiting)
             waiting = bytearray()
     yield bytes(waiting + TRAILER)
-
-
-def _insert_statement() -> str:
-    """NULL in a column with a default means "not given"; the defaults are asked of the table itself."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DEFAULTS)
-        defaults = dict(cursor.fetchall())
-    values = [f"coalesce({name}, {defaults[name]})" if name in defaults else name for name in COLUMNS]
-    return (
-        f"INSERT INTO anomalies ({_NAMES}) SELECT {', '.join(values)} "  # noqa: S608 -- names of the catalog
-        "FROM pg_temp.ingest_staging ON CONFLICT (id) DO NOTHING"
-    )

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ CONTENT = (
     "entropy_change confidence_level novelty"
 ).split()
 
+_content_of = attrgetter(*CONTENT)
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -46,9 +48,10 @@ def row_id(row: Row, payloads: Mapping[str, Any]) -> UUID:
     The order of keys, white space, the time's zone and whether an empty column is null, its default or
     absent make no difference.
     """
-    content = {name: value for name in CONTENT if (value := getattr(row, name)) is not None}
+    given = zip(CONTENT, _content_of(row), strict=True)
+    content = {name: value for name, value in given if value is not None}
     content |= {name: value for name, value in payloads.items() if value is not None}
-    content["timestamp"] = row.timestamp.astimezone(UTC)
+    content["timestamp"] = row.timestamp if row.timestamp.tzinfo is UTC else row.timestamp.astimezone(UTC)
     content["is_statistically_significant"] = bool(row.is_statistically_significant)
     content["tags"] = row.tags or []
     return content_id(row.timestamp, _canonical(content))

@@ -13,8 +13,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-from ..jsonb import MAX_DEPTH
-
 _SHOWN = 60  # characters of a value that is wrong
 
 
@@ -45,8 +43,6 @@ def misfit(data: bytes, error: Exception, row: type[msgspec.Struct]) -> Misfit:
     """The decoder's error in words."""
     if isinstance(error, UnicodeDecodeError):
         return Misfit(None, f"is not UTF-8 at byte {error.start:,}; convert the file, for example with iconv")
-    if isinstance(error, RecursionError):
-        return Misfit(None, f"is nested too deep; {MAX_DEPTH} levels are the limit")
     if not isinstance(error, msgspec.ValidationError):
         return _no_json(data, str(error))
     message = str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +11,7 @@ import msgspec
 from django.conf import settings
 from msgspec import Meta, Raw
 
-from ..jsonb import MAX_DEPTH, too_deep
+from .. import limits
 from ..models import DismissalReason, Status, Stream
 from .identity import row_id
 from .refusals import Misfit, misfit
@@ -67,11 +67,11 @@ TEXTS = ("glass_box_explanation", "detailed_explanation", "notes", *(n for n in 
 # A day inside what Python's datetime holds, so that every time zone can show it.
 _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _row = msgspec.json.Decoder(Row)
 _columns = msgspec.json.Decoder(dict[str, Raw])
 _anything = msgspec.json.Decoder()
+_pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str)
 
 
 def read_row(data: bytes) -> Row:
@@ -79,36 +79,46 @@ def read_row(data: bytes) -> Row:
 
     JSON columns stay the bytes they came as. Raises Misfit with the first thing that is wrong.
     """
-    if too_deep(data):
-        raise _deep(data)
-    try:
-        if not data.isascii():
-            data.decode()
-        row = _row.decode(data)
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise misfit(data, error, Row) from error
+    row = _decoded(data)
+    _check_once(data)
     _check_times(row)
-    if row.tags:
-        _check_tags(row.tags)
-    if b"\\u0000" in data:
+    if limits.holds_nul(data):
         _check_nul(row)
     payloads = {name: _payload(row, name) for name in PAYLOADS}
+    if row.tags:
+        check_tags(row.tags)
     if row.id is None:
         row.id = row_id(row, payloads)
     return row
 
 
-def _deep(data: bytes) -> Misfit:
-    """Which column is nested too deep, as far as that can be told without parsing it."""
+def _decoded(data: bytes) -> Row:
+    within_a_row = limits.DEPTH + 1
     try:
-        for name, raw in _columns.decode(data).items():
-            if too_deep(bytes(raw), MAX_DEPTH):
-                return Misfit(
-                    name, f"is nested more than {MAX_DEPTH} levels deep; flatten it or make the rest a text"
-                )
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        pass
-    return Misfit(None, f"is nested too deep; {MAX_DEPTH} levels are the limit")
+        if not data.isascii():
+            data.decode()
+        if limits.deeper_than(data, within_a_row):
+            raise Misfit(limits.key_deeper_than(data, within_a_row), limits.TOO_DEEP)
+        return _row.decode(data)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise misfit(data, error, Row) from error
+
+
+def _check_once(data: bytes) -> None:
+    """Refuse a column that is said twice: which one is meant? The decoder silently takes the last.
+
+    Where the keys and values it took leave nothing of the line but the signs between them, as compact
+    writers or Python's set them, there can be no more; else the line is read again, pair by pair.
+    """
+    taken = _columns.decode(data)
+    between = len(data) - len("".join(taken)) - len(b"".join(taken.values()))
+    spaced = data[data.find(b":") + 1 :][:1] == b" "
+    if between == (6 * len(taken) if spaced else 4 * len(taken) + 1):
+        return
+    names = [name for name, _ in _pairs.decode(data.decode())]
+    for name in taken:
+        if names.count(name) > 1:
+            raise Misfit(name, "is there twice; which one is meant?")
 
 
 def _check_times(row: Row) -> None:
@@ -118,28 +128,25 @@ def _check_times(row: Row) -> None:
             raise Misfit(name, "is outside the years 1 to 9999; leave it out if there is no such time")
 
 
-def _check_tags(tags: list[str]) -> None:
-    if len(tags) > settings.INGEST_MAX_TAGS:
-        raise Misfit("tags", f"are {len(tags):,}; {settings.INGEST_MAX_TAGS:,} are the limit")
-    longest = max(map(len, tags))
-    if longest > settings.INGEST_MAX_TAG_LENGTH:
-        most = settings.INGEST_MAX_TAG_LENGTH
-        raise Misfit("tags", f"hold one of {longest:,} characters; {most:,} are the limit")
-
-
 def _check_nul(row: Row) -> None:
     texts = {name: getattr(row, name) for name in TEXTS} | {"tags": "".join(row.tags or ())}
     guilty = [name for name, text in texts.items() if text and "\0" in text]
-    guilty += [name for name in PAYLOADS if _NUL.search(bytes(getattr(row, name)))]
+    guilty += [name for name in PAYLOADS if limits.holds_nul(bytes(getattr(row, name)))]
     if guilty:
-        raise Misfit(guilty[0], "holds a NUL character (\\u0000), which PostgreSQL can't keep; remove it")
+        raise Misfit(guilty[0], limits.NUL)
+
+
+def check_tags(tags: list[str]) -> None:
+    """Raises Misfit for tags that are too many or too long."""
+    try:
+        limits.check_tags(tags, settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
+    except limits.LimitError as error:
+        raise Misfit("tags", str(error)) from error
 
 
 def _payload(row: Row, name: str) -> Any:
     """The value of a JSON column, parsed; null becomes "not given"."""
     raw = bytes(getattr(row, name))
-    if len(raw) > settings.INGEST_MAX_JSON_BYTES:
-        raise Misfit(name, f"has {len(raw):,} bytes; {settings.INGEST_MAX_JSON_BYTES:,} are the limit")
     value = _parsed(name, raw) if raw else None
     if value is None:
         setattr(row, name, NOT_GIVEN)
@@ -148,25 +155,21 @@ def _payload(row: Row, name: str) -> Any:
 
 def _parsed(name: str, raw: bytes) -> Any:
     try:
-        value = _anything.decode(raw)
-    except (msgspec.ValidationError, RecursionError) as error:
-        what = "is nested" if isinstance(error, RecursionError) else "holds a number"
-        fix = f"more than {MAX_DEPTH} levels deep" if what == "is nested" else "too large; write it as a text"
-        raise Misfit(name, f"{what} {fix}") from error
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
-        raise Misfit(name, f"is nested more than {MAX_DEPTH} levels deep; flatten it or make the rest a text")
-    return value
+        limits.check_size(raw, settings.INGEST_MAX_JSON_BYTES)
+        return _anything.decode(raw)
+    except limits.LimitError as error:
+        raise Misfit(name, str(error)) from error
+    except msgspec.ValidationError as error:
+        raise Misfit(name, limits.TOO_LARGE) from error
 
 
-def _deeper_than(value: Any, levels: int) -> bool:
-    level = [value]
-    for _ in range(levels):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
+def look_closer(row: Row) -> None:
+    """Raises Misfit for a number that only a slow look finds: one with too many digits behind the point.
+
+    PostgreSQL refuses it, so rows are looked at so closely once it has refused one of them.
+    """
+    for name in PAYLOADS:
+        try:
+            limits.loads(bytes(getattr(row, name)).decode() or "null")
+        except limits.LimitError as error:
+            raise Misfit(name, str(error)) from error

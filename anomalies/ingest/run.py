@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from django.db import Error as DatabaseFailure
 
 from ..audit import Actor
-from ..reading import Line, ReadError
-from .copy import Candidate, insert
+from ..reading import Line, Pause, ReadError
+from .copy import insert
 from .refusals import Misfit, Reject
+from .refused import Candidate
 from .rows import Row, read_row
 
 BATCH_ROWS = 5_000
@@ -34,6 +35,10 @@ class Summary:
     def rate(self) -> float:
         """Lines read per second."""
         return self.read / self.seconds if self.seconds else 0.0
+
+
+class _WhileWaiting(Exception):
+    """Trouble in the midst of reading that is none of reading: the cause says which."""
 
 
 class Stopped(Exception):
@@ -64,31 +69,49 @@ def ingest(
     batch_rows: int = BATCH_ROWS,
     progress: Callable[[Summary], None] | None = None,
     dry_run: bool = False,
+    pause: Pause | None = None,
 ) -> Summary:
     """Put the anomalies that ``lines`` hold into the table, unless their ids are there already.
 
     A transaction takes ``batch_rows`` lines or 16 MiB; its rejects are handed over, in the order of their
     lines, once it is committed. The audit log names ``actor``, ``source`` and a run. ``dry_run`` checks the
-    lines and leaves the database alone. Raises Stopped where the source ends early, the database fails or
+    lines and leaves the database alone. ``pause``, of the reader of ``lines``, keeps a slow pipe's lines from
+    waiting for a full batch. Raises Stopped where the source ends early, the database fails or
     somebody interrupts: whole batches are kept, and feeding the same lines again is safe.
     """
     summary = Summary()
     started = time.monotonic()
     context = {"source": source, "run": str(uuid.uuid4())}
-    try:
-        for batch in map(_check, _chunks(lines, batch_rows)):
-            new, refused = (0, []) if dry_run else insert(batch.rows, actor, **context)
-            rejects = sorted(batch.rejects + refused, key=lambda reject: reject.line)
-            for reject in rejects:
-                on_reject(reject)
-            _count(summary, batch, new, len(refused), dry_run)
-            summary.seconds = time.monotonic() - started
-            if progress:
-                progress(summary)
-    except (KeyboardInterrupt, ReadError, DatabaseFailure, OSError) as error:
+    chunks = _Chunks(lines, batch_rows)
+
+    def take_in(chunk: list[Line]) -> None:
+        batch = _check(chunk)
+        new, refused = (0, []) if dry_run else insert(batch.rows, actor, **context)
+        for reject in sorted(batch.rejects + refused, key=lambda reject: reject.line):
+            on_reject(reject)
+        _count(summary, batch, new, len(refused), dry_run)
         summary.seconds = time.monotonic() - started
-        raise Stopped(summary) from error
+        if progress:
+            progress(summary)
+
+    if pause:
+        pause.then = lambda: _while_waiting(take_in, chunks.so_far())
+    try:
+        for chunk in chunks:
+            take_in(chunk)
+    except (KeyboardInterrupt, ReadError, DatabaseFailure, OSError, _WhileWaiting) as error:
+        summary.seconds = time.monotonic() - started
+        raise Stopped(summary) from (error.__cause__ if isinstance(error, _WhileWaiting) else error)
     return summary
+
+
+def _while_waiting(take_in: Callable[[list[Line]], None], chunk: list[Line]) -> None:
+    """The reader takes an OSError for its own."""
+    try:
+        if chunk:
+            take_in(chunk)
+    except OSError as error:
+        raise _WhileWaiting from error
 
 
 def _count(summary: Summary, batch: _Batch, new: int, refused: int, dry_run: bool) -> None:
@@ -99,21 +122,32 @@ def _count(summary: Summary, batch: _Batch, new: int, refused: int, dry_run: boo
     summary.last_line_kept = max(summary.last_line_kept, batch.last_line)
 
 
-def _chunks(lines: Iterable[Line], batch_rows: int) -> Iterator[list[Line]]:
-    """What was read before the source turned out to be damaged is a batch too."""
-    chunk: list[Line] = []
-    size = 0
-    try:
-        for line in lines:
-            chunk.append(line)
-            size += len(line.data)
-            if len(chunk) >= batch_rows or size >= BATCH_BYTES:
-                yield chunk
-                chunk, size = [], 0
-    except ReadError:
-        yield chunk
-        raise
-    yield chunk
+class _Chunks:
+    """Lines, as many at a time as a transaction takes."""
+
+    def __init__(self, lines: Iterable[Line], most: int) -> None:
+        self._lines = lines
+        self._most = most
+        self._waiting: list[Line] = []
+        self._size = 0
+
+    def so_far(self) -> list[Line]:
+        """Those that wait for more; they wait no longer."""
+        chunk, self._waiting, self._size = self._waiting, [], 0
+        return chunk
+
+    def __iter__(self) -> Iterator[list[Line]]:
+        """What was read before the source turned out to be damaged is a chunk too."""
+        try:
+            for line in self._lines:
+                self._waiting.append(line)
+                self._size += len(line.data)
+                if len(self._waiting) >= self._most or self._size >= BATCH_BYTES:
+                    yield self.so_far()
+        except ReadError:
+            yield self.so_far()
+            raise
+        yield self.so_far()
 
 
 def _check(lines: list[Line]) -> _Batch:

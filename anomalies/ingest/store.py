@@ -9,8 +9,9 @@ import msgspec
 from django.db import transaction
 
 from ..audit import Actor
-from .copy import Candidate, insert
+from .copy import insert
 from .refusals import Misfit
+from .refused import Candidate
 from .rows import PAYLOADS, read_row
 
 
@@ -26,7 +27,7 @@ def store(rows: Iterable[Mapping[str, Any]], actor: Actor, source: str, **contex
     """
     candidates = [_candidate(number, row) for number, row in enumerate(rows, 1)]
     with transaction.atomic():
-        new, refused = insert(candidates, actor, source=source, **context)
+        new, refused = insert(candidates, actor, numbered="row", source=source, **context)
         if refused:
             raise RowError(str(refused[0]))
     return new, len(candidates) - new

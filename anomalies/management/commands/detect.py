@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from anomalies.audit import Actor
 from anomalies.ingest import LINE_BYTES, Detection, Origin, Report, timestamp_reader
+from anomalies.limits import LimitError, check_tags
 from anomalies.models import Stream
 from anomalies.reading import ReadError, read_lines
 from anomalies.terminal import printable
@@ -74,13 +76,17 @@ class Command(BaseCommand):
             thresholds = thresholds_for(config, options["stream"])
         except ThresholdsError as error:
             raise CommandError(str(error)) from error
+        try:
+            check_tags(options["tags"], settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
+        except LimitError as error:
+            raise CommandError(f"--tag: the tags {error}", returncode=2) from error
         name = options["name"] or ("standard input" if options["file"] == "-" else Path(options["file"]).name)
         return Origin(
             name=printable(name),
             stream_type=options["stream"],
             config_id=config.pk,
             thresholds=thresholds,
-            host=options["host"],
+            host=options["host"] and printable(options["host"]),
             tags=tuple(options["tags"]),
         )
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from anomalies.audit import Actor
 from anomalies.ingest import BATCH_ROWS, Reject, Stopped, Summary, ingest
-from anomalies.reading import ReadError, read_lines
+from anomalies.reading import Pause, ReadError, read_lines
 from anomalies.terminal import printable
 
 from ..options import add_actor_option
@@ -66,7 +66,8 @@ class Command(BaseCommand):
 
     def _ingest(self, actor: Actor, rejects: _Rejects, options: dict[str, Any]) -> Summary:
         with interruptible(), reading_bar(options["no_progress"]) as progress:
-            lines = read_lines(options["file"], settings.INGEST_MAX_LINE_BYTES, progress)
+            pause = Pause()
+            lines = read_lines(options["file"], settings.INGEST_MAX_LINE_BYTES, progress, pause)
             return ingest(
                 dropwhile(lambda line: line.number < options["from_line"], lines),
                 actor,
@@ -74,6 +75,7 @@ class Command(BaseCommand):
                 source=printable(_name(options["file"])),
                 batch_rows=options["batch_rows"],
                 dry_run=options["dry_run"],
+                pause=pause,
             )
 
     def _say(self, summary: Summary, options: dict[str, Any]) -> None:
