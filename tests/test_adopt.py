@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from django.db import connection
-from psycopg import sql
 
-from anomalies.schema.adopting.golang import lock_id
+from anomalies.schema.adopting.golang import lock_id, lock_ids
 from anomalies.schema.catalog import plain
 
-from . import golang
-from .processes import manage
+from .golang import CONTRACT, OLD_INSERT, TABLES, Database, made_by_golang_migrate
+from .processes import manage, wait_until
 
 pytestmark = pytest.mark.slow
 
-CONTRACT = """
-    SELECT string_agg(md5(concat_ws('|', id, timestamp, stream_type, ncd_score, p_value, status,
-                                    created_at, updated_at, window_data, tags)), '' ORDER BY id)
-    FROM anomalies
-"""
 FILES = "SELECT relname::text, relfilenode FROM pg_class WHERE relname = ANY (%s) ORDER BY 1"
-TABLES = ["anomalies", "detection_config", "performance_metrics", "audit_log"]
-OLD_INSERT = """
-    INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, glass_box_explanation,
-        compression_baseline, compression_window, compression_combined, confidence_level)
-    VALUES (now(), 'logs', 0.5, 0.01, 'by an old writer', 0.1, 0.2, 0.3, 0.99)
-"""
-
-
-@dataclass
-class Database:
-    """A database of its own on the test's server."""
-
-    name: str
-    connect: Callable[[], psycopg.Connection]
-
-    def run(self, statement: str, *values: Any) -> list[tuple]:
-        with self.connect() as opened:
-            cursor = opened.execute(statement, values or None)
-            return cursor.fetchall() if cursor.description else []
-
-    def schema(self, *arguments: str) -> tuple[int, str, str]:
-        """``manage.py schema`` on it: exit status, what it printed, what it said."""
-        process = manage("schema", *arguments, database=self.name)
-        printed, said = process.communicate(timeout=120)
-        return process.returncode, printed.decode(), said.decode()
 
 
 @pytest.fixture
-def server(django_db_setup, django_db_blocker) -> Iterator[Callable[..., psycopg.Connection]]:
+def database(django_db_setup, django_db_blocker) -> Iterator[Database]:
     with django_db_blocker.unblock():
-        params = connection.get_connection_params()
-    given = {key: params[key] for key in ("host", "port", "user", "password") if params.get(key)}
-
-    def connect(name: str) -> psycopg.Connection:
-        return psycopg.connect(**given, dbname=name, autocommit=True)
-
-    yield connect
-
-
-@pytest.fixture
-def database(server) -> Iterator[Database]:
-    """What golang-migrate made, with 50 rows."""
-    name = f"golang_{secrets.token_hex(4)}"
-    with server("postgres") as maintenance:
-        maintenance.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    made = Database(name, lambda: server(name))
-    made.run(golang.UUID)
-    made.run(golang.UP)
-    made.run(golang.ROWS.format(rows=50))
-    yield made
-    with server("postgres") as maintenance:
-        maintenance.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.close()
+        with made_by_golang_migrate() as made:
+            yield made
 
 
 # --- the whole way ----------------------------------------------------------------------------------------
@@ -223,12 +170,28 @@ def test_the_lock_is_golang_migrates():
     assert lock_id("database_name", "schema_name_1") == 2453313553
 
 
-def test_while_golang_migrate_works_nothing_is_begun(database):
+@pytest.mark.parametrize("path", ["/{}", "{}"], ids=["its command line", "a program that connects itself"])
+def test_while_golang_migrate_works_nothing_is_begun(path, database):
+    """Its command line makes the number from the URL's path, which begins with a slash."""
+    number = lock_id(path.format(database.name), "public", "schema_migrations")
     with database.connect() as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [lock_id(database.name, "public", "schema_migrations")])
+        other.execute("SELECT pg_advisory_lock(%s)", [number])
         code, _, said = database.schema("adopt", "--apply")
-    assert code == 1 and "golang-migrate is at work" in said
+        assert code == 1 and f"process {other.info.backend_pid} of the server holds its lock" in said
     assert database.run("SELECT to_regclass('schema_adoptions')") == [(None,)]
+
+
+def test_while_it_adopts_golang_migrate_waits(database):
+    with database.connect() as reader:  # in the way of the first step
+        reader.execute("BEGIN; LOCK TABLE anomalies IN ACCESS SHARE MODE")
+        process = manage("schema", "adopt", "--apply", database=database.name)
+        try:
+            held = "SELECT count(*) FROM pg_locks WHERE objid = ANY (%s::bigint[]::oid[])"
+            wait_until(lambda: database.run(held, lock_ids(database.name)) == [(6,)])
+        finally:
+            reader.execute("ROLLBACK")
+            process.communicate(timeout=120)
+    assert process.returncode == 0
 
 
 # --- wrong databases --------------------------------------------------------------------------------------
