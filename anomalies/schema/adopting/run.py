@@ -176,9 +176,9 @@ def _at_work(say: Say) -> Iterator[Patience]:
         except GaveUp as error:
             raise AdoptError(f"{error}\nWhat is done is written down: run it again") from error
         except DatabaseError as error:
-            if getattr(error.__cause__, "sqlstate", None) != "2BP01":  # dependent_objects_still_exist
-                raise
-            raise AdoptError(f"others build on what is to be dropped: {str(error).strip()}") from error
+            raise AdoptError(
+                f"{str(error).strip()}\nWhat is done is written down: mend that and run it again, or --undo"
+            ) from error
 
 
 def _together(steps: Iterable[Step]) -> Iterator[list[Step]]:

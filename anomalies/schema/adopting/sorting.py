@@ -35,7 +35,7 @@ def sort(contract: Catalog, full: Catalog, live: Catalog) -> list[Finding]:
     said = {(f.difference.kind, f.difference.name) for f in findings}
     differences = [d for d in compare(contract, live) if (d.kind, d.name) not in said]
     by_key = {(d.kind, d.name): d for d in differences}
-    for difference, twin in _renamed(by_key):
+    for difference, twin in list(_renamed(by_key)):
         by_key.pop((difference.kind, difference.name))
         by_key.pop((twin.kind, twin.name))
         why = f"is there under the name {twin.name.split(' on ')[0]}; renamed"
