@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import psycopg
+from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
@@ -196,6 +198,24 @@ class Database:
         process = manage("schema", *arguments, database=self.name, **over)
         printed, said = process.communicate(timeout=120)
         return process.returncode, printed.decode(), said.decode()
+
+    def schema_here(self, *arguments: str) -> tuple[int, str, str]:
+        """The same in this process, which is faster: the test's connection is lent to the database."""
+        printed, said = StringIO(), StringIO()
+        former, code = connection.settings_dict["NAME"], 0
+        connection.close()
+        connection.settings_dict["NAME"] = self.name
+        try:
+            call_command("schema", *arguments, stdout=printed, stderr=said)
+        except SystemExit as end:
+            code = int(str(end.code))
+        except CommandError as error:
+            code = 1
+            said.write(str(error))
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = former
+        return code, printed.getvalue(), said.getvalue()
 
 
 def connect(name: str, **over: Any) -> psycopg.Connection:

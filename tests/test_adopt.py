@@ -176,7 +176,7 @@ def test_while_golang_migrate_works_nothing_is_begun(path, database):
     number = lock_id(path.format(database.name), "public", "schema_migrations")
     with database.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [number])
-        code, _, said = database.schema("adopt", "--apply")
+        code, _, said = database.schema("adopt", "--apply", "--patience", "0.5")
         assert code == 1 and f"process {other.info.backend_pid} of the server holds its lock" in said
     assert database.run("SELECT to_regclass('schema_adoptions')") == [(None,)]
 
@@ -304,7 +304,7 @@ REPAIRED = {
 def test_a_database_of_another_kind_is_refused(wrong, database):
     statement, words = REFUSED[wrong]
     database.run(statement)
-    code, _, said = database.schema("adopt", "--apply")
+    code, _, said = database.schema_here("adopt", "--apply")
     assert code == 1 and words in said
     assert database.run("SELECT 1 FROM pg_attribute WHERE attname = 'novelty'") == []
 
@@ -313,7 +313,7 @@ def test_a_database_of_another_kind_is_refused(wrong, database):
 def test_what_cannot_be_repaired_blocks_and_is_named(wrong, database):
     statement, words = BLOCKING[wrong]
     database.run(statement)
-    code, printed, _ = database.schema("adopt", *(["--apply"] if wrong == "missing column" else []))
+    code, printed, _ = database.schema_here("adopt", *(["--apply"] if wrong == "missing column" else []))
     assert code == 1 and (wrong == "missing column" or words in printed), printed
     assert database.run("SELECT to_regclass('django_migrations')") == [(None,)]
 

@@ -87,7 +87,7 @@ def test_a_view_that_reads_ours_does_not_block(database):
 def test_a_view_of_other_columns_that_others_read_blocks(database):
     database.run("DROP VIEW anomaly_stats_by_stream; CREATE VIEW anomaly_stats_by_stream AS SELECT 1 AS one")
     database.run("CREATE SCHEMA bi; CREATE VIEW bi.open AS SELECT * FROM anomaly_stats_by_stream")
-    code, printed, _ = database.schema("adopt")
+    code, printed, _ = database.schema_here("adopt")
     assert code == 1 and "can't be made anew while bi.open read it" in printed
 
 
@@ -152,19 +152,18 @@ def test_what_another_role_owns_is_adopted_in_its_name(database, role):
 
 def test_a_search_path_that_leads_elsewhere_is_refused(database):
     database.run(f"CREATE SCHEMA other; ALTER DATABASE {database.name} SET search_path = other, public")
-    code, _, said = database.schema("adopt", "--apply")
+    code, _, said = database.schema_here("adopt", "--apply")
     assert code == 1 and "search_path is other, public" in said
 
 
-def test_without_createdb_an_empty_database_can_be_named(database, role):
-    database.run(f"ALTER TABLE anomalies OWNER TO {role}")  # for a role that may connect, and not create
-    code, _, said = database.schema("check", "--scratch", database.name)
+def test_without_createdb_an_empty_database_can_be_named(database):
+    code, _, said = database.schema_here("check", "--scratch", database.name)
     assert code == 1 and "that database is not empty" in said
     empty = f"{database.name}_empty"
     database.run(f"CREATE DATABASE {empty} TEMPLATE template0")
     try:
-        told = [database.schema("adopt", "--scratch", empty) for _ in range(2)]
-        assert told[0][:2] == told[1][:2] and "belongs" not in told[0][2], told
+        assert database.schema_here("adopt", "--apply", "--scratch", empty)[0] == 0
+        assert database.schema_here("check", "--scratch", empty)[:2] == (0, "")
     finally:
         database.run(f"DROP DATABASE {empty} WITH (FORCE)")
 
@@ -209,3 +208,10 @@ def test_a_column_that_was_to_become_not_null_is_gone_on_with(database):
     code, _, said = database.schema("adopt", "--apply")
     assert code == 0, said
     assert database.schema("check")[:2] == (0, "")
+
+
+def test_without_createdb_it_says_what_else_can_be_done(database, role, monkeypatch):
+    database.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"options": f"-c role={role}"})
+    code, _, said = database.schema_here("check")
+    assert code == 1 and "permission denied to create database" in said and "--scratch NAME" in said

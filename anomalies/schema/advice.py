@@ -22,14 +22,17 @@ _ON_ITS_TABLE = ("trigger", "rule", "policy")
 
 
 def advice(difference: Difference, wanted: Catalog, live: Catalog) -> str:
-    """What to do, in SQL where SQL does it. ``wanted`` and ``live`` are the catalogs that were compared."""
+    """What to do, in SQL where SQL does it, else in a comment of SQL.
+
+    ``wanted`` and ``live`` are the catalogs that were compared.
+    """
     if difference.kind == "privilege":
         return _privilege(difference)
     if is_somebody_elses(difference) and difference.expected is not None:
         kind = _OWNED.get(difference.kind, difference.kind.upper())
-        return f"ALTER {kind} {_quoted(difference)} OWNER TO whom the other tables belong to"
+        return f"ALTER {kind} {_quoted(difference)} OWNER TO … -- whom the other tables belong to"
     if difference.what == "extra":
-        return f"{_drop(difference)} (if nobody needs it)"
+        return f"{_drop(difference)} -- if nobody needs it"
     if steps := repair(difference, wanted, live):
         return "; ".join(step.do for step in steps)
     return _OTHERWISE.get(difference.kind, _unknown)(difference)
@@ -62,7 +65,7 @@ def _drop(difference: Difference) -> str:
 def _privilege(difference: Difference) -> str:
     match = _GRANTED.fullmatch(difference.name)
     if match is None:
-        return "ALTER DEFAULT PRIVILEGES, as it was granted"
+        return "-- ALTER DEFAULT PRIVILEGES, as it was granted"
     role = "PUBLIC" if match["role"] == "PUBLIC" else f'"{match["role"]}"'
     column, on = "", f'{match["what"].upper()} public."{match["name"]}"'
     if match["what"] == "column":
@@ -87,13 +90,13 @@ def _column(difference: Difference) -> str:
     alter = f'ALTER TABLE public."{table}" '
     expected = (difference.expected or "").removesuffix(" (not validated)")
     if "(column " in expected:
-        return f"make the view {table} as its migration does"
+        return f"-- comes with the view {table}"
     if difference.found is None:
-        return f'{alter}ADD COLUMN "{column}" {expected} (its values are in a backup)'
+        return f'{alter}ADD COLUMN "{column}" {expected} -- its values are in a backup'
     if is_another_type(difference):
         parts = column_parts(expected)
         collation = f" COLLATE {parts['collation']}" if parts["collation"] else ""
-        return f'{alter}ALTER "{column}" TYPE {parts["type"]}{collation} (may rewrite the table)'
+        return f'{alter}ALTER "{column}" TYPE {parts["type"]}{collation} -- may rewrite the table'
     return _unknown(difference)
 
 
@@ -116,7 +119,7 @@ _SWITCHES = {
 
 def _table(difference: Difference) -> str:
     if difference.found is None:
-        return "restore it from a backup, or take back the migration that makes it and apply it again"
+        return "-- restore it from a backup, or take back the migration that makes it and apply it again"
     alter = f'ALTER TABLE public."{difference.name}" '
     found, expected = difference.found, difference.expected or ""
     done = [
@@ -131,7 +134,7 @@ def _table(difference: Difference) -> str:
 
 def _sequence(difference: Difference) -> str:
     if difference.found is None:
-        return "take back the migration that makes it and apply it again"
+        return "-- take back the migration that makes it and apply it again"
     match = re.search(
         r"AS \S+ START (\S+) INCREMENT (\S+) MINVALUE (\S+) MAXVALUE (\S+) CACHE (\S+?)(?:,|$)",
         difference.expected or "",
@@ -145,7 +148,7 @@ def _sequence(difference: Difference) -> str:
 
 
 def _unknown(difference: Difference) -> str:
-    return "make it as its migration does: `manage.py sqlmigrate anomalies NUMBER` shows how"
+    return "-- make it as its migration does: `manage.py sqlmigrate anomalies NUMBER` shows how"
 
 
 _OTHERWISE: dict[str, Callable[[Difference], str]] = {

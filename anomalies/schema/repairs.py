@@ -201,7 +201,10 @@ def _function(difference: Difference, wanted: Catalog, live: Catalog) -> Iterato
     if found is not None and _result(found) != _result(expected):
         return
     drop = f"DROP FUNCTION IF EXISTS public.{difference.name}"
-    yield Step(_statement(expected), drop if found is None else _statement(found))
+    make = _statement(expected)
+    if found is None and ("privilege", f"PUBLIC on function {difference.name}") not in wanted:
+        make += f"; REVOKE ALL ON FUNCTION public.{difference.name} FROM PUBLIC"
+    yield Step(make, drop if found is None else _statement(found))
 
 
 def _statement(definition: str) -> str:

@@ -24,12 +24,14 @@ _LEFT = """
     WHERE extract(epoch FROM now()) - substring(datname FROM %s)::bigint > %s
       AND NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pg_stat_activity.datname = pg_database.datname)
 """
-# What is in the schema public, as statements that take it away.
+# What is in the schema public, as statements that take it away; a table's own sequences go with it.
 _CONTENTS = """
     SELECT format('DROP %s IF EXISTS public.%I CASCADE',
                   CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
                                WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, relname)
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+      AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass
+                      AND objid = pg_class.oid AND deptype IN ('a', 'i'))
     UNION ALL
     SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure)
     FROM pg_proc WHERE pronamespace = 'public'::regnamespace

@@ -14,7 +14,7 @@ from anomalies.schema.advice import advice
 from anomalies.schema.drift import find_drift
 from anomalies.schema.scratch import ScratchError
 
-from ..options import add_actor_option
+from ..options import add_actor_option, seconds
 from ..progress import interruptible
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
@@ -48,6 +48,13 @@ class Command(BaseCommand):
         adopt.add_argument("--undo", action="store_true", help="bring back what golang-migrate made")
         adopt.add_argument(
             "--no-checksums", action="store_true", help="don't read every row before and after"
+        )
+        adopt.add_argument(
+            "--patience",
+            type=seconds,
+            default=adopting.PATIENCE,
+            metavar="SECONDS",
+            help="how long to wait for a golang-migrate that is at work (default: %(default)s)",
         )
         add_actor_option(adopt)
         _add_scratch(adopt)
@@ -120,12 +127,14 @@ class Command(BaseCommand):
 
     def _adopt(self, options: dict[str, Any]) -> None:
         if options["undo"]:
-            adopting.undo(self.stdout.write)
+            adopting.undo(self.stdout.write, options["patience"])
             self.stderr.write("undone: the schema is as golang-migrate made it")
             return
         if options["apply"]:
             with_checksums = not options["no_checksums"]
-            planned = adopting.adopt(options["by"], self.stdout.write, with_checksums, options["scratch"])
+            planned = adopting.adopt(
+                options["by"], self.stdout.write, with_checksums, options["scratch"], options["patience"]
+            )
         else:
             planned = adopting.plan(options["scratch"])
         if planned.is_done:

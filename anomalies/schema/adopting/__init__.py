@@ -6,6 +6,6 @@ what is to be done about it, ``rows`` looks at what is in the tables, ``journal`
 """
 
 from .golang import AdoptError
-from .run import Adoption, adopt, plan, undo, without_known
+from .run import PATIENCE, Adoption, adopt, plan, undo, without_known
 
-__all__ = ["AdoptError", "Adoption", "adopt", "plan", "undo", "without_known"]
+__all__ = ["PATIENCE", "AdoptError", "Adoption", "adopt", "plan", "undo", "without_known"]

@@ -16,7 +16,6 @@ from ..state import golang_versions
 _SALT = 1486364155
 KNOWN_VERSION = 1
 CONTRACT = "0004_default_config"  # up to here our migrations make what golang-migrate made
-PATIENCE = 15.0  # seconds, as golang-migrate's own lock timeout
 
 
 class AdoptError(Exception):
@@ -45,18 +44,18 @@ def lock_ids(database: str) -> list[int]:
 
 
 @contextmanager
-def golangs_lock() -> Iterator[None]:
+def golangs_lock(patience: float) -> Iterator[None]:
     """Hold golang-migrate's lock on this database, so that the two exclude each other.
 
     On a connection of its own, so that it goes with this process. Raises AdoptError where another holds it
-    for PATIENCE seconds.
+    for that many seconds.
     """
     holder = connection.copy()
     try:
         with holder.cursor() as cursor:
             cursor.execute("SELECT current_database(), set_config('idle_session_timeout', '0', false)")
             database = cursor.fetchone()[0]
-            end = time.monotonic() + PATIENCE
+            end = time.monotonic() + patience
             for number in lock_ids(database):
                 _take(cursor, number, end)
             yield

@@ -26,6 +26,8 @@ from .sorting import TABLES, Finding, sort
 
 Say = Callable[[str], None]
 
+PATIENCE = 15.0  # seconds for golang-migrate's lock: as long as it waits for it itself
+
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
@@ -124,10 +126,12 @@ _DEPENDENTS = """
 # --- there and back ---------------------------------------------------------------------------------------
 
 
-def adopt(by: str, say: Say, with_checksums: bool = True, scratch: str | None = None) -> Adoption:
+def adopt(
+    by: str, say: Say, with_checksums: bool = True, scratch: str | None = None, patience: float = PATIENCE
+) -> Adoption:
     """Take the database over; what was interrupted goes on. Raises AdoptError, with nothing half done."""
     expected = Expected(scratch)
-    with _at_work(say) as patience:
+    with _at_work(say, patience) as steps_back:
         planned = _plan(expected)
         if planned.is_done or planned.blocking:
             return planned
@@ -139,7 +143,7 @@ def adopt(by: str, say: Say, with_checksums: bool = True, scratch: str | None = 
             say("going on where a former run was cut off")
         for finding in planned.findings:
             for steps in _together(finding.steps):
-                patience.try_until_done(str(finding), partial(_do, steps))
+                steps_back.try_until_done(str(finding), partial(_do, steps))
                 for step in steps:
                     say(step.do)
         _write_down(expected, say)
@@ -151,26 +155,31 @@ def adopt(by: str, say: Say, with_checksums: bool = True, scratch: str | None = 
         return planned
 
 
-def undo(say: Say) -> None:
+def undo(say: Say, patience: float = PATIENCE) -> None:
     """Bring an adopted database back to what golang-migrate made. Raises AdoptError."""
-    with _at_work(say) as patience:
+    with _at_work(say, patience) as steps_back:
         entry = journal.read()
         if entry is None:
             raise AdoptError("this database was not adopted")
         before = _look(say)
         journal.reopen()
-        _unmigrate(patience, say)
+        _unmigrate(steps_back, say)
         for step in reversed(entry.steps):
-            patience.try_until_done(step.undo, partial(_take_back, step))
+            steps_back.try_until_done(step.undo, partial(_take_back, step))
             say(step.undo)
         _compare(before, say)
         journal.forget()
 
 
 @contextmanager
-def _at_work(say: Say) -> Iterator[Patience]:
+def _at_work(say: Say, patience: float) -> Iterator[Patience]:
     """Alone: under golang-migrate's lock and ours, as the tables' owner, and in nobody's way for long."""
-    with golangs_lock(), session_of_a_migration(connection), one_at_a_time(connection, say), as_owner():
+    with (
+        golangs_lock(patience),
+        session_of_a_migration(connection),
+        one_at_a_time(connection, say),
+        as_owner(),
+    ):
         try:
             yield Patience(connection, Limits(), say)
         except GaveUp as error:
