@@ -204,6 +204,10 @@ REFUSED = {
     "not Django's": ("CREATE TABLE django_migrations (id integer)", "django_migrations is not Django's"),
     "not our journal": ("CREATE TABLE schema_adoptions (id integer)", "schema_adoptions is not ours"),
     "none of golang's": ("DROP TABLE schema_migrations", "golang-migrate did not make it"),
+    "its version in another schema": (
+        "CREATE SCHEMA other; ALTER TABLE schema_migrations SET SCHEMA other",
+        "schema_migrations is in the schema other",
+    ),
     "another schema": (
         "CREATE SCHEMA other; " + "; ".join(f"ALTER TABLE {table} SET SCHEMA other" for table in TABLES),
         "none of the contract's tables",
@@ -247,6 +251,10 @@ BLOCKING = {
     "another role's": (
         "ALTER VIEW anomaly_stats_by_stream OWNER TO pg_monitor",
         "view anomaly_stats_by_stream: is not the tables' owner's (owned by pg_monitor",
+    ),
+    "another role's table": (
+        "ALTER TABLE audit_log OWNER TO pg_monitor",
+        "table audit_log: is not the tables' owner's (owned by pg_monitor",
     ),
     "a key that is an identity": (
         "ALTER TABLE audit_log ALTER id DROP DEFAULT; ALTER TABLE audit_log ALTER id "

@@ -150,6 +150,14 @@ def test_what_another_role_owns_is_adopted_in_its_name(database, role):
     assert database.schema("check")[:2] == (0, "")
 
 
+def test_tables_of_a_role_that_one_is_no_member_of_are_left_alone(database, role, monkeypatch):
+    database.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"options": f"-c role={role}"})
+    code, _, said = database.schema_here("adopt", "--apply")
+    assert code == 1 and "the tables belong to" in said
+    assert database.run("SELECT to_regclass('schema_adoptions')") == [(None,)]
+
+
 def test_a_search_path_that_leads_elsewhere_is_refused(database):
     database.run(f"CREATE SCHEMA other; ALTER DATABASE {database.name} SET search_path = other, public")
     code, _, said = database.schema_here("adopt", "--apply")
@@ -208,6 +216,36 @@ def test_a_column_that_was_to_become_not_null_is_gone_on_with(database):
     code, _, said = database.schema("adopt", "--apply")
     assert code == 0, said
     assert database.schema("check")[:2] == (0, "")
+
+
+def test_an_index_whose_build_was_killed_while_undoing_is_built_anew(database):
+    """CONCURRENTLY leaves an invalid one, that IF NOT EXISTS would take for the whole."""
+    built = "CREATE INDEX idx_anomalies_status ON anomalies (p_value)"
+    database.run(f"DROP INDEX idx_anomalies_status; {built}")
+    assert database.schema("adopt", "--apply")[0] == 0
+    with database.connect() as reader:
+        process = manage("schema", "adopt", "--undo", database=database.name)
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM schema_migrations")
+        wait_until(lambda: database.run("SELECT 1 FROM pg_index WHERE NOT indisvalid"))
+        process.kill()
+        process.communicate()
+        reader.execute("COMMIT")
+    code, _, said = database.schema("adopt", "--undo")
+    assert code == 0, said
+    assert database.run("SELECT 1 FROM pg_index WHERE NOT indisvalid") == []
+    assert "(p_value)" in database.run("SELECT pg_get_indexdef('idx_anomalies_status'::regclass)")[0][0]
+
+
+def test_decisions_that_were_taken_stay_when_it_is_undone(database):
+    assert database.schema("adopt", "--apply")[0] == 0
+    decided = "status = 'dismissed', dismissed_by = 'ana', dismissed_at = now()"
+    database.run(f"UPDATE anomalies SET {decided} WHERE glass_box_explanation < 'row 2'")
+    (recorded,) = database.run("SELECT count(*) FROM audit_log")
+    before = database.run(CONTRACT)
+    code, _, said = database.schema("adopt", "--undo")
+    assert code == 0, said
+    assert database.run(CONTRACT) == before
+    assert recorded[0] > 0 and database.run("SELECT count(*) FROM audit_log") == [recorded]
 
 
 def test_without_createdb_it_says_what_else_can_be_done(database, role, monkeypatch):

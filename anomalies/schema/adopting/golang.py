@@ -130,6 +130,7 @@ def check_version() -> int:
     """The version, if it is one that is known and clean. Raises AdoptError."""
     rows = golang_versions()
     if not rows:
+        _check_that_it_is_nowhere_else()
         raise AdoptError("this database has no row in schema_migrations: golang-migrate did not make it")
     if len(rows) > 1:
         raise AdoptError(f"schema_migrations has {len(rows)} rows; it should have one")
@@ -141,3 +142,17 @@ def check_version() -> int:
     if version != KNOWN_VERSION:
         raise AdoptError(f"golang-migrate's version is {version}; only {KNOWN_VERSION} is known here")
     return version
+
+
+def _check_that_it_is_nowhere_else() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass('public.schema_migrations') IS NULL, min(relnamespace::regnamespace::text)"
+            " FROM pg_class WHERE relname = 'schema_migrations' AND relkind = 'r'"
+        )
+        is_missing, elsewhere = cursor.fetchone()
+    if is_missing and elsewhere is not None:
+        raise AdoptError(
+            f"schema_migrations is in the schema {elsewhere}, and is looked for in public, by the tables; "
+            f"if it is theirs: ALTER TABLE {elsewhere}.schema_migrations SET SCHEMA public"
+        )

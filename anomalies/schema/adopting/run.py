@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from .. import catalog, drift, state
 from ..catalog import Catalog
 from ..drift import Difference
+from ..indexes import unfinished
 from ..locks import one_at_a_time
 from ..patience import GaveUp, Limits, Patience, session_of_a_migration
 from ..repairs import Step
@@ -200,7 +202,7 @@ def _together(steps: Iterable[Step]) -> Iterator[list[Step]]:
 def _do(steps: list[Step]) -> None:
     if steps[0].concurrently:
         journal.add(steps[0])
-        _run(steps[0].do)
+        _run_concurrently(steps[0].do)
         return
     with transaction.atomic():
         for step in steps:
@@ -210,12 +212,20 @@ def _do(steps: list[Step]) -> None:
 
 def _take_back(step: Step) -> None:
     if step.concurrently:
-        _run(step.undo)
+        _run_concurrently(step.undo)
         journal.take_back()
         return
     with transaction.atomic():
         _run(step.undo)
         journal.take_back()
+
+
+def _run_concurrently(statement: str) -> None:
+    """A build after the invalid index is gone that a former one left, as IF NOT EXISTS would keep that."""
+    for index in unfinished(connection):
+        if re.match(rf'CREATE .* "?{re.escape(index.name)}"? ON ', statement):
+            _run(f'DROP INDEX CONCURRENTLY IF EXISTS public."{index.name}"')
+    _run(statement)
 
 
 def _run(statement: str) -> None:
