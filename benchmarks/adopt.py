@@ -63,6 +63,7 @@ def _adopt_a_copy(name: str, with_checksums: bool) -> dict[str, float]:
 
     copy = f"{name}_{secrets.token_hex(2)}"
     former = connection.settings_dict["NAME"]
+    connection.close()
     with connect("postgres") as maintenance:
         maintenance.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY file_copy")
         maintenance.execute("CHECKPOINT")

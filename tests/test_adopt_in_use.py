@@ -226,9 +226,15 @@ def test_an_index_whose_build_was_killed_while_undoing_is_built_anew(database):
     with database.connect() as reader:
         process = manage("schema", "adopt", "--undo", database=database.name)
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM schema_migrations")
-        wait_until(lambda: database.run("SELECT 1 FROM pg_index WHERE NOT indisvalid"))
+        invalid = (
+            "SELECT 1 FROM pg_index WHERE NOT indisvalid AND pg_get_indexdef(indexrelid) LIKE '%(p_value)'"
+        )
+        wait_until(lambda: database.run(invalid))
         process.kill()
         process.communicate()
+        at_work = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'"
+        wait_until(lambda: not database.run(at_work))  # the server notices it within a second
+        assert database.run(invalid) == [(1,)]
         reader.execute("COMMIT")
     code, _, said = database.schema("adopt", "--undo")
     assert code == 0, said
