@@ -1,79 +1,122 @@
-"""How long adopting a golang-migrate database takes, by its number of rows: it should not depend on it.
+"""How long ``schema adopt`` takes for few rows and for many, and what of it depends on their number.
 
     .venv/bin/python benchmarks/adopt.py [--rows 10000 1000000]
 
-Three parts are told apart: the adoption itself (comparing, repairing, writing down), the checksums of every
-row before and after (which --no-checksums leaves out), and the migrations that come after, whose index builds
-and validation read the table beside its writers. The smallest size is the yardstick (= 1).
+Each size is adopted from a fresh copy, with and without checksums, in this one run. The time is taken apart
+by what each statement does: summing up the rows, building indexes (of our migrations: 0007 adds three),
+validating CHECKs, and everything else, which is work on the catalog and does not depend on the rows. Without
+DATABASE_URL it runs on a server of its own in a folder of its own; with it, in databases of its own.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import re
+import secrets
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ingest import own_database
 
-PARTS = ("adopting", "with checksums", "migrations after it")
+# What a statement does, by its words; the first that fits.
+KINDS = {
+    "checksums": re.compile(r"sha256\("),
+    "indexes": re.compile(r"CREATE (UNIQUE )?INDEX CONCURRENTLY"),
+    "validation": re.compile(r"VALIDATE CONSTRAINT"),
+}
 
 
 def main() -> None:
-    """Adopt a database of each size, twice, and print seconds and ratios."""
-    parser = argparse.ArgumentParser(description="Adopting at several sizes.")
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    """Adopt every size both ways and print the ratios."""
+    parser = argparse.ArgumentParser(description="schema adopt of few rows and of many.")
+    parser.add_argument("--rows", type=int, nargs=2, default=(10_000, 1_000_000), metavar="N")
     sizes = parser.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="driftlock-bench-") as folder, own_database(folder):
-        taken = {rows: measure(rows) for rows in sizes}
-    print(f"{'rows':>12}" + "".join(f"{part:>28}" for part in PARTS))
-    for rows, seconds in taken.items():
-        ratios = [f"{s:.2f} s ({s / taken[sizes[0]][n]:.2f})" for n, s in enumerate(seconds)]
-        print(f"{rows:>12,}" + "".join(f"{cell:>28}" for cell in ratios))
+        taken = {size: _measure(size) for size in sizes}
+    report(taken)
 
 
-def measure(rows: int) -> tuple[float, float, float]:
-    """Seconds of the three parts: without checksums, with them, and the migrations."""
-    plain, after = adopted(rows, "--no-checksums")
-    checked, _ = adopted(rows)
-    return plain, checked, after
+def _measure(rows: int) -> dict[str, dict[str, float]]:
+    """Seconds of each part, with checksums and without."""
+    from tests.golang import made_by_golang_migrate
+
+    print(f"filling {rows:,} rows", file=sys.stderr)
+    with made_by_golang_migrate(rows) as made:
+        made.run("VACUUM ANALYZE anomalies")
+        return {
+            "with checksums": _adopt_a_copy(made.name, True),
+            "--no-checksums": _adopt_a_copy(made.name, False),
+        }
 
 
-def adopted(rows: int, *options: str) -> tuple[float, float]:
-    """Seconds until the contract's migrations are written down, and from there to the last migration."""
-    import psycopg
+def _adopt_a_copy(name: str, with_checksums: bool) -> dict[str, float]:
     from django.db import connection
 
-    from tests import golang
-    from tests.processes import manage
+    from anomalies.schema.adopting import adopt
+    from tests.golang import connect
 
-    params = connection.get_connection_params()
-    where = {key: params[key] for key in ("host", "port", "user", "password") if params.get(key)}
-    name = f"driftlock_bench_adopt_{rows}"
-    with psycopg.connect(**where, dbname="postgres", autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    copy = f"{name}_{secrets.token_hex(2)}"
+    former = connection.settings_dict["NAME"]
+    connection.close()
+    with connect("postgres") as maintenance:
+        maintenance.execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY file_copy")
+        maintenance.execute("CHECKPOINT")
+        connection.settings_dict["NAME"] = copy
+        stopwatch = Stopwatch()
         try:
-            with psycopg.connect(**where, dbname=name, autocommit=True) as opened:
-                for statement in (golang.UUID, golang.UP, golang.ROWS.format(rows=rows), "VACUUM ANALYZE"):
-                    opened.execute(statement)
-            return times_of(manage("schema", "adopt", "--apply", *options, database=name))
+            with connection.execute_wrapper(stopwatch):
+                began = time.perf_counter()
+                adopt("bench", lambda line: None, with_checksums)
+                stopwatch.seconds["total"] = time.perf_counter() - began
         finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.close()
+            connection.settings_dict["NAME"] = former
+            maintenance.execute(f"DROP DATABASE {copy} WITH (FORCE)")
+    return stopwatch.told()
 
 
-def times_of(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """When the two lines came that end the parts."""
-    started, told = time.perf_counter(), {}
-    assert process.stdout is not None
-    for line in process.stdout:
-        told[line.split(b":")[0].strip()] = time.perf_counter() - started
-    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
-    return told[b"written down"], told[b"migrated"] - told[b"written down"]
+class Stopwatch:
+    """Adds up what statements of each kind take."""
+
+    def __init__(self) -> None:
+        self.seconds = {"total": 0.0, **dict.fromkeys(KINDS, 0.0)}
+
+    def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        text = sql if isinstance(sql, str) else sql.as_string(None)
+        kind = next((kind for kind, words in KINDS.items() if words.search(text)), None)
+        began = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            if kind:
+                self.seconds[kind] += time.perf_counter() - began
+
+    def told(self) -> dict[str, float]:
+        """The seconds by kind, and those that are left of the total."""
+        parts = {kind: seconds for kind, seconds in self.seconds.items() if kind != "total"}
+        return {
+            **parts,
+            "all else": self.seconds["total"] - sum(parts.values()),
+            "total": self.seconds["total"],
+        }
+
+
+def report(taken: dict[int, dict[str, dict[str, float]]]) -> None:
+    """Seconds of each part for both sizes, and how many times as long the many took."""
+    few, many = taken
+    print(f"{'adopt':<16}{'part':<12}{f'{few:,} rows':>16}{f'{many:,} rows':>16}{'ratio':>8}")
+    for way, parts in taken[few].items():
+        for part, seconds in parts.items():
+            longer = taken[many][way][part]
+            ratio = f"{longer / seconds:.2f}" if seconds > 0.0005 else "–"
+            print(f"{way:<16}{part:<12}{seconds:>14.2f} s{longer:>14.2f} s{ratio:>8}")
+    print("\n'all else' is what adopting itself does: it should not depend on the rows (a ratio near 1).")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import psycopg
+from django.core.management import CommandError, call_command
+from django.db import connection
+from psycopg import sql
+
+from .processes import manage
+
 # uuid-ossp where the server has it; else a function of its name, as it would be after a restore without it.
 UUID = """
 DO $$ BEGIN
@@ -149,3 +163,81 @@ SELECT now() - n * interval '1 minute', 'logs', 0.7, 0.01, 'row ' || n, 0.2, 0.5
        jsonb_build_array('line ' || n), ARRAY['db']
 FROM generate_series(1, {rows}) AS n
 """
+
+TABLES = ["anomalies", "detection_config", "performance_metrics", "audit_log"]
+# What a writer that knows only the contract does; its id comes from the default.
+OLD_INSERT = """
+    INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, glass_box_explanation,
+        compression_baseline, compression_window, compression_combined, confidence_level)
+    VALUES (now(), 'logs', 0.5, 0.01, 'by an old writer', 0.1, 0.2, 0.3, 0.99)
+"""
+# Every value of the contract's columns in every row.
+CONTRACT = """
+    SELECT string_agg(md5(concat_ws('|', id, timestamp, stream_type, ncd_score, p_value, status, notes,
+                                    acknowledged_by, created_at, updated_at, window_data, tags)),
+                      '' ORDER BY id)
+    FROM anomalies
+"""
+
+
+@dataclass
+class Database:
+    """A database of its own on the test's server."""
+
+    name: str
+    connect: Callable[..., psycopg.Connection]
+
+    def run(self, statement: str, *values: Any) -> list[tuple]:
+        """Run statements, committed at once; the rows of the last, if it gives any."""
+        with self.connect() as opened:
+            cursor = opened.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def schema(self, *arguments: str, **over: Any) -> tuple[int, str, str]:
+        """``manage.py schema`` on it: exit status, what it printed, what it said."""
+        process = manage("schema", *arguments, database=self.name, **over)
+        printed, said = process.communicate(timeout=120)
+        return process.returncode, printed.decode(), said.decode()
+
+    def schema_here(self, *arguments: str) -> tuple[int, str, str]:
+        """The same in this process, which is faster: the test's connection is lent to the database."""
+        printed, said = StringIO(), StringIO()
+        former, code = connection.settings_dict["NAME"], 0
+        connection.close()
+        connection.settings_dict["NAME"] = self.name
+        try:
+            call_command("schema", *arguments, stdout=printed, stderr=said)
+        except SystemExit as end:
+            code = int(str(end.code))
+        except CommandError as error:
+            code = 1
+            said.write(str(error))
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = former
+        return code, printed.getvalue(), said.getvalue()
+
+
+def connect(name: str, **over: Any) -> psycopg.Connection:
+    """A connection to a database of the test's server, committing each statement."""
+    params = connection.get_connection_params()
+    given = {key: params[key] for key in ("host", "port", "user", "password") if params.get(key)}
+    return psycopg.connect(**{**given, "dbname": name, "autocommit": True, **over})
+
+
+@contextmanager
+def made_by_golang_migrate(rows: int = 50) -> Iterator[Database]:
+    """What golang-migrate made, with some rows; dropped at the end."""
+    name = f"golang_{secrets.token_hex(4)}"
+    identifier = sql.Identifier(name)
+    with connect("postgres") as maintenance:
+        maintenance.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(identifier))
+    made = Database(name, lambda **over: connect(name, **over))
+    try:
+        made.run(UUID)
+        made.run(UP)
+        made.run(ROWS.format(rows=rows))
+        yield made
+    finally:
+        with connect("postgres") as maintenance:
+            maintenance.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))

@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from django.db import connection
-from psycopg import sql
 
-from anomalies.schema.adopting.golang import lock_id
+from anomalies.schema.adopting.golang import lock_id, lock_ids
 from anomalies.schema.catalog import plain
 
-from . import golang
-from .processes import manage
+from .golang import CONTRACT, OLD_INSERT, TABLES, Database, made_by_golang_migrate
+from .processes import manage, wait_until
 
 pytestmark = pytest.mark.slow
 
-CONTRACT = """
-    SELECT string_agg(md5(concat_ws('|', id, timestamp, stream_type, ncd_score, p_value, status,
-                                    created_at, updated_at, window_data, tags)), '' ORDER BY id)
-    FROM anomalies
-"""
 FILES = "SELECT relname::text, relfilenode FROM pg_class WHERE relname = ANY (%s) ORDER BY 1"
-TABLES = ["anomalies", "detection_config", "performance_metrics", "audit_log"]
-OLD_INSERT = """
-    INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, glass_box_explanation,
-        compression_baseline, compression_window, compression_combined, confidence_level)
-    VALUES (now(), 'logs', 0.5, 0.01, 'by an old writer', 0.1, 0.2, 0.3, 0.99)
-"""
-
-
-@dataclass
-class Database:
-    """A database of its own on the test's server."""
-
-    name: str
-    connect: Callable[[], psycopg.Connection]
-
-    def run(self, statement: str, *values: Any) -> list[tuple]:
-        with self.connect() as opened:
-            cursor = opened.execute(statement, values or None)
-            return cursor.fetchall() if cursor.description else []
-
-    def schema(self, *arguments: str) -> tuple[int, str, str]:
-        """``manage.py schema`` on it: exit status, what it printed, what it said."""
-        process = manage("schema", *arguments, database=self.name)
-        printed, said = process.communicate(timeout=120)
-        return process.returncode, printed.decode(), said.decode()
 
 
 @pytest.fixture
-def server(django_db_setup, django_db_blocker) -> Iterator[Callable[..., psycopg.Connection]]:
+def database(django_db_setup, django_db_blocker) -> Iterator[Database]:
     with django_db_blocker.unblock():
-        params = connection.get_connection_params()
-    given = {key: params[key] for key in ("host", "port", "user", "password") if params.get(key)}
-
-    def connect(name: str) -> psycopg.Connection:
-        return psycopg.connect(**given, dbname=name, autocommit=True)
-
-    yield connect
-
-
-@pytest.fixture
-def database(server) -> Iterator[Database]:
-    """What golang-migrate made, with 50 rows."""
-    name = f"golang_{secrets.token_hex(4)}"
-    with server("postgres") as maintenance:
-        maintenance.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-    made = Database(name, lambda: server(name))
-    made.run(golang.UUID)
-    made.run(golang.UP)
-    made.run(golang.ROWS.format(rows=50))
-    yield made
-    with server("postgres") as maintenance:
-        maintenance.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.close()
+        with made_by_golang_migrate() as made:
+            yield made
 
 
 # --- the whole way ----------------------------------------------------------------------------------------
@@ -223,14 +170,28 @@ def test_the_lock_is_golang_migrates():
     assert lock_id("database_name", "schema_name_1") == 2453313553
 
 
-@pytest.mark.parametrize("path", ["/{}", "{}"], ids=["its command line", "a program with a connection"])
-def test_while_golang_migrate_works_nothing_is_begun(database, path):
+@pytest.mark.parametrize("path", ["/{}", "{}"], ids=["its command line", "a program that connects itself"])
+def test_while_golang_migrate_works_nothing_is_begun(path, database):
+    """Its command line makes the number from the URL's path, which begins with a slash."""
     number = lock_id(path.format(database.name), "public", "schema_migrations")
     with database.connect() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [number])
-        code, _, said = database.schema("adopt", "--apply")
-    assert code == 1 and "golang-migrate is at work" in said
+        code, _, said = database.schema("adopt", "--apply", "--patience", "0.5")
+        assert code == 1 and f"process {other.info.backend_pid} of the server holds its lock" in said
     assert database.run("SELECT to_regclass('schema_adoptions')") == [(None,)]
+
+
+def test_while_it_adopts_golang_migrate_waits(database):
+    with database.connect() as reader:  # in the way of the first step
+        reader.execute("BEGIN; LOCK TABLE anomalies IN ACCESS SHARE MODE")
+        process = manage("schema", "adopt", "--apply", database=database.name)
+        try:
+            held = "SELECT count(*) FROM pg_locks WHERE objid = ANY (%s::bigint[]::oid[])"
+            wait_until(lambda: database.run(held, lock_ids(database.name)) == [(6,)])
+        finally:
+            reader.execute("ROLLBACK")
+            process.communicate(timeout=120)
+    assert process.returncode == 0
 
 
 # --- wrong databases --------------------------------------------------------------------------------------
@@ -240,7 +201,13 @@ REFUSED = {
     "unknown version": ("UPDATE schema_migrations SET version = 2", "version is 2; only 1 is known"),
     "no version": ("DELETE FROM schema_migrations", "no row in schema_migrations"),
     "two versions": ("INSERT INTO schema_migrations VALUES (2, false)", "has 2 rows"),
+    "not Django's": ("CREATE TABLE django_migrations (id integer)", "django_migrations is not Django's"),
+    "not our journal": ("CREATE TABLE schema_adoptions (id integer)", "schema_adoptions is not ours"),
     "none of golang's": ("DROP TABLE schema_migrations", "golang-migrate did not make it"),
+    "its version in another schema": (
+        "CREATE SCHEMA other; ALTER TABLE schema_migrations SET SCHEMA other",
+        "schema_migrations is in the schema other",
+    ),
     "another schema": (
         "CREATE SCHEMA other; " + "; ".join(f"ALTER TABLE {table} SET SCHEMA other" for table in TABLES),
         "none of the contract's tables",
@@ -273,6 +240,27 @@ BLOCKING = {
         "ALTER TABLE anomalies ADD COLUMN novelty text",
         "column anomalies.novelty: is in the way",
     ),
+    "a name of ours on something else": (
+        "CREATE VIEW auth_user AS SELECT 1 AS id",
+        "view auth_user: is in the way",
+    ),
+    "an index of our name elsewhere": (
+        "CREATE TABLE own (id integer); CREATE INDEX idx_anomalies_search ON own (id)",
+        "index idx_anomalies_search on own: is in the way",
+    ),
+    "another role's": (
+        "ALTER VIEW anomaly_stats_by_stream OWNER TO pg_monitor",
+        "view anomaly_stats_by_stream: is not the tables' owner's (owned by pg_monitor",
+    ),
+    "another role's table": (
+        "ALTER TABLE audit_log OWNER TO pg_monitor",
+        "table audit_log: is not the tables' owner's (owned by pg_monitor",
+    ),
+    "a key that is an identity": (
+        "ALTER TABLE audit_log ALTER id DROP DEFAULT; ALTER TABLE audit_log ALTER id "
+        "ADD GENERATED BY DEFAULT AS IDENTITY (SEQUENCE NAME audit_log_id_seq2)",
+        "column audit_log.id: is bigint NOT NULL GENERATED BY DEFAULT AS IDENTITY",
+    ),
     "no primary key": (
         "ALTER TABLE anomalies DROP CONSTRAINT anomalies_pkey",
         "anomalies_pkey on anomalies: is missing",
@@ -291,6 +279,7 @@ REPAIRED = {
         "CHECK (status IN ('pending', 'acknowledged', 'dismissed'))"
     ),
     "CHECK under another name": "ALTER TABLE anomalies RENAME CONSTRAINT anomalies_p_value_check TO p_is_p",
+    "primary key under another name": "ALTER TABLE audit_log RENAME CONSTRAINT audit_log_pkey TO audit_pk",
     "missing index": "DROP INDEX idx_anomalies_tags",
     "index under another name": "ALTER INDEX idx_anomalies_tags RENAME TO tags_idx",
     "index of another column": "DROP INDEX idx_anomalies_status; "
@@ -302,9 +291,19 @@ REPAIRED = {
     "missing NOT NULL": "ALTER TABLE anomalies ALTER p_value DROP NOT NULL",
     "needless NOT NULL": "ALTER TABLE detection_config ALTER stream_overrides SET NOT NULL",
     "missing default": "ALTER TABLE anomalies ALTER status DROP DEFAULT",
-    "extra index, table and column": (
+    "extra index, table and columns": (
         "CREATE INDEX own ON anomalies (confidence_level); CREATE TABLE own_table (id integer); "
-        "ALTER TABLE anomalies ADD COLUMN own text"
+        "ALTER TABLE anomalies ADD COLUMN own text; "
+        "ALTER TABLE anomalies ADD COLUMN more integer GENERATED ALWAYS AS (1) STORED NOT NULL"
+    ),
+    "storage": (
+        "ALTER TABLE anomalies SET (autovacuum_enabled = off); ALTER TABLE anomalies REPLICA IDENTITY FULL; "
+        "ALTER TABLE anomalies ALTER window_data SET STORAGE EXTERNAL"
+    ),
+    "function with settings": "ALTER FUNCTION update_updated_at_column() SET search_path = pg_catalog",
+    "view of other columns": (
+        "DROP VIEW anomaly_stats_by_stream; CREATE VIEW anomaly_stats_by_stream WITH (security_barrier) "
+        "AS SELECT count(*) AS total FROM anomalies; GRANT SELECT ON anomaly_stats_by_stream TO PUBLIC"
     ),
 }
 
@@ -313,16 +312,16 @@ REPAIRED = {
 def test_a_database_of_another_kind_is_refused(wrong, database):
     statement, words = REFUSED[wrong]
     database.run(statement)
-    code, _, said = database.schema("adopt", "--apply")
+    code, _, said = database.schema_here("adopt", "--apply")
     assert code == 1 and words in said
-    assert database.run("SELECT to_regclass('django_migrations')") == [(None,)]
+    assert database.run("SELECT 1 FROM pg_attribute WHERE attname = 'novelty'") == []
 
 
 @pytest.mark.parametrize("wrong", BLOCKING)
 def test_what_cannot_be_repaired_blocks_and_is_named(wrong, database):
     statement, words = BLOCKING[wrong]
     database.run(statement)
-    code, printed, _ = database.schema("adopt", *(["--apply"] if wrong == "missing column" else []))
+    code, printed, _ = database.schema_here("adopt", *(["--apply"] if wrong == "missing column" else []))
     assert code == 1 and (wrong == "missing column" or words in printed), printed
     assert database.run("SELECT to_regclass('django_migrations')") == [(None,)]
 
@@ -346,6 +345,21 @@ def test_what_can_be_repaired_is_and_can_be_undone(wrong, database):
     assert database.schema("check")[:2] == (0, "")
     assert database.schema("adopt", "--undo")[0] == 0
     assert catalog_of(database) == before
+
+
+def test_where_no_config_is_the_default_one_is_made(database):
+    database.run("DELETE FROM detection_config")
+    assert database.schema("adopt", "--apply")[0] == 0
+    assert database.run("SELECT is_active, ncd_threshold FROM detection_config") == [(True, 0.5)]
+
+
+def test_what_was_left_alone_is_no_drift_until_it_changes(database):
+    database.run("ALTER TABLE anomalies SET (fillfactor = 90)")
+    database.schema("adopt", "--apply")
+    assert database.schema("check")[0] == 0
+    database.run("ALTER TABLE anomalies SET UNLOGGED")
+    code, printed, _ = database.schema("check")
+    assert code == 1 and "differs: table anomalies" in printed and "SET LOGGED" in printed
 
 
 @pytest.mark.parametrize("wrong", ["missing column", "wrong type", "a rule of their own", "no primary key"])

@@ -62,6 +62,9 @@ SELECT 'column', format('%s.%s', relname, attname),
            format_type(atttypid, atttypmod),
            CASE WHEN attcollation <> typcollation THEN 'COLLATE ' || attcollation::regcollation END,
            CASE WHEN attnotnull THEN 'NOT NULL' END,
+           -- From PostgreSQL 18 on it can be declared before it is proven.
+           CASE WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'n' AND NOT convalidated
+                             AND conrelid = attrelid AND conkey = ARRAY[attnum]) THEN '(not validated)' END,
            CASE WHEN attgenerated <> '' THEN 'GENERATED ALWAYS AS (' || pg_get_expr(adbin, adrelid) || ')'
                 WHEN adbin IS NOT NULL THEN 'DEFAULT ' || pg_get_expr(adbin, adrelid) END,
            CASE attidentity WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY'
@@ -100,13 +103,9 @@ SELECT CASE WHEN prokind = 'p' THEN 'procedure' ELSE 'function' END,
        concat_ws(' ',
            CASE WHEN proowner = boss.oid THEN 'the owner''s'
                 ELSE 'owned by ' || pg_get_userbyid(proowner) END,
-           'RETURNS ' || coalesce(pg_get_function_result(function.oid), 'nothing'), 'LANGUAGE ' || lanname,
-           CASE provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
-           CASE WHEN prosecdef THEN 'SECURITY DEFINER' ELSE 'SECURITY INVOKER' END,
-           CASE WHEN proisstrict THEN 'STRICT' END, CASE WHEN proleakproof THEN 'LEAKPROOF' END,
-           'PARALLEL ' || proparallel::text, 'SET ' || array_to_string(proconfig, ', '),
-           'AS ' || coalesce(pg_get_function_sqlbody(function.oid), prosrc))
-FROM function JOIN pg_language ON pg_language.oid = prolang, boss
+           CASE WHEN prokind = 'a' THEN 'AGGREGATE RETURNS ' || pg_get_function_result(function.oid)
+                ELSE pg_get_functiondef(function.oid) END)
+FROM function, boss
 
 UNION ALL
 SELECT 'rule', format('%s on %s', rulename, relname),
@@ -153,6 +152,13 @@ FROM (
     UNION ALL
     SELECT 'schema', nspname::text, nspowner, acl.*
     FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) acl WHERE nspname = 'public'
+    UNION ALL
+    SELECT 'every new', concat_ws(' ', CASE defaclobjtype WHEN 'r' THEN 'table' WHEN 'S' THEN 'sequence'
+               WHEN 'f' THEN 'function' WHEN 'T' THEN 'type' ELSE defaclobjtype::text END,
+               'of', CASE WHEN defaclrole = boss.oid THEN 'the owner' ELSE pg_get_userbyid(defaclrole) END),
+           defaclrole, acl.*
+    FROM boss, pg_default_acl LEFT JOIN space ON space.oid = defaclnamespace, aclexplode(defaclacl) acl
+    WHERE defaclnamespace IN (0, space.oid) AND (defaclobjtype NOT IN ('f', 'T') OR acl.grantee <> 0)
 ) AS granted LEFT JOIN pg_roles ON pg_roles.oid = grantee
 WHERE grantee <> owner AND coalesce(rolname, '') <> 'pg_database_owner'
 AND coalesce(rolname, '') <> ALL (string_to_array(current_setting('driftlock.known_roles'), ','))

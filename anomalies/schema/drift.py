@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ def compare(expected: Catalog, found: Catalog) -> list[Difference]:
     return [d for d in differences if d.kind in _WHOLES or _whole_of(d) not in wholes]
 
 
+_GRANTED = re.compile(r"^.* on (?:table|sequence|column|function|schema|every new) ")
 _WHOLES = ("table", "view", "materialized view", "function", "procedure")
 
 
@@ -56,18 +58,29 @@ def _whole_of(difference: Difference) -> str:
     if difference.kind == "column":
         return difference.name.split(".")[0]
     if difference.kind == "privilege":
-        return difference.name.split(" ", 3)[-1].split(".")[0]
+        return _GRANTED.sub("", difference.name).split(".")[0]
     return difference.name.rpartition(" on ")[2]
 
 
-def expected_catalog(targets: Targets, known_roles: Collection[str] = ()) -> Catalog:
-    """What the migrations make up to ``targets``, read from a scratch database. Raises ScratchError."""
-    with scratch_database() as scratch:
-        migrate_to(scratch, targets)
-        return catalog.read(scratch, known_roles)
+def expected_catalog(
+    targets: Targets, known_roles: Collection[str] = (), scratch: str | None = None
+) -> Catalog:
+    """What the migrations make up to ``targets``, read from a scratch database. Raises ScratchError.
+
+    ``scratch`` names an empty database to build in, where the role may not make one.
+    """
+    with scratch_database(scratch) as built:
+        migrate_to(built, targets)
+        return catalog.read(built, known_roles)
 
 
-def find_drift(known_roles: Collection[str] = ()) -> list[Difference]:
-    """The differences of the default database from what its applied migrations make. Raises ScratchError."""
-    expected = expected_catalog(applied_targets(connection), known_roles)
-    return compare(expected, catalog.read(connection, known_roles))
+def find_drift(
+    known_roles: Collection[str] = (), scratch: str | None = None
+) -> tuple[list[Difference], Catalog, Catalog]:
+    """The differences of the default database from what its applied migrations make; both catalogs, too.
+
+    Raises ScratchError.
+    """
+    expected = expected_catalog(applied_targets(connection), known_roles, scratch)
+    found = catalog.read(connection, known_roles)
+    return compare(expected, found), expected, found

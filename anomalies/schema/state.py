@@ -93,9 +93,9 @@ def target_of_down(steps: int) -> str:
     return applied[-steps - 1] if steps < len(applied) else "zero"
 
 
-def losses(target: str) -> list[Loss]:
+def losses(target: str, scratch: str | None = None) -> list[Loss]:
     """What going down to ``target`` would drop. Raises ScratchError."""
-    expected = drift.expected_catalog(_targets_with(target))
+    expected = drift.expected_catalog(_targets_with(target), scratch=scratch)
     gone = [d for d in drift.compare(expected, catalog.read(connection)) if d.expected is None]
     tables = [Loss(f"table {d.name}", _count(d.name)) for d in gone if d.kind == "table"]
     return tables + [Loss(f"column {d.name}", _count(*d.name.split("."))) for d in gone if d.kind == "column"]
@@ -116,9 +116,11 @@ def _count(table: str, column: str | None = None) -> int:
 # --- force ------------------------------------------------------------------------------------------------
 
 
-def differences_from(target: str, known_roles: Collection[str] = ()) -> list[Difference]:
+def differences_from(
+    target: str, known_roles: Collection[str] = (), scratch: str | None = None
+) -> list[Difference]:
     """How the live catalog differs from what the app's migrations up to ``target`` make."""
-    expected = drift.expected_catalog(_targets_with(target), known_roles)
+    expected = drift.expected_catalog(_targets_with(target), known_roles, scratch)
     return drift.compare(expected, catalog.read(connection, known_roles))
 
 

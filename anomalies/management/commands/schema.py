@@ -10,10 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.schema import adopting, roles, state
+from anomalies.schema.advice import advice
 from anomalies.schema.drift import find_drift
 from anomalies.schema.scratch import ScratchError
 
-from ..options import add_actor_option
+from ..options import add_actor_option, seconds
+from ..progress import interruptible
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
 
@@ -30,13 +32,15 @@ class Command(BaseCommand):
         check.add_argument(
             "--role", action="append", default=[], metavar="NAME", help="a role whose privileges are meant"
         )
+        _add_scratch(check)
         down = verbs.add_parser("down", help="take migrations back; without --yes says what would be lost")
         down.add_argument("steps", type=int, metavar="N")
         down.add_argument("--yes", action="store_true", help="do it")
+        _add_scratch(down)
         force = verbs.add_parser("force", help="write down that the schema is at a migration; runs nothing")
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
         force.add_argument("--anyway", action="store_true", help="even where the catalog says otherwise")
-
+        _add_scratch(force)
         adopt = verbs.add_parser(
             "adopt", help="take over a database that golang-migrate made; first says how"
         )
@@ -45,11 +49,22 @@ class Command(BaseCommand):
         adopt.add_argument(
             "--no-checksums", action="store_true", help="don't read every row before and after"
         )
+        adopt.add_argument(
+            "--patience",
+            type=seconds,
+            default=adopting.PATIENCE,
+            metavar="SECONDS",
+            help="how long to wait for a golang-migrate that is at work (default: %(default)s)",
+        )
         add_actor_option(adopt)
+        _add_scratch(adopt)
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
-            getattr(self, f"_{verb}")(options)
+            with interruptible():  # a scratch database is dropped on SIGTERM too
+                getattr(self, f"_{verb}")(options)
+        except KeyboardInterrupt:
+            raise CommandError("stopped", returncode=130) from None
         except (ScratchError, state.StateError, adopting.AdoptError) as error:
             raise CommandError(str(error)) from error
 
@@ -70,14 +85,14 @@ class Command(BaseCommand):
             self.stdout.write(f"golang-migrate: {version}{' (dirty)' if dirty else ''}")
 
     def _check(self, options: dict[str, Any]) -> None:
-        known = adopting.known()
-        drifted = find_drift((*KNOWN_ROLES, *options["role"]))
-        found = [each for each in drifted if (each.kind, each.name) not in known]
+        drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
+        found = adopting.without_known(drifted)
+        told = [{"what": each.what, **asdict(each), "to_do": advice(each, wanted, live)} for each in found]
         if options["json"]:
-            self.stdout.write(json.dumps([{"what": d.what, **asdict(d)} for d in found]))
+            self.stdout.write(json.dumps(told))
         else:
-            for difference in found:
-                self.stdout.write(str(difference))
+            for difference, words in zip(found, told, strict=True):
+                self.stdout.write(f"{difference}\n    to do:    {words['to_do']}")
         pending = state.state().pending
         if pending:
             self.stderr.write(f"pending, and not compared: {', '.join(pending)}")
@@ -89,7 +104,7 @@ class Command(BaseCommand):
 
     def _down(self, options: dict[str, Any]) -> None:
         target = state.target_of_down(options["steps"])
-        lost = state.losses(target)
+        lost = state.losses(target, options["scratch"])
         for loss in lost:
             self.stdout.write(f"lost: {loss.name}, {loss.values} values")
         if not options["yes"]:
@@ -100,7 +115,7 @@ class Command(BaseCommand):
 
     def _force(self, options: dict[str, Any]) -> None:
         name = state.named(options["name"])
-        found = state.differences_from(name, KNOWN_ROLES)
+        found = state.differences_from(name, KNOWN_ROLES, options["scratch"])
         for difference in found:
             self.stderr.write(str(difference))
         if found and not options["anyway"]:
@@ -112,20 +127,36 @@ class Command(BaseCommand):
 
     def _adopt(self, options: dict[str, Any]) -> None:
         if options["undo"]:
-            adopting.undo(self.stdout.write)
+            adopting.undo(self.stdout.write, options["patience"])
             self.stderr.write("undone: the schema is as golang-migrate made it")
             return
         if options["apply"]:
-            planned = adopting.adopt(options["by"], self.stdout.write, not options["no_checksums"])
+            with_checksums = not options["no_checksums"]
+            planned = adopting.adopt(
+                options["by"], self.stdout.write, with_checksums, options["scratch"], options["patience"]
+            )
         else:
-            planned = adopting.plan()
-            for finding in planned.findings:
-                self.stdout.write(str(finding))
+            planned = adopting.plan(options["scratch"])
         if planned.is_done:
             self.stderr.write("adopted already; nothing to do")
             return
+        done = options["apply"] and not planned.blocking
+        for finding in planned.blocking if done else planned.findings:
+            self.stdout.write(str(finding))
         verdicts = [finding.verdict for finding in planned.findings]
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("blocking", "repaired", "harmless"))
-        self.stderr.write(f"{counts}; " + ("adopted" if options["apply"] else "nothing was changed; --apply"))
+        self.stderr.write(f"{counts}; " + _outcome(planned, done))
         if planned.blocking:
             sys.exit(1)
+
+
+def _outcome(planned: adopting.Adoption, done: bool) -> str:
+    if done:
+        return "adopted"
+    return "nothing was changed; " + ("mend what blocks it first" if planned.blocking else "--apply does it")
+
+
+def _add_scratch(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--scratch", metavar="NAME", help="an empty database on the server to build in, without CREATEDB"
+    )

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
-from psycopg import sql
 
 from .. import catalog, drift, state
-from ..checksums import Checksum, checksum
+from ..catalog import Catalog
+from ..drift import Difference
+from ..indexes import unfinished
+from ..locks import one_at_a_time
+from ..patience import GaveUp, Limits, Patience, session_of_a_migration
+from ..repairs import Step
 from . import journal
-from .golang import AdoptError, check_version, golangs_lock
-from .sorting import TABLES, Finding, Step, sort
-
-CONTRACT = "0004_default_config"  # up to here our migrations make what golang-migrate made
-LOCK_TIMEOUT = "2s"
-ATTEMPTS = 30
+from .golang import CONTRACT, AdoptError, as_owner, check_place, check_version, golangs_lock
+from .rows import Sums, compare_with, contract_columns, look, unfit
+from .sorting import TABLES, Finding, sort
 
 Say = Callable[[str], None]
+
+PATIENCE = 15.0  # seconds for golang-migrate's lock: as long as it waits for it itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,125 +44,200 @@ class Adoption:
         return tuple(each for each in self.findings if each.verdict == "blocking")
 
 
-def plan() -> Adoption:
+@dataclass
+class Expected:
+    """What the migrations make: up to the contract, and all of them. Built once, by scratch databases."""
+
+    scratch: str | None = None
+    _built: tuple[Catalog, Catalog] | None = field(default=None, init=False)
+
+    def catalogs(self) -> tuple[Catalog, Catalog]:
+        """Both. Raises ScratchError."""
+        if self._built is None:
+            leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
+            contract = drift.expected_catalog([(state.APP, CONTRACT)], scratch=self.scratch)
+            self._built = contract, drift.expected_catalog(leaves, scratch=self.scratch)
+        return self._built
+
+
+def plan(scratch: str | None = None) -> Adoption:
     """What adopting this database would do. Raises AdoptError for one that is none of golang-migrate's."""
+    return _plan(Expected(scratch))
+
+
+def _plan(expected: Expected) -> Adoption:
     entry = journal.read()
     if entry is not None and entry.finished:
         return Adoption((), is_done=True)
     check_version()
-    now = state.state()
-    if now.applied and entry is None:
+    check_place()
+    applied = _applied()
+    if applied and entry is None:
         raise AdoptError("Django's migrations are in this database already; `schema check` compares it")
-    if now.applied:
-        return Adoption(())
-    return Adoption(tuple(_findings()))
+    return Adoption(() if applied else tuple(_findings(expected)))
 
 
-def _findings() -> list[Finding]:
-    contract = drift.expected_catalog([(state.APP, CONTRACT)])
-    full = drift.expected_catalog(MigrationExecutor(connection).loader.graph.leaf_nodes())
+def _applied() -> tuple[str, ...]:
+    try:
+        return state.state().applied
+    except DatabaseError as error:
+        raise AdoptError("the table django_migrations is not Django's; rename or drop it") from error
+
+
+def _findings(expected: Expected) -> Iterator[Finding]:
     live = catalog.read(connection)
     if not any(("table", table) in live for table in TABLES):
         raise AdoptError("none of the contract's tables is here, in the schema public")
-    mine = {("table", "schema_adoptions"), ("table", "django_migrations")}
-    kept = {key: text for key, text in live.items() if key not in mine and "schema_adoptions" not in key[1]}
-    return [*sort(contract, full, kept), *_broken_rules(contract, kept)]
+    contract, full = expected.catalogs()
+    ours = {key for key in live if _is_the_journals(*key)}
+    kept = {key: text for key, text in live.items() if key not in ours}
+    # Django's own table of migrations may be there, empty or with other apps'; it is no part of the contract.
+    wanted = {key: text for key, text in contract.items() if not _is_djangos(*key)}
+    kept = {key: text for key, text in kept.items() if not _is_djangos(*key) or full.get(key) != text}
+    found = [*sort(wanted, full, kept), *unfit(wanted, kept)]
+    yield from (_with_dependents(finding) for finding in found)
 
 
-def adopt(by: str, say: Say, with_checksums: bool = True) -> Adoption:
+def _is_the_journals(kind: str, name: str) -> bool:
+    return "schema_adoptions" in name
+
+
+def _is_djangos(kind: str, name: str) -> bool:
+    return "django_migrations" in name
+
+
+def _with_dependents(finding: Finding) -> Finding:
+    """A view that has to be dropped can't be while other views are built on it."""
+    if finding.difference.kind != "view" or not any("DROP VIEW" in step.do for step in finding.steps):
+        return finding
+    with connection.cursor() as cursor:
+        cursor.execute(_DEPENDENTS, [f'public."{finding.difference.name}"'])
+        names = [name for (name,) in cursor.fetchall()]
+    if not names:
+        return finding
+    why = f"has other columns, and can't be made anew while {', '.join(names)} read it; drop those first"
+    return Finding("blocking", finding.difference, why)
+
+
+_DEPENDENTS = """
+    SELECT DISTINCT ev_class::regclass::text FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid
+    WHERE classid = 'pg_rewrite'::regclass AND refobjid = to_regclass(%s) AND ev_class <> refobjid
+"""
+
+
+# --- there and back ---------------------------------------------------------------------------------------
+
+
+def adopt(
+    by: str, say: Say, with_checksums: bool = True, scratch: str | None = None, patience: float = PATIENCE
+) -> Adoption:
     """Take the database over; what was interrupted goes on. Raises AdoptError, with nothing half done."""
-    with golangs_lock():
-        planned = plan()
-        if planned.is_done:
+    expected = Expected(scratch)
+    with _at_work(say, patience) as steps_back:
+        planned = _plan(expected)
+        if planned.is_done or planned.blocking:
             return planned
-        if planned.blocking:
-            raise AdoptError(f"{len(planned.blocking)} differences block it; mend them by hand first")
-        before = _checksums(say) if with_checksums else None
-        entry = journal.begin(by, check_version(), planned.findings)
+        entry = journal.read()
+        if entry is None:
+            before = _look(say) if with_checksums else ()
+            entry = journal.begin(by, check_version(), planned.findings, before)
+        else:
+            say("going on where a former run was cut off")
         for finding in planned.findings:
-            _repair(entry, finding, say)
-        _write_down(say)
+            for steps in _together(finding.steps):
+                steps_back.try_until_done(str(finding), partial(_do, steps))
+                for step in steps:
+                    say(step.do)
+        _write_down(expected, say)
         call_command("migrate", interactive=False, verbosity=0)
         say("migrated")
-        told = _compared(before, say) if before is not None else None
-        journal.finish(entry, told)
+        if with_checksums:
+            _compare(entry.before, say)
+        journal.finish()
         return planned
 
 
-def undo(say: Say) -> None:
+def undo(say: Say, patience: float = PATIENCE) -> None:
     """Bring an adopted database back to what golang-migrate made. Raises AdoptError."""
-    with golangs_lock():
+    with _at_work(say, patience) as steps_back:
         entry = journal.read()
         if entry is None:
             raise AdoptError("this database was not adopted")
-        before = _checksums(say)
-        _unmigrate(say)
+        before = _look(say)
+        journal.reopen()
+        _unmigrate(steps_back, say)
         for step in reversed(entry.steps):
-            _patiently(partial(_run, [step.undo], step.concurrently))
+            steps_back.try_until_done(step.undo, partial(_take_back, step))
             say(step.undo)
-        _compared(before, say)
+        _compare(before, say)
         journal.forget()
 
 
-# --- doing ------------------------------------------------------------------------------------------------
+@contextmanager
+def _at_work(say: Say, patience: float) -> Iterator[Patience]:
+    """Alone: under golang-migrate's lock and ours, as the tables' owner, and in nobody's way for long."""
+    with (
+        golangs_lock(patience),
+        session_of_a_migration(connection),
+        one_at_a_time(connection, say),
+        as_owner(),
+    ):
+        try:
+            yield Patience(connection, Limits(), say)
+        except GaveUp as error:
+            raise AdoptError(f"{error}\nWhat is done is written down: run it again") from error
+        except DatabaseError as error:
+            raise AdoptError(
+                f"{str(error).strip()}\nWhat is done is written down: mend that and run it again, or --undo"
+            ) from error
 
 
-def _repair(entry: journal.Entry, finding: Finding, say: Say) -> None:
-    for step_kind, group in groupby(finding.steps, key=lambda step: (step.alone, step.concurrently)):
-        steps = list(group)
-        for part in [[step] for step in steps] if any(step_kind) else [steps]:
-            _patiently(partial(_do, entry, part))
-            for step in part:
-                say(step.do)
+def _together(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """The steps in groups that make one transaction each."""
+    for is_apart, group in groupby(steps, key=lambda step: step.alone or step.concurrently):
+        together = list(group)
+        yield from [[step] for step in together] if is_apart else [together]
 
 
-def _do(entry: journal.Entry, steps: list[Step]) -> None:
-    if any(step.concurrently for step in steps):
-        (step,) = steps
-        journal.add(entry, step)
-        _run([step.do], concurrently=True)
+def _do(steps: list[Step]) -> None:
+    if steps[0].concurrently:
+        journal.add(steps[0])
+        _run_concurrently(steps[0].do)
         return
     with transaction.atomic():
         for step in steps:
-            journal.add(entry, step)
-        _run([step.do for step in steps], concurrently=False)
+            _run(step.do)
+            journal.add(step)
 
 
-def _run(statements: Iterable[str], concurrently: bool) -> None:
+def _take_back(step: Step) -> None:
+    if step.concurrently:
+        _run_concurrently(step.undo)
+        journal.take_back()
+        return
+    with transaction.atomic():
+        _run(step.undo)
+        journal.take_back()
+
+
+def _run_concurrently(statement: str) -> None:
+    """A build after the invalid index is gone that a former one left, as IF NOT EXISTS would keep that."""
+    for index in unfinished(connection):
+        if re.match(rf'CREATE .* "?{re.escape(index.name)}"? ON ', statement):
+            _run(f'DROP INDEX CONCURRENTLY IF EXISTS public."{index.name}"')
+    _run(statement)
+
+
+def _run(statement: str) -> None:
     with connection.cursor() as cursor:
-        if concurrently:
-            cursor.execute("SET statement_timeout = 0")
-            for statement in statements:
-                cursor.execute(statement)
-            return
-        with transaction.atomic():
-            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = 0")
-            for statement in statements:
-                cursor.execute(statement)
+        cursor.execute(statement)
 
 
-def _patiently(work: Callable[[], None]) -> None:
-    """Try until the locks are had: waiting longer for one would make everybody else queue behind us."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            work()
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) != "55P03":  # lock_not_available
-                raise
-            if attempt == ATTEMPTS:
-                raise AdoptError(
-                    "a table is locked by others for too long; what is done is written down, run it again"
-                ) from error
-            time.sleep(min(attempt * 0.2, 2.0))
-        else:
-            return
-
-
-def _write_down(say: Say) -> None:
+def _write_down(expected: Expected, say: Say) -> None:
     """Record the contract's migrations, now that the catalog is what they make."""
     if state.state().applied:
         return
-    left = [finding for finding in _findings() if finding.verdict != "harmless"]
+    left = [finding for finding in _findings(expected) if finding.verdict != "harmless"]
     if left:
         raise AdoptError("after the repairs there is still: " + "; ".join(map(str, left)))
     recorder = MigrationRecorder(connection)
@@ -170,105 +249,36 @@ def _write_down(say: Say) -> None:
             say(f"written down: {name}")
 
 
-def _unmigrate(say: Say) -> None:
+def _unmigrate(patience: Patience, say: Say) -> None:
     """Back to the contract, and Django's own tables away; no signal, for they would fill those again."""
-    if state.state().version != CONTRACT and state.state().applied:
+    applied = state.state().applied
+    if applied and applied[-1] != CONTRACT:
         call_command("migrate", state.APP, CONTRACT, interactive=False, verbosity=0)
-    executor = MigrationExecutor(connection)
-    others = {app for app, _ in executor.loader.applied_migrations} - {state.APP}
-    executor.migrate([(app, None) for app in sorted(others) if app in executor.loader.migrated_apps])
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS public.django_migrations")
+    patience.try_until_done("taking Django's tables away", _unmigrate_the_others)
+    _run("DROP TABLE IF EXISTS public.django_migrations")
     say(f"down to {CONTRACT}, and Django's own tables are gone")
 
 
-# --- the rows ---------------------------------------------------------------------------------------------
+def _unmigrate_the_others() -> None:
+    executor = MigrationExecutor(connection)
+    others = {app for app, _ in executor.loader.applied_migrations} - {state.APP}
+    executor.migrate([(app, None) for app in sorted(others) if app in executor.loader.migrated_apps])
 
 
-def _checksums(say: Say) -> dict[str, tuple[list[str], str, Checksum]]:
-    """Each table's columns, the snapshot that was looked at, and the checksum of the rows in it."""
-    found = {}
-    contract = _contract_columns()
-    for table in TABLES:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT pg_current_snapshot()::text")
-            (snapshot,) = cursor.fetchone()
-            columns = [name for name in contract[table] if name != "updated_at"]
-            found[table] = (columns, snapshot, checksum(table, columns))
-        say(f"{table}: {found[table][2]}")
+def _look(say: Say) -> tuple[Sums, ...]:
+    columns = contract_columns()
+    found = tuple(look(table, columns[table]) for table in TABLES)
+    for sums in found:
+        say(f"{sums.table}: {sums.rows} rows summed up")
     return found
 
 
-def _contract_columns() -> dict[str, list[str]]:
-    """The columns that are there in every state of the schema: ours come and go."""
-    loader = MigrationExecutor(connection).loader
-    models = loader.project_state((state.APP, CONTRACT)).apps.get_app_config(state.APP).get_models()
-    return {m._meta.db_table: [field.column for field in m._meta.concrete_fields] for m in models}
+def _compare(before: Iterable[Sums], say: Say) -> None:
+    for sums in before:
+        say(compare_with(sums))
 
 
-# A row that somebody wrote meanwhile is not in the snapshot. xmin is the lower half of a transaction's id.
-_SEEN = sql.SQL(
-    """
-    pg_visible_in_snapshot((
-        (pg_snapshot_xmax({snapshot}::pg_snapshot)::text::bigint >> 32 << 32) + xmin::text::bigint
-        - CASE WHEN xmin::text::bigint > pg_snapshot_xmax({snapshot}::pg_snapshot)::text::bigint & 4294967295
-               THEN 4294967296 ELSE 0 END
-    )::text::xid8, {snapshot}::pg_snapshot)
-    """
-)
-
-
-def _compared(before: dict[str, tuple[list[str], str, Checksum]], say: Say) -> dict[str, str]:
-    """The checksums again, of the rows that were there before. Raises AdoptError where one differs."""
-    told = {}
-    for table, (columns, snapshot, former) in before.items():
-        now = checksum(table, columns, where=_SEEN.format(snapshot=sql.Literal(snapshot)))
-        if now != former:
-            raise AdoptError(
-                f"{table}: {former} before, {now} after: somebody changed rows meanwhile, "
-                "or they were harmed; compare with your backup"
-            )
-        told[table] = str(now)
-    say(f"every row is as it was: {', '.join(told)}")
-    return told
-
-
-def _broken_rules(contract: catalog.Catalog, live: catalog.Catalog) -> Iterator[Finding]:
-    """Rows that break a CHECK that is to be added, or a column that is to be NOT NULL."""
-    for (kind, name), expected in contract.items():
-        found = live.get((kind, name))
-        if found == expected or ("table", _table_of(kind, name)) not in live:
-            continue
-        condition = _condition(kind, name, expected)
-        if condition is None or (kind == "column" and found is None):
-            continue
-        count, ids = _rows_against(_table_of(kind, name), condition)
-        if count:
-            difference = drift.Difference(kind, name, expected, found)
-            some = ", ".join(ids)
-            yield Finding("blocking", difference, f"{count} rows break it: {some}{' …' if count > 5 else ''}")
-
-
-def _table_of(kind: str, name: str) -> str:
-    return name.split(".")[0] if kind == "column" else name.rpartition(" on ")[2]
-
-
-def _condition(kind: str, name: str, expected: str) -> str | None:
-    if kind == "constraint" and expected.startswith("CHECK"):
-        return expected.removeprefix("CHECK ")
-    if kind == "column" and " NOT NULL" in expected:
-        return f'("{name.split(".")[1]}" IS NOT NULL)'
-    if kind == "index" and name.startswith("idx_detection_config_active"):
-        return "(NOT is_active OR (SELECT count(*) FROM public.detection_config WHERE is_active) < 2)"
-    return None
-
-
-def _rows_against(table: str, condition: str) -> tuple[int, list[str]]:
-    found = sql.SQL("SELECT id::text FROM {} WHERE NOT ({})").format(
-        sql.Identifier(table), sql.SQL(condition)
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT count(*), (array_agg(id))[1:5] FROM ({}) AS broken").format(found))
-        count, ids = cursor.fetchone()
-    return count, ids or []
+def without_known(differences: Iterable[Difference]) -> list[Difference]:
+    """Those that were not there already, just so, before the adoption."""
+    entry = journal.read()
+    return [each for each in differences if not journal.is_known(each, entry)]

@@ -1,0 +1,184 @@
+"""The rows of a database that is taken over: the same afterwards, and fit for our rules.
+
+Others write meanwhile. A row that was inserted, changed or deleted after the first look shows that by its
+``xmin``, so only rows that nobody else touched are held against what they were. They are summed in parts, so
+that one row which somebody changed does not take the whole table's proof away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import ProgrammingError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from psycopg import sql
+
+from ..catalog import Catalog
+from ..checksums import checksums_of_parts
+from ..drift import Difference
+from ..repairs import Step, table_of
+from ..state import APP
+from .golang import CONTRACT, AdoptError
+from .sorting import Finding
+
+PARTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A table at one moment: the columns that were read, the snapshot, and a checksum of each part.
+
+    ``parts``: the part's number as text → its number of rows and its sums, as JSON keeps them.
+    """
+
+    table: str
+    columns: list[str]
+    snapshot: str
+    parts: dict[str, list[int | str]]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were there."""
+        return sum(int(rows) for rows, _ in self.parts.values())
+
+
+def look(table: str, columns: list[str]) -> Sums:
+    """The sums of a table's rows now."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        (snapshot,) = cursor.fetchone()
+        return Sums(table, columns, snapshot, _parts(table, columns, sql.SQL("true")))
+
+
+def contract_columns() -> dict[str, list[str]]:
+    """The columns that are there in every state of the schema, by table: ours come and go."""
+    loader = MigrationExecutor(connection).loader
+    models = loader.project_state((APP, CONTRACT)).apps.get_app_config(APP).get_models()
+    return {m._meta.db_table: [field.column for field in m._meta.concrete_fields] for m in models}
+
+
+def compare_with(before: Sums) -> str:
+    """What became of the rows that were there, in words.
+
+    Raises AdoptError where one is not as it was, and nobody who wrote meanwhile explains it.
+    """
+    snapshot = sql.Literal(before.snapshot)
+    now = _parts(before.table, before.columns, _SEEN.format(snapshot=snapshot))
+    differing = {part for part in {*before.parts, *now} if before.parts.get(part) != now.get(part)}
+    doubtful = _doubtful(before.table, snapshot) if differing else set()
+    gone = 0
+    for part in differing:
+        missing = _rows(before.parts, part) - _rows(now, part)
+        if missing <= 0 and part not in doubtful:
+            raise AdoptError(
+                f"{before.table}: rows are not as they were, and nobody changed them meanwhile; "
+                "compare with your backup before you go on"
+            )
+        gone += max(missing, 0)
+    if not differing:
+        return f"{before.table}: {before.rows} rows; every row is as it was"
+    beside = sum(_rows(now, part) for part in differing)
+    return (
+        f"{before.table}: {before.rows} rows; {gone} of them others changed or deleted meanwhile, "
+        f"{beside} were summed together with those, and all others are as they were"
+    )
+
+
+def _parts(table: str, columns: list[str], where: sql.Composable) -> dict[str, list[int | str]]:
+    found = checksums_of_parts(table, columns, where=where, schema="public", part=_PART)
+    return {str(part): [checksum.rows, checksum.sums] for part, checksum in found.items()}
+
+
+def _rows(parts: dict[str, list[int | str]], part: str) -> int:
+    return int(parts[part][0]) if part in parts else 0
+
+
+_PART = sql.SQL(f"hashtext(id::text) & {PARTS - 1}")
+# The row's transaction in full: xmin is the lower half of its number.
+_BORN = """
+    ((pg_snapshot_xmax({snapshot}::pg_snapshot)::text::bigint >> 32 << 32) + xmin::text::bigint
+     - CASE WHEN xmin::text::bigint > pg_snapshot_xmax({snapshot}::pg_snapshot)::text::bigint & 4294967295
+            THEN 4294967296 ELSE 0 END)
+"""
+_SEEN = sql.SQL(f"pg_visible_in_snapshot({_BORN}::text::xid8, {{snapshot}}::pg_snapshot)")
+# A snapshot does not list the savepoints of transactions that were under way: their rows seem to be older.
+_DOUBTFUL = sql.SQL(
+    f"""
+    SELECT DISTINCT {{part}} FROM public.{{table}}
+    WHERE {_BORN} >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)::text::bigint
+      AND pg_visible_in_snapshot({_BORN}::text::xid8, {{snapshot}}::pg_snapshot)
+    """  # noqa: S608 - put together of what stands here
+)
+
+
+def _doubtful(table: str, snapshot: sql.Composable) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_DOUBTFUL.format(part=_PART, table=sql.Identifier(table), snapshot=snapshot))
+        return {str(part) for (part,) in cursor.fetchall()}
+
+
+# --- fit for our rules ------------------------------------------------------------------------------------
+
+
+def unfit(contract: Catalog, live: Catalog) -> Iterator[Finding]:
+    """Rows that break a rule which is to be added; and the row that 0004 makes, where there is none."""
+    for (kind, name), expected in contract.items():
+        found = live.get((kind, name))
+        table = name.split(".")[0] if kind == "column" else table_of(Difference(kind, name, expected, found))
+        if found == expected or ("table", table) not in live:
+            continue
+        if condition := _condition(kind, name, expected):
+            count, ids = _rows_against(table, condition)
+            if count:
+                some = f"{', '.join(ids)}{' …' if count > len(ids) else ''}"
+                difference = Difference(kind, name, expected, found)
+                yield Finding("blocking", difference, f"{count} rows break it: {some}")
+    if ("table", "detection_config") in live and ("column", "detection_config.is_active") in live:
+        yield from _no_config()
+
+
+def _condition(kind: str, name: str, expected: str) -> str | None:
+    if kind == "constraint" and expected.startswith("CHECK"):
+        return expected.removeprefix("CHECK ")
+    if kind == "column" and " NOT NULL" in expected:
+        return f'("{name.split(".")[1]}" IS NOT NULL)'
+    if kind == "index" and name.startswith("idx_detection_config_active "):
+        return "(NOT is_active OR (SELECT count(*) FROM public.detection_config WHERE is_active) < 2)"
+    return None
+
+
+def _rows_against(table: str, condition: str) -> tuple[int, list[str]]:
+    broken = sql.SQL("SELECT id::text FROM public.{} WHERE NOT ({})").format(
+        sql.Identifier(table), sql.SQL(condition)
+    )
+    with connection.cursor() as cursor:
+        try:
+            with transaction.atomic():
+                cursor.execute(
+                    sql.SQL("SELECT count(*), (array_agg(id))[1:5] FROM ({}) AS broken").format(broken)
+                )
+        except ProgrammingError:  # a column is missing or has another type, which is said anyway
+            return 0, []
+        count, ids = cursor.fetchone()
+    return count, ids or []
+
+
+_DEFAULT_CONFIG = Step(
+    "INSERT INTO public.detection_config (is_active) "
+    "SELECT true WHERE NOT EXISTS (SELECT FROM public.detection_config)",
+    # As 0004 has it: the row may have been changed, and it harms nobody.
+    "SELECT 1",
+)
+
+
+def _no_config() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), count(*) FILTER (WHERE is_active) FROM public.detection_config")
+        rows, active = cursor.fetchone()
+    difference = Difference("row", "detection_config", "an active one", None)
+    if not rows:
+        yield Finding("repaired", difference, "there is none; the defaults are added", (_DEFAULT_CONFIG,))
+    elif not active:
+        yield Finding("harmless", difference, "none is active; activate one before detecting")

@@ -1,0 +1,159 @@
+"""What to do about a difference: the statement that mends it, for who has read the difference and agrees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .catalog import Catalog
+from .drift import Difference
+from .repairs import column_parts, is_another_type, is_somebody_elses, name_of, repair, table_of
+
+_OWNED = {
+    "table": "TABLE",
+    "view": "VIEW",
+    "sequence": "SEQUENCE",
+    "function": "ROUTINE",
+    "procedure": "ROUTINE",
+}
+_WHAT = {"function": "ROUTINE", "procedure": "ROUTINE", "statistics": "STATISTICS"}
+_GRANTED = re.compile(r"(?P<role>.*) on (?P<what>table|sequence|column|function|schema) (?P<name>.*)", re.S)
+_ON_ITS_TABLE = ("trigger", "rule", "policy")
+
+
+def advice(difference: Difference, wanted: Catalog, live: Catalog) -> str:
+    """What to do, in SQL where SQL does it, else in a comment of SQL.
+
+    ``wanted`` and ``live`` are the catalogs that were compared.
+    """
+    if difference.kind == "privilege":
+        return _privilege(difference)
+    if is_somebody_elses(difference) and difference.expected is not None:
+        kind = _OWNED.get(difference.kind, difference.kind.upper())
+        return f"ALTER {kind} {_quoted(difference)} OWNER TO … -- whom the other tables belong to"
+    if difference.what == "extra":
+        return f"{_drop(difference)} -- if nobody needs it"
+    if steps := repair(difference, wanted, live):
+        return "; ".join(step.do for step in steps)
+    return _OTHERWISE.get(difference.kind, _unknown)(difference)
+
+
+def _quoted(difference: Difference) -> str:
+    if difference.kind in ("function", "procedure"):
+        return f"public.{difference.name}"
+    return f'public."{difference.name}"'
+
+
+def _drop(difference: Difference) -> str:
+    kind, name = difference.kind, difference.name
+    if kind == "column":
+        table, _, column = name.partition(".")
+        return f'ALTER TABLE public."{table}" DROP COLUMN "{column}"'
+    if kind == "constraint":
+        return f'ALTER TABLE public."{table_of(difference)}" DROP CONSTRAINT "{name_of(difference)}"'
+    if kind == "index":
+        return f'DROP INDEX CONCURRENTLY public."{name_of(difference)}"'
+    if kind in _ON_ITS_TABLE:
+        return f'DROP {kind.upper()} "{name_of(difference)}" ON public."{table_of(difference)}"'
+    if kind == "event trigger":
+        return f'DROP EVENT TRIGGER "{name}"'
+    if kind == "foreign key trigger":
+        return f'ALTER TABLE public."{table_of(difference)}" ENABLE TRIGGER ALL'
+    return f"DROP {_WHAT.get(kind, kind.upper())} {_quoted(difference)}"
+
+
+def _privilege(difference: Difference) -> str:
+    match = _GRANTED.fullmatch(difference.name)
+    if match is None:
+        return "-- ALTER DEFAULT PRIVILEGES, as it was granted"
+    role = "PUBLIC" if match["role"] == "PUBLIC" else f'"{match["role"]}"'
+    column, on = "", f'{match["what"].upper()} public."{match["name"]}"'
+    if match["what"] == "column":
+        table, _, name = match["name"].partition(".")
+        column, on = f' ("{name}")', f'TABLE public."{table}"'
+    elif match["what"] in ("function", "schema"):
+        on = f"{match['what'].upper()} {'' if match['what'] == 'schema' else 'public.'}{match['name']}"
+    found, expected = (
+        {part.removesuffix(" WITH GRANT OPTION") for part in (text or "").split(", ") if part}
+        for text in (difference.found, difference.expected)
+    )
+    revoke = [f"REVOKE {each}{column} ON {on} FROM {role}" for each in sorted(found - expected)]
+    grant = [f"GRANT {each}{column} ON {on} TO {role}" for each in sorted(expected - found)]
+    option = (
+        [] if revoke or grant else [f"REVOKE GRANT OPTION FOR {', '.join(sorted(found))} ON {on} FROM {role}"]
+    )
+    return "; ".join(revoke + grant + option)
+
+
+def _column(difference: Difference) -> str:
+    table, _, column = difference.name.partition(".")
+    alter = f'ALTER TABLE public."{table}" '
+    expected = (difference.expected or "").removesuffix(" (not validated)")
+    if "(column " in expected:
+        return f"-- comes with the view {table}"
+    if difference.found is None:
+        return f'{alter}ADD COLUMN "{column}" {expected} -- its values are in a backup'
+    if is_another_type(difference):
+        parts = column_parts(expected)
+        collation = f" COLLATE {parts['collation']}" if parts["collation"] else ""
+        return f'{alter}ALTER "{column}" TYPE {parts["type"]}{collation} -- may rewrite the table'
+    return _unknown(difference)
+
+
+def _constraint(difference: Difference) -> str:
+    alter = f'ALTER TABLE public."{table_of(difference)}" '
+    name = f'CONSTRAINT "{name_of(difference)}"'
+    drop = f"{alter}DROP {name}; " if difference.found is not None else ""
+    if (difference.expected or "").startswith("FOREIGN KEY"):
+        return f"{drop}{alter}ADD {name} {difference.expected} NOT VALID; {alter}VALIDATE {name}"
+    return f"{drop}{alter}ADD {name} {difference.expected}"
+
+
+_SWITCHES = {
+    "UNLOGGED": "SET LOGGED",
+    "FORCE ROW LEVEL SECURITY": "NO FORCE ROW LEVEL SECURITY",
+    "ROW LEVEL SECURITY": "DISABLE ROW LEVEL SECURITY",
+    "REPLICA IDENTITY": "REPLICA IDENTITY DEFAULT",
+}
+
+
+def _table(difference: Difference) -> str:
+    if difference.found is None:
+        return "-- restore it from a backup, or take back the migration that makes it and apply it again"
+    alter = f'ALTER TABLE public."{difference.name}" '
+    found, expected = difference.found, difference.expected or ""
+    done = [
+        alter + switch
+        for word, switch in _SWITCHES.items()
+        if (f", {word}" in found) and f", {word}" not in expected
+    ]
+    if (match := re.search(r"WITH \((.*?)\)", found)) and "WITH (" not in expected:
+        done.append(f"{alter}RESET ({', '.join(part.split('=')[0] for part in match[1].split(', '))})")
+    return "; ".join(done) or _unknown(difference)
+
+
+def _sequence(difference: Difference) -> str:
+    if difference.found is None:
+        return "-- take back the migration that makes it and apply it again"
+    match = re.search(
+        r"AS \S+ START (\S+) INCREMENT (\S+) MINVALUE (\S+) MAXVALUE (\S+) CACHE (\S+?)(?:,|$)",
+        difference.expected or "",
+    )
+    if match is None:
+        return _unknown(difference)
+    words = zip(("START", "INCREMENT", "MINVALUE", "MAXVALUE", "CACHE"), match.groups(), strict=True)
+    return f'ALTER SEQUENCE public."{difference.name}" ' + " ".join(
+        f"{word} {value}" for word, value in words
+    )
+
+
+def _unknown(difference: Difference) -> str:
+    return "-- make it as its migration does: `manage.py sqlmigrate anomalies NUMBER` shows how"
+
+
+_OTHERWISE: dict[str, Callable[[Difference], str]] = {
+    "column": _column,
+    "constraint": _constraint,
+    "table": _table,
+    "sequence": _sequence,
+}
