@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from .audit import Actor, acting
+from .audit import Actor, acting, is_made
 from .models import Anomaly, DetectionConfig, Status, Stream
-from .thresholds import Thresholds, activate, thresholds_for
+from .thresholds import ConfigChanged, Thresholds, activate, lock_configs, thresholds_for
 
 VERDICT_FROM = 20  # decisions: below it the interval is wider than any difference
 LISTED = 50  # lost ones that are listed
@@ -136,9 +137,21 @@ def replay(current: DetectionConfig, proposed: DetectionConfig) -> Replay:
     )
 
 
-def apply(proposed: DetectionConfig, result: Replay, actor: Actor) -> DetectionConfig:
-    """Store the proposed thresholds as a new config, the result in its notes, and make it the active one."""
-    with acting(actor, what_if=result.in_words()):
+def apply(
+    proposed: DetectionConfig, result: Replay, actor: Actor, *, current: tuple[int, int], batch: UUID
+) -> DetectionConfig | None:
+    """Store the proposed thresholds as a new config, the result in its notes, and make it the active one.
+
+    ``current`` is the config that they were replayed against, and its version: another one would give another
+    result. None where this person did it in this ``batch`` already. Raises ConfigChanged.
+    """
+    with acting(actor, what_if=result.in_words(), batch=str(batch)):
+        configs = lock_configs()
+        if is_made("detection_config", batch, actor.username):
+            return None
+        number, version = current
+        if configs.get(number) != (version, True):
+            raise ConfigChanged("The active config changed since the replay, so nothing was applied.")
         proposed.pk = None
         proposed.created_by = actor.username
         proposed.notes = f"What if: {result.in_words()}"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from anomalies.audit import Actor
 from anomalies.models import AuditLog, DetectionConfig
+from anomalies.thresholds import activate
 from anomalies.whatif import WhatIfError, apply, replay, wilson
 
 from .factories import NOON, make_anomaly
+from .forms import send
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/anomalies/detectionconfig/what-if/"
@@ -132,11 +135,23 @@ def test_an_override_that_falls_away_may_be_laxer_too():
 def test_applying_makes_a_new_active_config_with_the_result_in_its_notes():
     decided("dismissed", 20)
     former = DetectionConfig.objects.get()
-    new = apply(config(ncd_threshold=0.9), replayed(ncd_threshold=0.9), Actor("lea"))
+    result, seen = replayed(ncd_threshold=0.9), (former.pk, former.version)
+    new = apply(config(ncd_threshold=0.9), result, Actor("lea"), current=seen, batch=uuid4())
     active = DetectionConfig.objects.get(is_active=True)
     assert active.pk == new.pk != former.pk and active.ncd_threshold == 0.9
     assert "Of 20 decided anomalies 0 would still be shown" in active.notes
     assert AuditLog.objects.filter(username="lea", action="activate").exists()
+
+
+ASKED = {"ncd_threshold": "0.9", "p_value_threshold": "0.05"}
+
+
+def opened(client: Client, **over: str) -> Any:
+    return client.get(PAGE, {**ASKED, **over})
+
+
+def apply_it(client: Client, page: Any = None, **over: str) -> Any:
+    return send(client, PAGE, page or opened(client), **{**ASKED, **over})
 
 
 # --- the page ---------------------------------------------------------------------------------------------
@@ -165,10 +180,37 @@ def test_a_threshold_that_is_none_is_refused_beside_its_field(client, lead, valu
 def test_a_lead_applies_what_was_replayed(client, lead):
     decided("dismissed", 20)
     client.force_login(lead)
-    client.post(PAGE, {"ncd_threshold": "0.9", "p_value_threshold": "0.05", "llm-ncd_threshold": "0.95"})
+    apply_it(client, **{"llm-ncd_threshold": "0.95"})
     active = DetectionConfig.objects.get(is_active=True)
     assert (active.ncd_threshold, active.created_by) == (0.9, "lead")
     assert active.stream_overrides == {"llm": {"ncd_threshold": 0.95}}
+
+
+def test_what_is_sent_twice_is_applied_once(client, lead):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    page = opened(client)
+    assert [apply_it(client, page).status_code for _ in range(2)] == [302, 302]
+    assert DetectionConfig.objects.count() == 2
+
+
+def test_a_result_against_another_config_is_not_applied_and_is_shown_anew(client, lead):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    page = opened(client)
+    activate(DetectionConfig.objects.create(ncd_threshold=0.6).pk, Actor("bo"))
+    answer = apply_it(client, page)
+    assert answer.status_code == 409 and "changed since the replay" in answer.content.decode()
+    assert apply_it(client, answer).status_code == 302
+    assert DetectionConfig.objects.get(is_active=True).ncd_threshold == 0.9
+
+
+@pytest.mark.parametrize("left_out", ["config", "version", "batch"])
+def test_a_form_that_does_not_say_what_was_seen_applies_nothing(client, lead, left_out):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    assert apply_it(client, **{left_out: ""}).status_code == 400
+    assert DetectionConfig.objects.count() == 1
 
 
 def test_what_has_no_verdict_is_not_applied(client, lead):

@@ -14,10 +14,11 @@ from django.urls import URLPattern, path
 
 from .. import permissions
 from ..models import DetectionConfig, Stream
-from ..thresholds import ThresholdsError, active_config, thresholds_for
+from ..thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
 from ..whatif import Replay, WhatIfError, apply, replay
 from . import presentation as show
 from .request import actor_of
+from .versions import UNSIGNED, VersionedForm, new_batch
 
 KEYS = {"ncd_threshold": "NCD threshold", "p_value_threshold": "p-value threshold"}
 
@@ -54,6 +55,13 @@ class ThresholdsForm(forms.Form):
         )
 
 
+class AppliedForm(VersionedForm):
+    """What goes with a result that is applied: the config it was held against, and its version."""
+
+    config = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    batch = forms.UUIDField()
+
+
 def _fraction(label: str, initial: Any, required: bool = False) -> forms.FloatField:
     widget = forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1})
     return forms.FloatField(
@@ -87,13 +95,31 @@ class WhatIf:
             if not permissions.can_activate(request.user):
                 raise PermissionDenied
             if result is not None and result.has_verdict:
-                config = apply(form.proposed(), result, actor_of(request))
-                messages.success(request, f"{config} is the active one now.")
-                return redirect("admin:anomalies_detectionconfig_changelist")
+                return self._apply(request, form, result)
         return self._what_if_page(request, form, result)
 
+    def _apply(self, request: HttpRequest, form: ThresholdsForm, result: Replay) -> HttpResponse:
+        """Once, however often it is sent; 400 without what the page carried, 409 against another config."""
+        sent = AppliedForm(request.POST)
+        if not sent.is_valid():
+            form.add_error(None, UNSIGNED)
+            return self._what_if_page(request, form, result, status=400)
+        seen = sent.cleaned_data["config"], sent.cleaned_data["version"]
+        try:
+            batch = sent.cleaned_data["batch"]
+            config = apply(form.proposed(), result, actor_of(request), current=seen, batch=batch)
+        except ConfigChanged as error:
+            now = f"{form.current} is the active one now, and the result below is against that: look, and apply."
+            form.add_error(None, f"{error} {now}")
+            return self._what_if_page(request, form, result, status=409)
+        words = (
+            f"{config} is the active one now." if config else "It was applied a moment ago, and only once."
+        )
+        messages.success(request, words)
+        return redirect("admin:anomalies_detectionconfig_changelist")
+
     def _what_if_page(
-        self, request: HttpRequest, form: ThresholdsForm, result: Replay | None
+        self, request: HttpRequest, form: ThresholdsForm, result: Replay | None, status: int = 200
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),  # type: ignore[attr-defined]
@@ -105,8 +131,10 @@ class WhatIf:
             "lost": [(a, show.first_line(a.headline)) for a in result.lost] if result else [],  # type: ignore[attr-defined]
             "may_apply": permissions.can_activate(request.user),
             "zone": show.zone_name(),
+            "batch": new_batch(),
         }
-        return TemplateResponse(request, "admin/anomalies/detectionconfig/what_if.html", context)
+        page = "admin/anomalies/detectionconfig/what_if.html"
+        return TemplateResponse(request, page, context, status=status)
 
 
 def _replayed(form: ThresholdsForm, current: DetectionConfig) -> Replay | None:

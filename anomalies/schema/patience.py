@@ -103,8 +103,8 @@ class Patience:
         ending = "".join(f"\n  or end it: SELECT pg_terminate_backend({session.pid})" for session in sessions)
         return GaveUp(
             f"gave up {what} after {self.limits.patience:.0f} s; in the way: {_named(sessions) or reason}\n"
-            f"What came before it is applied and recorded. Run migrate again when that is gone, "
-            f"or with a longer --patience (seconds);{ending}".rstrip(";")
+            f"What came before it is applied and recorded. Run it again when that is gone, "
+            f"migrate with a longer --patience (seconds) if need be;{ending}".rstrip(";")
         )
 
     def _bounded(self) -> Any:
