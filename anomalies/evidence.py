@@ -9,15 +9,52 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Func, IntegerField, TextField
+
+MOST_CHARACTERS = 4_000_000  # of the events that a page reads unasked
+
+_LIST = """
+    CASE WHEN jsonb_typeof(%(expressions)s) = 'array' THEN %(expressions)s
+         WHEN jsonb_typeof(%(expressions)s -> 'events') = 'array' THEN %(expressions)s -> 'events'
+         WHEN jsonb_typeof(%(expressions)s -> 'lines') = 'array' THEN %(expressions)s -> 'lines' END
+"""
+
+
+class Head(Func):
+    """The first ``events`` of a column as JSON text, cut in the database: evidence can weigh megabytes.
+
+    What is no list of events is its text, the first ``characters`` of it.
+    """
+
+    output_field = TextField()
+    template = (
+        f"left(coalesce(jsonb_path_query_array({_LIST}, '$[0 to %(last)s]')::text, "
+        "%(expressions)s::text), %(characters)s)"
+    )
+
+    def __init__(self, column: str, events: int = 300, characters: int = MOST_CHARACTERS) -> None:
+        super().__init__(column, last=events - 1, characters=characters)
+
+
+class Total(Func):
+    """How many events a column holds; NULL for what is no list of them."""
+
+    output_field = IntegerField()
+    template = f"jsonb_array_length({_LIST})"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its number in the source, its bits and whether it is odd, where the detector said so."""
+    """One event: its number in the source, its bits and whether it is odd, where the detector said so.
+
+    ``value`` is the object or array that ``text`` was made of; None for a text.
+    """
 
     text: str
     number: int | None = None
     bits: float | None = None
     odd: bool = False
+    value: Any = None
 
 
 def events(raw: str | None) -> list[Event]:
@@ -31,6 +68,11 @@ def events(raw: str | None) -> list[Event]:
         value = json.loads(raw)
     except (ValueError, RecursionError):
         return [Event(raw)]
+    return events_in(value)
+
+
+def events_in(value: Any) -> list[Event]:
+    """The events of a column's value, in order."""
     return [_event(each) for each in _parts(value)]
 
 
@@ -60,7 +102,7 @@ def _event(part: Any) -> Event:
             bits=bits if isinstance(bits, int | float) else None,
             odd=part.get("odd") is True,
         )
-    return Event(as_text(part))
+    return Event(as_text(part), value=part if isinstance(part, dict | list) else None)
 
 
 def as_text(value: Any) -> str:

@@ -31,14 +31,14 @@ class Page:
 
 def page_after(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str, size: int) -> Page:
     """The rows that follow the cursor's; the first ones for ''. Raises CursorError."""
-    rows = list(_beyond(queryset.order_by(*ordering), ordering, cursor)[: size + 1])
+    rows = list(beyond(queryset.order_by(*ordering), ordering, cursor)[: size + 1])
     return Page(rows[:size], bool(cursor), len(rows) > size)
 
 
 def page_before(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str, size: int) -> Page:
     """The rows that come right before the cursor's, in the list's order; the last ones for ''."""
     backward = reverse(ordering)
-    rows = list(_beyond(queryset.order_by(*backward), backward, cursor)[: size + 1])
+    rows = list(beyond(queryset.order_by(*backward), backward, cursor)[: size + 1])
     return Page(rows[:size][::-1], len(rows) > size, bool(cursor))
 
 
@@ -52,8 +52,8 @@ def reverse(ordering: Sequence[str]) -> list[str]:
     return [name[1:] if name.startswith("-") else f"-{name}" for name in ordering]
 
 
-def _beyond(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str) -> QuerySet[Any]:
-    """The rows that come after a place, told so that an index of the order is entered there."""
+def beyond(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str) -> QuerySet[Any]:
+    """The rows that come after a place, told so that an index of the order is entered there; all for ''."""
     if not cursor:
         return queryset
     names = [name.lstrip("-") for name in ordering]

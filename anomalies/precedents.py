@@ -14,12 +14,11 @@ from datetime import datetime
 from heapq import nsmallest
 from uuid import UUID
 
-from django.db.models import F, Func, IntegerField, Subquery, TextField
-from django.db.models.functions import Cast
+from django.db.models import F, Func, IntegerField, Subquery
 
 from .detection.compression import ncd
 from .detection.normalising import normalise
-from .evidence import odd_text
+from .evidence import Head, odd_text
 from .models import Anomaly, DismissalReason, Status
 from .querysets import AnomalyQuerySet
 
@@ -101,7 +100,9 @@ def _candidates(anomaly: Anomaly, tags: list[str] | None) -> list[Anomaly]:
 
 def _newest(alike: AnomalyQuerySet) -> AnomalyQuerySet:
     columns = ("timestamp", "status", "dismissal_reason", "acknowledged_by", "dismissed_by")
-    texts = alike.annotate(window_data_text=Cast("window_data", TextField())).only(*columns)
+    texts = alike.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2)).only(
+        *columns
+    )
     return texts.order_by("-timestamp", "-id")[: CANDIDATES // len(DECIDED)]
 
 

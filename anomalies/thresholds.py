@@ -28,6 +28,15 @@ class Thresholds:
         return asdict(self)
 
 
+def flags(numbers: Thresholds, anomaly: Any) -> bool:
+    """Whether detectors that work by these numbers would flag it: by novelty, or NCD where there is none.
+
+    ``whatif`` asks the same of many, in SQL; a test holds the two against each other.
+    """
+    measure = anomaly.ncd_score if anomaly.novelty is None else anomaly.novelty
+    return bool(measure >= numbers.ncd_threshold and anomaly.p_value < numbers.p_value_threshold)
+
+
 def active_config() -> DetectionConfig:
     """The config that detectors work by. Raises ThresholdsError where none is active."""
     config = DetectionConfig.objects.filter(is_active=True).first()

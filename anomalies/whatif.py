@@ -127,7 +127,7 @@ def replay(current: DetectionConfig, proposed: DetectionConfig) -> Replay:
     decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
     newest = decided.order_by("-timestamp", "-id").values("pk")[:REPLAYED]
     replayed = Anomaly.objects.filter(pk__in=newest)
-    kept = replayed.filter(_shown_by(proposed))
+    kept = replayed.filter(shown_by(proposed))
     lost = replayed.filter(status=Status.ACKNOWLEDGED).exclude(pk__in=kept.values("pk"))
     return Replay(
         before=_counts(replayed),
@@ -180,7 +180,7 @@ def _laxer(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
         yield f"the p-value threshold {proposed.p_value_threshold:g} is above {current.p_value_threshold:g}"
 
 
-def _shown_by(config: DetectionConfig) -> Q:
+def shown_by(config: DetectionConfig) -> Q:
     """The rule by which detectors flag: novelty, or NCD of who gives none, and the p-value."""
     shown = Q()
     for stream in Stream.values:

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit evidence export fields filters grouping ingest jsonb limits margins models paging permissions "
-    "precedents reading saved schema stats terminal thresholds transitions whatif".split()
+    "around audit evidence export fields filters grouping ingest jsonb limits margins models paging "
+    "permissions precedents reading saved schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "querysets": set(),
     "models": {"fields", "jsonb", "querysets"},
     "filters": {"limits", "models", "querysets"},
+    "around": {"models", "paging"},
     "grouping": {"models"},
     "margins": {"models"},
     "paging": set(),

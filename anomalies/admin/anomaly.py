@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from .. import jsonb, permissions
+from .. import permissions
 from ..audit import history, with_last_entry
 from ..models import Anomaly, DismissalReason
 from ..precedents import in_words, precedents
@@ -24,6 +24,7 @@ from .decisions import OneDecisionForm, report
 from .episodes import EpisodeLine, tick_members
 from .evidence import Evidenced
 from .export import Exported
+from .looking import Asked, evidence_of, time_line_of, with_evidence
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
@@ -43,7 +44,6 @@ class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisi
     search_help_text = 'Words in explanation or notes; "in quotes" as they stand, -without this one'
     ordering = ("-timestamp", "-id")
     paginator = CappedPaginator
-    json_columns = ("baseline_data", "window_data", "metadata")
 
     # --- Who may -----------------------------------------------------------------------------------
 
@@ -124,7 +124,8 @@ class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisi
         return self._answer(request, anomaly, form)
 
     def _whole(self, request: HttpRequest, object_id: str) -> Any:
-        rows = with_last_entry(jsonb.as_text(Anomaly.objects.all(), self.json_columns), "anomaly")
+        """All of an anomaly but long evidence: that comes when somebody asks for it, or searches in it."""
+        rows = with_last_entry(with_evidence(Anomaly.objects.all(), Asked.of(request)), "anomaly")
         try:
             return rows.filter(pk=object_id).first()
         except ValidationError:
@@ -172,8 +173,8 @@ class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisi
             "notes": show.visible(anomaly.notes or "", 20_000),
             "tags": show.tag_marks(anomaly.tags),
             "figures": figures(anomaly),
-            "baseline": show.evidence(anomaly.baseline_data_text),
-            "window": show.evidence(anomaly.window_data_text),
+            **evidence_of(request, anomaly),
+            "time_line": time_line_of(anomaly, self.get_preserved_filters(request)),
             "metadata": show.pretty_json(anomaly.metadata_text),
             "precedents": nearest,
             "precedents_in_words": in_words(nearest),

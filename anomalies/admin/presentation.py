@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from .. import jsonb
-from ..evidence import Event, as_text, events
+from ..evidence import MOST_CHARACTERS, Event, as_text, events_in
 from ..terminal import escaped
 
 SHOWN_LINES = 300
@@ -86,10 +87,15 @@ def first_line(text: str, limit: int = 160) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The events of a baseline or a window: those shown, and how many there are."""
+    """The events of a baseline or a window: those shown, and how many there are.
+
+    ``find`` is what was searched for: only events that hold it are shown, out of ``searched``.
+    """
 
     lines: tuple[Event, ...]
     total: int
+    find: str = ""
+    searched: int = 0
 
     @property
     def left_out(self) -> int:
@@ -97,12 +103,44 @@ class Evidence:
         return self.total - len(self.lines)
 
 
-def evidence(raw: str | None) -> Evidence:
-    """The events out of a jsonb column's text, safe to show; a placeholder for what breaks the limits."""
-    if raw is not None and isinstance(broken := jsonb.parsed(raw), jsonb.Unreadable):
-        return Evidence((Event(str(broken)), Event(visible(raw))), 2)
-    found = events(raw)
-    return Evidence(tuple(replace(e, text=visible(e.text)) for e in found[:SHOWN_LINES]), len(found))
+def evidence(
+    raw: str | None, total: int | None = None, *, find: str = "", most: int = SHOWN_LINES
+) -> Evidence:
+    """The events out of a jsonb column's text, safe to show; a placeholder for what breaks the limits.
+
+    ``total`` is how many the column holds, where ``raw`` is but the first of them.
+    """
+    if raw is None:
+        return Evidence((), 0)
+    value = jsonb.parsed(raw)
+    if len(raw) == MOST_CHARACTERS:
+        value = jsonb.Unreadable(raw, f"has more than {MOST_CHARACTERS:,} characters")
+    if isinstance(value, jsonb.Unreadable):
+        return Evidence((Event(str(value)), Event(visible(raw))), 2)
+    found = events_in(value)
+    hits = [event for event in found if find.casefold() in event.text.casefold()] if find else found
+    shown = tuple(_safe(event) for event in hits[:most])
+    return Evidence(shown, len(hits) if find else total or len(found), find, len(found))
+
+
+def _safe(event: Event) -> Event:
+    """The event as it can be shown; an object or array indented, to be folded."""
+    if event.value is None:
+        return replace(event, text=visible(event.text))
+    indented = visible(json.dumps(event.value, indent=2, ensure_ascii=False), SHOWN_CHARACTERS * 5)
+    return replace(event, text=visible(event.text, 160), value=indented)
+
+
+def marked(text: str, find: str) -> SafeString | str:
+    """A text with all that was searched for marked in it."""
+    if not find:
+        return text
+    parts = re.split(f"({re.escape(find)})", text, flags=re.IGNORECASE)
+    pieces = (
+        (format_html('<mark class="hit">{}</mark>', part) if at % 2 else part,)
+        for at, part in enumerate(parts)
+    )
+    return format_html_join("", "{}", pieces)
 
 
 def pretty_json(raw: str | None) -> str:

@@ -109,12 +109,9 @@ class WhatIf:
             batch = sent.cleaned_data["batch"]
             config = apply(form.proposed(), result, actor_of(request), current=seen, batch=batch)
         except ConfigChanged as error:
-            now = f"{form.current} is the active one now, and the result below is against that: look, and apply."
-            form.add_error(None, f"{error} {now}")
+            form.add_error(None, f"{error} The result below is against {form.current}: look, and apply it.")
             return self._what_if_page(request, form, result, status=409)
-        words = (
-            f"{config} is the active one now." if config else "It was applied a moment ago, and only once."
-        )
+        words = f"{config} is the active one now." if config else "It was applied a moment ago, only once."
         messages.success(request, words)
         return redirect("admin:anomalies_detectionconfig_changelist")
 

@@ -1,0 +1,112 @@
+"""What is looked at on an anomaly's page: the evidence, as much as was asked for; the stream around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from .. import jsonb
+from ..around import around
+from ..evidence import Event, Head, Total
+from ..models import Anomaly, Status
+from . import presentation as show
+from .pictures import Tick, time_line
+
+PARTS = {"baseline": "baseline_data", "window": "window_data"}
+_MOST_LINES = 20_000  # that are shown when all are asked for
+_LONGEST_SEARCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a page's address asks for: ``find`` in the evidence, all of one ``part``."""
+
+    find: str = ""
+    part: str = ""
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Asked:
+        """Nothing special where the address says nothing that is understood."""
+        part = request.GET.get("all", "")
+        find = request.GET.get("find", "").strip()[:_LONGEST_SEARCH]
+        return cls(find.replace("\0", ""), part if part in PARTS else "")
+
+    def wants_all(self, part: str) -> bool:
+        """Whether a part has to be read whole."""
+        return bool(self.find) or self.part == part
+
+
+def with_evidence(rows: QuerySet[Anomaly], asked: Asked) -> QuerySet[Anomaly]:
+    """The rows with ``metadata_text``, of baseline and window ``_text`` and how many events, ``_total``."""
+    whole = [column for part, column in PARTS.items() if asked.wants_all(part)]
+    heads = {f"{column}_text": Head(column) for column in PARTS.values() if column not in whole}
+    totals = {f"{column}_total": Total(column) for column in PARTS.values()}
+    read = jsonb.as_text(jsonb.as_text(rows, whole, jsonb.OF_ONE_ROW), ["metadata"])
+    return read.defer(*PARTS.values(), "metadata").annotate(**heads, **totals)
+
+
+def evidence_of(request: HttpRequest, anomaly: Any) -> dict[str, Any]:
+    """Baseline and window, and the form to search in them."""
+    asked = Asked.of(request)
+    return {"find": asked.find} | {
+        part: _evidence(part, column, asked, anomaly) for part, column in PARTS.items()
+    }
+
+
+def _evidence(part: str, column: str, asked: Asked, anomaly: Any) -> dict[str, Any]:
+    most = _MOST_LINES if asked.part == part else show.SHOWN_LINES
+    raw, total = getattr(anomaly, f"{column}_text"), getattr(anomaly, f"{column}_total")
+    found = show.evidence(raw, total, find=asked.find, most=most)
+    return {
+        "name": part,
+        "is_kept": raw is not None,
+        "lines": [(event, show.marked(_text(event), asked.find)) for event in found.lines],
+        "left_out": found.left_out,
+        "total": found.total,
+        "searched": found.searched,
+    }
+
+
+def _text(event: Event) -> str:
+    return event.text if event.value is None else str(event.value)
+
+
+def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
+    """The stream around an anomaly as a picture, and the same as a table."""
+    rows = around(anomaly)
+    first, last = rows[-1].timestamp, rows[0].timestamp
+    span = (last - first).total_seconds() or 1.0
+    ticks = [
+        Tick(
+            at=(each.timestamp - first).total_seconds() / span,
+            status=each.status,
+            words=_words(each),
+            link=_link(each, preserved),
+            here=each.pk == anomaly.pk,
+        )
+        for each in rows
+    ]
+    words = f"{len(rows)} anomalies of {anomaly.get_stream_type_display()} in order of time"
+    return {
+        "picture": time_line(ticks, words),
+        "rows": [(each, tick) for each, tick in zip(rows, ticks, strict=True)],
+        "first": show.moment(first),
+        "last": show.moment(last),
+        "count": len(rows),
+    }
+
+
+def _words(anomaly: Any) -> str:
+    when = f"{timezone.localtime(anomaly.timestamp):%Y-%m-%d %H:%M:%S}"
+    return f"{when}, {Status(anomaly.status).label}, NCD {show.number(anomaly.ncd_score)}"
+
+
+def _link(anomaly: Any, preserved: str) -> str:
+    url = reverse("admin:anomalies_anomaly_change", args=[anomaly.pk])
+    return add_preserved_filters({"preserved_filters": preserved, "opts": Anomaly._meta}, url)
