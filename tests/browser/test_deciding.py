@@ -167,11 +167,23 @@ def test_a_confirmation_keeps_what_was_typed_for_the_rows_that_changed(desk, ana
 def test_three_ticked_rows_are_acknowledged_at_once(desk, analyst):
     for _ in range(4):
         make_anomaly()
-    page = desk.open(user=analyst)
+    page = desk.open(f"{LIST}?single=1", analyst)
     tick(page, 3)
     act(page, "acknowledge")
     expect(page.get_by_text("3 anomalies acknowledged.")).to_be_visible()
     assert statuses() == ["acknowledged"] * 3 + ["pending"]
+
+
+def test_an_episode_is_opened_and_decided_as_one(desk, analyst):
+    for number in range(3):
+        make_anomaly(glass_box_explanation=f"part {number}")
+    page = desk.open(user=analyst)
+    expect(rows(page)).to_have_count(1)
+    page.get_by_text("3 anomalies").first.click()
+    expect(page.get_by_text("part 2").last).to_be_visible()
+    tick(page, 1)
+    act(page, "acknowledge")
+    assert statuses() == ["acknowledged"] * 3
 
 
 def test_a_bulk_dismissal_asks_for_a_reason_before_it_is_done(desk, analyst):
@@ -212,7 +224,7 @@ def test_a_bulk_dismissal_can_be_called_off(desk, analyst):
 def test_all_that_match_are_decided_only_after_a_question(desk, analyst):
     for number in range(60):
         make_anomaly(tags=["db"] if number else ["web"])
-    page = desk.open(f"{LIST}?tags_any=db", user=analyst)
+    page = desk.open(f"{LIST}?tags_any=db&single=1", user=analyst)
     page.locator("#action-toggle").check()
     page.get_by_role("button", name="Select all 59").click()
     act(page, "acknowledge")
@@ -236,7 +248,7 @@ def test_without_javascript_an_anomaly_is_decided_on_its_page(desk, analyst):
 def test_without_javascript_ticked_rows_are_acknowledged(desk, analyst):
     for _ in range(3):
         make_anomaly()
-    page = desk.open(user=analyst, java_script_enabled=False)
+    page = desk.open(f"{LIST}?single=1", analyst, java_script_enabled=False)
     tick(page, 2)
     act(page, "acknowledge")
     expect(page.get_by_text("2 anomalies acknowledged.")).to_be_visible()
