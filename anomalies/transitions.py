@@ -15,10 +15,10 @@ asked at the surface (``permissions``); the triggers keep the record.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Concat
@@ -66,11 +66,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision did: the ids decided, the refusals, and what the same form had done before."""
+    """What a decision did: the ids decided, the refusals, and what the same form had done before.
+
+    By its ``batch`` it can be undone.
+    """
 
     decided: tuple[UUID, ...]
     refused: tuple[Refusal, ...]
     repeated: tuple[UUID, ...] = ()
+    batch: UUID | None = None
 
     @property
     def changed(self) -> tuple[Refusal, ...]:
@@ -176,14 +180,14 @@ def _check_reason(action: str, reason: str | None) -> None:
 
 def _write(deed: _Deed, ids: Iterable[UUID]) -> Outcome:
     wanted = list(dict.fromkeys(ids))
-    batch = {"batch": str(deed.batch)} if deed.batch else {}
-    with acting(deed.actor, note=deed.note or None, **batch):
+    batch = deed.batch or uuid4()
+    with acting(deed.actor, note=deed.note or None, batch=str(batch)):
         locked = _lock(wanted)
         decided = [pk for pk, status, version in locked if deed.may(pk, status, version)]
         Anomaly.objects.filter(pk__in=decided, status__in=deed.sources).update(
             status=deed.to or F("status"), **deed.values, **_noted(deed.note)
         )
-        return _outcome(deed, decided, set(wanted) - set(decided))
+        return replace(_outcome(deed, decided, set(wanted) - set(decided)), batch=batch)
 
 
 def _lock(ids: list[UUID]) -> list[tuple[UUID, str, int]]:

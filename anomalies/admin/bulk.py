@@ -76,7 +76,8 @@ class BulkDecisions(admin.ModelAdmin):
         """Also rows that the filter shows no more: whoever ticked them is told what became of them."""
         form = DecisionForm(request.POST, action=action)
         batch = form.cleaned_data.get("batch") if form.is_valid() else None
-        report(request, action, decide(action, seen, actor_of(request), seen=seen, batch=batch))
+        outcome = decide(action, seen, actor_of(request), seen=seen, batch=batch)
+        report(request, action, outcome)
 
     def _confirmed(self, request: HttpRequest, action: str) -> HttpResponse | None:
         seen = dict(islice(seen_in(request, UUID).items(), BULK_LIMIT))

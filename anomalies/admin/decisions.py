@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from ..models import DismissalReason
 from ..transitions import MOVES, Outcome
 from .presentation import visible
+from .undo import offer
 from .versions import VersionedForm
 
 # One transaction's worth; a larger set is decided in several goes, and the message says what is left.
@@ -55,13 +56,13 @@ class OneDecisionForm(VersionedForm, DecisionForm):
 
 
 def report(request: HttpRequest, action: str, outcome: Outcome) -> None:
-    """Tell whoever took a decision what was done, what was not, and why."""
-    done = _done(action)
+    """Tell whoever took a decision what was done, what was not, and why; by its batch it can be undone."""
+    done, tags = _done(action), offer(outcome.batch) if action != "note" else ""
     if outcome.decided:
-        messages.success(request, f"{_count(len(outcome.decided))} {done}.")
+        messages.success(request, f"{_count(len(outcome.decided))} {done}.", extra_tags=tags)
     if outcome.repeated:
         words = f"{_count(len(outcome.repeated))} {done} by you a moment ago; nothing was done twice."
-        messages.success(request, words)
+        messages.success(request, words, extra_tags="" if outcome.decided else tags)
     if outcome.changed:
         words = f"{_count(len(outcome.changed))} left alone: changed since you saw what you decided about."
         messages.warning(request, words)

@@ -30,11 +30,17 @@ _DONE = {
     "dismiss": "dismissed",
     "investigate": "taken into investigation",
     "reopen": "reopened",
+    "undo": "undone",
     "activate": "made active",
     "deactivate": "made inactive",
     "create": "created",
     "delete": "deleted",
 }
+
+
+def done(action: str, columns: str | None = None) -> str:
+    """An action's participle; of a mere change, which columns it was of."""
+    return _DONE.get(action) or f"{columns or 'notes'} changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +81,8 @@ class Entry:
     @property
     def told(self) -> str:
         """What was done by whom and when, in a line."""
-        done = _DONE.get(self.action) or f"{self.changed_columns or 'notes'} changed"
-        return f"{done} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
+        what = done(self.action, self.changed_columns)
+        return f"{what} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:

@@ -37,6 +37,8 @@ class Command(BaseCommand):
             outcome = decide(options["action"], ids, actor, reason=options["reason"], note=options["note"])
         except DecisionError as error:
             raise CommandError(str(error), returncode=2) from error
+        if outcome.decided:
+            self.stdout.write(str(outcome.batch))  # what `undo` takes
         for refusal in outcome.refused:
             self.stderr.write(f"{refusal.id}: {refusal.why}")
         self.stderr.write(f"decided {len(outcome.decided)}, refused {len(outcome.refused)}")
