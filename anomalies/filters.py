@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import django_filters as df
@@ -148,3 +149,67 @@ class AnomalyFilter(df.FilterSet):
         if self.is_bound and not self.form.is_valid():
             return self.queryset.none()
         return super().qs
+
+
+# --- in words -------------------------------------------------------------------------------------------
+
+_ADJECTIVE, _NOUN, _TIME, _FEATURE = range(4)
+
+
+def _any_of(choices: type[Status] | type[Stream]) -> Callable[[list[str]], str]:
+    return lambda values: " or ".join(str(choices(value).label) for value in values)
+
+
+def _at(value: datetime) -> str:
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S} {timezone.get_current_timezone_name()}"
+
+
+def _pairs(wanted: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in wanted.items()
+    )
+
+
+# How each parameter is said, and its place in the sentence.
+WORDS: dict[str, tuple[int, Callable[[Any], str]]] = {
+    "significant": (_ADJECTIVE, lambda value: "significant" if value else "not significant"),
+    "status": (_ADJECTIVE, _any_of(Status)),
+    "stream": (_NOUN, _any_of(Stream)),
+    "within": (_TIME, lambda key: f"of the {WITHIN[key][0]}"),
+    "since": (_TIME, lambda value: f"from {_at(value)} on"),
+    "until": (_TIME, lambda value: f"before {_at(value)}"),
+    "ncd_min": (_FEATURE, lambda value: f"with NCD ≥ {value:g}"),
+    "ncd_max": (_FEATURE, lambda value: f"with NCD ≤ {value:g}"),
+    "p_min": (_FEATURE, lambda value: f"with p ≥ {value:g}"),
+    "p_max": (_FEATURE, lambda value: f"with p ≤ {value:g}"),
+    "tags_any": (_FEATURE, lambda tags: f"tagged {' or '.join(tags)}"),
+    "tags_all": (_FEATURE, lambda tags: f"tagged {' and '.join(tags)}"),
+    "metadata": (_FEATURE, lambda wanted: f"with {_pairs(wanted)}"),
+    "q": (_FEATURE, lambda words: f"that say “{words}”"),
+}
+
+
+def words_of(filterset: AnomalyFilter) -> dict[str, str]:
+    """What each parameter that is set asks for, in words, in the order of the sentence."""
+    if not filterset.form.is_valid():
+        return {}
+    asked = filterset.form.cleaned_data
+    return {
+        name: say(asked[name])
+        for name, (_, say) in WORDS.items()
+        if asked.get(name) not in (None, "", [], {})
+    }
+
+
+def in_words(filterset: AnomalyFilter) -> str:
+    """What a filter asks for, in one sentence: "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"."""
+    if not filterset.form.is_valid():
+        return "nothing: the filter is not understood"
+    said = words_of(filterset)
+    parts: list[list[str]] = [
+        [words for name, words in said.items() if WORDS[name][0] == place] for place in range(4)
+    ]
+    nouns = parts[_NOUN] or ["anomalies"]
+    head = ", ".join(parts[_ADJECTIVE])
+    whole = " ".join([*filter(None, [head]), *nouns, *parts[_TIME]])
+    return ("" if said else "all ") + " ".join(filter(None, [whole, ", ".join(parts[_FEATURE])]))

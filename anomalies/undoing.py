@@ -18,9 +18,9 @@ from uuid import UUID
 from django.db import connection
 
 from .audit import Actor, acting
-from .audit.history import done
+from .audit.history import done, done_by
 from .models import Anomaly
-from .transitions import MOVES, DecisionError, clean_note
+from .transitions import MOVES, DecisionError, Left, clean_note
 
 STEP = 5_000
 UNDOABLE = (*MOVES, "undo")
@@ -67,15 +67,6 @@ class Decision:
             for action, count in self.actions.items()
         )
         return f"{what} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """Anomalies that an undo leaves alone for one reason: how many, and the ids of the first of them."""
-
-    why: str
-    count: int
-    ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +171,7 @@ def state(batch: str, own: UUID | None = None, only: UUID | None = None) -> Stat
 def _why(where: str, action: str, username: str, columns: str, when: tuple[datetime, datetime]) -> str:
     if where == "gone":
         return "there is no such anomaly any more"
-    first, last = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in when)
-    times = f"at {first}" if first == last else f"between {first} and {last}"
-    return f"{done(action, columns)} by {username} {times}"
+    return done_by(action, columns, username, *when)
 
 
 def _about(batch: str, only: UUID | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit evidence export fields filters ingest jsonb models permissions precedents "
+    "audit bulk evidence export fields filters ingest jsonb models permissions precedents "
     "reading schema stats terminal thresholds transitions undoing whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "thresholds": {"audit", "fields", "models"},
     "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
+    "bulk": {"audit", "models", "transitions"},
     "undoing": {"audit", "models", "transitions"},
     "ingest": {"audit", "detection", "jsonb", "models", "reading", "stats", "thresholds"},
     "migrations": {"fields"},

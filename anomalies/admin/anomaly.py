@@ -26,12 +26,13 @@ from .export import Exported
 from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
+from .sets import Frozen
 from .undo import Undone, undoable
 from .versions import UNSIGNED, compare, new_batch
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(Undone, Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
+class AnomalyAdmin(Frozen, Undone, Evidenced, Exported, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")

@@ -43,6 +43,16 @@ def done(action: str, columns: str | None = None) -> str:
     return _DONE.get(action) or f"{columns or 'notes'} changed"
 
 
+def done_by(
+    action: str, columns: str | None, username: str, first: datetime, last: datetime | None = None
+) -> str:
+    """What somebody did and when, in a line; to many at several times, from when to when."""
+    when = f"{first:%Y-%m-%d %H:%M:%S} UTC"
+    until = f"{last or first:%Y-%m-%d %H:%M:%S} UTC"
+    times = f"at {when}" if when == until else f"between {when} and {until}"
+    return f"{done(action, columns)} by {username} {times}"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One recorded change: who did what when and from where, with the reason and the note given.
@@ -81,8 +91,7 @@ class Entry:
     @property
     def told(self) -> str:
         """What was done by whom and when, in a line."""
-        what = done(self.action, self.changed_columns)
-        return f"{what} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
+        return done_by(self.action, self.changed_columns, self.username, self.when)
 
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:
