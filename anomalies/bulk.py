@@ -16,12 +16,13 @@ from uuid import uuid4
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from .audit import Actor
 from .audit.history import done_by
 from .models import Anomaly, BulkRow, BulkSet
-from .transitions import Left, check, decide_as_seen, why_not
+from .transitions import Left, check, decide_as_seen, why_not_from
 
 STEP = 5_000
 KEPT = timedelta(days=2)
@@ -49,7 +50,7 @@ def freeze(
     _forget()
     with transaction.atomic():
         asked = BulkSet(id=uuid4(), owner=owner, action=action, words=words, query=query)
-        asked.rows = _fill(asked, anomalies if limit is None else anomalies[:limit])
+        asked.rows = _fill(asked, anomalies, limit)
         asked.is_capped = asked.rows == limit and anomalies[limit : limit + 1].exists()
         asked.created_at = timezone.now()
         asked.save(force_insert=True)
@@ -93,15 +94,18 @@ def sample(asked: BulkSet, rows: int) -> QuerySet:
     return Anomaly.objects.filter(pk__in=chosen.values("anomaly_id"))
 
 
-def _fill(asked: BulkSet, anomalies: QuerySet) -> int:
-    """Positions go by id, so a part is locked in the order in which others lock."""
-    matching, values = anomalies.values("pk", "version").query.sql_with_params()
-    into = "INSERT INTO bulk_rows (set_id, position, anomaly_id, version)"
-    chosen = (
-        f"SELECT %s, row_number() OVER (ORDER BY id), id, version FROM ({matching}) AS matching(id, version)"  # noqa: S608 - Django wrote it
+def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:
+    """Positions go by the place in the table, so that a part is rows that lie together."""
+    place = RawSQL("anomalies.ctid", ())
+    matching = anomalies.annotate(place=place).values("pk", "version", "place")[:limit]
+    chosen, values = matching.query.sql_with_params()
+    statement = (
+        "INSERT INTO bulk_rows (set_id, position, anomaly_id, version) "  # noqa: S608 - Django wrote the rest
+        "SELECT %s, row_number() OVER (ORDER BY place), id, version "
+        f"FROM ({chosen}) AS matching(id, version, place)"
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"{into} {chosen}", [asked.pk, *values])
+        cursor.execute(statement, [asked.pk, *values])
         return cursor.rowcount
 
 
@@ -128,7 +132,7 @@ def _left(action: str, place: str, status: str, what: str, columns: str, who: st
         )
         why = f"changed since it was shown: {told}"
     else:
-        why = why_not(action, Anomaly(status=status))
+        why = why_not_from(action, status)
     return Left(why, count, tuple(ids))
 
 

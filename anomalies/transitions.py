@@ -1,4 +1,4 @@
-"""The triage rules: which decision may follow which, who took it and when. The only writer of status.
+"""The triage rules: which decision may follow which, who took it and when. Writes status, with ``undoing``.
 
     pending ──investigate──▶ investigating
     pending, investigating ──acknowledge──▶ acknowledged   (it is real)
@@ -14,7 +14,6 @@ asked at the surface (``permissions``); the triggers keep the record.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -157,7 +156,7 @@ def decide_as_seen(
     deed = _deed(action, actor, reason, note, None, batch)
     with acting(actor, note=deed.note or None, batch=str(batch)):
         of_them = Anomaly.objects.filter(pk__in=rows.values("anomaly_id"))
-        deque(of_them.select_for_update().order_by("pk").values_list("pk").iterator(), maxlen=0)
+        list(of_them.select_for_update().order_by("pk").values_list(Value(1)))  # locked; nothing to fetch
         as_seen = rows.filter(anomaly_id=OuterRef("pk"), version=OuterRef("version"))
         return _update(deed, Anomaly.objects.filter(Exists(as_seen)))
 
@@ -300,16 +299,23 @@ def _changed(last: Entry | None, known: bool) -> str:
 
 def why_not(action: str, anomaly: Anomaly) -> str:
     """Why this decision can't be taken about this anomaly now, and the way to it."""
+    return why_not_from(action, anomaly.status, _by_whom(anomaly))
+
+
+def why_not_from(action: str, status: str, by_whom: str = "") -> str:
+    """The same for anomalies of a status, whoever gave it to them."""
     move = _move(action)
-    if anomaly.status == Status.PENDING:
+    if status == Status.PENDING:
         return "it is pending already"
-    state = f"{anomaly.get_status_display()}{_by_whom(anomaly)}"
-    if anomaly.status == move.to:
+    state = f"{Status(status).label}{by_whom}"
+    if status == move.to:
         return f"it is {state} already"
     return f"it is {state}; reopen it first"
 
 
 def _by_whom(anomaly: Anomaly) -> str:
+    if anomaly.status == Status.PENDING:
+        return ""
     who: str | None = getattr(anomaly, f"{anomaly.status}_by")
     when: datetime | None = getattr(anomaly, f"{anomaly.status}_at")
     return (f" by {who}" if who else "") + (f" since {when:%Y-%m-%d %H:%M:%S} UTC" if when else "")

@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/triage.py [--rows 100000] [--rounds 3]
 
-The raw UPDATE is one statement on the same table with the same indexes, its triggers disabled; the rows have
-a version, so that no CHECK weighs their evidence. A bulk decision is frozen, decided in parts and recorded, as
-the desk does it; the same after 500 single decisions in the same session; then it is undone. In turns, after a
-VACUUM and a checkpoint each; medians compared. Runs as benchmarks/ingest.py does.
+The raw UPDATE is one statement on the same table with the same indexes, its triggers disabled; the rows
+have a version, so that no CHECK weighs their evidence. A bulk decision is frozen, decided in parts and
+recorded, as the desk does it; the same after 500 single decisions in the same session; then it is undone. In
+turns, after a VACUUM and a checkpoint each; medians compared. Runs as benchmarks/ingest.py does.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from .. import permissions
 from ..audit import Entry
 from ..transitions import DecisionError
-from ..undoing import UNDOABLE, Decision, NoSuchDecision, State, changed_in, decision, state, steps
+from ..undoing import UNDOABLE, Decision, NoSuchDecision, State, changed_in, decision, outcome, state, steps
 from . import presentation as show
 from .pace import time_is_up
 from .request import actor_of
@@ -93,7 +93,7 @@ class Undone:
         except DecisionError as error:
             form.add_error(None, str(error))
             return self._ask_to_undo(request, undo, form)
-        now = state(undo.found.batch, undo.own, undo.only)
+        now = outcome(undo.found.batch, undo.own, undo.only)
         _report(request, undo, now)
         if undo.rows == 1:
             return HttpResponseRedirect(undo.back)
