@@ -14,6 +14,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 
 from .fields import BigSerialField, EmptyArray, Index, MultirangeField, Now, RandomUUID, SerialField
 from .jsonb import JSONColumn, Unreadable
@@ -280,6 +281,13 @@ class AuditLog(models.Model):
             models.Index(fields=["username"], name="idx_audit_log_username"),
             models.Index(fields=["resource_type", "resource_id"], name="idx_audit_log_resource"),
             models.Index(fields=["action"], name="idx_audit_log_action"),
+            # Ours. What one decision did, for its undo.
+            models.Index(
+                KeyTextTransform("batch", "metadata"),
+                "id",
+                condition=Q(resource_type="anomaly", resource_id__isnull=False),
+                name="idx_audit_log_batch",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -345,6 +353,49 @@ class StartPage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.filter}"
+
+
+class BulkSet(models.Model):
+    """What a decision about many was asked for, and how far it is; ``anomalies.bulk`` makes and runs it."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)  # the decision's batch
+    created_at = models.DateTimeField(db_default=Now())
+    owner = models.CharField(max_length=255)
+    action = models.CharField(max_length=50)
+    words = models.TextField()  # the filter, as people say it
+    query = models.TextField(db_default="")  # and as the list's address has it
+    rows = models.IntegerField(db_default=0)
+    is_capped = models.BooleanField(db_default=False)  # whether more match than are in it
+    reason = models.CharField(max_length=20, null=True, blank=True)
+    note = models.TextField(db_default="")
+    started_at = models.DateTimeField(null=True, blank=True)
+    done_to = models.IntegerField(db_default=0)  # the position up to which it is done
+    decided = models.IntegerField(db_default=0)
+
+    class Meta:
+        db_table = "bulk_sets"
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="idx_bulk_sets_created_at")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.words}"
+
+
+class BulkRow(models.Model):
+    """An anomaly of such a set, with the version at which it was shown. Positions begin at 1."""
+
+    pk = models.CompositePrimaryKey("set_id", "position")
+    set_id = models.UUIDField()
+    position = models.IntegerField()
+    anomaly_id = models.UUIDField()
+    version = models.BigIntegerField()
+
+    class Meta:
+        db_table = "bulk_rows"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.anomaly_id)
 
 
 class RecentSignificantAnomaly(models.Model):

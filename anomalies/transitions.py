@@ -1,4 +1,4 @@
-"""The triage rules: which decision may follow which, who took it and when. The only writer of status.
+"""The triage rules: which decision may follow which, who took it and when. Writes status, with ``undoing``.
 
     pending ──investigate──▶ investigating
     pending, investigating ──acknowledge──▶ acknowledged   (it is real)
@@ -14,13 +14,13 @@ asked at the surface (``permissions``); the triggers keep the record.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.db.models import Case, F, TextField, Value, When
+from django.db.models import Case, Exists, F, OuterRef, QuerySet, TextField, Value, When
 from django.db.models.functions import Concat
 
 from .audit import Actor, Entry, acting, latest
@@ -47,6 +47,9 @@ MOVES: dict[str, Move] = {
 }
 
 
+_NAMED = 5_000  # ids in a statement
+
+
 class DecisionError(ValueError):
     """A decision that can't be taken as given; the message says what is missing or wrong."""
 
@@ -65,12 +68,25 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """Anomalies that were left alone for one reason: how many, and the ids of the first of them."""
+
+    why: str
+    count: int
+    ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision did: the ids decided, the refusals, and what the same form had done before."""
+    """What a decision did: the ids decided, the refusals, and what the same form had done before.
+
+    By its ``batch`` it can be undone.
+    """
 
     decided: tuple[UUID, ...]
     refused: tuple[Refusal, ...]
     repeated: tuple[UUID, ...] = ()
+    batch: UUID | None = None
 
     @property
     def changed(self) -> tuple[Refusal, ...]:
@@ -126,11 +142,28 @@ def decide(
     names the form: what it did already is not done again, nor refused. Anomalies whose status does not
     allow the decision are left as they are and reported. Raises DecisionError where nothing could be decided.
     """
-    move = _move(action)
-    _check_reason(action, reason)
-    values = _who_and_when(action, actor, reason)
-    note = clean_note(note)
-    return _write(_Deed(action, move.to, move.sources, values, actor, note, reason, seen, batch), ids)
+    return _write(_deed(action, actor, reason, note, seen, batch), ids)
+
+
+def decide_as_seen(
+    action: str, rows: QuerySet, actor: Actor, *, reason: str | None = None, note: str = "", batch: UUID
+) -> int:
+    """Take one decision about all of ``rows``, which name anomalies (``anomaly_id``) and their ``version``.
+
+    As ``decide``, for more than go through Python; how many were decided. Why others were not is told by
+    ``version`` and status: what has another version by now is left alone, what the status does not allow too.
+    """
+    deed = _deed(action, actor, reason, note, None, batch)
+    with acting(actor, note=deed.note or None, batch=str(batch)):
+        of_them = Anomaly.objects.filter(pk__in=rows.values("anomaly_id"))
+        list(of_them.select_for_update().order_by("pk").values_list(Value(1)))  # locked; nothing to fetch
+        as_seen = rows.filter(anomaly_id=OuterRef("pk"), version=OuterRef("version"))
+        return _update(deed, Anomaly.objects.filter(Exists(as_seen)))
+
+
+def check(action: str, reason: str | None, note: str) -> None:
+    """Raises DecisionError where a decision can't be taken as given, whatever it is about."""
+    _deed(action, Actor(""), reason, note, None, None)
 
 
 def add_note(
@@ -167,6 +200,20 @@ def _move(action: str) -> Move:
         raise DecisionError(f"There is no decision {action!r}; there are {', '.join(MOVES)}.") from None
 
 
+def _deed(
+    action: str,
+    actor: Actor,
+    reason: str | None,
+    note: str,
+    seen: Mapping[UUID, int] | None,
+    batch: UUID | None,
+) -> _Deed:
+    move = _move(action)
+    _check_reason(action, reason)
+    values = _who_and_when(action, actor, reason)
+    return _Deed(action, move.to, move.sources, values, actor, clean_note(note), reason, seen, batch)
+
+
 def _check_reason(action: str, reason: str | None) -> None:
     if action != "dismiss" and reason:
         raise DecisionError(f"Only a dismissal takes a reason, not to {action}.")
@@ -176,20 +223,33 @@ def _check_reason(action: str, reason: str | None) -> None:
 
 def _write(deed: _Deed, ids: Iterable[UUID]) -> Outcome:
     wanted = list(dict.fromkeys(ids))
-    batch = {"batch": str(deed.batch)} if deed.batch else {}
-    with acting(deed.actor, note=deed.note or None, **batch):
+    batch = deed.batch or uuid4()
+    with acting(deed.actor, note=deed.note or None, batch=str(batch)):
         locked = _lock(wanted)
         decided = [pk for pk, status, version in locked if deed.may(pk, status, version)]
-        Anomaly.objects.filter(pk__in=decided, status__in=deed.sources).update(
-            status=deed.to or F("status"), **deed.values, **_noted(deed.note)
-        )
-        return _outcome(deed, decided, set(wanted) - set(decided))
+        for part in _parts(decided):
+            _update(deed, Anomaly.objects.filter(pk__in=part))
+        return replace(_outcome(deed, decided, set(wanted) - set(decided)), batch=batch)
 
 
 def _lock(ids: list[UUID]) -> list[tuple[UUID, str, int]]:
     """Lock them in the order of their ids: overlapping bulks wait for each other, and never deadlock."""
-    rows = Anomaly.objects.filter(pk__in=ids).select_for_update().order_by("pk")
-    return list(rows.values_list("pk", "status", "version"))
+    locked: list[tuple[UUID, str, int]] = []
+    for part in _parts(sorted(ids)):
+        rows = Anomaly.objects.filter(pk__in=part).select_for_update().order_by("pk")
+        locked += rows.values_list("pk", "status", "version")
+    return locked
+
+
+def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """As many at a time as a statement names well."""
+    return (ids[start : start + _NAMED] for start in range(0, len(ids), _NAMED))
+
+
+def _update(deed: _Deed, rows: QuerySet) -> int:
+    """Write it down for those that are in a status that allows it; how many they are."""
+    columns = {**deed.values, **_noted(deed.note)}
+    return rows.filter(status__in=deed.sources).update(status=deed.to or F("status"), **columns)
 
 
 def _who_and_when(action: str, actor: Actor, reason: str | None) -> dict[str, Any]:
@@ -239,16 +299,23 @@ def _changed(last: Entry | None, known: bool) -> str:
 
 def why_not(action: str, anomaly: Anomaly) -> str:
     """Why this decision can't be taken about this anomaly now, and the way to it."""
+    return why_not_from(action, anomaly.status, _by_whom(anomaly))
+
+
+def why_not_from(action: str, status: str, by_whom: str = "") -> str:
+    """The same for anomalies of a status, whoever gave it to them."""
     move = _move(action)
-    if anomaly.status == Status.PENDING:
+    if status == Status.PENDING:
         return "it is pending already"
-    state = f"{anomaly.get_status_display()}{_by_whom(anomaly)}"
-    if anomaly.status == move.to:
+    state = f"{Status(status).label}{by_whom}"
+    if status == move.to:
         return f"it is {state} already"
     return f"it is {state}; reopen it first"
 
 
 def _by_whom(anomaly: Anomaly) -> str:
+    if anomaly.status == Status.PENDING:
+        return ""
     who: str | None = getattr(anomaly, f"{anomaly.status}_by")
     when: datetime | None = getattr(anomaly, f"{anomaly.status}_at")
     return (f" by {who}" if who else "") + (f" since {when:%Y-%m-%d %H:%M:%S} UTC" if when else "")

@@ -263,6 +263,8 @@ if BEHIND_PROXY:
 
 # --- Limits -------------------------------------------------------------------------------------------
 
+# About how many anomalies that match the desk decides at once, at most; `manage.py decide` has no such bound.
+BULK_ROWS = _whole_number("DRIFTLOCK_BULK_ROWS", 100_000, least=1)
 # The longest line of JSON that `ingest` takes, in bytes; a longer one is rejected, its rest skipped unread.
 INGEST_MAX_LINE_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_LINE_BYTES", 16 * 1024 * 1024)
 # Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its

@@ -66,6 +66,8 @@ def rows_by_table() -> dict[str, str]:
     metric = PerformanceMetric.objects.create(metric_type="job", duration_ms=1)
     return {
         "anomaly": str(anomaly.pk),
+        "bulk": "no-such-set",
+        "undo": "no-such-decision",
         "recentsignificantanomaly": str(anomaly.pk),
         "streamstatistics": "logs",
         "performancemetric": str(metric.pk),

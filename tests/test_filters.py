@@ -8,7 +8,8 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from anomalies.filters import AnomalyFilter
+from anomalies.filters import WORDS as FILTER_WORDS
+from anomalies.filters import AnomalyFilter, in_words
 
 from .factories import NOON, make_anomaly
 
@@ -113,3 +114,31 @@ def test_no_search_ends_in_an_error(words):
 def test_a_megabyte_of_explanation_is_searched_at_its_beginning():
     anomaly = make_anomaly(glass_box_explanation="deadlock " + "".join(f"w{n} " for n in range(150_000)))
     assert found("q=deadlock") == [anomaly.pk]
+
+
+# --- in words -------------------------------------------------------------------------------------------
+
+WORDS = {
+    "": "all anomalies",
+    "status=pending&stream=logs&within=24h&ncd_min=0.8&tags_any=db": (
+        "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"
+    ),
+    "status=pending&status=investigating&significant=true": (
+        "significant, pending or investigating anomalies"
+    ),
+    "stream=logs&stream=llm": "logs or LLM",
+    "since=2026-11-23T12:00:00": "anomalies from 2026-11-23 12:00:00 UTC on",
+    "p_max=0.01&tags_all=db,web&metadata=host=db1&q=lost client": (
+        "anomalies with p ≤ 0.01, tagged db and web, with host=db1, that say “lost client”"
+    ),
+    "ncd_min=x": "nothing: the filter is not understood",
+}
+
+
+@pytest.mark.parametrize(("query", "words"), WORDS.items())
+def test_a_filter_is_said_in_words(query, words):
+    assert in_words(AnomalyFilter(QueryDict(query))) == words
+
+
+def test_there_are_words_for_every_parameter():
+    assert set(FILTER_WORDS) == set(AnomalyFilter.base_filters)

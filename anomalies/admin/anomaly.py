@@ -29,11 +29,15 @@ from .page import figures
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
 from .saved import SavedFilters, beside_the_list
+from .sets import Frozen
+from .undo import Undone, undoable
 from .versions import UNSIGNED, compare, new_batch
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisions, ReadOnlyAdmin):
+class AnomalyAdmin(
+    Frozen, Undone, Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisions, ReadOnlyAdmin
+):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
     list_display = ("state", "when", "stream_type", "ncd", "p", "new", "change", "headline", "marks")
@@ -166,6 +170,7 @@ class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisi
         self, request: HttpRequest, anomaly: Any, form: OneDecisionForm, status: int = 200
     ) -> TemplateResponse:
         nearest = precedents(anomaly, anomaly.window_data_text)
+        told = history(anomaly.pk)
         context = {
             **self._frame(request, anomaly, form),
             "explanation": show.visible(anomaly.glass_box_explanation, 20_000),
@@ -178,7 +183,8 @@ class AnomalyAdmin(Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisi
             "metadata": show.pretty_json(anomaly.metadata_text),
             "precedents": nearest,
             "precedents_in_words": in_words(nearest),
-            "history": history(anomaly.pk),
+            "history": told,
+            "undoable": undoable(told) if self.has_decide_permission(request) else None,
         }
         return TemplateResponse(request, "admin/anomalies/anomaly/page.html", context, status=status)
 

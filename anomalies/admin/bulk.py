@@ -7,17 +7,21 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
+from ..bulk import freeze
+from ..filters import AnomalyFilter, in_words
 from ..models import Anomaly
 from ..querysets import AnomalyQuerySet
 from ..transitions import Refusal, allowed_moves, decide
 from . import presentation as show
-from .decisions import BULK_LIMIT, DecisionForm, report
+from .decisions import FORM_LIMIT, DecisionForm, report
 from .request import actor_of
 from .versions import new_batch, seen_in, seen_text
 
@@ -64,22 +68,31 @@ class BulkDecisions(admin.ModelAdmin):
         if queryset.query.is_empty():  # the filter is not understood, so nobody knows what was meant
             return None
         if request.POST.get("select_across") == "1":
-            shown = queryset.values_list("pk", "version")[: BULK_LIMIT + 1]
-            return self._confirm(request, action, dict(shown), DecisionForm(action=action))
+            shown = dict(queryset.values_list("pk", "version")[: FORM_LIMIT + 1])
+            if len(shown) > FORM_LIMIT:
+                return self._freeze(request, queryset, action)
+            return self._confirm(request, action, shown, DecisionForm(action=action))
         seen = _ticked(request)
         if action == "dismiss":
             return self._confirm(request, action, seen, DecisionForm(action=action))
         self._decide_ticked(request, action, seen)
         return None
 
+    def _freeze(self, request: HttpRequest, queryset: QuerySet[Anomaly], action: str) -> HttpResponse:
+        """More than a form carries: the database keeps what was shown, and a page of its own asks."""
+        owner, query = request.user.get_username(), request.GET.urlencode()
+        asked = freeze(queryset, owner, action, _asked_for(request), query, limit=settings.BULK_ROWS)
+        return HttpResponseRedirect(reverse("admin:anomalies_anomaly_bulk", args=[asked.pk]))
+
     def _decide_ticked(self, request: HttpRequest, action: str, seen: dict[UUID, int]) -> None:
         """Also rows that the filter shows no more: whoever ticked them is told what became of them."""
         form = DecisionForm(request.POST, action=action)
         batch = form.cleaned_data.get("batch") if form.is_valid() else None
-        report(request, action, decide(action, seen, actor_of(request), seen=seen, batch=batch))
+        outcome = decide(action, seen, actor_of(request), seen=seen, batch=batch)
+        report(request, action, outcome)
 
     def _confirmed(self, request: HttpRequest, action: str) -> HttpResponse | None:
-        seen = dict(islice(seen_in(request, UUID).items(), BULK_LIMIT))
+        seen = dict(islice(seen_in(request, UUID).items(), FORM_LIMIT))
         form = DecisionForm(request.POST, action=action)
         if not seen:
             words = "This form came without the versions that it was made of; nothing was changed."
@@ -112,8 +125,7 @@ class BulkDecisions(admin.ModelAdmin):
         changed: Mapping[UUID, str] | None = None,
     ) -> TemplateResponse:
         """The page that says what will be done to how many; ``seen`` is all that will be."""
-        capped = len(seen) > BULK_LIMIT
-        seen = dict(islice(seen.items(), BULK_LIMIT))
+        everything = request.POST.get("select_across") == "1" and "confirmed" not in request.POST
         sample: AnomalyQuerySet = Anomaly.objects.for_list()
         sample = sample.filter(pk__in=list(seen)[:SAMPLE]).order_by("-timestamp", "-id")
         context = {
@@ -123,16 +135,20 @@ class BulkDecisions(admin.ModelAdmin):
             "action": action,
             "form": form,
             "count": len(seen),
-            "limit": BULK_LIMIT if capped else None,
             "more": len(seen) > SAMPLE,
             "sample": [_line(anomaly, action, changed or {}) for anomaly in sample],
             "changed": changed,
-            "everything": request.POST.get("select_across") == "1" and "confirmed" not in request.POST,
+            "everything": show.visible(_asked_for(request), 500) if everything else "",
             "first": next(iter(seen), ""),
             "seen": seen_text(seen),
             "batch": new_batch(),
         }
         return TemplateResponse(request, "admin/anomalies/anomaly/confirm_decision.html", context)
+
+
+def _asked_for(request: HttpRequest) -> str:
+    """The list's filter, in words."""
+    return in_words(AnomalyFilter(request.GET))
 
 
 def _ticked(request: HttpRequest) -> dict[UUID, int]:

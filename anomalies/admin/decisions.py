@@ -11,10 +11,11 @@ from django.http import HttpRequest
 from ..models import DismissalReason
 from ..transitions import MOVES, Outcome
 from .presentation import visible
+from .undo import offer
 from .versions import VersionedForm
 
-# One transaction's worth; a larger set is decided in several goes, and the message says what is left.
-BULK_LIMIT = 10_000
+# So many rows travel in a form, with the versions that were seen; a larger set is frozen in the database.
+FORM_LIMIT = 1_000
 _NAMED_REFUSALS = 5
 
 
@@ -55,15 +56,15 @@ class OneDecisionForm(VersionedForm, DecisionForm):
 
 
 def report(request: HttpRequest, action: str, outcome: Outcome) -> None:
-    """Tell whoever took a decision what was done, what was not, and why."""
-    done = _done(action)
+    """Tell whoever took a decision what was done, what was not, and why; by its batch it can be undone."""
+    done, tags = done_word(action), offer(outcome.batch) if action != "note" else ""
     if outcome.decided:
-        messages.success(request, f"{_count(len(outcome.decided))} {done}.")
+        messages.success(request, f"{counted(len(outcome.decided))} {done}.", extra_tags=tags)
     if outcome.repeated:
-        words = f"{_count(len(outcome.repeated))} {done} by you a moment ago; nothing was done twice."
-        messages.success(request, words)
+        words = f"{counted(len(outcome.repeated))} {done} by you a moment ago; nothing was done twice."
+        messages.success(request, words, extra_tags="" if outcome.decided else tags)
     if outcome.changed:
-        words = f"{_count(len(outcome.changed))} left alone: changed since you saw what you decided about."
+        words = f"{counted(len(outcome.changed))} left alone: changed since you saw what you decided about."
         messages.warning(request, words)
     for refusal in outcome.refused[:_NAMED_REFUSALS]:
         messages.warning(request, f"Not {done}: {str(refusal.id)[:8]}… – {visible(refusal.why, 200)}.")
@@ -72,11 +73,13 @@ def report(request: HttpRequest, action: str, outcome: Outcome) -> None:
         messages.warning(request, f"Not {done} for the same kind of reasons: {unnamed:,} more.")
 
 
-def _count(number: int) -> str:
+def counted(number: int) -> str:
+    """So many anomalies, in words."""
     return "1 anomaly" if number == 1 else f"{number:,} anomalies"
 
 
-def _done(action: str) -> str:
+def done_word(action: str) -> str:
+    """What became of an anomaly by this decision."""
     if action == "note":
         return "noted"
     return "taken into investigation" if action == "investigate" else MOVES[action].done

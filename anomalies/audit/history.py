@@ -31,6 +31,7 @@ _DONE = {
     "dismiss": "dismissed",
     "investigate": "taken into investigation",
     "reopen": "reopened",
+    "undo": "undone",
     "activate": "made active",
     "deactivate": "made inactive",
     "create": "created",
@@ -56,6 +57,21 @@ def resource_types() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_RESOURCE_TYPES)
         return [name for (name,) in cursor.fetchall()]
+
+
+def done(action: str, columns: str | None = None) -> str:
+    """An action's participle; of a mere change, which columns it was of."""
+    return _DONE.get(action) or f"{columns or 'notes'} changed"
+
+
+def done_by(
+    action: str, columns: str | None, username: str, first: datetime, last: datetime | None = None
+) -> str:
+    """What somebody did and when, in a line; to many at several times, from when to when."""
+    when = f"{first:%Y-%m-%d %H:%M:%S} UTC"
+    until = f"{last or first:%Y-%m-%d %H:%M:%S} UTC"
+    times = f"at {when}" if when == until else f"between {when} and {until}"
+    return f"{done(action, columns)} by {username} {times}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +112,7 @@ class Entry:
     @property
     def told(self) -> str:
         """What was done by whom and when, in a line."""
-        done = _DONE.get(self.action) or f"{self.changed_columns or 'notes'} changed"
-        return f"{done} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
+        return done_by(self.action, self.changed_columns, self.username, self.when)
 
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:

@@ -27,6 +27,8 @@ APP_MAY: dict[str, str] = {
     "performance_metrics": "SELECT, INSERT",
     "audit_log": "SELECT",
     "audit_seals": "SELECT",
+    "bulk_sets": _ALL,
+    "bulk_rows": _ALL,
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
     "saved_filters": _ALL,

@@ -8,8 +8,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit import Actor
+from anomalies.bulk import begin, decide_parts, freeze, result
+from anomalies.filters import in_words
 from anomalies.models import DismissalReason
-from anomalies.transitions import MOVES, DecisionError, decide
+from anomalies.terminal import printable
+from anomalies.transitions import MOVES, DecisionError, check, decide
 
 from ..filter_options import add_filter_options, filterset, given_filters
 from ..options import add_actor_option
@@ -28,25 +31,60 @@ class Command(BaseCommand):
         add_filter_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ids = self._ids(options)
-        if options["dry_run"]:
-            self.stderr.write(f"would {options['action']} {len(ids)}; nothing was changed")
-            return
-        actor = Actor(options["by"], via="decide")
-        try:
-            outcome = decide(options["action"], ids, actor, reason=options["reason"], note=options["note"])
-        except DecisionError as error:
-            raise CommandError(str(error), returncode=2) from error
-        for refusal in outcome.refused:
-            self.stderr.write(f"{refusal.id}: {refusal.why}")
-        self.stderr.write(f"decided {len(outcome.decided)}, refused {len(outcome.refused)}")
-        if outcome.refused:
-            raise SystemExit(1)
-
-    def _ids(self, options: dict[str, Any]) -> list[UUID]:
         filtered = bool(given_filters(options))
         if bool(options["ids"]) == filtered:
             raise CommandError(
                 "Name anomalies by their ids, or by filters such as --status pending.", returncode=2
             )
-        return list(filterset(options).qs.values_list("pk", flat=True)) if filtered else options["ids"]
+        try:
+            check(options["action"], options["reason"], options["note"])
+            decided, refused = (self._matching if filtered else self._named)(options)
+        except DecisionError as error:
+            raise CommandError(str(error), returncode=2) from error
+        if not options["dry_run"]:
+            self.stderr.write(f"decided {decided}, refused {refused}")
+        if refused:
+            raise SystemExit(1)
+
+    def _named(self, options: dict[str, Any]) -> tuple[int, int]:
+        """Decide about the ids that were given: how many were decided, and how many refused."""
+        if self._is_dry(options, len(options["ids"])):
+            return 0, 0
+        said = {"reason": options["reason"], "note": options["note"]}
+        outcome = decide(options["action"], options["ids"], _actor(options), **said)
+        self._say_batch(outcome.batch, len(outcome.decided))
+        for refusal in outcome.refused:
+            self.stderr.write(printable(f"{refusal.id}: {refusal.why}"))
+        return len(outcome.decided), len(outcome.refused)
+
+    def _matching(self, options: dict[str, Any]) -> tuple[int, int]:
+        """Decide about what matches now, in parts; what arrives or changes meanwhile is left alone."""
+        asked_for = filterset(options)
+        if self._is_dry(options, asked_for.qs.count() if options["dry_run"] else 0):
+            return 0, 0
+        asked = freeze(asked_for.qs, options["by"], options["action"], in_words(asked_for))
+        asked = begin(asked, options["reason"], options["note"])
+        self._say_batch(asked.pk, asked.rows)
+        for now in decide_parts(asked, _actor(options)):
+            asked = now
+            if now.done_to < now.rows:
+                self.stderr.write(f"looked at {now.done_to} of {now.rows} …")
+        found = result(asked)
+        for left in found.left:
+            ids = ", ".join(map(str, left.ids)) + (", …" if left.count > len(left.ids) else "")
+            self.stderr.write(printable(f"{left.count}: {left.why} ({ids})", 2_000))
+        return found.decided, found.skipped
+
+    def _is_dry(self, options: dict[str, Any], count: int) -> bool:
+        if options["dry_run"]:
+            self.stderr.write(f"would {options['action']} {count}; nothing was changed")
+        return bool(options["dry_run"])
+
+    def _say_batch(self, batch: UUID | None, rows: int) -> None:
+        """What `undo` takes: said before the work, so that it is known even where that is cut off."""
+        if rows:
+            self.stdout.write(str(batch))
+
+
+def _actor(options: dict[str, Any]) -> Actor:
+    return Actor(options["by"], via="decide")

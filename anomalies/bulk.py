@@ -1,0 +1,179 @@
+"""Decisions about everything that matches: the set is frozen as it was shown, and decided part by part.
+
+``freeze`` writes down which anomalies match, and at which version, in one statement. Whatever arrives or
+changes after that is left alone. ``decide_parts`` decides about STEP of them in a transaction, in which it
+also says how far it came: cut off anywhere, it goes on from there, and sent twice it does nothing twice. The
+set's id is the batch of the decision, by which it can be undone. A set is kept for KEPT, then forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+from .audit import Actor
+from .audit.history import done_by
+from .models import Anomaly, BulkRow, BulkSet
+from .transitions import Left, check, decide_as_seen, why_not_from
+
+STEP = 5_000
+KEPT = timedelta(days=2)
+_FORGOTTEN_AT_ONCE = 3
+_NAMED = 20  # of each kind of what was left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a set so far."""
+
+    decided: int
+    left: tuple[Left, ...]
+
+    @property
+    def skipped(self) -> int:
+        """How many were left alone."""
+        return sum(each.count for each in self.left)
+
+
+def freeze(
+    anomalies: QuerySet, owner: str, action: str, words: str, query: str = "", limit: int | None = None
+) -> BulkSet:
+    """The anomalies of this queryset as they are now, at most ``limit`` of them, the first in its order."""
+    _forget()
+    with transaction.atomic():
+        asked = BulkSet(id=uuid4(), owner=owner, action=action, words=words, query=query)
+        asked.rows = _fill(asked, anomalies, limit)
+        asked.is_capped = asked.rows == limit and anomalies[limit : limit + 1].exists()
+        asked.created_at = timezone.now()
+        asked.save(force_insert=True)
+    return asked
+
+
+def frozen(key: Any, owner: str) -> BulkSet | None:
+    """The set of this id, if it is this person's and not forgotten."""
+    return BulkSet.objects.filter(pk=key, owner=owner, created_at__gt=timezone.now() - KEPT).first()
+
+
+def begin(asked: BulkSet, reason: str | None, note: str) -> BulkSet:
+    """Say with what reason and note the set is decided; the first word holds. Raises DecisionError."""
+    check(asked.action, reason, note)
+    fresh = BulkSet.objects.filter(pk=asked.pk, started_at=None)
+    fresh.update(started_at=timezone.now(), reason=reason, note=note)
+    return BulkSet.objects.get(pk=asked.pk)
+
+
+def decide_parts(asked: BulkSet, actor: Actor) -> Iterator[BulkSet]:
+    """Decide about a set that was begun, from where it stands; after each part, how far it is."""
+    while (now := _decide_part(asked, actor)) is not None:
+        yield now
+
+
+def result(asked: BulkSet) -> Result:
+    """What was decided of a set, and why the rest was not, as the record has it now."""
+    if asked.decided == asked.done_to:
+        return Result(asked.decided, ())
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT, {"set": asked.pk, "batch": str(asked.pk), "to": asked.done_to, "named": _NAMED})
+        left = [_left(asked.action, *row) for row in cursor.fetchall()]
+    return Result(asked.decided, tuple(sorted(left, key=lambda each: -each.count)))
+
+
+def sample(asked: BulkSet, rows: int) -> QuerySet:
+    """Some anomalies of a set, spread over it."""
+    distance = max(1, asked.rows // rows)
+    places = [1 + number * distance for number in range(min(rows, asked.rows))]
+    chosen = BulkRow.objects.filter(set_id=asked.pk, position__in=places)
+    return Anomaly.objects.filter(pk__in=chosen.values("anomaly_id"))
+
+
+def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:
+    """Positions go by the place in the table, so that a part is rows that lie together."""
+    place = RawSQL("anomalies.ctid", ())
+    matching = anomalies.annotate(place=place).values("pk", "version", "place")[:limit]
+    chosen, values = matching.query.sql_with_params()
+    statement = (
+        "INSERT INTO bulk_rows (set_id, position, anomaly_id, version) "  # noqa: S608 - Django wrote the rest
+        "SELECT %s, row_number() OVER (ORDER BY place), id, version "
+        f"FROM ({chosen}) AS matching(id, version, place)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [asked.pk, *values])
+        return cursor.rowcount
+
+
+def _decide_part(asked: BulkSet, actor: Actor) -> BulkSet | None:
+    with transaction.atomic():
+        now = BulkSet.objects.select_for_update().get(pk=asked.pk)
+        if now.started_at is None or now.done_to >= now.rows:
+            return None
+        upto = min(now.done_to + STEP, now.rows)
+        part = BulkRow.objects.filter(set_id=now.pk, position__gt=now.done_to, position__lte=upto)
+        decided = decide_as_seen(now.action, part, actor, reason=now.reason, note=now.note, batch=now.pk)
+        BulkSet.objects.filter(pk=now.pk).update(done_to=upto, decided=F("decided") + decided)
+        now.done_to, now.decided = upto, now.decided + decided
+    return now
+
+
+def _left(action: str, place: str, status: str, what: str, columns: str, who: str, *rest: Any) -> Left:
+    first, last, count, ids = rest
+    if place == "gone":
+        why = "there is no such anomaly any more"
+    elif place == "changed":
+        told = (
+            done_by(what, columns, who, first, last) if what else "written, though nothing on record changed"
+        )
+        why = f"changed since it was shown: {told}"
+    else:
+        why = why_not_from(action, status)
+    return Left(why, count, tuple(ids))
+
+
+def _forget() -> None:
+    """Drop sets that are too old, a few at a time."""
+    old = BulkSet.objects.filter(created_at__lt=timezone.now() - KEPT).order_by("created_at")
+    keys = list(old.values_list("pk", flat=True)[:_FORGOTTEN_AT_ONCE])
+    if keys:
+        BulkRow.objects.filter(set_id__in=keys).delete()
+        BulkSet.objects.filter(pk__in=keys).delete()
+
+
+# "+ 0" keeps PostgreSQL from walking the key backwards through other rows' entries.
+_LEFT = """
+    SELECT place, status, action, columns, username, min(timestamp), max(timestamp), count(*),
+           (array_agg(anomaly_id ORDER BY anomaly_id))[1:%(named)s]
+    FROM (
+        SELECT skipped.anomaly_id, place,
+               CASE WHEN place = 'status' THEN anomalies.status END AS status,
+               CASE WHEN place = 'changed' THEN last.action END AS action,
+               CASE WHEN place = 'changed' AND last.action = 'update' THEN (
+                   SELECT string_agg(key, ', ' ORDER BY key) FROM jsonb_object_keys(last.new_values) AS key
+               ) END AS columns,
+               CASE WHEN place = 'changed' THEN last.username END AS username,
+               CASE WHEN place = 'changed' THEN last.timestamp END AS timestamp
+        FROM (
+            SELECT anomaly_id, version FROM bulk_rows
+            WHERE set_id = %(set)s AND position <= %(to)s AND NOT EXISTS (
+                SELECT FROM audit_log
+                WHERE resource_type = 'anomaly' AND resource_id IS NOT NULL
+                  AND metadata ->> 'batch' = %(batch)s AND resource_id = bulk_rows.anomaly_id)
+        ) AS skipped
+        LEFT JOIN anomalies ON anomalies.id = skipped.anomaly_id
+        LEFT JOIN LATERAL (
+            SELECT timestamp, action, username, new_values FROM audit_log
+            WHERE resource_type = 'anomaly' AND resource_id = skipped.anomaly_id ORDER BY id + 0 DESC LIMIT 1
+        ) AS last ON true
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN anomalies.id IS NULL THEN 'gone'
+                        WHEN anomalies.version <> skipped.version THEN 'changed' ELSE 'status' END AS place
+        ) AS placed
+    ) AS told
+    GROUP BY place, status, action, columns, username
+"""
