@@ -6,6 +6,7 @@ import io
 import os
 import random
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_many_entries_take_several_seals(db, monkeypatch):
 def test_who_commits_late_is_sealed_next_and_a_gap_is_no_problem():
     late = connections.create_connection("default")
     decisions(1)
-    with late.cursor() as cursor:
+    with closing(late), late.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("INSERT INTO performance_metrics (metric_type, duration_ms) VALUES ('x', 1)")
         cursor.execute("SELECT audit_event('export', 'anomaly', NULL, '{}')")
@@ -126,7 +127,6 @@ def test_who_commits_late_is_sealed_next_and_a_gap_is_no_problem():
         seal()
         assert verify().is_sound
         cursor.execute("COMMIT")
-    late.close()
     assert seal() == 1
     verdict = verify()
     assert (verdict.problems, verdict.unsealed) == ((), 0)
@@ -135,7 +135,7 @@ def test_who_commits_late_is_sealed_next_and_a_gap_is_no_problem():
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_nothing_is_settled_while_a_writer_has_an_id_and_no_number_yet():
     late = connections.create_connection("default")
-    with late.cursor() as cursor:
+    with closing(late), late.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("LOCK TABLE audit_log IN ROW EXCLUSIVE MODE")  # as an INSERT does first
         cursor.execute("SELECT nextval('audit_log_id_seq')")
@@ -144,7 +144,6 @@ def test_nothing_is_settled_while_a_writer_has_an_id_and_no_number_yet():
             seal()
         cursor.execute("INSERT INTO performance_metrics (metric_type, duration_ms) VALUES ('x', 1)")
         cursor.execute("COMMIT")
-    late.close()
     assert {each.settled for each in AuditSeal.objects.all()} == {0}
 
 
