@@ -13,8 +13,18 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
-from .fields import BigSerialField, EmptyArray, Index, MultirangeField, Now, RandomUUID, SerialField
+from .fields import (
+    BigSerialField,
+    EmptyArray,
+    Index,
+    MultirangeField,
+    Now,
+    NumericField,
+    RandomUUID,
+    SerialField,
+)
 from .querysets import AnomalyQuerySet, search_document
 
 
@@ -138,6 +148,12 @@ class Anomaly(models.Model):
             models.Index(fields=["stream_type", "-timestamp", "-id"], name="idx_anomalies_stream_time"),
             # The desk's search box.
             GinIndex(search_document(), name="idx_anomalies_search"),
+            # The newest decisions: how long they took.
+            models.Index(
+                Coalesce("acknowledged_at", "dismissed_at").desc(),
+                name="idx_anomalies_decided",
+                condition=Q(acknowledged_at__isnull=False) | Q(dismissed_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -349,3 +365,53 @@ class StreamStatistics(models.Model):
 
     def __str__(self) -> str:
         return self.get_stream_type_display()
+
+
+class Figures(models.Model):
+    """What the roll-up knows of some anomalies: how many, and the sums of their NCD and p, exact."""
+
+    stream_type = models.CharField(max_length=50)
+    status = models.CharField(max_length=20)
+    significant = models.BooleanField()
+    total = models.BigIntegerField()
+    ncd_sum = NumericField()
+    p_sum = NumericField()
+
+    class Meta:
+        abstract = True
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return f"{self.total} {self.stream_type} {self.status}"
+
+
+class AnomalyHour(Figures):
+    """The anomalies of one hour (UTC), as far as folded. Functions of the database write it."""
+
+    pk = models.CompositePrimaryKey("hour", "stream_type", "status", "significant")
+    hour = models.DateTimeField()
+
+    class Meta(Figures.Meta):
+        db_table = "anomaly_hours"
+
+
+class AnomalyTotal(Figures):
+    """The same over all hours."""
+
+    pk = models.CompositePrimaryKey("stream_type", "status", "significant")
+
+    class Meta(Figures.Meta):
+        db_table = "anomaly_totals"
+
+
+class AnomalyHourDelta(Figures):
+    """What one write changed in one hour, until it is folded. Triggers append it.
+
+    Without an hour it says that rows from before the roll-up are not counted yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField(null=True)
+
+    class Meta(Figures.Meta):
+        db_table = "anomaly_hour_deltas"

@@ -21,7 +21,7 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "audit evidence export fields filters ingest jsonb models permissions precedents "
-    "reading schema stats terminal thresholds transitions whatif".split()
+    "reading rollup schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "querysets": set(),
     "models": {"fields", "querysets"},
     "filters": {"models", "querysets"},
-    "stats": {"jsonb", "models", "querysets"},
+    "stats": {"jsonb", "models", "querysets", "rollup"},
+    "rollup": {"models"},
     "audit": {"jsonb", "models", "schema"},
     "evidence": set(),
     "export": {"models", "querysets"},

@@ -27,6 +27,12 @@ APP_MAY: dict[str, str] = {
     "performance_metrics": "SELECT, INSERT",
     "audit_log": "SELECT",
     "audit_seals": "SELECT",
+    "anomaly_hours": "SELECT",
+    "anomaly_totals": "SELECT",
+    "anomaly_hour_deltas": "SELECT",
+    "anomaly_hours_now": "SELECT",
+    "anomaly_totals_now": "SELECT",
+    "anomaly_hours_missing": "SELECT",
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
     "axes_accessattempt": _ALL,
@@ -51,7 +57,9 @@ SEALER_MAY: dict[str, str] = {
     "audit_seals": "SELECT, INSERT",
     "django_migrations": "SELECT",
 }
-APP_MAY_CALL = ("audit_event(text, text, uuid, jsonb)",)
+CALLS = ("audit_event(text, text, uuid, jsonb)",)
+# The application folds what its triggers append; it can't write a figure itself.
+APP_CALLS = ("fold_anomaly_hours()", "rebuild_anomaly_hours()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,10 @@ def _statements(names: Names) -> Iterator[sql.Composed]:
     yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, sealer)
     yield from _granted(names.app, APP_MAY)
     yield from _granted(names.sealer, SEALER_MAY)
-    for function in APP_MAY_CALL:
+    for function in CALLS:
         yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}, {}").format(sql.SQL(function), app, sealer)
+    for function in APP_CALLS:
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), app)
     yield sql.SQL("ALTER ROLE {} SET driftlock.requires_actor = 'on'").format(app)
 
 
