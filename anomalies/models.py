@@ -344,8 +344,8 @@ class RecentSignificantAnomaly(models.Model):
         return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"
 
 
-class StreamStatistics(models.Model):
-    """The view ``anomaly_stats_by_stream``: one row per stream."""
+class StreamFigures(models.Model):
+    """One row per stream: what was found, and what was decided."""
 
     stream_type = models.CharField("stream", max_length=50, primary_key=True, choices=Stream.choices)
     total_anomalies = models.BigIntegerField("total")
@@ -358,16 +358,31 @@ class StreamStatistics(models.Model):
     investigating_count = models.BigIntegerField("investigating")
 
     class Meta:
+        abstract = True
         managed = False
-        db_table = "anomaly_stats_by_stream"
-        verbose_name = verbose_name_plural = "statistics by stream"
-        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return self.get_stream_type_display()
 
 
-class Figures(models.Model):
+class StreamStatistics(StreamFigures):
+    """The view ``anomaly_stats_by_stream``, which reads the table."""
+
+    class Meta(StreamFigures.Meta):
+        db_table = "anomaly_stats_by_stream"
+        verbose_name = verbose_name_plural = "statistics by stream"
+        default_permissions = ("view",)
+
+
+class StreamStatisticsNow(StreamFigures):
+    """The view ``anomaly_stats_by_stream_now``: the same from the roll-up."""
+
+    class Meta(StreamFigures.Meta):
+        db_table = "anomaly_stats_by_stream_now"
+        default_permissions: ClassVar = ()
+
+
+class RolledUp(models.Model):
     """What the roll-up knows of some anomalies: how many, and the sums of their NCD and p, exact."""
 
     stream_type = models.CharField(max_length=50)
@@ -385,26 +400,26 @@ class Figures(models.Model):
         return f"{self.total} {self.stream_type} {self.status}"
 
 
-class AnomalyHour(Figures):
+class AnomalyHour(RolledUp):
     """The anomalies of one hour (UTC), as far as folded. Functions of the database write it."""
 
     pk = models.CompositePrimaryKey("hour", "stream_type", "status", "significant")
     hour = models.DateTimeField()
 
-    class Meta(Figures.Meta):
+    class Meta(RolledUp.Meta):
         db_table = "anomaly_hours"
 
 
-class AnomalyTotal(Figures):
+class AnomalyTotal(RolledUp):
     """The same over all hours."""
 
     pk = models.CompositePrimaryKey("stream_type", "status", "significant")
 
-    class Meta(Figures.Meta):
+    class Meta(RolledUp.Meta):
         db_table = "anomaly_totals"
 
 
-class AnomalyHourDelta(Figures):
+class AnomalyHourDelta(RolledUp):
     """What one write changed in one hour, until it is folded. Triggers append it.
 
     Without an hour it says that rows from before the roll-up are not counted yet.
@@ -413,5 +428,5 @@ class AnomalyHourDelta(Figures):
     id = models.BigAutoField(primary_key=True)
     hour = models.DateTimeField(null=True)
 
-    class Meta(Figures.Meta):
+    class Meta(RolledUp.Meta):
         db_table = "anomaly_hour_deltas"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.urls import reverse
 
 from anomalies import rollup
 from anomalies.models import Anomaly, AnomalyHour, AnomalyHourDelta, AnomalyTotal
@@ -148,3 +152,124 @@ def test_a_bulk_decision_after_six_single_ones_stays_linear():
     run("SET LOCAL statement_timeout = '60s'")
     Anomaly.objects.exclude(pk__in=first).update(status="acknowledged")
     assert seen() == {"acknowledged": 19_994, "dismissed": 6}
+
+
+# --- who reads it -----------------------------------------------------------------------------------------
+
+
+def stats(*arguments: str) -> list[dict]:
+    out = io.StringIO()
+    call_command("stats", "--format", "json", *arguments, stdout=out, stderr=io.StringIO())
+    return json.loads(out.getvalue())
+
+
+@pytest.fixture
+def mixed():
+    """Rows of every kind in several hours, some folded and some not."""
+    for number in range(120):
+        make_anomaly(
+            timestamp=NOON + timedelta(minutes=7 * number),
+            stream_type=("logs", "llm", "traces")[number % 3],
+            status=("pending", "acknowledged", "dismissed", "investigating")[number % 4],
+            is_statistically_significant=number % 5 == 0,
+            ncd_score=number / 130,
+            p_value=10.0**-number,
+        )
+        if number == 70:
+            rollup.fold()
+
+
+def numbers(rows: list[dict]) -> dict[tuple[str, str], float]:
+    """The figures that there are, by stream and name."""
+    return {
+        (row["stream_type"], name): value
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, int | float)
+    }
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "--stream logs",
+        "--status pending --status dismissed",
+        "--significant true --stream llm",
+        "--since 2026-11-23T13:00:00Z",
+        "--until 2026-11-23T15:20:00Z",
+        "--since 2026-11-23T12:20:30Z --until 2026-11-23T16:10:00Z --significant false",
+        "--since 2026-11-23T13:10:00Z --until 2026-11-23T13:40:00Z",
+        "--since 2026-11-23T13:10:00Z --until 2026-11-23T14:00:00Z",
+        "--since 2026-11-23T15:00:00Z --until 2026-11-23T13:00:00Z",
+    ],
+)
+def test_the_roll_up_and_the_table_give_the_same_figures(mixed, asked):
+    rolled_up, exact = numbers(stats(*asked.split())), numbers(stats("--exact", *asked.split()))
+    assert rolled_up == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("view", ["anomaly_stats_by_stream_now", "anomaly_stats_by_stream"])
+def test_the_view_over_the_roll_up_is_the_contract_s_view(mixed, view):
+    columns = (
+        "SELECT stream_type, total_anomalies, significant_anomalies, round(avg_ncd_score::numeric, 12), "
+    )
+    columns += "pending_count, acknowledged_count, dismissed_count, investigating_count FROM "
+    assert run(f"{columns} {view} ORDER BY 1") == run(f"{columns} anomaly_stats_by_stream ORDER BY 1")
+
+
+def test_statistics_do_not_touch_the_table(mixed, django_assert_max_num_queries):
+    with django_assert_max_num_queries(4) as queries:
+        stats()
+    reading = [query["sql"] for query in queries if "FROM anomalies" in query["sql"]]
+    assert all("LIMIT 10000" in sql for sql in reading)
+
+
+def test_a_filter_that_the_roll_up_does_not_know_reads_the_table(mixed):
+    run("UPDATE anomaly_totals SET total = 7000")
+    assert sum(row["total_anomalies"] for row in stats("--ncd-min", "0")) == 120
+
+
+def test_as_long_as_old_rows_are_not_counted_the_table_is_read(mixed):
+    run("INSERT INTO anomaly_hour_deltas VALUES (DEFAULT, NULL, '', '', false, 0, 0, 0)")
+    run("DELETE FROM anomaly_totals")
+    assert sum(row["total_anomalies"] for row in stats()) == 120
+    assert run("SELECT sum(total_anomalies)::int FROM anomaly_stats_by_stream_now") == [(120,)]
+
+
+def test_the_page_of_statistics_shows_what_the_roll_up_has(client, viewer):
+    client.force_login(viewer)
+    make_anomaly(ncd_score=0.375)
+    page = client.get(reverse("admin:anomalies_streamstatistics_changelist"))
+    assert b'<td class="field-average_ncd">0.375</td>' in page.content
+
+
+# --- the command ------------------------------------------------------------------------------------------
+
+
+def roll_up(*arguments: str) -> tuple[str, str]:
+    out, talk = io.StringIO(), io.StringIO()
+    call_command("rollup", *arguments, stdout=out, stderr=talk)
+    return out.getvalue(), talk.getvalue()
+
+
+def test_the_check_passes_where_all_agrees(mixed):
+    assert roll_up("check") == ("", "No differences from the table.\n")
+
+
+def test_the_check_fails_and_names_the_way_out(mixed):
+    run("UPDATE anomaly_hours SET total = 3")
+    with pytest.raises(CommandError, match="rollup rebuild") as caught:
+        roll_up("check")
+    assert caught.value.returncode == 1
+
+
+def test_the_rebuild_says_how_much_was_wrong(mixed):
+    run("DELETE FROM anomaly_hours WHERE hour = (SELECT min(hour) FROM anomaly_hours)")
+    assert "Rebuilt; 9 figures were not right." in roll_up("rebuild")[1]
+    assert roll_up("check")[0] == ""
+
+
+def test_folding_says_how_many():
+    make_anomaly()
+    assert roll_up("fold")[1] == "1 delta folded.\n"

@@ -15,7 +15,14 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 from .. import jsonb
-from ..models import Anomaly, AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
+from ..models import (
+    Anomaly,
+    AuditLog,
+    PerformanceMetric,
+    RecentSignificantAnomaly,
+    StreamStatistics,
+    StreamStatisticsNow,
+)
 from . import presentation as show
 from .changelist import CappedPaginator, OnlyItsFilters
 
@@ -106,6 +113,10 @@ class StreamStatisticsAdmin(ReadOnlyAdmin):
         "dismissed_count",
     )
     list_display_links = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """From the roll-up: the same figures, however large the table is."""
+        return StreamStatisticsNow.objects.all()
 
     @admin.display(description="average NCD", ordering="avg_ncd_score")
     def average_ncd(self, row: StreamStatistics) -> str:

@@ -35,6 +35,7 @@ APP_MAY: dict[str, str] = {
     "anomaly_hours_missing": "SELECT",
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
+    "anomaly_stats_by_stream_now": "SELECT",
     "axes_accessattempt": _ALL,
     "axes_accessattemptexpiration": _ALL,
     "axes_accessfailurelog": _ALL,
