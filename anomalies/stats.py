@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Aggregate, Avg, Count, DurationField, F, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from . import jsonb, rollup
@@ -19,6 +20,8 @@ from .rollup import Selection
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
 
+# Of how many runs is told what chance explains hour by hour.
+NEWEST_RUNS = 1_000
 # Of how many decisions the time they took is told, where the table is not to be read.
 NEWEST = 10_000
 _NEWEST_WAITS = """
@@ -26,7 +29,8 @@ _NEWEST_WAITS = """
            percentile_cont(0.9) WITHIN GROUP (ORDER BY waited)
     FROM (
         SELECT stream_type, status, is_statistically_significant AS significant, timestamp,
-               coalesce(acknowledged_at, dismissed_at) - created_at AS waited
+               CASE WHEN isfinite(coalesce(acknowledged_at, dismissed_at)) AND isfinite(created_at)
+                    THEN coalesce(acknowledged_at, dismissed_at) - created_at END AS waited
         FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
         ORDER BY coalesce(acknowledged_at, dismissed_at) DESC LIMIT %s
     ) AS newest
@@ -177,11 +181,31 @@ def _chance(span: Span) -> dict[str, _Chance]:
     return dict(totals)
 
 
-def _runs() -> list[dict[str, Any]]:
+def chance_per_hour(starts: list[datetime]) -> dict[datetime, float]:
+    """How many windows at most chance would have flagged in each of these hours.
+
+    Of the NEWEST_RUNS; what a run tested is taken to be spread evenly over its time.
+    """
+    expected = dict.fromkeys(starts, 0.0)
+    for run in _runs(newest=NEWEST_RUNS):
+        first, last = parse_datetime(run["first_timestamp"]), parse_datetime(run["last_timestamp"])
+        if first is None or last is None or not timezone.is_aware(first) or not timezone.is_aware(last):
+            continue
+        if last < starts[0] or first >= starts[-1] + timedelta(hours=1):
+            continue
+        span = max(last - first, timedelta(seconds=1))
+        for start in starts:
+            within = min(start + timedelta(hours=1), first + span) - max(start, first)
+            if within > timedelta():
+                expected[start] += run["windows_tested"] * run["p_value_threshold"] * (within / span)
+    return expected
+
+
+def _runs(newest: int | None = None) -> list[dict[str, Any]]:
     """What detectors did. A file that grew is read again from its start: of its runs the longest counts."""
     metrics = PerformanceMetric.objects.filter(metric_type=DETECTION, success=True)
     latest: dict[str, dict[str, Any]] = {}
-    for metric in jsonb.as_text(metrics, ["metadata"]).order_by("id"):
+    for metric in reversed(jsonb.as_text(metrics, ["metadata"]).order_by("-id")[:newest]):
         about = jsonb.object_of(metric.metadata_text)
         if about.keys() >= _TOLD:
             former = latest.get(about["run"])

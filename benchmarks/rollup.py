@@ -28,8 +28,9 @@ INSERT = """
     INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, status, glass_box_explanation,
         compression_baseline, compression_window, compression_combined, confidence_level,
         is_statistically_significant, acknowledged_at)
-    SELECT now() - n * interval '90 days' / %(rows)s, (ARRAY['logs', 'metrics', 'traces', 'llm'])[1 + mod(n, 4)],
-        random(), random() / 20, CASE WHEN n < 5000 THEN 'pending' ELSE 'acknowledged' END, repeat('x', 300),
+    SELECT now() - n * interval '90 days' / %(rows)s,
+        (ARRAY['logs', 'metrics', 'traces', 'llm'])[1 + mod(n, 4)], random(), random() / 20,
+        CASE WHEN n < 5000 THEN 'pending' ELSE 'acknowledged' END, repeat('x', 300),
         0.2, 0.5, 0.3, 0.99, mod(n, 3) = 0, CASE WHEN n >= 5000 THEN now() END
     FROM generate_series(1, %(rows)s) AS n
 """

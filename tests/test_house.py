@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit evidence export fields filters ingest jsonb models permissions precedents "
+    "audit evidence export fields filters ingest jsonb models overview permissions precedents "
     "reading rollup schema stats terminal thresholds transitions whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"models", "querysets"},
     "stats": {"jsonb", "models", "querysets", "rollup"},
     "rollup": {"models"},
+    "overview": {"models", "rollup", "stats"},
     "audit": {"jsonb", "models", "schema"},
     "evidence": set(),
     "export": {"models", "querysets"},

@@ -1,0 +1,147 @@
+"""Small pictures as SVG: rectangles, lines and words, laid out here, coloured by the desk's style sheet.
+
+A picture has no style of its own and no script, a title and a description, and its figures are in a table
+behind it; so it is readable in the dark, under a strict policy and by ear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+WIDTH = 400
+_LINE, _LEFT, _RIGHT = 24, 92, 74
+_PLOT, _FOOT = 130, 34
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A rectangle; numbers as text, so that no template writes them with a comma."""
+
+    x: str
+    y: str
+    width: str
+    height: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Text at a place; ``anchor`` is start, middle or end."""
+
+    x: str
+    y: str
+    text: str
+    anchor: str = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads somewhere, if there is anything to see."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing with what it says in words, where it leads, and the table behind it."""
+
+    key: str
+    title: str
+    says: str
+    url: str = ""
+    note: str = ""
+    height: int = 0
+    shapes: Sequence[Shape] = ()
+    words: Sequence[Word] = ()
+    line: str = ""
+    legend: Sequence[tuple[str, str]] = ()
+    head: Sequence[str] = ()
+    body: Sequence[Sequence[Link]] = field(default_factory=list)
+    width: int = WIDTH
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(self.shapes)
+
+
+def rectangle(x: float, y: float, width: float, height: float, kind: str) -> Shape:
+    """A rectangle of a kind that the style sheet colours."""
+    return Shape(f"{x:.1f}", f"{y:.1f}", f"{max(width, 0):.1f}", f"{max(height, 0):.1f}", kind)
+
+
+def word(x: float, y: float, text: str, anchor: str = "start") -> Word:
+    """Text whose baseline is at y."""
+    return Word(f"{x:.1f}", f"{y:.1f}", text, anchor)
+
+
+def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]], str]], full: float) -> dict[str, object]:
+    """Lines of a name, parts side by side (kind, value) and words behind; ``full`` is as wide as it goes."""
+    room = WIDTH - _LEFT - _RIGHT
+    shapes, words = [], []
+    for number, (name, parts, behind) in enumerate(rows):
+        top, x = number * _LINE, float(_LEFT)
+        words.append(word(_LEFT - 8, top + 16, _short(name), "end"))
+        shapes.append(rectangle(x, top + 4, room, _LINE - 8, "ground"))
+        for kind, value in parts:
+            width = room * value / full if full else 0
+            shapes.append(rectangle(x, top + 4, max(width, 1.5 if value else 0), _LINE - 8, kind))
+            x += width
+        words.append(word(WIDTH, top + 16, behind, "end"))
+    return {"shapes": shapes, "words": words, "height": len(rows) * _LINE + 2}
+
+
+def columns(
+    values: Sequence[float], labels: Sequence[str], line: Sequence[float] = (), kind: str = "bar"
+) -> dict[str, object]:
+    """Columns from left to right, a label below each that has one, and a line of other values over them."""
+    top = max([*values, *line, 1])
+    left, room = 34, WIDTH - 34
+    step = room / len(values)
+
+    def y(value: float) -> float:
+        return 10 + _PLOT * (1 - value / top)
+
+    gap = 1 if len(values) > 20 else 6
+    shapes = [rectangle(left, y(0), room, 1, "axis")]
+    for number, value in enumerate(values):
+        if value:
+            shapes.append(
+                rectangle(left + number * step + gap / 2, y(value), step - gap, y(0) - y(value), kind)
+            )
+    words = [word(left - 6, 16, _number(top), "end"), word(left - 6, y(0), "0", "end")]
+    for number, label in enumerate(labels):
+        for deeper, part in enumerate(label.split("\n") if label else ()):
+            words.append(word(left + (number + 0.5) * step, y(0) + 14 + 13 * deeper, part, "middle"))
+    points = " ".join(
+        f"{left + (number + edge) * step:.1f},{y(value):.1f}"
+        for number, value in enumerate(line)
+        for edge in (0, 1)
+    )
+    return {"shapes": shapes, "words": words, "line": points, "height": 10 + _PLOT + _FOOT}
+
+
+def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> dict[str, object]:
+    """Cells in five shades of the highest value, row by row."""
+    most = max((value for _, values in rows for value in values), default=0)
+    left, step, line = 38, (WIDTH - 38) / 24, 18
+    shapes, words = [], []
+    for row, (name, values) in enumerate(rows):
+        words.append(word(left - 6, row * line + 13, name, "end"))
+        for column, value in enumerate(values):
+            shade = -(-5 * value // most) if most else 0
+            shapes.append(rectangle(left + column * step, row * line, step - 1, line - 1, f"heat-{shade}"))
+    for column, label in enumerate(labels):
+        if label:
+            words.append(word(left + column * step, len(rows) * line + 14, label))
+    return {"shapes": shapes if most else [], "words": words, "height": len(rows) * line + 20}
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value < 10_000 else f"{value / 1000:,.0f} k"
+
+
+def _short(name: str, limit: int = 13) -> str:
+    return name if len(name) <= limit else name[: limit - 1] + "…"
