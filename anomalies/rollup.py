@@ -7,11 +7,12 @@ and makes it right again. What is not folded yet counts as well.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from .models import AnomalyHourDelta, Status
 
@@ -88,8 +89,10 @@ def fold() -> int | None:
 
 
 def fold_if_many() -> None:
-    """Fold where reading begins to take longer for want of it."""
-    if AnomalyHourDelta.objects.order_by()[WORTH_FOLDING : WORTH_FOLDING + 1].values_list("id").exists():
+    """Fold where reading takes longer for want of it; who may not write leaves it to the next one."""
+    if not AnomalyHourDelta.objects.order_by().values_list("id")[WORTH_FOLDING : WORTH_FOLDING + 1]:
+        return
+    with suppress(DatabaseError), transaction.atomic():
         fold()
 
 

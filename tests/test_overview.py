@@ -190,6 +190,15 @@ def test_the_zone_is_named(client, viewer):
     assert "Times in UTC" in page(client, viewer)
 
 
+def test_who_may_not_fold_sees_the_page_all_the_same(client, viewer, monkeypatch):
+    monkeypatch.setattr(rollup, "WORTH_FOLDING", 0)
+    make_anomaly()
+    client.force_login(viewer)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION fold_anomaly_hours()")
+    assert client.get("/admin/").status_code == 200
+
+
 def test_reading_folds_what_has_piled_up(client, viewer, monkeypatch):
     monkeypatch.setattr(rollup, "WORTH_FOLDING", 2)
     for _ in range(3):

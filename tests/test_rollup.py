@@ -219,7 +219,7 @@ def test_the_view_over_the_roll_up_is_the_contract_s_view(mixed, view):
 
 
 def test_statistics_do_not_touch_the_table(mixed, django_assert_max_num_queries):
-    with django_assert_max_num_queries(4) as queries:
+    with django_assert_max_num_queries(5) as queries:
         stats()
     reading = [query["sql"] for query in queries if "FROM anomalies" in query["sql"]]
     assert all("LIMIT 10000" in sql for sql in reading)

@@ -5,13 +5,11 @@ Who may see anomalies sees it; other staff see Django's own index.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -41,16 +39,10 @@ class OverviewSite(AdminSite):
         context = {"zone": zone_name(), "is_built": found is not None, "is_empty": found and found.is_empty}
         if found and not found.is_empty:
             context["pictures"] = pictures(found)
-        _fold()
+        rollup.fold_if_many()
         response = super().index(request, {**context, **(extra_context or {})})
         response.template_name = "admin/overview.html"
         return response
-
-
-def _fold() -> None:
-    """Whoever reads often keeps reading fast; where that fails, the next one will."""
-    with suppress(DatabaseError):
-        rollup.fold_if_many()
 
 
 def pictures(found: Overview) -> list[Picture]:
@@ -144,7 +136,10 @@ def _hourly(found: Overview) -> Picture:
         head=["Hour from", "Found", "By chance ≤"],
         body=body,
         **columns(  # type: ignore[arg-type]
-            [hour.found for hour in hours], labels, [hour.expected for hour in hours] if known else ()
+            [hour.found for hour in hours],
+            labels,
+            [f"{when.text}: {count.text}" for when, count, _ in reversed(body)],
+            [hour.expected for hour in hours] if known else (),
         ),
     )
 
@@ -155,7 +150,8 @@ def _hour_label(start: datetime) -> str:
 
 
 def _until(found: Overview) -> str:
-    return f"{timezone.localtime(found.until + HOUR):%Y-%m-%d %H:%M}"
+    end = found.until + HOUR
+    return "now" if end > timezone.now() else f"{timezone.localtime(end):%Y-%m-%d %H:%M}"
 
 
 def _week(found: Overview) -> Picture:
@@ -188,8 +184,9 @@ def _waits(decisions: Decisions) -> Picture:
     if decisions.median is None or decisions.p90 is None:
         return Picture("waits", "Time to decision", "Nothing is decided yet.")
     says = f"Median {_span(decisions.median)}, 90 % within {_span(decisions.p90)}, from arrival."
-    labels = [name.replace("–", "–\n") if len(name) > 7 else name for _, name in BINS]
-    drawn = columns([float(count) for count in decisions.waits], labels)
+    labels = ["\n".join(name.rsplit(" ", 1)) for _, name in BINS]
+    tips = [f"{name}: {count:,}" for (_, name), count in zip(BINS, decisions.waits, strict=True)]
+    drawn = columns([float(count) for count in decisions.waits], labels, tips)
     body = [[Link(name), Link(f"{n:,}")] for (_, name), n in zip(BINS, decisions.waits, strict=True)]
     return Picture(
         "waits",
@@ -206,9 +203,14 @@ def _waits(decisions: Decisions) -> Picture:
 def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url_of: Any) -> Picture:
     if not shares:
         return Picture(key, title, "Nothing is decided yet.")
+
+    def name_of(share: Share) -> str:
+        labels = dict(Stream.choices) if key == "streams" else {}
+        return str(labels.get(share.name) or visible(share.name, 60))
+
     rows, body = [], []
     for share in shares[:8]:
-        name = visible(share.name, 60)
+        name = name_of(share)
         behind = f"{share.part:.0%} of {share.decided:,}"
         parts = [("acknowledged", share.part), ("dismissed", 1 - share.part)]
         rows.append((name, parts, behind))
@@ -218,7 +220,7 @@ def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url
     return Picture(
         key,
         title,
-        f"{visible(first.name, 60)}: {first.part:.0%} of {first.decided:,} decisions acknowledged.",
+        f"{name_of(first)}: {first.part:.0%} of {first.decided:,} decisions acknowledged.",
         _list(status=Status.ACKNOWLEDGED),
         note=_newest(decisions),
         legend=[("acknowledged", "acknowledged"), ("dismissed", "dismissed")],

@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 WIDTH = 400
-_LINE, _LEFT, _RIGHT = 24, 92, 74
+_LINE, _LEFT, _RIGHT = 24, 92, 100
 _PLOT, _FOOT = 130, 34
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A rectangle; numbers as text, so that no template writes them with a comma."""
+    """A rectangle; numbers as text, so that no template writes them with a comma. ``tip`` is for a mouse."""
 
     x: str
     y: str
     width: str
     height: str
     kind: str
+    tip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,9 @@ class Picture:
         return bool(self.shapes)
 
 
-def rectangle(x: float, y: float, width: float, height: float, kind: str) -> Shape:
+def rectangle(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> Shape:
     """A rectangle of a kind that the style sheet colours."""
-    return Shape(f"{x:.1f}", f"{y:.1f}", f"{max(width, 0):.1f}", f"{max(height, 0):.1f}", kind)
+    return Shape(f"{x:.1f}", f"{y:.1f}", f"{max(width, 0):.1f}", f"{max(height, 0):.1f}", kind, tip)
 
 
 def word(x: float, y: float, text: str, anchor: str = "start") -> Word:
@@ -94,7 +95,7 @@ def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]], str]], full: flo
 
 
 def columns(
-    values: Sequence[float], labels: Sequence[str], line: Sequence[float] = (), kind: str = "bar"
+    values: Sequence[float], labels: Sequence[str], tips: Sequence[str], line: Sequence[float] = ()
 ) -> dict[str, object]:
     """Columns from left to right, a label below each that has one, and a line of other values over them."""
     top = max([*values, *line, 1])
@@ -108,9 +109,8 @@ def columns(
     shapes = [rectangle(left, y(0), room, 1, "axis")]
     for number, value in enumerate(values):
         if value:
-            shapes.append(
-                rectangle(left + number * step + gap / 2, y(value), step - gap, y(0) - y(value), kind)
-            )
+            x, width = left + number * step + gap / 2, step - gap
+            shapes.append(rectangle(x, y(value), width, y(0) - y(value), "bar", tips[number]))
     words = [word(left - 6, 16, _number(top), "end"), word(left - 6, y(0), "0", "end")]
     for number, label in enumerate(labels):
         for deeper, part in enumerate(label.split("\n") if label else ()):
@@ -132,7 +132,10 @@ def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> di
         words.append(word(left - 6, row * line + 13, name, "end"))
         for column, value in enumerate(values):
             shade = -(-5 * value // most) if most else 0
-            shapes.append(rectangle(left + column * step, row * line, step - 1, line - 1, f"heat-{shade}"))
+            tip = f"{name} {column:02}:00: {value:,}"
+            shapes.append(
+                rectangle(left + column * step, row * line, step - 1, line - 1, f"heat-{shade}", tip)
+            )
     for column, label in enumerate(labels):
         if label:
             words.append(word(left + column * step, len(rows) * line + 14, label))

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from anomalies import rollup
 from anomalies.filters import WITHIN
 from anomalies.rollup import Selection
 from anomalies.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         span = None if set(given_filters(options)) - _KEEP_RUNS_WHOLE else Span(since, until)
         figures = None
         if not options["exact"] and not set(given_filters(options)) - _ROLLED_UP:
+            rollup.fold_if_many()
             figures = rolled_up_by_stream(_selection(cleaned, since, until), span)
         if figures is None:
             figures = figures_by_stream(narrowed.qs, span)
