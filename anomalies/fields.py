@@ -58,3 +58,10 @@ class MultirangeField(models.Field):
 
     def db_type(self, connection):
         return "int8multirange"
+
+
+class NumericField(models.Field):
+    """A number of any length (``numeric``), as Python's Decimal."""
+
+    def db_type(self, connection):
+        return "numeric"

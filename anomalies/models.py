@@ -15,8 +15,18 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce
 
-from .fields import BigSerialField, EmptyArray, Index, MultirangeField, Now, RandomUUID, SerialField
+from .fields import (
+    BigSerialField,
+    EmptyArray,
+    Index,
+    MultirangeField,
+    Now,
+    NumericField,
+    RandomUUID,
+    SerialField,
+)
 from .jsonb import JSONColumn, Unreadable
 from .querysets import AnomalyQuerySet, search_document
 
@@ -144,6 +154,12 @@ class Anomaly(models.Model):
             models.Index(fields=["p_value", "id"], name="idx_anomalies_p_order"),
             # The desk's search box.
             GinIndex(search_document(), name="idx_anomalies_search"),
+            # The newest decisions: how long they took.
+            models.Index(
+                Coalesce("acknowledged_at", "dismissed_at").desc(),
+                name="idx_anomalies_decided",
+                condition=Q(acknowledged_at__isnull=False) | Q(dismissed_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -422,8 +438,8 @@ class RecentSignificantAnomaly(models.Model):
         return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"
 
 
-class StreamStatistics(models.Model):
-    """The view ``anomaly_stats_by_stream``: one row per stream."""
+class StreamFigures(models.Model):
+    """One row per stream: what was found, and what was decided."""
 
     stream_type = models.CharField("stream", max_length=50, primary_key=True, choices=Stream.choices)
     total_anomalies = models.BigIntegerField("total")
@@ -436,10 +452,75 @@ class StreamStatistics(models.Model):
     investigating_count = models.BigIntegerField("investigating")
 
     class Meta:
+        abstract = True
         managed = False
+
+    def __str__(self) -> str:
+        return self.get_stream_type_display()
+
+
+class StreamStatistics(StreamFigures):
+    """The view ``anomaly_stats_by_stream``, which reads the table."""
+
+    class Meta(StreamFigures.Meta):
         db_table = "anomaly_stats_by_stream"
         verbose_name = verbose_name_plural = "statistics by stream"
         default_permissions = ("view",)
 
+
+class StreamStatisticsNow(StreamFigures):
+    """The view ``anomaly_stats_by_stream_now``: the same from the roll-up."""
+
+    class Meta(StreamFigures.Meta):
+        db_table = "anomaly_stats_by_stream_now"
+        default_permissions: ClassVar = ()
+
+
+class RolledUp(models.Model):
+    """What the roll-up knows of some anomalies: how many, and the sums of their NCD and p, exact."""
+
+    stream_type = models.CharField(max_length=50)
+    status = models.CharField(max_length=20)
+    significant = models.BooleanField()
+    total = models.BigIntegerField()
+    ncd_sum = NumericField()
+    p_sum = NumericField()
+
+    class Meta:
+        abstract = True
+        default_permissions: ClassVar = ()
+
     def __str__(self) -> str:
-        return self.get_stream_type_display()
+        return f"{self.total} {self.stream_type} {self.status}"
+
+
+class AnomalyHour(RolledUp):
+    """The anomalies of one hour (UTC), as far as folded. Functions of the database write it."""
+
+    pk = models.CompositePrimaryKey("hour", "stream_type", "status", "significant")
+    hour = models.DateTimeField()
+
+    class Meta(RolledUp.Meta):
+        db_table = "anomaly_hours"
+
+
+class AnomalyTotal(RolledUp):
+    """The same over all hours."""
+
+    pk = models.CompositePrimaryKey("stream_type", "status", "significant")
+
+    class Meta(RolledUp.Meta):
+        db_table = "anomaly_totals"
+
+
+class AnomalyHourDelta(RolledUp):
+    """What one write changed in one hour, until it is folded. Triggers append it.
+
+    Without an hour it says that rows from before the roll-up are not counted yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField(null=True)
+
+    class Meta(RolledUp.Meta):
+        db_table = "anomaly_hour_deltas"

@@ -61,6 +61,11 @@ def can_decide(user: User) -> bool:
     return user.has_perm("anomalies.decide_anomaly")
 
 
+def can_see_overview(user: User) -> bool:
+    """See what waits and how it is decided, on the start page: who sees both anomalies and statistics may."""
+    return user.has_perm("anomalies.view_anomaly") and user.has_perm("anomalies.view_streamstatistics")
+
+
 def can_replay(user: User) -> bool:
     """Ask what other thresholds would have done: who sees both the anomalies and the configs may."""
     return user.has_perm("anomalies.view_anomaly") and user.has_perm("anomalies.view_detectionconfig")

@@ -7,15 +7,35 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Aggregate, Avg, Count, DurationField, F, Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from . import jsonb
+from . import jsonb, rollup
 from .models import Anomaly, PerformanceMetric, Status
+from .rollup import Selection
 
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
+
+# Of how many runs is told what chance explains hour by hour.
+NEWEST_RUNS = 1_000
+# Of how many decisions the time they took is told, where the table is not to be read.
+NEWEST = 10_000
+_NEWEST_WAITS = """
+    SELECT stream_type, percentile_cont(0.5) WITHIN GROUP (ORDER BY waited),
+           percentile_cont(0.9) WITHIN GROUP (ORDER BY waited)
+    FROM (
+        SELECT stream_type, status, is_statistically_significant AS significant, timestamp,
+               CASE WHEN isfinite(coalesce(acknowledged_at, dismissed_at)) AND isfinite(created_at)
+                    THEN coalesce(acknowledged_at, dismissed_at) - created_at END AS waited
+        FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
+        ORDER BY coalesce(acknowledged_at, dismissed_at) DESC LIMIT %s
+    ) AS newest
+    WHERE {where} GROUP BY stream_type
+"""
 
 # What a run of our detector leaves; others may write metrics of that name in another form.
 _TEXTS = ("run", "stream_type", "first_timestamp", "last_timestamp")
@@ -78,6 +98,33 @@ def figures_by_stream(anomalies: QuerySet[Anomaly], span: Span | None) -> list[S
     return [_figures(stream, rows.get(stream), chance.get(stream)) for stream in sorted({*rows, *chance})]
 
 
+def rolled_up_by_stream(selection: Selection, span: Span | None) -> list[StreamFigures] | None:
+    """The same from the roll-up, in a time that does not grow with the table.
+
+    The times to a decision are those of the NEWEST decisions. None as long as the roll-up is not built.
+    """
+    if not rollup.is_built():
+        return None
+    rows = {row["stream_type"]: row for row in rollup.figures(selection)}
+    for stream, median, p90 in _newest_waits(selection):
+        if stream in rows:
+            rows[stream].update(median_time_to_decision=median, p90_time_to_decision=p90)
+    chance = _chance(span) if span is not None else {}
+    return [_figures(stream, rows.get(stream), chance.get(stream)) for stream in sorted({*rows, *chance})]
+
+
+def _newest_waits(selection: Selection) -> list[tuple[str, timedelta, timedelta]]:
+    """Per stream the median and the 90th percentile, of those of the newest decisions that are selected."""
+    where, values = selection.where()
+    for operator, moment in ((">=", selection.since), ("<", selection.until)):
+        if moment is not None:
+            where += f" AND timestamp {operator} %s"
+            values.append(moment)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST_WAITS.format(where=where), [NEWEST, *values])
+        return cursor.fetchall()
+
+
 def _aggregates(anomalies: QuerySet[Anomaly]) -> QuerySet[Any]:
     decided_at = Coalesce("acknowledged_at", "dismissed_at")
     waited: Any = decided_at - F("created_at")
@@ -134,11 +181,31 @@ def _chance(span: Span) -> dict[str, _Chance]:
     return dict(totals)
 
 
-def _runs() -> list[dict[str, Any]]:
+def chance_per_hour(starts: list[datetime]) -> dict[datetime, float]:
+    """How many windows at most chance would have flagged in each of these hours.
+
+    Of the NEWEST_RUNS; what a run tested is taken to be spread evenly over its time.
+    """
+    expected = dict.fromkeys(starts, 0.0)
+    for run in _runs(newest=NEWEST_RUNS):
+        first, last = parse_datetime(run["first_timestamp"]), parse_datetime(run["last_timestamp"])
+        if first is None or last is None or not timezone.is_aware(first) or not timezone.is_aware(last):
+            continue
+        if last < starts[0] or first >= starts[-1] + timedelta(hours=1):
+            continue
+        span = max(last - first, timedelta(seconds=1))
+        for start in starts:
+            within = min(start + timedelta(hours=1), first + span) - max(start, first)
+            if within > timedelta():
+                expected[start] += run["windows_tested"] * run["p_value_threshold"] * (within / span)
+    return expected
+
+
+def _runs(newest: int | None = None) -> list[dict[str, Any]]:
     """What detectors did. A file that grew is read again from its start: of its runs the longest counts."""
     metrics = PerformanceMetric.objects.filter(metric_type=DETECTION, success=True)
     latest: dict[str, dict[str, Any]] = {}
-    for metric in jsonb.as_text(metrics, ["metadata"]).order_by("id"):
+    for metric in reversed(jsonb.as_text(metrics, ["metadata"]).order_by("-id")[:newest]):
         about = jsonb.object_of(metric.metadata_text)
         if _is_ours(about):
             former = latest.get(about["run"])

@@ -175,6 +175,19 @@ def test_the_record_is_not_added_to(source, once, empty):
     assert run(empty, entries) == run(source, entries)
 
 
+def test_the_roll_up_comes_back_and_goes_on(changed, empty, tmp_path):
+    run(changed, "SELECT fold_anomaly_hours()", "DELETE FROM anomalies WHERE tags = '{}'")
+    said("backup", tmp_path / "dump", database="changed")
+    said("restore", tmp_path / "dump", database="empty")
+    run(
+        empty,
+        "DELETE FROM anomalies WHERE id = (SELECT id FROM anomalies LIMIT 1)",
+        "SELECT fold_anomaly_hours()",
+    )
+    assert run(empty, "SELECT count(*) FROM anomaly_hours_missing") == [(0,)]
+    assert run(empty, "SELECT sum(total) = (SELECT count(*) FROM anomalies) FROM anomaly_totals") == [(True,)]
+
+
 def test_sequences_go_on_where_they_were(once, empty):
     said("restore", once, database="empty")
     run(empty, "UPDATE anomalies SET notes = 'seen'")

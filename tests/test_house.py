@@ -20,8 +20,9 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "around audit bulk evidence export fields filters grouping ingest jsonb limits margins models paging "
-    "permissions precedents reading saved schema stats terminal thresholds transitions undoing whatif".split()
+    "around audit bulk evidence export fields filters grouping ingest jsonb limits margins models overview "
+    "paging permissions precedents reading rollup saved schema stats terminal thresholds transitions undoing "
+    "whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -39,10 +40,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"limits", "models", "querysets"},
     "around": {"models", "paging"},
     "grouping": {"models"},
-    "margins": {"models"},
+    "margins": {"models", "rollup"},
     "paging": set(),
     "saved": {"filters", "models"},
-    "stats": {"jsonb", "models", "querysets"},
+    "stats": {"jsonb", "models", "querysets", "rollup"},
+    "rollup": {"models"},
+    "overview": {"models", "rollup", "stats"},
     "audit": {"jsonb", "models", "schema"},
     "evidence": set(),
     "export": {"models", "querysets"},

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from anomalies import rollup
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.schema.roles import APP_MAY, SEALER_MAY, Names, make_roles, not_granted, statements
@@ -119,6 +120,10 @@ ATTACKS = {
     "decide as nobody": "UPDATE anomalies SET status = 'dismissed'",
     "call a trigger's function": "SELECT audit_anomaly_update()",
     "say that a migration never ran": "DELETE FROM django_migrations",
+    "write a figure of the roll-up": "UPDATE anomaly_hours SET total = 0",
+    "append a figure to the roll-up": "INSERT INTO anomaly_hour_deltas "
+    "(stream_type, status, significant, total, ncd_sum, p_sum) VALUES ('logs', 'pending', false, 1, 1, 1)",
+    "call the roll-up's trigger": "SELECT roll_up_insert()",
     "run a program": "COPY anomalies TO PROGRAM 'true'",
 }
 
@@ -155,6 +160,12 @@ def test_a_shadow_of_the_record_catches_nothing(roles):
     run("CREATE TEMP TABLE audit_log (LIKE public.audit_log)")
     decide("dismiss", [anomaly.pk], ANA, reason="other")
     assert run("SELECT count(*) FROM public.audit_log WHERE action = 'dismiss'") == [(1,)]
+
+
+def test_the_application_s_writes_are_rolled_up_and_folded_by_it(as_app):
+    make_anomaly()
+    assert rollup.fold() == 1
+    assert rollup.differences() == []
 
 
 # --- how the roles are made -------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def test_no_index_goes_unmentioned():
     tables = list(COLUMN_COUNTS)
     found = rows("SELECT indexname FROM pg_indexes WHERE tablename = ANY(%s)", tables)
     keys = {f"{table}_pkey" for table in tables}
-    ours = {*OUR_INDEXES, "idx_anomalies_search", "idx_audit_log_batch"}
+    ours = {*OUR_INDEXES, "idx_anomalies_search", "idx_anomalies_decided", "idx_audit_log_batch"}
     assert {name for (name,) in found} == {*INDEXES, *ours, *keys}
 
 
@@ -254,6 +254,11 @@ def test_the_search_index_reads_a_bounded_part_of_explanation_and_notes():
     assert text.startswith("gin (to_tsvector('simple'::regconfig")
     assert 'left"(glass_box_explanation, 100000)' in text
     assert 'left"(notes, 100000)' in text
+
+
+@pytest.mark.django_db
+def test_the_index_of_decisions_holds_those_that_were_decided():
+    assert "coalesce(acknowledged_at, dismissed_at) desc" in definition("idx_anomalies_decided").lower()
 
 
 # --- rules that the database keeps ----------------------------------------------------------------------

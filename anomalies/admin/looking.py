@@ -16,7 +16,7 @@ from ..around import around
 from ..evidence import Event, Head, Total
 from ..models import Anomaly, Status
 from . import presentation as show
-from .pictures import Tick, time_line
+from .scales import Tick, time_line
 
 PARTS = {"baseline": "baseline_data", "window": "window_data"}
 _MOST_LINES = 20_000  # that are shown when all are asked for

@@ -10,7 +10,7 @@ from ..around import Range, usual
 from ..models import Anomaly
 from ..thresholds import Thresholds, ThresholdsError, active_config, flags, thresholds_for
 from . import presentation as show
-from .pictures import scale
+from .scales import scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,122 +1,150 @@
-"""Small pictures as SVG: a number on its scale, a stream's time line.
+"""Small pictures as SVG: rectangles, lines and words, laid out here, coloured by the desk's style sheet.
 
-Colours and lines are the style sheet's. Each has words for who can't see it; nothing depends on colour alone.
+A picture has no style of its own and no script, a title and a description, and its figures are in a table
+behind it; so it is readable in the dark, under a strict policy and by ear.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import log10
-from typing import Any
+from dataclasses import dataclass, field
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
-
-from ..around import Range
-
-_WIDTH, _HEIGHT = 180, 22
-_LEAST_P = 1e-4  # the left end of a p-value's scale, which is one of powers of ten
-# A shape for each status: in black and white they differ, too.
-_SHAPES = {
-    "pending": "M-4,-4H4V4H-4Z",
-    "investigating": "M0,-5L5,4H-5Z",
-    "acknowledged": "M0,-5L5,0L0,5L-5,0Z",
-    "dismissed": "M-4,0A4,4,0,1,0,4,0A4,4,0,1,0,-4,0",
-}
+WIDTH = 400
+_LINE, _LEFT, _RIGHT = 24, 92, 100
+_PLOT, _FOOT = 130, 34
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """One anomaly on a time line: where it leads, its words, and whether it is the one at hand."""
+class Shape:
+    """A rectangle; numbers as text, so that no template writes them with a comma. ``tip`` is for a mouse."""
 
-    at: float  # 0 to 1
-    status: str
-    words: str
-    link: str
-    here: bool = False
+    x: str
+    y: str
+    width: str
+    height: str
+    kind: str
+    tip: str = ""
 
 
-def scale(
-    value: float | None, threshold: float | None, usual: Range | None, *, logarithmic: bool = False
-) -> str:
-    """A number from 0 to 1 among what is usual, with its threshold; nothing for no number."""
-    if value is None:
-        return ""
-    place = _log_place if logarithmic else _place
-    parts = [format_html('<line class="track" x1="0" x2="{0}" y1="{1}" y2="{1}"/>', _WIDTH, _HEIGHT // 2)]
-    if usual is not None:
-        low, median, high = place(usual.low), place(usual.median), place(usual.high)
-        parts.append(
-            format_html(
-                '<rect class="usual" x="{}" y="7" width="{}" height="8"/>',
-                low,
-                _number(max(float(high) - float(low), 1)),
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Text at a place; ``anchor`` is start, middle or end."""
+
+    x: str
+    y: str
+    text: str
+    anchor: str = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads somewhere, if there is anything to see."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing with what it says in words, where it leads, and the table behind it."""
+
+    key: str
+    title: str
+    says: str
+    url: str = ""
+    note: str = ""
+    height: int = 0
+    shapes: Sequence[Shape] = ()
+    words: Sequence[Word] = ()
+    line: str = ""
+    legend: Sequence[tuple[str, str]] = ()
+    head: Sequence[str] = ()
+    body: Sequence[Sequence[Link]] = field(default_factory=list)
+    width: int = WIDTH
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(self.shapes)
+
+
+def rectangle(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> Shape:
+    """A rectangle of a kind that the style sheet colours."""
+    return Shape(f"{x:.1f}", f"{y:.1f}", f"{max(width, 0):.1f}", f"{max(height, 0):.1f}", kind, tip)
+
+
+def word(x: float, y: float, text: str, anchor: str = "start") -> Word:
+    """Text whose baseline is at y."""
+    return Word(f"{x:.1f}", f"{y:.1f}", text, anchor)
+
+
+def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]], str]], full: float) -> dict[str, object]:
+    """Lines of a name, parts side by side (kind, value) and words behind; ``full`` is as wide as it goes."""
+    room = WIDTH - _LEFT - _RIGHT
+    shapes, words = [], []
+    for number, (name, parts, behind) in enumerate(rows):
+        top, x = number * _LINE, float(_LEFT)
+        words.append(word(_LEFT - 8, top + 16, _short(name), "end"))
+        shapes.append(rectangle(x, top + 4, room, _LINE - 8, "ground"))
+        for kind, value in parts:
+            width = room * value / full if full else 0
+            shapes.append(rectangle(x, top + 4, max(width, 1.5 if value else 0), _LINE - 8, kind))
+            x += width
+        words.append(word(WIDTH, top + 16, behind, "end"))
+    return {"shapes": shapes, "words": words, "height": len(rows) * _LINE + 2}
+
+
+def columns(
+    values: Sequence[float], labels: Sequence[str], tips: Sequence[str], line: Sequence[float] = ()
+) -> dict[str, object]:
+    """Columns from left to right, a label below each that has one, and a line of other values over them."""
+    top = max([*values, *line, 1])
+    left, room = 34, WIDTH - 34
+    step = room / len(values)
+
+    def y(value: float) -> float:
+        return 10 + _PLOT * (1 - value / top)
+
+    gap = 1 if len(values) > 20 else 6
+    shapes = [rectangle(left, y(0), room, 1, "axis")]
+    for number, value in enumerate(values):
+        if value:
+            x, width = left + number * step + gap / 2, step - gap
+            shapes.append(rectangle(x, y(value), width, y(0) - y(value), "bar", tips[number]))
+    words = [word(left - 6, 16, _number(top), "end"), word(left - 6, y(0), "0", "end")]
+    for number, label in enumerate(labels):
+        for deeper, part in enumerate(label.split("\n") if label else ()):
+            words.append(word(left + (number + 0.5) * step, y(0) + 14 + 13 * deeper, part, "middle"))
+    points = " ".join(
+        f"{left + (number + edge) * step:.1f},{y(value):.1f}"
+        for number, value in enumerate(line)
+        for edge in (0, 1)
+    )
+    return {"shapes": shapes, "words": words, "line": points, "height": 10 + _PLOT + _FOOT}
+
+
+def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> dict[str, object]:
+    """Cells in five shades of the highest value, row by row."""
+    most = max((value for _, values in rows for value in values), default=0)
+    left, step, line = 38, (WIDTH - 38) / 24, 18
+    shapes, words = [], []
+    for row, (name, values) in enumerate(rows):
+        words.append(word(left - 6, row * line + 13, name, "end"))
+        for column, value in enumerate(values):
+            shade = -(-5 * value // most) if most else 0
+            tip = f"{name} {column:02}:00: {value:,}"
+            shapes.append(
+                rectangle(left + column * step, row * line, step - 1, line - 1, f"heat-{shade}", tip)
             )
-        )
-        parts.append(format_html('<line class="median" x1="{0}" x2="{0}" y1="5" y2="17"/>', median))
-    if threshold is not None:
-        parts.append(
-            format_html('<line class="threshold" x1="{0}" x2="{0}" y1="1" y2="21"/>', place(threshold))
-        )
-    parts.append(format_html('<circle class="value" cx="{}" cy="{}" r="4"/>', place(value), _HEIGHT // 2))
-    return format_html(
-        '<svg class="scale" role="img" aria-label="{}" viewBox="-5 0 {} {}" width="{}" height="{}">{}</svg>',
-        _told(value, threshold, usual),
-        _WIDTH + 10,
-        _HEIGHT,
-        _WIDTH + 10,
-        _HEIGHT,
-        format_html_join("", "{}", ((part,) for part in parts)),
-    )
-
-
-def time_line(ticks: Sequence[Tick], words: str) -> SafeString:
-    """Anomalies along the time, each a link; the one at hand is larger and stands on a line of its own."""
-    marks = format_html_join(
-        "",
-        '<a href="{}" aria-label="{}"><g class="tick status-{}{}" transform="translate({} {}){}">'
-        '<title>{}</title><path d="{}"/></g></a>',
-        (
-            (
-                tick.link,
-                tick.words,
-                tick.status,
-                " here" if tick.here else "",
-                _number(tick.at * 1000),
-                30,
-                " scale(1.8)" if tick.here else "",
-                tick.words,
-                _SHAPES.get(tick.status, _SHAPES["pending"]),
-            )
-            for tick in sorted(ticks, key=lambda tick: tick.here)
-        ),
-    )
-    return format_html(
-        '<svg class="time-line" role="group" aria-label="{}" viewBox="-12 0 1024 60">'
-        '<line class="track" x1="0" x2="1000" y1="30" y2="30"/>{}</svg>',
-        words,
-        marks,
-    )
-
-
-def _told(value: float, threshold: float | None, usual: Range | None) -> str:
-    parts = [f"{value:.3g}"]
-    if threshold is not None:
-        parts.append(f"threshold {threshold:.3g}")
-    if usual is not None:
-        parts.append(f"usual {usual.low:.3g} to {usual.high:.3g}, median {usual.median:.3g}")
-    return "; ".join(parts)
-
-
-def _place(value: Any) -> str:
-    return _number(min(max(float(value), 0.0), 1.0) * _WIDTH)
-
-
-def _log_place(value: Any) -> str:
-    share = 1 - log10(min(max(float(value), _LEAST_P), 1.0)) / log10(_LEAST_P)
-    return _number(share * _WIDTH)
+    for column, label in enumerate(labels):
+        if label:
+            words.append(word(left + column * step, len(rows) * line + 14, label))
+    return {"shapes": shapes if most else [], "words": words, "height": len(rows) * line + 20}
 
 
 def _number(value: float) -> str:
-    return f"{value:.1f}"
+    return f"{value:,.0f}" if value < 10_000 else f"{value / 1000:,.0f} k"
+
+
+def _short(name: str, limit: int = 13) -> str:
+    return name if len(name) <= limit else name[: limit - 1] + "…"

@@ -16,7 +16,14 @@ from django.utils.text import capfirst
 
 from .. import jsonb
 from ..audit import resource_types
-from ..models import Anomaly, AuditLog, PerformanceMetric, RecentSignificantAnomaly, StreamStatistics
+from ..models import (
+    Anomaly,
+    AuditLog,
+    PerformanceMetric,
+    RecentSignificantAnomaly,
+    StreamStatistics,
+    StreamStatisticsNow,
+)
 from . import presentation as show
 from .changelist import CappedPaginator, OnlyItsFilters
 
@@ -107,6 +114,10 @@ class StreamStatisticsAdmin(ReadOnlyAdmin):
         "dismissed_count",
     )
     list_display_links = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """From the roll-up: the same figures, however large the table is."""
+        return StreamStatisticsNow.objects.all()
 
     @admin.display(description="average NCD", ordering="avg_ncd_score")
     def average_ncd(self, row: StreamStatistics) -> str:

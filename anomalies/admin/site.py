@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
-from django.contrib.admin import AdminSite
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from .. import saved
 from .doors import locked_out
+from .overview import OverviewSite
 from .request import acting_for
 from .saved import link_of
 
 
-class DeskSite(AdminSite):
+class DeskSite(OverviewSite):
     """Django's admin site; changing one's own password is on record, and behind the same door as the login.
 
     Whoever finds a desk unlocked could otherwise try passwords there for as long as the session lasts.

@@ -29,10 +29,17 @@ APP_MAY: dict[str, str] = {
     "audit_seals": "SELECT",
     "bulk_sets": _ALL,
     "bulk_rows": _ALL,
-    "recent_significant_anomalies": "SELECT",
-    "anomaly_stats_by_stream": "SELECT",
     "saved_filters": _ALL,
     "start_pages": _ALL,
+    "anomaly_hours": "SELECT",
+    "anomaly_totals": "SELECT",
+    "anomaly_hour_deltas": "SELECT",
+    "anomaly_hours_now": "SELECT",
+    "anomaly_totals_now": "SELECT",
+    "anomaly_hours_missing": "SELECT",
+    "recent_significant_anomalies": "SELECT",
+    "anomaly_stats_by_stream": "SELECT",
+    "anomaly_stats_by_stream_now": "SELECT",
     "axes_accessattempt": _ALL,
     "axes_accessattemptexpiration": _ALL,
     "axes_accessfailurelog": _ALL,
@@ -55,7 +62,9 @@ SEALER_MAY: dict[str, str] = {
     "audit_seals": "SELECT, INSERT",
     "django_migrations": "SELECT",
 }
-APP_MAY_CALL = ("audit_event(text, text, uuid, jsonb)",)
+CALLS = ("audit_event(text, text, uuid, jsonb)",)
+# The application folds what its triggers append; it can't write a figure itself.
+APP_CALLS = ("fold_anomaly_hours()", "rebuild_anomaly_hours()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +120,10 @@ def _statements(names: Names) -> Iterator[sql.Composed]:
     yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, sealer)
     yield from _granted(names.app, APP_MAY)
     yield from _granted(names.sealer, SEALER_MAY)
-    for function in APP_MAY_CALL:
+    for function in CALLS:
         yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}, {}").format(sql.SQL(function), app, sealer)
+    for function in APP_CALLS:
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), app)
     yield sql.SQL("ALTER ROLE {} SET driftlock.requires_actor = 'on'").format(app)
 
 

@@ -1,0 +1,122 @@
+"""Small pictures as SVG: a number on its scale, a stream's time line.
+
+Colours and lines are the style sheet's. Each has words for who can't see it; nothing depends on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log10
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from ..around import Range
+
+_WIDTH, _HEIGHT = 180, 22
+_LEAST_P = 1e-4  # the left end of a p-value's scale, which is one of powers of ten
+# A shape for each status: in black and white they differ, too.
+_SHAPES = {
+    "pending": "M-4,-4H4V4H-4Z",
+    "investigating": "M0,-5L5,4H-5Z",
+    "acknowledged": "M0,-5L5,0L0,5L-5,0Z",
+    "dismissed": "M-4,0A4,4,0,1,0,4,0A4,4,0,1,0,-4,0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One anomaly on a time line: where it leads, its words, and whether it is the one at hand."""
+
+    at: float  # 0 to 1
+    status: str
+    words: str
+    link: str
+    here: bool = False
+
+
+def scale(
+    value: float | None, threshold: float | None, usual: Range | None, *, logarithmic: bool = False
+) -> str:
+    """A number from 0 to 1 among what is usual, with its threshold; nothing for no number."""
+    if value is None:
+        return ""
+    place = _log_place if logarithmic else _place
+    parts = [format_html('<line class="track" x1="0" x2="{0}" y1="{1}" y2="{1}"/>', _WIDTH, _HEIGHT // 2)]
+    if usual is not None:
+        low, median, high = place(usual.low), place(usual.median), place(usual.high)
+        parts.append(
+            format_html(
+                '<rect class="usual" x="{}" y="7" width="{}" height="8"/>',
+                low,
+                _number(max(float(high) - float(low), 1)),
+            )
+        )
+        parts.append(format_html('<line class="median" x1="{0}" x2="{0}" y1="5" y2="17"/>', median))
+    if threshold is not None:
+        parts.append(
+            format_html('<line class="threshold" x1="{0}" x2="{0}" y1="1" y2="21"/>', place(threshold))
+        )
+    parts.append(format_html('<circle class="value" cx="{}" cy="{}" r="4"/>', place(value), _HEIGHT // 2))
+    return format_html(
+        '<svg class="scale" role="img" aria-label="{}" viewBox="-5 0 {} {}" width="{}" height="{}">{}</svg>',
+        _told(value, threshold, usual),
+        _WIDTH + 10,
+        _HEIGHT,
+        _WIDTH + 10,
+        _HEIGHT,
+        format_html_join("", "{}", ((part,) for part in parts)),
+    )
+
+
+def time_line(ticks: Sequence[Tick], words: str) -> SafeString:
+    """Anomalies along the time, each a link; the one at hand is larger and stands on a line of its own."""
+    marks = format_html_join(
+        "",
+        '<a href="{}" aria-label="{}"><g class="tick status-{}{}" transform="translate({} {}){}">'
+        '<title>{}</title><path d="{}"/></g></a>',
+        (
+            (
+                tick.link,
+                tick.words,
+                tick.status,
+                " here" if tick.here else "",
+                _number(tick.at * 1000),
+                30,
+                " scale(1.8)" if tick.here else "",
+                tick.words,
+                _SHAPES.get(tick.status, _SHAPES["pending"]),
+            )
+            for tick in sorted(ticks, key=lambda tick: tick.here)
+        ),
+    )
+    return format_html(
+        '<svg class="time-line" role="group" aria-label="{}" viewBox="-12 0 1024 60">'
+        '<line class="track" x1="0" x2="1000" y1="30" y2="30"/>{}</svg>',
+        words,
+        marks,
+    )
+
+
+def _told(value: float, threshold: float | None, usual: Range | None) -> str:
+    parts = [f"{value:.3g}"]
+    if threshold is not None:
+        parts.append(f"threshold {threshold:.3g}")
+    if usual is not None:
+        parts.append(f"usual {usual.low:.3g} to {usual.high:.3g}, median {usual.median:.3g}")
+    return "; ".join(parts)
+
+
+def _place(value: Any) -> str:
+    return _number(min(max(float(value), 0.0), 1.0) * _WIDTH)
+
+
+def _log_place(value: Any) -> str:
+    share = 1 - log10(min(max(float(value), _LEAST_P), 1.0)) / log10(_LEAST_P)
+    return _number(share * _WIDTH)
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}"

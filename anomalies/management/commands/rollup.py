@@ -1,0 +1,55 @@
+"""``manage.py rollup``: keep the figures by the hour folded, right and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from anomalies import rollup
+
+SHOWN = 50
+
+
+class Command(BaseCommand):
+    help = "The roll-up that statistics are read from: fold it, check it against the table, make it anew."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        ways = parser.add_subparsers(dest="way", required=True, metavar="fold|check|rebuild")
+        ways.add_parser(
+            "fold", help="add what writes appended to the hours; figures stay, reading gets faster"
+        )
+        check = ways.add_parser("check", help="compare with the table; exits 1 and names what differs")
+        check.add_argument("--all", action="store_true", help=f"name every difference, not the first {SHOWN}")
+        ways.add_parser("rebuild", help="make it agree with the table, while others go on writing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        way = {"fold": self._fold, "check": self._check, "rebuild": self._rebuild}[options["way"]]
+        try:
+            way(options)
+        except DatabaseError as error:
+            raise CommandError(str(error).strip().splitlines()[0]) from error
+
+    def _fold(self, options: dict[str, Any]) -> None:
+        folded = rollup.fold()
+        if folded is None:
+            self.stderr.write("Another one is folding; nothing to do.")
+            return
+        self.stderr.write(f"{folded} {'delta' if folded == 1 else 'deltas'} folded.")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        differences = rollup.differences()
+        for words in differences[: None if options["all"] else SHOWN]:
+            self.stdout.write(words)
+        if differences:
+            raise CommandError(
+                f"{len(differences)} differences from the table; 'manage.py rollup rebuild' mends them."
+            )
+        self.stderr.write("No differences from the table.")
+
+    def _rebuild(self, options: dict[str, Any]) -> None:
+        corrected = rollup.rebuild()
+        self.stderr.write(
+            f"Rebuilt; {corrected} {'figure was' if corrected == 1 else 'figures were'} not right."
+        )

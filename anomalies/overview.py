@@ -1,0 +1,227 @@
+"""What a lead looks at first: what waits, what comes in, how fast and how well it is decided.
+
+Every answer takes a time that does not grow with the table: it comes from the roll-up, from the newest runs
+of detectors and from the NEWEST decisions. Read-only; plain values come back.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from . import rollup
+from .models import AuditLog, DetectionConfig, Status, Stream
+from .stats import NEWEST, chance_per_hour
+
+HOUR = timedelta(hours=1)
+HOURS, WEEKS, TAGS, SWITCHES = 48, 4, 8, 200
+
+_TOTALS = "SELECT stream_type, status, sum(total)::bigint FROM anomaly_totals_now GROUP BY 1, 2"
+_LATEST = """
+    SELECT max(latest) FROM (
+        SELECT max(hour) AS latest FROM anomaly_hours WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
+        UNION ALL
+        SELECT max(hour) FROM anomaly_hour_deltas WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
+    ) AS either
+"""
+_HOURLY = """
+    SELECT hour, sum(total)::bigint FROM anomaly_hours_now WHERE hour > %s AND hour <= %s GROUP BY 1
+"""
+# A moment may be infinite, as PostgreSQL has it; nothing is subtracted from that.
+_DECISIONS = """
+    SELECT stream_type, status, tags, created_at, coalesce(acknowledged_at, dismissed_at) AS decided_at
+    FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
+    ORDER BY coalesce(acknowledged_at, dismissed_at) DESC LIMIT %s
+"""
+_WAITS = f"""
+    SELECT stream_type, status, extract(epoch FROM created_at)::float8,
+           CASE WHEN isfinite(decided_at) AND isfinite(created_at)
+                THEN extract(epoch FROM decided_at - created_at)::float8 END
+    FROM ({_DECISIONS}) AS newest
+"""  # noqa: S608 -- constants
+_BY_TAG = f"""
+    SELECT left(tag, 60), count(*) FILTER (WHERE status = 'acknowledged'), count(*)
+    FROM ({_DECISIONS}) AS newest, unnest(tags[1:20]) AS tag
+    WHERE status IN ('acknowledged', 'dismissed')
+    GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT %s
+"""  # noqa: S608 -- constants
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What was found in an hour, and how many windows at most chance would have flagged in it."""
+
+    start: datetime
+    found: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of some decisions found the anomaly real."""
+
+    name: str
+    acknowledged: int
+    decided: int
+
+    @property
+    def part(self) -> float:
+        """From 0 to 1."""
+        return self.acknowledged / self.decided
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The newest decisions. Times in seconds from a row's arrival; ``waits`` counts them by BINS."""
+
+    count: int
+    median: float | None
+    p90: float | None
+    waits: list[int]
+    by_stream: list[Share]
+    by_tag: list[Share]
+    by_config: list[Share]
+
+
+# Upper bounds in seconds, and what the bin is called.
+BINS: list[tuple[float, str]] = [
+    (60, "< 1 min"),
+    (5 * 60, "1–5 min"),
+    (30 * 60, "5–30 min"),
+    (2 * 3600, "½–2 h"),
+    (8 * 3600, "2–8 h"),
+    (24 * 3600, "8–24 h"),
+    (7 * 86400, "1–7 d"),
+    (math.inf, "> 7 d"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the page. ``waiting``: per stream, per status, how many there are now.
+
+    ``week``: found per weekday (Monday 0) and hour of the current zone, over the WEEKS up to ``until``.
+    """
+
+    waiting: dict[str, dict[str, int]]
+    hours: list[Hour]
+    week: list[list[int]]
+    until: datetime
+    decisions: Decisions
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever found."""
+        return not self.waiting
+
+
+def overview(now: datetime | None = None) -> Overview | None:
+    """The overview of now; None as long as the roll-up is not built."""
+    if not rollup.is_built():
+        return None
+    until = _end(now or timezone.now())
+    found = dict(_rows(_HOURLY, [until - timedelta(weeks=WEEKS), until]))
+    starts = [until - HOUR * back for back in reversed(range(HOURS))]
+    chance = chance_per_hour(starts)
+    hours = [Hour(start, found.get(start, 0), chance[start]) for start in starts]
+    return Overview(_waiting(), hours, _week(found), until, _decisions())
+
+
+def _rows(query: str, values: Any = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return cursor.fetchall()
+
+
+def _waiting() -> dict[str, dict[str, int]]:
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for stream, status, total in _rows(_TOTALS):
+        if total:
+            found[stream][status] = total
+    return {stream: found[stream] for stream in Stream.values if stream in found}
+
+
+def _end(now: datetime) -> datetime:
+    """The hour that is running; where nothing was found for weeks, the last one in which something was."""
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    [(latest,)] = _rows(_LATEST, {"now": hour})
+    return latest if latest and hour - latest > timedelta(weeks=WEEKS) else hour
+
+
+def _week(found: dict[datetime, int]) -> list[list[int]]:
+    week = [[0] * 24 for _ in range(7)]
+    for start, total in found.items():
+        local = timezone.localtime(start)
+        week[local.weekday()][local.hour] += total
+    return week
+
+
+def _decisions() -> Decisions:
+    rows = _rows(_WAITS, [NEWEST])
+    waits = sorted(max(waited, 0.0) for _, _, _, waited in rows if waited is not None)
+    bounds = [bound for bound, _ in BINS]
+    binned = Counter(bisect(bounds, waited) for waited in waits)
+    config_of = _configs()
+    return Decisions(
+        count=len(rows),
+        median=_percentile(waits, 0.5),
+        p90=_percentile(waits, 0.9),
+        waits=[binned[number] for number in range(len(BINS))],
+        by_stream=_shares(rows, lambda stream, created: stream),
+        by_tag=[Share(*row) for row in _rows(_BY_TAG, [NEWEST, TAGS])],
+        by_config=_shares(rows, lambda stream, created: config_of(created)),
+    )
+
+
+def _percentile(ordered: list[float], fraction: float) -> float | None:
+    """As percentile_cont has it: between two values in proportion."""
+    if not ordered:
+        return None
+    place = fraction * (len(ordered) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def _shares(rows: Iterable[tuple[Any, ...]], name_of: Callable[[str, float], str]) -> list[Share]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for stream, status, created, _ in rows:
+        if status in (Status.ACKNOWLEDGED, Status.DISMISSED):
+            counts[name_of(stream, created), status] += 1
+    names = sorted({name for name, _ in counts})
+    shares = []
+    for name in names:
+        real = counts[name, Status.ACKNOWLEDGED]
+        shares.append(Share(name, real, real + counts[name, Status.DISMISSED]))
+    return sorted(shares, key=lambda share: (-share.decided, share.name))
+
+
+def _configs() -> Callable[[float], str]:
+    """Which config was active at a moment (in seconds): the record says when each was, and was no more."""
+    switches = AuditLog.objects.filter(
+        action__in=("activate", "deactivate"), resource_type="detection_config"
+    )
+    newest = switches.order_by("-timestamp", "-id").values_list("timestamp", "action", "metadata__id")
+    known = [(moment.timestamp(), action, config) for moment, action, config in reversed(newest[:SWITCHES])]
+    made = [(moment, config) for moment, action, config in known if action == "activate"]
+    moments = [moment for moment, _ in made]
+    if not known:
+        active = DetectionConfig.objects.filter(is_active=True).values_list("pk", flat=True).first()
+        first = f"config {active}" if active else "no config"
+    else:
+        _, action, config = known[0]
+        first = f"config {config}" if action == "deactivate" else "earlier ones"
+
+    def config_of(created: float) -> str:
+        place = bisect(moments, created)
+        return f"config {made[place - 1][1]}" if place else first
+
+    return config_of

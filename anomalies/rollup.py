@@ -1,0 +1,167 @@
+"""The roll-up: figures by the hour, stream and status, current without reading the table.
+
+Triggers append what each write changes (migration 0019); what is here folds that, checks it against the table
+and makes it right again. What is not folded yet counts as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+
+from .models import AnomalyHourDelta, Status
+
+# Reading that many deltas beside the hours takes milliseconds; beyond, somebody should fold them.
+WORTH_FOLDING = 5000
+
+_TOTALS_AMISS = """
+    SELECT stream_type, status, significant FROM (
+        SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM anomaly_totals
+        UNION ALL SELECT stream_type, status, significant, -total, -ncd_sum, -p_sum FROM anomaly_hours
+    ) AS difference
+    GROUP BY 1, 2, 3 HAVING sum(total) <> 0 OR sum(ncd_sum) <> 0 OR sum(p_sum) <> 0
+"""
+_AMISS = f"""
+    SELECT (hour AT TIME ZONE 'UTC')::text, stream_type, status, significant, total FROM anomaly_hours_missing
+    UNION ALL SELECT NULL, stream_type, status, significant, NULL FROM ({_TOTALS_AMISS}) AS totals
+    ORDER BY 1 NULLS LAST, 2, 3, 4
+"""  # noqa: S608 -- a constant
+
+
+_HOURS = "SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM anomaly_hours_now"
+_ROWS = """
+    SELECT stream_type, status, is_statistically_significant, 1, ncd_score::numeric, p_value::numeric
+    FROM anomalies WHERE timestamp >= %s AND timestamp < %s
+"""
+_COUNTS = ", ".join(
+    f"(coalesce(sum(total) FILTER (WHERE status = '{status}'), 0))::bigint AS {status}_count"
+    for status in Status.values
+)
+_FIGURES = f"""
+    SELECT stream_type, sum(total)::bigint AS total_anomalies,
+           (coalesce(sum(total) FILTER (WHERE significant), 0))::bigint AS significant_anomalies,
+           (sum(ncd_sum) / sum(total))::float8 AS avg_ncd_score,
+           (sum(p_sum) / sum(total))::float8 AS avg_p_value, {_COUNTS}
+    FROM ({{source}}) AS part (stream_type, status, significant, total, ncd_sum, p_sum)
+    WHERE {{where}} GROUP BY stream_type HAVING sum(total) <> 0
+"""  # noqa: S608 -- the values are parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The anomalies that are asked for, as far as the roll-up can tell them apart; nothing given: all.
+
+    ``since`` is the first moment, ``until`` the first one after.
+    """
+
+    streams: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    significant: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def where(self) -> tuple[str, list[Any]]:
+        """A condition on stream_type, status and significant, and its values."""
+        given = {
+            "stream_type = ANY (%s)": list(self.streams) or None,
+            "status = ANY (%s)": list(self.statuses) or None,
+            "significant = %s": self.significant,
+        }
+        asked = {condition: value for condition, value in given.items() if value is not None}
+        return " AND ".join(asked) or "true", list(asked.values())
+
+
+def is_built() -> bool:
+    """Whether the rows from before the roll-up are counted in it."""
+    return not AnomalyHourDelta.objects.filter(hour=None).exists()
+
+
+def fold() -> int | None:
+    """Add what was appended to the hours; how many deltas that were, None where another one is at it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT fold_anomaly_hours()")
+        return cursor.fetchone()[0]
+
+
+def fold_if_many() -> None:
+    """Fold where reading takes longer for want of it; who may not write leaves it to the next one."""
+    if not AnomalyHourDelta.objects.order_by().values_list("id")[WORTH_FOLDING : WORTH_FOLDING + 1]:
+        return
+    with suppress(DatabaseError), transaction.atomic():
+        fold()
+
+
+def rebuild() -> int:
+    """Make the roll-up agree with the table, which is read once; how many hours were not right.
+
+    Others may write, read and fold meanwhile; what they write counts.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rebuild_anomaly_hours()")
+        (corrected,) = cursor.fetchone()
+        cursor.execute("SELECT fold_anomaly_hours()")
+        return corrected
+
+
+def figures(selection: Selection) -> list[dict[str, Any]]:
+    """Per stream what the view ``anomaly_stats_by_stream`` says, of the anomalies selected.
+
+    The first and the last part of an hour are read from the table, by the index on its time.
+    """
+    source, values = _source(selection)
+    where, more = selection.where()
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES.format(source=source, where=where), values + more)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _source(selection: Selection) -> tuple[str, list[Any]]:
+    """What is to be added up for a time range: hours, and rows where it begins or ends within one."""
+    since, until = selection.since, selection.until
+    if since is None and until is None:
+        return "SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM anomaly_totals_now", []
+    first, last = since and _next_hour(since), until and _hour_of(until)
+    if first and last and first > last:
+        return _ROWS, [since, until]
+    parts, values = [], []
+    bounds = [("hour >= %s", first), ("hour < %s", last)]
+    parts.append(f"{_HOURS} WHERE " + " AND ".join(words for words, moment in bounds if moment))
+    values += [moment for _, moment in bounds if moment]
+    for start, end in ((since, first), (last, until)):
+        if start and end and start < end:
+            parts.append(_ROWS)
+            values += [start, end]
+    return " UNION ALL ".join(parts), values
+
+
+def _hour_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _next_hour(moment: datetime) -> datetime:
+    hour = _hour_of(moment)
+    return hour if hour == moment else hour + timedelta(hours=1)
+
+
+def differences() -> list[str]:
+    """Where the roll-up and the table differ, of one moment, in a sentence each. Reads the whole table."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AMISS)
+        rows = cursor.fetchall()
+    words = [] if is_built() else ["rows from before the roll-up are not counted yet"]
+    return words + [_in_words(*row) for row in rows]
+
+
+def _in_words(hour: str | None, stream: str, status: str, significant: bool, missing: int | None) -> str:
+    of = f"{stream} {status}{' significant' * significant}"
+    if hour is None:
+        return f"all hours, {of}: the total is not the sum of the hours"
+    if not missing:
+        return f"{hour} UTC, {of}: the sum of NCD or p is wrong"
+    return f"{hour} UTC, {of}: {abs(missing)} {'missing in' if missing > 0 else 'too many in'} the roll-up"
