@@ -15,6 +15,7 @@ from django.utils import timezone
 from . import limits
 from .models import Anomaly, Status, Stream
 from .querysets import AnomalyQuerySet
+from .rollup import Selection
 
 WITHIN = {
     "1h": ("last hour", timedelta(hours=1)),
@@ -138,6 +139,39 @@ class AnomalyFilter(df.FilterSet):
         if self.is_bound and not self.form.is_valid():
             return self.queryset.none()
         return super().qs
+
+
+# --- the roll-up -----------------------------------------------------------------------------------------
+
+# What the roll-up can tell apart; of anything else only the table knows.
+_ROLLED_UP = frozenset({"status", "stream", "significant", "since", "until", "within"})
+
+
+def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """The part of the time line that the filter's values ask for: from when on, and until when."""
+    since, within = asked.get("since"), asked.get("within")
+    if within:
+        since = max(filter(None, [since, timezone.now() - WITHIN[within][1]]))
+    return since, asked.get("until")
+
+
+def selection_of(filterset: AnomalyFilter) -> Selection | None:
+    """What the filter asks for, where the roll-up can answer it; else None."""
+    if not filterset.form.is_valid():
+        return None
+    asked = {
+        name: value for name, value in filterset.form.cleaned_data.items() if value not in (None, "", [])
+    }
+    if set(asked) - _ROLLED_UP:
+        return None
+    since, until = bounds(asked)
+    return Selection(
+        streams=asked.get("stream") or (),
+        statuses=asked.get("status") or (),
+        significant=asked.get("significant"),
+        since=since,
+        until=until,
+    )
 
 
 # --- in words -------------------------------------------------------------------------------------------

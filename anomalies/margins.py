@@ -16,7 +16,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from .models import Anomaly
+from .models import Anomaly, Status
+from .rollup import Selection, figures_as_sql
 
 COUNTED = 10_000
 _STEPS = 60  # months or days that are offered
@@ -55,38 +56,58 @@ class Steps:
 class Margins:
     """``count`` rows, COUNTED + 1 for more; ``parts`` of the time line that hold any, newest first.
 
-    ``facets`` counts by (status, stream) what there would be without a filter on these two; ``is_sampled``
-    says that there are more than were counted, so that each is at least that many.
+    ``facets`` counts by (status, stream) what there would be without a filter on these two, None while the
+    roll-up is being built; ``is_sampled``: there are more than were counted, so each is at least that many.
     """
 
     count: int = 0
-    facets: Counter[tuple[str, str]] = field(default_factory=Counter)
+    facets: Counter[tuple[str, str]] | None = field(default_factory=Counter)
     parts: tuple[datetime, ...] = ()
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether the facets are of the first COUNTED rows that were found."""
-        return self.facets.total() > COUNTED
+    is_sampled: bool = False
 
 
-def margins(shown: QuerySet[Anomaly], unfaceted: QuerySet[Anomaly], steps: Steps) -> Margins:
-    """The margins of the ``shown`` rows; ``unfaceted`` is the same list of any status and stream."""
+def margins(
+    shown: QuerySet[Anomaly], unfaceted: QuerySet[Anomaly], steps: Steps, selection: Selection | None = None
+) -> Margins:
+    """The margins of the ``shown`` rows; ``unfaceted`` is the same list of any status and stream.
+
+    ``selection`` is that list as the roll-up knows it, where it does: its facets are then exact at any size.
+    """
+    if selection is not None and not selection.is_of_whole_hours:
+        selection = None
     try:
         count, count_values = _capped(shown, "id")
-        facets, facet_values = _capped(unfaceted, "status", "stream_type")
+        facets, facet_values = _rolled_up(selection) if selection else _read(unfaceted)
     except EmptyResultSet:
         return Margins()
     statement = f"""
         SELECT (SELECT count(*) FROM ({count}) AS shown),
-               (SELECT jsonb_agg(jsonb_build_array(status, stream_type, n)) FROM (
-                   SELECT status, stream_type, count(*) AS n FROM ({facets}) AS u GROUP BY 1, 2) AS each),
-               ({_WALK})
+               (SELECT jsonb_agg(jsonb_build_array(status, stream_type, n)) FROM ({facets}) AS each),
+               ({_WALK}),
+               NOT EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)
     """  # noqa: S608 - all of it is ours; values go beside it
     with connection.cursor() as cursor:
         cursor.execute(statement, [*count_values, *facet_values, *steps.values])
-        total, counted, parts = cursor.fetchone()
+        total, counted, parts, is_built = cursor.fetchone()
     found = Counter({(status, stream): n for status, stream, n in json.loads(counted or "[]")})
-    return Margins(total, found, tuple(parts or ()))
+    return Margins(
+        count=total,
+        facets=found if is_built or selection is None else None,
+        parts=tuple(parts or ()),
+        is_sampled=selection is None and found.total() > COUNTED,
+    )
+
+
+def _read(unfaceted: QuerySet[Anomaly]) -> tuple[str, list[Any]]:
+    rows, values = _capped(unfaceted, "status", "stream_type")
+    return f"SELECT status, stream_type, count(*) AS n FROM ({rows}) AS u GROUP BY 1, 2", [*values]  # noqa: S608
+
+
+def _rolled_up(selection: Selection) -> tuple[str, list[Any]]:
+    figures, values = figures_as_sql(selection)
+    pairs = ", ".join(f"('{status}', {status}_count)" for status in Status.values)
+    counts = f"LATERAL (VALUES {pairs}) AS counted (status, n)"
+    return f"SELECT status, stream_type, n FROM ({figures}) AS figures, {counts}", values  # noqa: S608
 
 
 def _capped(queryset: QuerySet[Anomaly], *columns: str) -> tuple[str, tuple[Any, ...]]:

@@ -65,6 +65,11 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def is_of_whole_hours(self) -> bool:
+        """Whether it is told from the roll-up alone, without a row of the table."""
+        return all(moment is None or _hour_of(moment) == moment for moment in (self.since, self.until))
+
     def where(self) -> tuple[str, list[Any]]:
         """A condition on stream_type, status and significant, and its values."""
         given = {
@@ -113,12 +118,17 @@ def figures(selection: Selection) -> list[dict[str, Any]]:
 
     The first and the last part of an hour are read from the table, by the index on its time.
     """
-    source, values = _source(selection)
-    where, more = selection.where()
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES.format(source=source, where=where), values + more)
+        cursor.execute(*figures_as_sql(selection))
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def figures_as_sql(selection: Selection) -> tuple[str, list[Any]]:
+    """The statement of ``figures``, to be asked together with others, and its values."""
+    source, values = _source(selection)
+    where, more = selection.where()
+    return _FIGURES.format(source=source, where=where), values + more
 
 
 def _source(selection: Selection) -> tuple[str, list[Any]]:

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": set(),
     "querysets": set(),
     "models": {"fields", "jsonb", "querysets"},
-    "filters": {"limits", "models", "querysets"},
+    "filters": {"limits", "models", "querysets", "rollup"},
     "around": {"models", "paging"},
     "grouping": {"models"},
     "margins": {"models", "rollup"},

@@ -285,7 +285,27 @@ def test_a_count_of_a_part_says_that_there_are_more(desk, monkeypatch):
     monkeypatch.setattr(margins, "COUNTED", 3)
     for n in range(5):
         beat(n)
-    assert counts(get(desk), "status")["pending"] == "4+"
+    assert counts(get(desk, "?ncd_min=0.1"), "status")["pending"] == "4+"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?status=pending", "?stream=logs&significant=true&since=2026-01-01T00:00:00"]
+)
+def test_what_the_roll_up_knows_is_counted_exactly_at_any_size(desk, monkeypatch, query):
+    monkeypatch.setattr(margins, "COUNTED", 3)
+    for n in range(5):
+        beat(n)
+    assert counts(get(desk, query), "status")["pending"] == "5"
+
+
+def test_while_the_roll_up_is_built_nothing_is_said_of_how_many(desk):
+    beat(0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO anomaly_hour_deltas (stream_type, status, significant, total, ncd_sum, p_sum)"
+            " VALUES ('logs', 'pending', false, 0, 0, 0)"
+        )
+    assert set(counts(get(desk), "status").values()) == {""}
 
 
 def test_months_that_hold_anomalies_are_links_newest_first(desk):

@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from .. import margins, paging
-from ..filters import AnomalyFilter
+from ..filters import AnomalyFilter, selection_of
 from ..querysets import AnomalyQuerySet
+from ..rollup import Selection
 from .calendar import calendar_of
 from .pages import PLACE, Pages
 from .sidebar import Sidebar
@@ -94,7 +95,8 @@ class AnomalyChangeList(Sidebar, Pages):
     def get_results(self, request: HttpRequest) -> None:
         """The page, and what stands in its margins."""
         self.calendar = calendar_of(self.filterset.form)
-        self.margins = margins.margins(self.queryset, self._unfaceted(request), self.calendar.steps)
+        unfaceted, selection = self._unfaceted(request)
+        self.margins = margins.margins(self.queryset, unfaceted, self.calendar.steps, selection)
         self.result_count = self.margins.count
         self.full_result_count = None
         self.show_full_result_count = False
@@ -110,14 +112,17 @@ class AnomalyChangeList(Sidebar, Pages):
         self.result_list = self.page.rows
         self.multi_page = self.page.has_previous or self.page.has_next
 
-    def _unfaceted(self, request: HttpRequest) -> QuerySet[Any]:
-        """The same list of any status and stream."""
-        if not {"status", "stream"} & set(request.GET) or self.queryset.query.is_empty():
-            return self.queryset
+    def _unfaceted(self, request: HttpRequest) -> tuple[QuerySet[Any], Selection | None]:
+        """The same list of any status and stream, and the same as the roll-up knows it."""
+        if self.queryset.query.is_empty():
+            return self.queryset, None
+        if not {"status", "stream"} & set(request.GET):
+            return self.queryset, selection_of(self.filterset)
         kept = request.GET.copy()
         for name in ("status", "stream"):
             kept.pop(name, None)
-        return AnomalyFilter(kept, queryset=self.root_queryset).qs
+        unfaceted = AnomalyFilter(kept, queryset=self.root_queryset)
+        return unfaceted.qs, selection_of(unfaceted)
 
     def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:

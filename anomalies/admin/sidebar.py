@@ -43,6 +43,8 @@ class Sidebar(ChangeList):
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
         if field.name not in ("status", "stream"):
             return []
+        if self.margins.facets is None:
+            return [(box, "") for box in field]
         own, other = (0, "stream") if field.name == "status" else (1, "status")
         chosen = set(self.filterset.data.getlist(other))
         found: Counter[str] = Counter()

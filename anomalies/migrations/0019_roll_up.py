@@ -8,7 +8,7 @@ folded yet is read beside them (the views anomaly_hours_now and anomaly_totals_n
 Sums are numeric: a double becomes the same numeric every time, so what is added is taken off to the last
 digit, in whatever order, and nothing drifts.
 
-Rows from before are counted by ``rebuild_anomaly_hours()``, which 0015 calls: in one statement, hence of one
+Rows from before are counted by ``rebuild_anomaly_hours()``, which 0020 calls: in one statement, hence of one
 snapshot, it appends what the roll-up lacks. Every transaction is either in that snapshot with its rows and its
 deltas or not in it with both, so writers go on meanwhile and nothing is counted twice or lost. Until then a
 delta without an hour says that figures from here are not whole.

@@ -5,23 +5,19 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict, fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils import timezone
 
 from anomalies import rollup
-from anomalies.filters import WITHIN
-from anomalies.rollup import Selection
+from anomalies.filters import bounds, selection_of
 from anomalies.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
 
 from ..filter_options import add_filter_options, filterset, given_filters
 
 # Only these ask for whole runs of a detector, of which the number of windows tested is known.
 _KEEP_RUNS_WHOLE = {"stream", "since", "until", "within"}
-# Of these the roll-up knows the figures.
-_ROLLED_UP = {*_KEEP_RUNS_WHOLE, "status", "significant"}
 
 _COLUMNS = {
     "stream": "stream_type",
@@ -56,12 +52,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         narrowed = filterset(options)
         cleaned = narrowed.form.cleaned_data
-        since, until = _bounds(cleaned)
+        since, until = bounds(cleaned)
         span = None if set(given_filters(options)) - _KEEP_RUNS_WHOLE else Span(since, until)
         figures = None
-        if not options["exact"] and not set(given_filters(options)) - _ROLLED_UP:
+        selection = None if options["exact"] else selection_of(narrowed)
+        if selection is not None:
             rollup.fold_if_many()
-            figures = rolled_up_by_stream(_selection(cleaned, since, until), span)
+            figures = rolled_up_by_stream(selection, span)
         if figures is None:
             figures = figures_by_stream(narrowed.qs, span)
         if streams := cleaned.get("stream"):
@@ -88,23 +85,6 @@ class Command(BaseCommand):
             cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
             self.stdout.write("  ".join(cells).rstrip())
         self.stderr.write(_in_words(figures))
-
-
-def _bounds(cleaned: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
-    since, within = cleaned.get("since"), cleaned.get("within")
-    if within:
-        since = max(filter(None, [since, timezone.now() - WITHIN[within][1]]))
-    return since, cleaned.get("until")
-
-
-def _selection(cleaned: dict[str, Any], since: datetime | None, until: datetime | None) -> Selection:
-    return Selection(
-        streams=cleaned.get("stream") or (),
-        statuses=cleaned.get("status") or (),
-        significant=cleaned.get("significant"),
-        since=since,
-        until=until,
-    )
 
 
 def _plain(row: StreamFigures) -> dict[str, Any]:
