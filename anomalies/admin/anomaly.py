@@ -26,6 +26,7 @@ from .evidence import Evidenced
 from .export import Exported
 from .looking import Asked, evidence_of, time_line_of, with_evidence
 from .page import figures
+from .queue import Queued, bar, next_in_queue
 from .records import AnomalyColumns, ReadOnlyAdmin
 from .request import actor_of
 from .saved import SavedFilters, beside_the_list
@@ -36,7 +37,7 @@ from .versions import UNSIGNED, compare, new_batch
 
 @admin.register(Anomaly)
 class AnomalyAdmin(
-    Frozen, Undone, Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisions, ReadOnlyAdmin
+    Frozen, Undone, Queued, Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisions, ReadOnlyAdmin
 ):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
@@ -140,7 +141,8 @@ class AnomalyAdmin(
         if form.is_valid():
             outcome = self._decide_one(request, anomaly, form)
             if outcome and not outcome.changed:
-                return HttpResponseRedirect(request.get_full_path())
+                onward = next_in_queue(request, anomaly) if form.action in MOVES else None
+                return HttpResponseRedirect(onward or request.get_full_path())
         if form.is_unsigned:
             return self._page(request, anomaly, form, status=400)
         now = self._whole(request, str(anomaly.pk)) or anomaly
@@ -219,4 +221,5 @@ class AnomalyAdmin(
             "moves": allowed_moves(anomaly.status) if may_decide else [],
             "may_decide": may_decide,
             "preserved_filters": self.get_preserved_filters(request),
+            "queue": bar(request, anomaly),
         }
