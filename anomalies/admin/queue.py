@@ -1,7 +1,7 @@
 """Queue mode: one anomaly after another, and the next one after each decision.
 
-The queue is a filter of the list, of what is pending unless it says otherwise; its address goes along from page
-to page. Nobody holds a place in it: what somebody else decided meanwhile is passed over.
+The queue is a filter of the list, of what is pending unless it says otherwise; its address goes along from
+page to page. Nobody holds a place in it: what somebody else decided meanwhile is passed over.
 """
 
 from __future__ import annotations
