@@ -1,0 +1,78 @@
+"""No page has a serious fault for who uses it by keyboard, by ear or with weak eyes: axe-core looks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from anomalies.audit import Actor
+from anomalies.models import Anomaly
+from anomalies.saved import save
+from anomalies.transitions import decide
+
+from ..factories import make_anomaly
+from .conftest import LIST
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+SERIOUS = ("serious", "critical")
+PAGES = {
+    "overview": "/admin/?overview",
+    "list": LIST,
+    "filtered list": f"{LIST}?status=pending&ncd_min=0.1",
+    "anomaly": "{page}",
+    "queue": "{page}?queue=status%3Dpending",
+    "saved filters": f"{LIST}filters/",
+    "audit log": "/admin/anomalies/auditlog/",
+    "what if": "/admin/anomalies/detectionconfig/what-if/?ncd_threshold=0.9&p_value_threshold=0.05",
+    "statistics": "/admin/anomalies/streamstatistics/",
+}
+
+
+def a_busy_desk() -> Anomaly:
+    now = timezone.now()
+    made = [
+        make_anomaly(
+            timestamp=now - timedelta(minutes=n * n * 4),
+            stream_type=("logs", "llm")[n % 2],
+            ncd_score=0.5 + n / 100,
+            novelty=0.6,
+            tags=["web", "db"][: n % 3],
+        )
+        for n in range(30)
+    ]
+    decide("acknowledge", [each.pk for each in made[10:15]], Actor("ana"))
+    decide("dismiss", [each.pk for each in made[15:20]], Actor("bo"), reason="other", note="a load test")
+    decide("investigate", [made[20].pk], Actor("bo"))
+    return made[0]
+
+
+def faults(page: Any) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['help']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in SERIOUS
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_no_serious_fault_on_any_page(desk, scheme, width):
+    anomaly = a_busy_desk()
+    lea = User.objects.create_superuser("lea")
+    save(lea, "Pending", "status=pending", shared=True)
+    page = desk.open(user=lea, color_scheme=scheme, viewport={"width": width, "height": 900})
+    found = {}
+    for name, path in PAGES.items():
+        page.goto(path.format(page=f"{LIST}{anomaly.pk}/change/"))
+        if wrong := faults(page):
+            found[name] = wrong
+    desk.troubles = [each for each in desk.troubles if "inline style" not in each]  # axe's own
+    assert found == {}
