@@ -127,7 +127,7 @@ WORDS = {
         "significant, pending or investigating anomalies"
     ),
     "stream=logs&stream=llm": "logs or LLM",
-    "since=2026-11-23T12:00:00": "anomalies from 2026-11-23 12:00:00 UTC on",
+    "since=2026-11-23T12:00:00": "anomalies from 2026-11-23 12:00 UTC",
     "p_max=0.01&tags_all=db,web&metadata=host=db1&q=lost client": (
         "anomalies with p ≤ 0.01, tagged db and web, with host=db1, that say “lost client”"
     ),

@@ -228,7 +228,7 @@ def test_all_that_match_are_decided_only_after_a_question(desk, analyst):
     page.locator("#action-toggle").check()
     page.get_by_role("button", name="Select all 59").click()
     act(page, "acknowledge")
-    expect(page.get_by_text("Acknowledge 59 anomalies: all that match the filter.")).to_be_visible()
+    expect(page.get_by_text("Acknowledge 59 anomalies: anomalies tagged db.")).to_be_visible()
     assert statuses() == ["pending"] * 60
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text("59 anomalies acknowledged.")).to_be_visible()
