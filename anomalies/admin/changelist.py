@@ -66,7 +66,9 @@ class AnomalyChangeList(Sidebar, Pages):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> AnomalyQuerySet:
         """The anomalies asked for; none where the URL asks for something that is not understood."""
-        self.filterset = AnomalyFilter(request.GET, queryset=self.root_queryset)
+        self.filterset = AnomalyFilter(
+            request.GET, queryset=self.root_queryset, me=request.user.get_username()
+        )
         self.filter_specs: list[Any] = []
         for name in PLACE:
             self.filter_params.pop(name, None)
@@ -117,7 +119,7 @@ class AnomalyChangeList(Sidebar, Pages):
         kept = request.GET.copy()
         for name in ("status", "stream"):
             kept.pop(name, None)
-        return AnomalyFilter(kept, queryset=self.root_queryset).qs
+        return AnomalyFilter(kept, queryset=self.root_queryset, me=request.user.get_username()).qs
 
     def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:
