@@ -20,8 +20,9 @@ from .models import Anomaly
 from .querysets import AnomalyQuerySet
 
 JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
-# The row's own count of changes is this database's business.
-COLUMNS = tuple(field.column for field in Anomaly._meta.concrete_fields if field.column != "version")
+# The row's own count of changes, whose it is and whether it sleeps are this desk's business.
+_OF_THIS_DESK = {"version", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
+COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
 CHUNK = 200  # rows fetched at once: a row can weigh megabytes
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -24,6 +24,8 @@ WITHIN = {
     "30d": ("last 30 days", timedelta(days=30)),
 }
 
+ME, NOBODY = "me", "nobody"  # of ``assigned``
+
 
 class ContainmentField(forms.CharField):
     """An object that metadata must contain: ``{"host": "db1"}``, or in short ``host=db1, service=web``."""
@@ -120,10 +122,19 @@ class AnomalyFilter(df.FilterSet):
     metadata = ContainmentFilter(
         field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"
     )
+    assigned = df.CharFilter(method="whose", label="Assigned to", help_text="me, nobody, or a name")
+    snoozed = df.ChoiceFilter(
+        method="asleep", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
+    )
 
     class Meta:
         model = Anomaly
         fields: ClassVar[list[str]] = []
+
+    def __init__(self, *args: Any, me: str = "", **kwargs: Any) -> None:
+        """``me`` is the name of whoever asks, for "assigned to me"."""
+        super().__init__(*args, **kwargs)
+        self.me = me
 
     def search(self, queryset: AnomalyQuerySet, name: str, words: str) -> AnomalyQuerySet:
         """Full-text search, as web search has it."""
@@ -132,6 +143,16 @@ class AnomalyFilter(df.FilterSet):
     def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
         """The last hour, day, …, up to now."""
         return queryset.filter(timestamp__gte=timezone.now() - WITHIN[key][1])
+
+    def whose(self, queryset: AnomalyQuerySet, name: str, who: str) -> AnomalyQuerySet:
+        """Assigned to this user, to whoever asks, or to nobody."""
+        if who == NOBODY:
+            return queryset.filter(assigned_to=None)
+        return queryset.filter(assigned_to=self.me if who == ME else who)
+
+    def asleep(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
+        """Snoozed, or not."""
+        return queryset.filter(snoozed_at__isnull=answer == "no")
 
     @property
     def qs(self) -> AnomalyQuerySet:
@@ -210,6 +231,8 @@ WORDS: dict[str, tuple[int, Callable[[Any], str]]] = {
     "tags_all": (_FEATURE, lambda tags: f"tagged {' and '.join(tags)}"),
     "metadata": (_FEATURE, lambda wanted: f"with {_pairs(wanted)}"),
     "q": (_FEATURE, lambda words: f"that say “{words}”"),
+    "assigned": (_FEATURE, lambda who: f"assigned to {who}"),
+    "snoozed": (_ADJECTIVE, lambda answer: "snoozed" if answer == "yes" else "not snoozed"),
 }
 
 

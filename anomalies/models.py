@@ -116,6 +116,14 @@ class Anomaly(models.Model):
     investigating_by = models.CharField(max_length=255, null=True, blank=True)
     investigating_at = models.DateTimeField(null=True, blank=True)
     version = models.BigIntegerField(db_default=1, editable=False)  # a trigger counts every UPDATE
+    assigned_to = models.CharField(max_length=255, null=True, blank=True)
+    assigned_by = models.CharField(max_length=255, null=True, blank=True)
+    assigned_at = models.DateTimeField(null=True, blank=True)
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+    snooze_ncd_above = models.FloatField("snoozed until NCD above", null=True, blank=True)
+    snooze_more = models.IntegerField("snoozed until so many more in 24 h", null=True, blank=True)
+    snoozed_by = models.CharField(max_length=255, null=True, blank=True)
+    snoozed_at = models.DateTimeField(null=True, blank=True)
 
     objects = AnomalyQuerySet.as_manager()
 
@@ -152,6 +160,17 @@ class Anomaly(models.Model):
             # Sorted by, with an order among rows of the same value: many have the least p there is.
             models.Index(fields=["-ncd_score", "-id"], name="idx_anomalies_ncd_order"),
             models.Index(fields=["p_value", "id"], name="idx_anomalies_p_order"),
+            # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
+            models.Index(
+                fields=["assigned_to", "status", "-timestamp", "-id"],
+                name="idx_anomalies_assigned",
+                condition=Q(assigned_to__isnull=False),
+            ),
+            models.Index(
+                fields=["stream_type", "snoozed_at"],
+                name="idx_anomalies_snoozed",
+                condition=Q(snoozed_at__isnull=False),
+            ),
             # The desk's search box.
             GinIndex(search_document(), name="idx_anomalies_search"),
             # The newest decisions: how long they took.
@@ -161,6 +180,10 @@ class Anomaly(models.Model):
                 condition=Q(acknowledged_at__isnull=False) | Q(dismissed_at__isnull=False),
             ),
         ]
+
+    # Whose it is and whether it sleeps: the business of this desk, not of whoever reads an anomaly.
+    ASSIGNMENT = ("assigned_to", "assigned_by", "assigned_at")
+    SNOOZE = ("snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
 
     def __str__(self) -> str:
         return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"

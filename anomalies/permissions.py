@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
+from django.contrib.auth.models import User as Account
 from django.db.models import Model, Q
 
 VIEWER = "viewer"
@@ -57,13 +58,22 @@ class User(Protocol):
 
 
 def can_decide(user: User) -> bool:
-    """Acknowledge, dismiss, investigate, reopen, and write notes."""
+    """Acknowledge, dismiss, investigate, reopen, write notes, assign and snooze."""
     return user.has_perm("anomalies.decide_anomaly")
 
 
 def can_see_overview(user: User) -> bool:
     """See what waits and how it is decided, on the start page: who sees both anomalies and statistics may."""
     return user.has_perm("anomalies.view_anomaly") and user.has_perm("anomalies.view_streamstatistics")
+
+
+def deciders() -> list[str]:
+    """The names of all who may decide, and so can be given an anomaly to decide about, by the alphabet."""
+    named = Q(codename="decide_anomaly", content_type__app_label="anomalies")
+    right = Permission.objects.filter(named).values("pk")
+    has_it = Q(is_superuser=True) | Q(groups__permissions__in=right) | Q(user_permissions__in=right)
+    accounts = Account.objects.filter(has_it, is_active=True, is_staff=True)
+    return list(accounts.order_by("username").values_list("username", flat=True).distinct())
 
 
 def can_replay(user: User) -> bool:

@@ -49,10 +49,11 @@ class AnomalyQuerySet(models.QuerySet):
         ``headline`` is the explanation's beginning, ``origin`` names the host and service, as text.
         """
         shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty", "version")
+        held = ("assigned_to", "snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
         return self.annotate(
             headline=Left("glass_box_explanation", 300),
             origin=Concat(_about("host"), Value("\x1f"), _about("service")),
-        ).only(*shown, "is_statistically_significant", "compression_ratio_change", "tags")
+        ).only(*shown, *held, "is_statistically_significant", "compression_ratio_change", "tags")
 
     def search(self, words: str) -> AnomalyQuerySet:
         """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""

@@ -8,19 +8,21 @@
 Who decides says what was seen: an anomaly that has another version by now is left alone, even where its
 status would allow the move, and the refusal says who did what since. The rows are locked first, in the order
 of their ids, so of two people who decide at once one wins, the other is told, and neither deadlocks. The same
-form come twice (its batch) is one change. One anomaly is a bulk of one. Whether somebody may decide at all is
-asked at the surface (``permissions``); the triggers keep the record.
+form come twice (its batch) is one change. One anomaly is a bulk of one. A decision ends a snooze.
+``hold`` writes by the same rules what is no decision: whose an anomaly is, and that it sleeps. Whether
+somebody may decide at all is asked at the surface (``permissions``); the triggers keep the record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db.models import Case, Exists, F, OuterRef, QuerySet, TextField, Value, When
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Concat
 
 from .audit import Actor, Entry, acting, latest
@@ -45,6 +47,7 @@ MOVES: dict[str, Move] = {
     "investigate": Move(Status.INVESTIGATING, frozenset({Status.PENDING}), "investigating"),
     "reopen": Move(Status.PENDING, frozenset(Status) - {Status.PENDING}, "reopened"),
 }
+AWAKE: dict[str, Any] = dict.fromkeys(Anomaly.SNOOZE)
 
 
 _NAMED = 5_000  # ids in a statement
@@ -95,21 +98,40 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that is written about anomalies and is no decision: ``action``, as the record names it.
+
+    It can be done to those of the ``sources`` but where it is so already (``unless``); ``why_not`` says of
+    any other why. The ``note`` is the record's alone.
+    """
+
+    action: str
+    values: Mapping[str, Any]
+    why_not: Callable[[Anomaly], str]
+    sources: frozenset[Status] = frozenset(Status)
+    unless: Q | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Deed:
     """What is to be written, from where it may be, and who means it having seen what."""
 
     action: str  # as the record names it
     to: Status | None  # None: it stays what it is
     sources: frozenset[Status]
-    values: dict[str, Any]
+    values: Mapping[str, Any]
     actor: Actor
     note: str
     reason: str | None
     seen: Mapping[UUID, int] | None
     batch: UUID | None
+    why_not: Callable[[Anomaly], str]
+    unless: Q | None = None
+    is_noted: bool = True  # whether the note is added to the anomaly's notes
 
-    def may(self, pk: UUID, status: str, version: int) -> bool:
-        return status in self.sources and (self.seen is None or self.seen.get(pk) == version)
+    def may(self, pk: UUID, status: str, version: int, is_so: bool) -> bool:
+        return status in self.sources and not is_so and (self.seen is None or self.seen.get(pk) == version)
 
     def is_told_by(self, entry: Entry | None) -> bool:
         """Whether this entry is of the same form, sent before."""
@@ -161,6 +183,19 @@ def decide_as_seen(
         return _update(deed, Anomaly.objects.filter(Exists(as_seen)))
 
 
+def hold(
+    what: Hold,
+    ids: Iterable[UUID],
+    actor: Actor,
+    *,
+    seen: Mapping[UUID, int] | None = None,
+    batch: UUID | None = None,
+) -> Outcome:
+    """Write what is no decision, by the rules of ``decide`` about versions, batches and locks."""
+    how = (actor, what.note, None, seen, batch, what.why_not, what.unless, False)
+    return _write(_Deed(what.action, None, what.sources, what.values, *how), ids)
+
+
 def check(action: str, reason: str | None, note: str) -> None:
     """Raises DecisionError where a decision can't be taken as given, whatever it is about."""
     _deed(action, Actor(""), reason, note, None, None)
@@ -178,8 +213,8 @@ def add_note(
     if not note:
         raise DecisionError("The note is empty.")
     versions = None if seen is None else {anomaly_id: seen}
-    deed = _Deed("update", None, frozenset(Status), {}, actor, note, None, versions, batch)
-    return _write(deed, [anomaly_id])
+    how = (actor, note, None, versions, batch, lambda anomaly: "")
+    return _write(_Deed("update", None, frozenset(Status), {}, *how), [anomaly_id])
 
 
 def clean_note(note: str) -> str:
@@ -210,8 +245,9 @@ def _deed(
 ) -> _Deed:
     move = _move(action)
     _check_reason(action, reason)
-    values = _who_and_when(action, actor, reason)
-    return _Deed(action, move.to, move.sources, values, actor, clean_note(note), reason, seen, batch)
+    values = _who_and_when(action, actor, reason) | AWAKE
+    how = (actor, clean_note(note), reason, seen, batch, partial(why_not, action))
+    return _Deed(action, move.to, move.sources, values, *how)
 
 
 def _check_reason(action: str, reason: str | None) -> None:
@@ -225,20 +261,30 @@ def _write(deed: _Deed, ids: Iterable[UUID]) -> Outcome:
     wanted = list(dict.fromkeys(ids))
     batch = deed.batch or uuid4()
     with acting(deed.actor, note=deed.note or None, batch=str(batch)):
-        locked = _lock(wanted)
-        decided = [pk for pk, status, version in locked if deed.may(pk, status, version)]
+        locked = _lock(wanted, deed.unless)
+        told = _told_before(deed, [row[0] for row in locked])
+        decided = [row[0] for row in locked if row[0] not in told and deed.may(*row)]
         for part in _parts(decided):
             _update(deed, Anomaly.objects.filter(pk__in=part))
         return replace(_outcome(deed, decided, set(wanted) - set(decided)), batch=batch)
 
 
-def _lock(ids: list[UUID]) -> list[tuple[UUID, str, int]]:
+def _lock(ids: list[UUID], unless: Q | None) -> list[tuple[UUID, str, int, bool]]:
     """Lock them in the order of their ids: overlapping bulks wait for each other, and never deadlock."""
-    locked: list[tuple[UUID, str, int]] = []
+    so = When(unless, then=Value(True)) if unless is not None else None
+    is_so = Case(so, default=Value(False)) if so else Value(False, BooleanField())
+    locked: list[tuple[UUID, str, int, bool]] = []
     for part in _parts(sorted(ids)):
         rows = Anomaly.objects.filter(pk__in=part).select_for_update().order_by("pk")
-        locked += rows.values_list("pk", "status", "version")
+        locked += rows.values_list("pk", "status", "version", is_so)
     return locked
+
+
+def _told_before(deed: _Deed, ids: list[UUID]) -> set[UUID]:
+    """Those about which the same form was sent already. A decision's second time is refused by the status."""
+    if deed.batch is None or deed.to is not None or deed.seen is not None:
+        return set()
+    return {pk for pk, entry in latest(ids).items() if deed.is_told_by(entry)}
 
 
 def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
@@ -248,7 +294,7 @@ def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
 
 def _update(deed: _Deed, rows: QuerySet) -> int:
     """Write it down for those that are in a status that allows it; how many they are."""
-    columns = {**deed.values, **_noted(deed.note)}
+    columns = {**deed.values, **(_noted(deed.note) if deed.is_noted else {})}
     return rows.filter(status__in=deed.sources).update(status=deed.to or F("status"), **columns)
 
 
@@ -286,7 +332,7 @@ def _refusal(deed: _Deed, pk: UUID, anomaly: Anomaly | None, last: Entry | None)
         return Refusal(pk, None, "there is no such anomaly")
     if deed.seen is not None and deed.seen.get(pk) != anomaly.version:
         return Refusal(pk, anomaly.status, _changed(last, known=bool(deed.seen.get(pk))), changed=True)
-    return Refusal(pk, anomaly.status, why_not(deed.action, anomaly))
+    return Refusal(pk, anomaly.status, deed.why_not(anomaly))
 
 
 def _changed(last: Entry | None, known: bool) -> str:

@@ -23,8 +23,8 @@ from .models import Anomaly
 from .transitions import MOVES, DecisionError, Left, clean_note
 
 STEP = 5_000
-UNDOABLE = (*MOVES, "undo")
-# What a decision writes, and so what goes back. In the record these are texts.
+UNDOABLE = (*MOVES, "assign", "unassign", "snooze", "undo")
+# What these write, and so what goes back. In the record these are texts.
 RESTORED = (
     "status",
     "acknowledged_by",
@@ -35,6 +35,8 @@ RESTORED = (
     "investigating_by",
     "investigating_at",
     "notes",
+    *Anomaly.ASSIGNMENT,
+    *Anomaly.SNOOZE,
 )
 _NAMED = 20  # of each kind of what was left alone
 

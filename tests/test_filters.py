@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def found(query: str) -> list:
-    return [anomaly.pk for anomaly in AnomalyFilter(QueryDict(query)).qs]
+    return [anomaly.pk for anomaly in AnomalyFilter(QueryDict(query), me="ana").qs]
 
 
 def test_no_parameter_finds_everything():
@@ -46,6 +46,12 @@ def test_no_parameter_finds_everything():
         ("q=deadlock", {}, {"glass_box_explanation": "all is well"}),
         ('q="new: deadlock"', {}, {"glass_box_explanation": "deadlock, new"}),
         ("q=deadlock -web", {}, {"notes": "on the web server"}),
+        ("assigned=me", {"assigned_to": "ana"}, {"assigned_to": "bob"}),
+        ("assigned=nobody", {}, {"assigned_to": "bob"}),
+        ("assigned=bob", {"assigned_to": "bob"}, {"assigned_to": "ana"}),
+        ("assigned=me", {"assigned_to": "ana"}, {"assigned_to": "me"}),
+        ("snoozed=yes", {"snoozed_at": NOON}, {}),
+        ("snoozed=no", {}, {"snoozed_at": NOON}),
         ("q=harmless", {"notes": "harmless, says Bo"}, {}),
     ],
 )

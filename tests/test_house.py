@@ -20,9 +20,9 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "around audit bulk evidence export fields filters grouping ingest jsonb limits margins models overview "
-    "paging permissions precedents reading rollup saved schema stats terminal thresholds transitions undoing "
-    "whatif".split()
+    "around assigning audit bulk evidence export fields filters grouping ingest jsonb limits margins models "
+    "overview paging permissions precedents reading rollup saved schema snoozing stats terminal thresholds "
+    "transitions undoing whatif".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -56,6 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transitions": {"audit", "fields", "models"},
     "bulk": {"audit", "models", "transitions"},
     "undoing": {"audit", "models", "transitions"},
+    "assigning": {"audit", "fields", "models", "permissions", "transitions"},
+    "snoozing": {"audit", "fields", "models", "transitions"},
     "ingest": {"audit", "detection", "limits", "models", "reading", "stats", "thresholds"},
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,

@@ -108,6 +108,28 @@ def test_a_decision_by_the_application_without_an_actor_is_refused(way):
     assert Anomaly.objects.get().status == "pending"
 
 
+def otherwise(way: str, column: str, value: str) -> str:
+    """The statement of a way to write, with another column in place of the status."""
+    statement = {"raw SQL": "UPDATE anomalies SET status = 'dismissed'", "upsert": UPSERT, "MERGE": MERGE}
+    return {**statement, "CTE": CTE}[way].replace("status = 'dismissed'", f"{column} = '{value}'")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("way", ["raw SQL", "upsert", "MERGE", "CTE"])
+@pytest.mark.parametrize(
+    ("action", "column", "value"),
+    [("assign", "assigned_to", "bob"), ("snooze", "snoozed_at", "2026-11-23 12:00:00+00")],
+)
+def test_whose_it_is_and_that_it_sleeps_is_recorded_however_it_is_written(way, action, column, value):
+    make_anomaly()
+    with pytest.raises(DatabaseError, match="needs somebody who takes it"), transaction.atomic():
+        sql(otherwise(way, column, value))
+    with acting(ANA, batch="b7"):
+        sql(otherwise(way, column, value))
+    entry = last(resource_type="anomaly")
+    assert (entry.action, entry.username, list(entry.new_values)) == (action, "ana", [column])
+
+
 @pytest.mark.django_db
 def test_rows_that_come_by_copy_are_recorded_as_one_batch():
     columns = "timestamp, stream_type, ncd_score, p_value, glass_box_explanation, compression_baseline"

@@ -47,6 +47,9 @@ OUR_INDEXES = {
     "idx_anomalies_p_order": "(p_value, id)",
     "idx_anomalies_status_time": '(status, "timestamp" DESC, id DESC)',
     "idx_anomalies_stream_time": '(stream_type, "timestamp" DESC, id DESC)',
+    "idx_anomalies_assigned": '(assigned_to, status, "timestamp" DESC, id DESC)'
+    " WHERE (assigned_to IS NOT NULL)",
+    "idx_anomalies_snoozed": "(stream_type, snoozed_at) WHERE (snoozed_at IS NOT NULL)",
 }
 
 # What a writer that knows only the contract must give: the columns that are NOT NULL without a default.

@@ -67,7 +67,9 @@ class AnomalyChangeList(Sidebar, Pages):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> AnomalyQuerySet:
         """The anomalies asked for; none where the URL asks for something that is not understood."""
-        self.filterset = AnomalyFilter(request.GET, queryset=self.root_queryset)
+        self.filterset = AnomalyFilter(
+            request.GET, queryset=self.root_queryset, me=request.user.get_username()
+        )
         self.filter_specs: list[Any] = []
         for name in PLACE:
             self.filter_params.pop(name, None)
@@ -121,7 +123,7 @@ class AnomalyChangeList(Sidebar, Pages):
         kept = request.GET.copy()
         for name in ("status", "stream"):
             kept.pop(name, None)
-        unfaceted = AnomalyFilter(kept, queryset=self.root_queryset)
+        unfaceted = AnomalyFilter(kept, queryset=self.root_queryset, me=request.user.get_username())
         return unfaceted.qs, selection_of(unfaceted)
 
     def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:

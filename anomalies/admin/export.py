@@ -44,7 +44,8 @@ class Exported:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         if not permissions.can_export(request.user):
             raise PermissionDenied
-        filterset = AnomalyFilter(request.GET, queryset=Anomaly.objects.all())
+        me = request.user.get_username()
+        filterset = AnomalyFilter(request.GET, queryset=Anomaly.objects.all(), me=me)
         unknown = set(request.GET) - set(filterset.filters) - {"o", "p"}
         if unknown or not filterset.form.is_valid():
             messages.error(request, "The filter is not understood; nothing was exported.")

@@ -13,7 +13,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from .. import jsonb
-from ..models import AuditLog, DismissalReason
+from ..models import Anomaly, AuditLog, DismissalReason
 
 # Told by the entry's own columns, so not told again as "changes".
 _SAID_BY_THE_ENTRY = frozenset(
@@ -23,6 +23,7 @@ _SAID_BY_THE_ENTRY = frozenset(
         for decision in ("acknowledged", "dismissed", "investigating")
         for what in ("by", "at")
     }
+    | {*Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 )
 
 
@@ -32,6 +33,10 @@ _DONE = {
     "investigate": "taken into investigation",
     "reopen": "reopened",
     "undo": "undone",
+    "assign": "assigned",
+    "unassign": "assigned to nobody",
+    "snooze": "snoozed",
+    "wake": "woken",
     "activate": "made active",
     "deactivate": "made inactive",
     "create": "created",
@@ -103,6 +108,17 @@ class Entry:
     def reason_words(self) -> str | None:
         """The dismissal's reason as people say it."""
         return dict(DismissalReason.choices).get(self.reason or "", self.reason)
+
+    @property
+    def assigned_to(self) -> str | None:
+        """To whom it was assigned by this; None where that is nobody, or did not change."""
+        return self.values.get("assigned_to", (None, None))[1]
+
+    @property
+    def ends_snooze(self) -> bool:
+        """Whether it slept until this: a decision wakes what it is about."""
+        slept, sleeps = self.values.get("snoozed_at", (None, None))
+        return bool(slept and not sleeps and self.action != "wake")
 
     @property
     def changed_columns(self) -> str:

@@ -41,7 +41,7 @@ def filterset(options: dict[str, Any]) -> AnomalyFilter:
     data = QueryDict(mutable=True)
     for name, values in given_filters(options).items():
         data.setlist(name, values)
-    found = AnomalyFilter(data)
+    found = AnomalyFilter(data, me=options.get("by") or "")
     if not found.form.is_valid():
         problems = [
             f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in found.form.errors.items()

@@ -16,7 +16,8 @@ MIGRATOR, APP, SEALER = "driftlock_migrator", "driftlock_app", "driftlock_sealer
 
 _DECIDED = (
     "status, acknowledged_by, acknowledged_at, dismissed_by, dismissed_at, dismissal_reason, "
-    "investigating_by, investigating_at, notes"
+    "investigating_by, investigating_at, notes, assigned_to, assigned_by, assigned_at, "
+    "snoozed_until, snooze_ncd_above, snooze_more, snoozed_by, snoozed_at"
 )
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 

@@ -1,0 +1,45 @@
+"""Whose turn it is: an anomaly is assigned to one who may decide, to oneself, or to nobody.
+
+It says who looks at it and forbids nobody else to. Versions, batches and locks are as of a decision
+(``transitions.hold``); the record calls it ``assign`` or ``unassign``, and it can be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.db.models import Q
+
+from .audit import Actor
+from .fields import Now
+from .models import Anomaly
+from .permissions import deciders
+from .transitions import DecisionError, Hold, Outcome, hold
+
+
+def assign(
+    ids: Iterable[UUID],
+    to: str | None,
+    actor: Actor,
+    *,
+    seen: Mapping[UUID, int] | None = None,
+    batch: UUID | None = None,
+) -> Outcome:
+    """Assign these anomalies to this user, or to nobody; ``seen`` and ``batch`` as in ``decide``.
+
+    What is so already is refused and left as it is. Raises DecisionError for a user who may not decide.
+    """
+    if to is not None and to not in deciders():
+        raise DecisionError("It can be assigned to somebody who may decide about it, and to nobody else.")
+    return hold(_hold(to, actor), ids, actor, seen=seen, batch=batch)
+
+
+def _hold(to: str | None, actor: Actor) -> Hold:
+    def why_not(anomaly: Anomaly) -> str:
+        return f"it is assigned to {anomaly.assigned_to or 'nobody'} already"
+
+    if to is None:
+        return Hold("unassign", dict.fromkeys(Anomaly.ASSIGNMENT), why_not, unless=Q(assigned_to=None))
+    values = {"assigned_to": to, "assigned_by": actor.username, "assigned_at": Now()}
+    return Hold("assign", values, why_not, unless=Q(assigned_to=to))

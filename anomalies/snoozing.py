@@ -1,0 +1,216 @@
+"""Snoozed anomalies: out of the queue until a time, until the NCD of a newer one, or until so many more.
+
+"Newer" and "more" go by arrival: anomalies of the same stream whose ``created_at`` is after the snooze. The
+clauses of a rule are joined by "or"; whichever came first wakes, at the very time, above x and not at x, with
+the n-th of n whose arrivals lie no more than 24 hours apart. ``wake`` looks at all of this anew each time, so
+it does not matter who runs it, how often and how late, or that somebody else does at the same moment. What
+sleeps is asleep until then for whoever looks; a decision ends it (``transitions``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import partial
+from uuid import UUID, uuid4
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from .audit import Actor, acting
+from .fields import Now
+from .models import Anomaly, Status, Stream
+from .transitions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
+
+SYSTEM = Actor("driftlock", via="wake")  # who wakes where no person or command does
+OPEN = frozenset({Status.PENDING, Status.INVESTIGATING})
+MOST = 1_000  # of "n more"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Until when an anomaly sleeps: a time, an NCD that a newer one is above, or so many more in 24 h."""
+
+    until: datetime | None = None
+    ncd_above: float | None = None
+    more: int | None = None
+
+    def in_words(self, stream_type: str = "", zone: tzinfo = UTC) -> str:
+        """The rule as a phrase: "until 2026-11-24 09:00 UTC, or NCD above 0.9, or 5 more logs in 24 h"."""
+        clauses = [
+            [] if self.until is None else [moment(self.until, zone)],
+            [] if self.ncd_above is None else [f"NCD above {self.ncd_above}"],
+            [] if self.more is None else [f"{_more(self.more, stream_type)} in 24 h"],
+        ]
+        return "until " + ", or ".join(words for clause in clauses for words in clause)
+
+
+def rule_of(anomaly: Anomaly) -> Rule | None:
+    """The rule by which it sleeps; None where it does not."""
+    if anomaly.snoozed_at is None:
+        return None
+    return Rule(anomaly.snoozed_until, anomaly.snooze_ncd_above, anomaly.snooze_more)
+
+
+def told(anomaly: Anomaly, zone: tzinfo = UTC) -> str:
+    """That it sleeps, by whom and until when, in a sentence; '' where it does not."""
+    rule = rule_of(anomaly)
+    by = f" by {anomaly.snoozed_by}" if anomaly.snoozed_by else ""
+    return f"snoozed{by} {rule.in_words(anomaly.stream_type, zone)}" if rule else ""
+
+
+def moment(when: datetime, zone: tzinfo = UTC) -> str:
+    """A time in this zone, which is named; seconds where it has any."""
+    local = when.astimezone(zone)
+    fraction = f".{local.microsecond:06}".rstrip("0") if local.microsecond else ""
+    seconds = f":{local:%S}{fraction}" if local.second or fraction else ""
+    return f"{local:%Y-%m-%d %H:%M}{seconds} {zone.tzname(None) or zone}"
+
+
+def snooze(
+    ids: Iterable[UUID],
+    rule: Rule,
+    actor: Actor,
+    *,
+    seen: Mapping[UUID, int] | None = None,
+    batch: UUID | None = None,
+) -> Outcome:
+    """Let these anomalies sleep by this rule, one that they had before replaced; else as ``decide``.
+
+    Raises DecisionError for a rule without a clause, or one of whose clauses could never be met, or is.
+    """
+    check(rule)
+    values = {
+        "snoozed_until": rule.until,
+        "snooze_ncd_above": rule.ncd_above,
+        "snooze_more": rule.more,
+        "snoozed_by": actor.username,
+        "snoozed_at": Now(),
+    }
+    how = Hold("snooze", values, partial(why_not, "investigate"), sources=OPEN, note=rule.in_words())
+    return hold(how, ids, actor, seen=seen, batch=batch)
+
+
+def end_snooze(
+    ids: Iterable[UUID],
+    actor: Actor,
+    *,
+    seen: Mapping[UUID, int] | None = None,
+    batch: UUID | None = None,
+) -> Outcome:
+    """Wake these anomalies before their time; ``seen`` and ``batch`` as in ``decide``."""
+    how = Hold("wake", AWAKE, lambda anomaly: "it is not snoozed", unless=Q(snoozed_at=None))
+    return hold(how, ids, actor, seen=seen, batch=batch)
+
+
+def check(rule: Rule) -> None:
+    """Raises DecisionError for a rule by which nothing can sleep, saying why."""
+    if rule == Rule():
+        raise DecisionError("Say until when: a time, an NCD, or so many more in 24 h.")
+    if rule.until is not None and rule.until <= timezone.now():
+        raise DecisionError("That time has come already; choose a later one.")
+    if rule.ncd_above is not None and not (math.isfinite(rule.ncd_above) and 0 <= rule.ncd_above < 1):
+        raise DecisionError("No NCD is above 1, and none below 0; choose one from 0 up to, not including, 1.")
+    if rule.more is not None and not 1 <= rule.more <= MOST:
+        raise DecisionError(f"So many more: choose a whole number from 1 to {MOST:,}.")
+
+
+def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
+    """Wake what has slept long enough; what was woken, and by which clause, as the record has it.
+
+    ``at`` is the time that it is, if not now. Rows that somebody else holds are left to them.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_DUE, {"at": at, "open": sorted(OPEN)})
+            due = [_Due(*row) for row in cursor.fetchall()]
+        by_why: defaultdict[str, list[UUID]] = defaultdict(list)
+        for each in due:
+            by_why[each.why].append(each.id)
+        batch = str(uuid4())
+        for why, keys in by_why.items():
+            with acting(actor, note=why, batch=batch):
+                Anomaly.objects.filter(pk__in=keys).update(**AWAKE)
+    return {key: why for why, keys in by_why.items() for key in keys}
+
+
+def _more(count: int, stream_type: str) -> str:
+    label = str(Stream(stream_type).label) if stream_type in Stream.values else "of its stream"
+    return f"{count} more {label.removesuffix('s') if count == 1 else label}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """An anomaly that has slept long enough: its rule's clause that came first, and what met it."""
+
+    id: UUID
+    clause: str
+    moment: datetime | None
+    met_by: UUID | None
+    ncd: float | None
+    stream: str
+    status: str
+    above: float | None
+    more: int | None
+
+    @property
+    def why(self) -> str:
+        """The clause, in words."""
+        if self.clause == "decided":
+            return f"it is {self.status} by now"
+        if self.clause == "until" and self.moment:
+            return f"it is past {moment(self.moment)}"
+        if self.clause == "ncd":
+            return f"NCD {self.ncd} above {self.above} by anomaly {self.met_by}"
+        return f"{_more(self.more or 0, self.stream)} in 24 h, the last of them anomaly {self.met_by}"
+
+
+# Rules before rows: what was snoozed in one go has one rule, and is asked about once. A clause that a rule
+# does not have reads nothing. Arrivals are walked in their order by idx_anomalies_created_at, up to the first
+# one that meets the clause. A row that somebody else has locked, be it another waker, is theirs.
+_DUE = """
+    WITH rules AS MATERIALIZED (
+        SELECT DISTINCT stream_type, status, snoozed_at, snoozed_until, snooze_ncd_above, snooze_more
+        FROM anomalies WHERE snoozed_at IS NOT NULL
+    ), due AS MATERIALIZED (
+        SELECT rules.*, met.clause, met.moment, met.met_by, met.ncd
+        FROM rules CROSS JOIN LATERAL (
+            SELECT 1 AS place, 'decided' AS clause, '-infinity'::timestamptz AS moment,
+                   NULL::uuid AS met_by, NULL::float8 AS ncd
+            WHERE rules.status <> ALL (%(open)s)
+            UNION ALL
+            SELECT 2, 'until', rules.snoozed_until, NULL, NULL
+            WHERE rules.snoozed_until <= coalesce(%(at)s, now())
+            UNION ALL
+            (SELECT 3, 'ncd', created_at, id, ncd_score FROM anomalies
+             WHERE rules.snooze_ncd_above IS NOT NULL AND stream_type = rules.stream_type
+               AND created_at > rules.snoozed_at AND ncd_score > rules.snooze_ncd_above
+             ORDER BY created_at, id LIMIT 1)
+            UNION ALL
+            (SELECT 4, 'more', created_at, id, NULL FROM (
+                SELECT id, created_at,
+                       lag(created_at, rules.snooze_more - 1) OVER (ORDER BY created_at, id) AS first
+                FROM anomalies
+                WHERE rules.snooze_more IS NOT NULL AND stream_type = rules.stream_type
+                  AND created_at > rules.snoozed_at
+             ) AS arrivals
+             WHERE created_at - first <= interval '24 hours'
+             ORDER BY created_at, id LIMIT 1)
+            ORDER BY moment, place LIMIT 1
+        ) AS met
+    )
+    SELECT sleeping.id, clause, nullif(moment, '-infinity'), met_by, ncd,
+           sleeping.stream_type, sleeping.status, sleeping.snooze_ncd_above, sleeping.snooze_more
+    FROM anomalies AS sleeping JOIN due
+      ON (sleeping.stream_type, sleeping.status, sleeping.snoozed_at)
+         = (due.stream_type, due.status, due.snoozed_at)
+     AND sleeping.snoozed_until IS NOT DISTINCT FROM due.snoozed_until
+     AND sleeping.snooze_ncd_above IS NOT DISTINCT FROM due.snooze_ncd_above
+     AND sleeping.snooze_more IS NOT DISTINCT FROM due.snooze_more
+    WHERE sleeping.snoozed_at IS NOT NULL
+    ORDER BY sleeping.id FOR UPDATE OF sleeping SKIP LOCKED
+"""
