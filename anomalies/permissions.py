@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 from django.contrib.auth.models import User as Account
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 
 VIEWER = "viewer"
 ANALYST = "analyst"
@@ -67,13 +67,13 @@ def can_see_overview(user: User) -> bool:
     return user.has_perm("anomalies.view_anomaly") and user.has_perm("anomalies.view_streamstatistics")
 
 
-def deciders() -> list[str]:
+def deciders() -> QuerySet[Account, str]:
     """The names of all who may decide, and so can be given an anomaly to decide about, by the alphabet."""
     named = Q(codename="decide_anomaly", content_type__app_label="anomalies")
     right = Permission.objects.filter(named).values("pk")
     has_it = Q(is_superuser=True) | Q(groups__permissions__in=right) | Q(user_permissions__in=right)
     accounts = Account.objects.filter(has_it, is_active=True, is_staff=True)
-    return list(accounts.order_by("username").values_list("username", flat=True).distinct())
+    return accounts.order_by("username").values_list("username", flat=True).distinct()
 
 
 def can_replay(user: User) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
@@ -124,10 +125,11 @@ def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
 
     ``at`` is the time that it is, if not now. Rows that somebody else holds are left to them.
     """
+    about = {"at": at, "open": sorted(OPEN)}
+    if not _rows(_DUE, about):  # as nearly always; it is asked in passing, on every page of the queue
+        return {}
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_DUE, {"at": at, "open": sorted(OPEN)})
-            due = [_Due(*row) for row in cursor.fetchall()]
+        due = [_Due(*row) for row in _rows(_DUE + _AS_OURS, about)]
         by_why: defaultdict[str, list[UUID]] = defaultdict(list)
         for each in due:
             by_why[each.why].append(each.id)
@@ -136,6 +138,12 @@ def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
             with acting(actor, note=why, batch=batch):
                 Anomaly.objects.filter(pk__in=keys).update(**AWAKE)
     return {key: why for why, keys in by_why.items() for key in keys}
+
+
+def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall()
 
 
 def _more(count: int, stream_type: str) -> str:
@@ -212,5 +220,6 @@ _DUE = """
      AND sleeping.snooze_ncd_above IS NOT DISTINCT FROM due.snooze_ncd_above
      AND sleeping.snooze_more IS NOT DISTINCT FROM due.snooze_more
     WHERE sleeping.snoozed_at IS NOT NULL
-    ORDER BY sleeping.id FOR UPDATE OF sleeping SKIP LOCKED
+    ORDER BY sleeping.id
 """
+_AS_OURS = " FOR UPDATE OF sleeping SKIP LOCKED"

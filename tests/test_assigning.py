@@ -60,7 +60,7 @@ def test_who_may_decide_can_be_assigned_to_and_nobody_else(bob, lead, viewer):
     make_user("analyst", "former").groups.clear()
     User.objects.filter(pk=make_user("analyst", "gone").pk).update(is_active=False)
     User.objects.filter(pk=make_user("analyst", "outside").pk).update(is_staff=False)
-    assert deciders() == ["bob", "lead", "root"]
+    assert list(deciders()) == ["bob", "lead", "root"]
 
 
 @pytest.mark.parametrize("name", ["viewer", "no such user", ""])

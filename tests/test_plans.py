@@ -153,7 +153,7 @@ class TestPlans(TestCase):
         self.check("end=1", "idx_anomalies_timestamp")
 
     def test_a_narrow_range_of_ncd_reads_its_index(self):
-        self.check("ncd_min=0.9995", "idx_anomalies_ncd_score")
+        self.check("ncd_min=0.9995", "idx_anomalies_ncd")
 
     def test_a_narrow_range_of_p_reads_its_index(self):
-        self.check("p_max=0.0005", "idx_anomalies_p_value")
+        self.check("p_max=0.0005", "idx_anomalies_p")

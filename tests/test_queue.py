@@ -34,7 +34,7 @@ def made(*hours: int, **over: Any) -> list[Anomaly]:
     return [make_anomaly(timestamp=NOON - timedelta(hours=hour), **over) for hour in hours]
 
 
-def page_of(anomaly: Anomaly, query: str = "status=pending") -> str:
+def page_of(anomaly: Anomaly, query: str = "status=pending&snoozed=no") -> str:
     return f"{LIST}{anomaly.pk}/change/?{urlencode({'queue': query})}"
 
 
@@ -104,7 +104,7 @@ def test_an_empty_queue_says_so_on_the_list(desk):
     (anomaly,) = made(1)
     page = after(desk, send(desk, page_of(anomaly), action="acknowledge", note=""))
     assert page.request["PATH_INFO"] == LIST
-    assert "Nothing is waiting: pending anomalies." in page.content.decode()
+    assert "Nothing is waiting: pending, not snoozed anomalies." in page.content.decode()
 
 
 def test_the_lists_filter_is_the_queues(desk):
@@ -113,13 +113,13 @@ def test_the_lists_filter_is_the_queues(desk):
     link = f"{QUEUE}?stream=llm&ncd_min=0.1"
     shown = desk.get(f"{LIST}?stream=llm&ncd_min=0.1").content.decode()
     assert f'href="{QUEUE}?ncd_min=0.1&amp;stream=llm"' in shown
-    assert desk.get(link).url == page_of(llm, "stream=llm&ncd_min=0.1&status=pending")
+    assert desk.get(link).url == page_of(llm, "stream=llm&ncd_min=0.1&status=pending&snoozed=no")
 
 
 def test_another_status_is_worked_through_when_it_is_asked_for(desk):
     made(1)
     (taken,) = made(2, status="investigating")
-    assert desk.get(f"{QUEUE}?status=investigating").url == page_of(taken, "status=investigating")
+    assert desk.get(f"{QUEUE}?status=investigating").url == page_of(taken, "status=investigating&snoozed=no")
 
 
 @pytest.mark.parametrize("query", ["status=gone", "ncd_min=x", "metadata=x"])

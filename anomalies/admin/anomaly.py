@@ -24,6 +24,7 @@ from .decisions import OneDecisionForm, report
 from .episodes import EpisodeLine, tick_members
 from .evidence import Evidenced
 from .export import Exported
+from .held import Held, held, with_held, with_people
 from .looking import Asked, evidence_of, time_line_of, with_evidence
 from .page import figures
 from .queue import Queued, bar, next_in_queue
@@ -37,7 +38,16 @@ from .versions import UNSIGNED, compare, new_batch
 
 @admin.register(Anomaly)
 class AnomalyAdmin(
-    Frozen, Undone, Queued, Evidenced, Exported, SavedFilters, AnomalyColumns, BulkDecisions, ReadOnlyAdmin
+    Held,
+    Frozen,
+    Undone,
+    Queued,
+    Evidenced,
+    Exported,
+    SavedFilters,
+    AnomalyColumns,
+    BulkDecisions,
+    ReadOnlyAdmin,
 ):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
@@ -88,7 +98,7 @@ class AnomalyAdmin(
     def headline(self, anomaly: Any) -> str:
         if isinstance(anomaly, EpisodeLine):
             return anomaly.headline
-        return show.first_line(anomaly.headline)
+        return with_held(show.first_line(anomaly.headline), anomaly)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Django's; a ticked episode stands for its anomalies."""
@@ -132,7 +142,7 @@ class AnomalyAdmin(
         """All of an anomaly but long evidence: that comes when somebody asks for it, or searches in it."""
         rows = with_last_entry(with_evidence(Anomaly.objects.all(), Asked.of(request)), "anomaly")
         try:
-            return rows.filter(pk=object_id).first()
+            return with_people(rows).filter(pk=object_id).first()
         except ValidationError:
             return None
 
@@ -222,4 +232,5 @@ class AnomalyAdmin(
             "may_decide": may_decide,
             "preserved_filters": self.get_preserved_filters(request),
             "queue": bar(request, anomaly),
+            **held(request, anomaly),
         }

@@ -15,23 +15,34 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from ..assigning import assign
 from ..bulk import freeze
 from ..filters import AnomalyFilter, in_words
 from ..models import Anomaly
 from ..querysets import AnomalyQuerySet
-from ..transitions import Refusal, allowed_moves, decide
+from ..transitions import MOVES, DecisionError, Refusal, allowed_moves, decide
 from . import presentation as show
 from .decisions import FORM_LIMIT, DecisionForm, report
+from .holding import OF_MANY, AssignForm, SnoozeForm
 from .request import actor_of
 from .versions import new_batch, seen_in, seen_text
 
 SAMPLE = 10
+ManyForm = DecisionForm | AssignForm | SnoozeForm
+
+
+def form_of(action: str, data: Any = None) -> ManyForm:
+    """What goes with an action about many."""
+    return OF_MANY[action](data) if action in OF_MANY else DecisionForm(data, action=action)
 
 
 class BulkDecisions(admin.ModelAdmin):
     """The list's actions: ticked rows at once; a dismissal, and "all that match", after a page."""
 
-    actions: Sequence[str] | None = ("acknowledge", "dismiss", "investigate", "reopen")
+    actions: Sequence[str] | None = (
+        *("acknowledge", "dismiss", "investigate", "reopen"),
+        *("assign_to_me", "assign", "snooze"),
+    )
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Anomaly], **where: Any) -> Any:
         """As Django's, but ids that are none are said to be, and don't end in an error page.
@@ -60,6 +71,20 @@ class BulkDecisions(admin.ModelAdmin):
     def reopen(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
         return self._decide_many(request, queryset, "reopen")
 
+    @admin.action(description="Assign to me", permissions=["decide"])
+    def assign_to_me(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        """The ticked rows at once; all that match after the page that asks to whom."""
+        everything = request.POST.get("select_across") == "1"
+        return self._decide_many(request, queryset, "assign" if everything else "assign_to_me")
+
+    @admin.action(description="Assign to …", permissions=["decide"])
+    def assign(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        return self._decide_many(request, queryset, "assign")
+
+    @admin.action(description="Snooze …", permissions=["decide"])
+    def snooze(self, request: HttpRequest, queryset: QuerySet[Anomaly]) -> HttpResponse | None:
+        return self._decide_many(request, queryset, "snooze")
+
     def _decide_many(
         self, request: HttpRequest, queryset: QuerySet[Anomaly], action: str
     ) -> HttpResponse | None:
@@ -69,12 +94,16 @@ class BulkDecisions(admin.ModelAdmin):
             return None
         if request.POST.get("select_across") == "1":
             shown = dict(queryset.values_list("pk", "version")[: FORM_LIMIT + 1])
-            if len(shown) > FORM_LIMIT:
+            if len(shown) > FORM_LIMIT and action in MOVES:
                 return self._freeze(request, queryset, action)
-            return self._confirm(request, action, shown, DecisionForm(action=action))
+            if len(shown) > FORM_LIMIT:
+                words = f"At most {FORM_LIMIT:,} at once are assigned or snoozed; narrow the filter."
+                self.message_user(request, words, messages.ERROR)
+                return None
+            return self._confirm(request, action, shown, form_of(action))
         seen = _ticked(request)
-        if action == "dismiss":
-            return self._confirm(request, action, seen, DecisionForm(action=action))
+        if action in ("dismiss", *OF_MANY):
+            return self._confirm(request, action, seen, form_of(action))
         self._decide_ticked(request, action, seen)
         return None
 
@@ -87,27 +116,37 @@ class BulkDecisions(admin.ModelAdmin):
     def _decide_ticked(self, request: HttpRequest, action: str, seen: dict[UUID, int]) -> None:
         """Also rows that the filter shows no more: whoever ticked them is told what became of them."""
         form = DecisionForm(request.POST, action=action)
-        batch = form.cleaned_data.get("batch") if form.is_valid() else None
-        outcome = decide(action, seen, actor_of(request), seen=seen, batch=batch)
-        report(request, action, outcome)
+        how: dict[str, Any] = {
+            "seen": seen,
+            "batch": form.cleaned_data.get("batch") if form.is_valid() else None,
+        }
+        actor = actor_of(request)
+        if action == "assign_to_me":
+            report(request, "assign", assign(seen, actor.username, actor, **how))
+        else:
+            report(request, action, decide(action, seen, actor, **how))
 
     def _confirmed(self, request: HttpRequest, action: str) -> HttpResponse | None:
         seen = dict(islice(seen_in(request, UUID).items(), FORM_LIMIT))
-        form = DecisionForm(request.POST, action=action)
+        form = form_of(action, request.POST)
         if not seen:
             words = "This form came without the versions that it was made of; nothing was changed."
             self.message_user(request, words, messages.ERROR)
             return None
-        if not form.is_valid():
+        try:
+            if not form.is_valid():
+                return self._confirm(request, action, seen, form)
+            outcome = form.take(seen, actor_of(request))
+        except DecisionError as error:
+            form.add_error(None, str(error))
             return self._confirm(request, action, seen, form)
-        outcome = decide(action, seen, actor_of(request), seen=seen, **form.decision)
-        report(request, action, outcome)
+        report(request, form.action, outcome)
         if not outcome.changed:
             return None
         return self._confirm_again(request, action, outcome.changed, form)
 
     def _confirm_again(
-        self, request: HttpRequest, action: str, changed: tuple[Refusal, ...], form: DecisionForm
+        self, request: HttpRequest, action: str, changed: tuple[Refusal, ...], form: ManyForm
     ) -> HttpResponse:
         """The rows that changed, as they are now, and what was typed: one click decides about them, too."""
         now = Anomaly.objects.filter(pk__in=[refusal.id for refusal in changed])
@@ -121,7 +160,7 @@ class BulkDecisions(admin.ModelAdmin):
         request: HttpRequest,
         action: str,
         seen: dict[UUID, int],
-        form: DecisionForm,
+        form: ManyForm,
         changed: Mapping[UUID, str] | None = None,
     ) -> TemplateResponse:
         """The page that says what will be done to how many; ``seen`` is all that will be."""
@@ -131,8 +170,9 @@ class BulkDecisions(admin.ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"{action.capitalize()} anomalies",
+            "title": f"{form.action.capitalize()} anomalies",
             "action": action,
+            "holds": action not in MOVES,
             "form": form,
             "count": len(seen),
             "more": len(seen) > SAMPLE,

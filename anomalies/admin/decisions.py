@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
 
+from ..audit import Actor
+from ..audit.history import done
 from ..models import DismissalReason
-from ..transitions import MOVES, Outcome
+from ..transitions import Outcome, decide
+from ..undoing import UNDOABLE
 from .presentation import visible
 from .undo import offer
 from .versions import VersionedForm
@@ -40,6 +45,10 @@ class DecisionForm(forms.Form):
             self.add_error("reason", "Say why: a dismissal needs a reason.")
         return cleaned
 
+    def take(self, seen: Mapping[UUID, int], actor: Actor) -> Outcome:
+        """Take the decision about the anomalies that were seen."""
+        return decide(self.action, seen, actor, seen=seen, **self.decision)
+
     @property
     def decision(self) -> dict[str, Any]:
         """The keyword arguments of ``transitions.decide``."""
@@ -57,20 +66,20 @@ class OneDecisionForm(VersionedForm, DecisionForm):
 
 def report(request: HttpRequest, action: str, outcome: Outcome) -> None:
     """Tell whoever took a decision what was done, what was not, and why; by its batch it can be undone."""
-    done, tags = done_word(action), offer(outcome.batch) if action != "note" else ""
+    word, tags = done_word(action), offer(outcome.batch) if action in UNDOABLE else ""
     if outcome.decided:
-        messages.success(request, f"{counted(len(outcome.decided))} {done}.", extra_tags=tags)
+        messages.success(request, f"{counted(len(outcome.decided))} {word}.", extra_tags=tags)
     if outcome.repeated:
-        words = f"{counted(len(outcome.repeated))} {done} by you a moment ago; nothing was done twice."
+        words = f"{counted(len(outcome.repeated))} {word} by you a moment ago; nothing was done twice."
         messages.success(request, words, extra_tags="" if outcome.decided else tags)
     if outcome.changed:
         words = f"{counted(len(outcome.changed))} left alone: changed since you saw what you decided about."
         messages.warning(request, words)
     for refusal in outcome.refused[:_NAMED_REFUSALS]:
-        messages.warning(request, f"Not {done}: {str(refusal.id)[:8]}… – {visible(refusal.why, 200)}.")
+        messages.warning(request, f"Not {word}: {str(refusal.id)[:8]}… – {visible(refusal.why, 200)}.")
     unnamed = len(outcome.refused) - _NAMED_REFUSALS
     if unnamed > 0:
-        messages.warning(request, f"Not {done} for the same kind of reasons: {unnamed:,} more.")
+        messages.warning(request, f"Not {word} for the same kind of reasons: {unnamed:,} more.")
 
 
 def counted(number: int) -> str:
@@ -80,6 +89,4 @@ def counted(number: int) -> str:
 
 def done_word(action: str) -> str:
     """What became of an anomaly by this decision."""
-    if action == "note":
-        return "noted"
-    return "taken into investigation" if action == "investigate" else MOVES[action].done
+    return "noted" if action == "note" else done(action)

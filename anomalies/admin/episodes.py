@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from ..grouping import Episode
 from ..models import Anomaly, Status
 from . import presentation as show
+from .held import with_held
 
 
 class EpisodeLine:
@@ -78,7 +79,7 @@ class EpisodeLine:
                     show.status_mark(*_status(each.status)),
                     show.number(each.ncd_score),
                     show.p_value(each.p_value),
-                    show.first_line(each.headline, 80),
+                    with_held(show.first_line(each.headline, 80), each),
                 )
                 for each in members
             ),

@@ -1,7 +1,7 @@
 """Queue mode: one anomaly after another, and the next one after each decision.
 
-The queue is a filter of the list, of what is pending unless it says otherwise; its address goes along from
-page to page. Nobody holds a place in it: what somebody else decided meanwhile is passed over.
+The queue is a filter of the list, of what is pending and awake unless it says otherwise; its address goes
+along from page to page. Nobody holds a place in it: what somebody else decided meanwhile is passed over.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..filters import AnomalyFilter, in_words
 from ..margins import COUNTED
 from ..models import Anomaly, Status
 from ..querysets import AnomalyQuerySet
+from ..snoozing import wake
 from .presentation import visible
 
 _ORDER = ("-timestamp", "-id")
@@ -40,10 +41,11 @@ class Queued:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
-        filterset = queue_of(request.GET)
+        filterset = queue_of(request.GET, request)
         if not filterset.form.is_valid():
             messages.error(request, "The queue's filter is not understood; here is the list.")
             return HttpResponseRedirect(reverse(_LIST))
+        wake()
         found = _found(request, filterset)
         if found is None:
             messages.info(request, f"Nothing is waiting: {visible(in_words(filterset), 300)}.")
@@ -51,15 +53,17 @@ class Queued:
         return HttpResponseRedirect(_page_in(filterset, found))
 
 
-def queue_of(asked: QueryDict) -> AnomalyFilter:
-    """The filter that an address asks for; of any status only where it says which."""
+def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
+    """The filter that an address asks for; what is pending and awake unless it says otherwise."""
     kept = QueryDict(mutable=True)
     for name in AnomalyFilter.base_filters:
         if values := [value for value in asked.getlist(name) if value]:
             kept.setlist(name, values)
     if "status" not in kept:
         kept["status"] = Status.PENDING
-    return AnomalyFilter(kept, queryset=Anomaly.objects.all())
+    if "snoozed" not in kept:
+        kept["snoozed"] = "no"
+    return AnomalyFilter(kept, queryset=Anomaly.objects.all(), me=request.user.get_username())
 
 
 def next_in_queue(request: HttpRequest, anomaly: Anomaly) -> str | None:
@@ -80,6 +84,8 @@ def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
         "next": _link(filterset, "after", anomaly),
         "previous": _link(filterset, "before", anomaly),
         "list": f"{reverse(_LIST)}?{filterset.data.urlencode()}",
+        "here": request.get_full_path(),
+        "mine": f"{reverse('admin:anomalies_anomaly_queue')}?assigned=me",
     }
 
 
@@ -88,7 +94,7 @@ def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
     query = request.GET.get("queue")
     if query is None or len(query) > _LONGEST:
         return None
-    filterset = queue_of(QueryDict(query))
+    filterset = queue_of(QueryDict(query), request)
     return filterset if filterset.form.is_valid() else None
 
 

@@ -77,7 +77,7 @@ class Undone:
             return HttpResponseRedirect(_list())
         is_sent = form.is_bound and form.is_valid()
         own = form.cleaned_data["batch"] if is_sent else uuid4()
-        undo = Undo(found, only, own, _back(request, asked.get("next", "")))
+        undo = Undo(found, only, own, way_back(request, asked.get("next", ""), _list()))
         if is_sent and (undo.rows == 1 or "confirmed" in request.POST):
             return self._take_back(request, undo, form)
         return self._ask_to_undo(request, undo, form)
@@ -149,9 +149,9 @@ def _list() -> str:
     return reverse("admin:anomalies_anomaly_changelist")
 
 
-def _back(request: HttpRequest, address: str) -> str:
-    """Where whoever undoes came from, if that is a page of this desk."""
+def way_back(request: HttpRequest, address: str, otherwise: str) -> str:
+    """Where somebody came from, if that is a page of this desk."""
     is_ours = url_has_allowed_host_and_scheme(
         address, {request.get_host()}, require_https=request.is_secure()
     )
-    return address if is_ours and address.startswith("/") else _list()
+    return address if is_ours and address.startswith("/") else otherwise

@@ -23,6 +23,7 @@ from anomalies.thresholds import ThresholdsError, active_config, thresholds_for
 
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar
+from ..waking import wake_and_say
 
 
 class Command(BaseCommand):
@@ -58,6 +59,7 @@ class Command(BaseCommand):
             if detection.report.last_line:
                 self._say(detection)
             raise CommandError(printable(str(error))) from error
+        wake_and_say(self, detection.actor)
         self._say(detection)
 
     def _detection(self, options: dict[str, Any]) -> Detection:

@@ -23,6 +23,7 @@ from anomalies.terminal import printable
 
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar
+from ..waking import wake_and_say
 
 _SHOWN = 50  # rejects said on the terminal
 _LONGEST_NAME = 255  # characters of a username in the audit log
@@ -60,6 +61,8 @@ class Command(BaseCommand):
                     self._say(stopped.summary, options)
                 raise _why(stopped, options) from stopped
             rejects.sum_up()
+        if not options["dry_run"]:
+            wake_and_say(self, actor)
         self._say(summary, options)
         if summary.rejected:
             raise SystemExit(1)

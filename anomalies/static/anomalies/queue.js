@@ -7,6 +7,11 @@
     d: () => focus('.decision select[name="reason"]'),
     i: () => press('.decision button[value="investigate"]'),
     n: () => focus('.decision textarea[name="note"]'),
+    m: () => press('.hold button[name="mine"]'),
+    z: () => {
+      press('.hold details:not([open]) > summary');
+      focus('.hold select[name="span"]');
+    },
     u: () => press("form.undo button"),
     j: () => press('.queue-bar [data-key="j"]'),
     k: () => press('.queue-bar [data-key="k"]'),

@@ -1,0 +1,24 @@
+"""What arrives can wake what sleeps: said after the commands that bring anomalies in."""
+
+from __future__ import annotations
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError
+
+from anomalies.audit import Actor
+from anomalies.snoozing import wake
+from anomalies.terminal import printable
+
+
+def wake_and_say(command: BaseCommand, actor: Actor) -> None:
+    """Wake what is due, and say how many. What came in is in, even where this fails."""
+    try:
+        woken = wake(actor)
+    except DatabaseError as error:
+        first_line = printable(str(error).partition("\n")[0])
+        command.stderr.write(f"nothing was woken: {first_line}; manage.py wake does it")
+        return
+    if woken:
+        command.stderr.write(
+            f"woken {len(woken)}: what came in met the clause of a snooze, or its time has come"
+        )
