@@ -12,7 +12,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -458,8 +458,12 @@ def test_a_backup_that_is_ended_leaves_no_file_and_no_process(number, code, sour
 
 
 def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The pg_dump that works for a backup."""
-    return [each for each in psutil.Process(process.pid).children() if "--format=custom" in each.cmdline()]
+    """The pg_dump that works for a backup; another child may end while it is looked at."""
+    found = []
+    for each in psutil.Process(process.pid).children():
+        with suppress(psutil.Error):
+            found += [each] if "--format=custom" in each.cmdline() else []
+    return found
 
 
 # --- pg_dump and pg_restore -----------------------------------------------------------------------------
