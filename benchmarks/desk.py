@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from ingest import own_database
 
 LIST = "/admin/anomalies/anomaly/"
-STOCK = "/stock/stock/stockanomaly/"
+STOCK = "/stock/anomalies/stockanomaly/"
 SLOW = 30.0  # seconds after which a page of the stock admin is given up
 
 FILL = """
@@ -121,7 +121,7 @@ def make_urls() -> str:
     class StockAnomaly(Anomaly):  # so that the desk's templates are not taken
         class Meta:
             proxy = True
-            app_label = "stock"
+            app_label = "anomalies"
 
     class StockAdmin(admin.ModelAdmin):
         list_display = ("status", "timestamp", "stream_type", "p_value", "ncd_score", "glass_box_explanation")
