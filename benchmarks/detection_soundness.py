@@ -31,7 +31,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script: find the repository
 
-from anomalies.detection import Detector, Event, Finding, Parameters, TimestampReader, event_from_line
+from anomalies.detection import Detector, Event, Finding, Parameters, TimestampReader, detect, event_from_line
 
 _CLOCK = TimestampReader(datetime(2026, 1, 1, tzinfo=UTC))
 _LABEL = re.compile(rb"(-|[A-Z]{4,}) (?=\d{10} )")
@@ -80,7 +80,7 @@ def _events(lines: Sequence[bytes]) -> list[Event]:
 
 def _run(lines: Sequence[bytes], **over: float) -> tuple[list[Finding], float]:
     detector = Detector(Parameters(**over))  # type: ignore[arg-type]
-    findings = list(detector.feed(_events(lines)))
+    findings = [*detector.feed(_events(lines)), *detector.finish()]
     return findings, detector.windows_flagged / detector.windows_tested
 
 
@@ -180,7 +180,7 @@ def _speed(logs: Sequence[Log]) -> None:
     for log in logs:
         events = _events(log.lines)
         began = perf_counter()
-        list(Detector(Parameters()).feed(events))
+        list(detect(events))
         print(f"{log.name:24}{len(events) / (perf_counter() - began):12,.0f}")
 
 
@@ -193,7 +193,7 @@ def _oddest(finding: Finding) -> int:
 
 def _labelled(log: Log) -> None:
     detector, size, window = Detector(Parameters()), 100, 10
-    spans = [(finding.first_line, finding.last_line) for finding in detector.feed(_events(log.lines))]
+    spans = [(finding.first_line, finding.last_line) for finding in [*detector.feed(_events(log.lines)), *detector.finish()]]
     ends = range(size + window, len(log.lines) + 1)
     truth = [any(log.alerts[end - window : end]) for end in ends]
     alarm = [any(first <= end - window + 1 and end <= last for first, last in spans) for end in ends]

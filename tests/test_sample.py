@@ -37,7 +37,7 @@ def result() -> Result:
     clock = TimestampReader(datetime.fromisoformat(FAULTS[-1]["until"]))
     events = (event_from_line(number, line, len(line), clock) for number, line in enumerate(LINES, 1))
     detector = Detector(PARAMETERS)
-    return Result(list(detector.feed(events)), detector.windows_tested)
+    return Result([*detector.feed(events), *detector.finish()], detector.windows_tested)
 
 
 def moment_of(number: int) -> datetime:

@@ -11,8 +11,10 @@ odd lines, `explaining` puts it into words,
 measurements: docs/detection.md.
 """
 
+from .acknowledged import Acknowledged
+from .coders import Kind
 from .compression import byte_entropy, compressed_size, ncd, novelty
-from .detector import Detector
+from .detector import Detector, detect
 from .events import Event, event_from_line
 from .findings import ContextLine, Evidence, Finding
 from .normalising import normalise
@@ -20,15 +22,18 @@ from .parameters import Parameters
 from .timestamps import TimestampReader
 
 __all__ = [
+    "Acknowledged",
     "ContextLine",
     "Detector",
     "Event",
     "Evidence",
     "Finding",
+    "Kind",
     "Parameters",
     "TimestampReader",
     "byte_entropy",
     "compressed_size",
+    "detect",
     "event_from_line",
     "ncd",
     "normalise",

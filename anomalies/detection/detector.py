@@ -1,129 +1,188 @@
 """Slide over a stream of events, judge each window, hand over the episodes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
-from .compression import measure
-from .episodes import Episode, Line, Read, Window
+from .acknowledged import Acknowledged
+from .coders import CODERS, Kind
+from .episodes import Course, Episode, Line, Window
 from .events import Event
-from .explaining import explain, explain_in_detail
-from .findings import ContextLine, Evidence, Finding
-from .memory import Memory
-from .normalising import normalise
+from .findings import Finding, finding_of
 from .parameters import Parameters
-from .significance import History, Significance, significance
+from .plain import from_plain, to_plain
+from .review import Review
+from .significance import History, Judged, Weights, conformal, significance
+
+STATE = 1  # the form of a saved state
+
+
+def detect(
+    events: Iterable[Event], parameters: Parameters | None = None, kind: Kind = "logs"
+) -> Iterator[Finding]:
+    """Yield what is found in a whole stream, each episode as soon as it is closed.
+
+    The one call for who has the events at hand: `Event`s, made by `event_from_line` or `formats`. Memory does
+    not grow with the stream.
+    """
+    detector = Detector(parameters or Parameters(), kind)
+    yield from detector.feed(events)
+    yield from detector.finish()
 
 
 class Detector:
-    """Finds episodes in one stream. No clock and no chance is in it: the same events, the same findings.
+    """Finds episodes in one stream. No clock and no chance is in it: the same events, the same findings,
+    in whatever pieces they are fed, and with its state saved and loaded between any two of them.
 
-    A window is judged by its newest line, the one whose code length falls most on text that the stream has
-    not shown in that place lately: lines around it neither dilute nor hide it. It is flagged when the share
-    of new text in that line, its novelty, reaches `ncd_threshold`, and its p-value, the rank of the line's
-    weight among those of past windows, is below `p_value_threshold`.
+    Each event is weighed once, by the coder of the stream's kind. A window is ranked among the stream's past
+    windows by the weight of all its lines, and by its newest line alone, the heaviest one: lines around it
+    neither dilute nor hide it. It is flagged when its p-value is below `p_value_threshold` and the novelty of
+    its newest line, the share that the stream has not shown in that place lately, reaches `ncd_threshold`.
     `events_seen`, `windows_tested` and `windows_flagged` count what was fed so far; that many tests times the
     p threshold is how many windows may be flagged by chance.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, kind: Kind = "logs") -> None:
         self.events_seen = 0
         self.windows_tested = 0
         self.windows_flagged = 0
         self._parameters = parameters
+        self._kind = kind
         self._span = parameters.baseline_size + parameters.window_size
         self._lines: deque[Line] = deque(maxlen=self._span)
+        self._coder = CODERS[kind](parameters)
         self._history = History()
-        self._memory = Memory()
+        self._review = Review(parameters.review_per_day)
+        self._acknowledged = Acknowledged()
         self._episode: Episode | None = None
         self._known_time: datetime | None = None
 
     def feed(self, events: Iterable[Event]) -> Iterator[Finding]:
-        """Yield each episode as soon as it is closed, the last one when the events end.
+        """Yield each episode as soon as no window can touch it any more, and what is for review.
 
-        Memory does not grow with the events. Fed again, the detector goes on in the same stream, with a new
-        episode.
+        Memory does not grow with the events. What is still open when they end stays open: `finish`.
         """
         for event in events:
             yield from self._take(event)
+
+    def finish(self) -> Iterator[Finding]:
+        """Yield what is still open. Fed again, it goes on in the same stream, with a new episode."""
         yield from self._close()
+        yield from (self._finding(episode, review=True) for episode in self._review.finish())
+
+    def acknowledge(self, acknowledged: Acknowledged) -> None:
+        """Let what analysts acknowledged leave baseline, memory and history, now and from now on.
+
+        What they dismissed stays: it is what the stream is like.
+        """
+        self._acknowledged = acknowledged
+        self._coder.leave_out(acknowledged)
+        kept = [one for one in self._history.windows() if not acknowledged.covers(one.first, one.last)]
+        self._history = History(windows=kept)
+
+    def state(self) -> dict[str, Any]:
+        """Return all it knows as plain JSON values. `load` makes a detector of it that goes on alike."""
+        return {
+            "form": STATE,
+            "kind": self._kind,
+            "parameters": asdict(self._parameters),
+            "counts": [self.events_seen, self.windows_tested, self.windows_flagged],
+            "lines": to_plain(list(self._lines)),
+            "coder": self._coder.state(),
+            "history": to_plain(self._history.windows()),
+            "review": self._review.state(),
+            "episode": to_plain(self._episode and self._episode.course),
+            "known_time": to_plain(self._known_time),
+        }
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> "Detector":
+        """Return a detector that goes on where the one that gave this `state` was.
+
+        Raises ValueError, TypeError or KeyError for what `state` did not give.
+        """
+        if state["form"] != STATE:
+            raise ValueError(f"a state of form {state['form']}, not {STATE}")
+        detector = cls(Parameters(**state["parameters"]), state["kind"])
+        detector.events_seen, detector.windows_tested, detector.windows_flagged = state["counts"]
+        detector._lines.extend(from_plain(list[Line], state["lines"]))
+        detector._coder.restore(state["coder"])
+        detector._history = History(windows=from_plain(list[Judged], state["history"]))
+        detector._review.restore(state["review"])
+        course = from_plain(Course | None, state["episode"])
+        detector._episode = course and Episode(course)
+        detector._known_time = from_plain(datetime | None, state["known_time"])
+        return detector
 
     def _take(self, event: Event) -> Iterator[Finding]:
         self.events_seen += 1
         self._known_time = event.timestamp or self._known_time
-        normal = normalise(event.text)
-        self._lines.append(Line(event, normal, self._known_time, self._memory.take(normal)))
+        normal = self._coder.normal(event)
+        news = self._coder.take(event, normal, not self._acknowledged.holds(event))
+        self._lines.append(Line(event, normal, self._known_time, news))
         beyond = self.events_seen - self._span
         if beyond >= 0 and beyond % self._parameters.hop_size == 0:
             yield from self._test()
 
     def _test(self) -> Iterator[Finding]:
+        size = self._parameters.baseline_size
         start = self.events_seen - self._parameters.window_size + 1
         if self._episode and not self._episode.reaches(start):
             yield from self._close()
-        newest = max(islice(self._lines, self._parameters.baseline_size, None), key=_weight)
+        window = tuple(islice(self._lines, size, None))
+        weights = self._coder.weigh([line.news for line in window])
         self.windows_tested += 1
-        if newest.news.share >= self._parameters.ncd_threshold:
-            normal = [(line.normal + "\n").encode() for line in self._lines]
-            found = significance(_weight(newest), self._history, normal, self._parameters.window_size)
-            if found.p_value < self._parameters.p_value_threshold:
-                self._flag(start, newest, normal, found)
-        self._history.add(_weight(newest))
+        if weights.peak:
+            yield from self._judge(start, window, weights)
+        tested = Judged(window[0].event.number, window[-1].event.number, weights)
+        if not self._acknowledged.covers(tested.first, tested.last):
+            self._history.add(tested)
 
-    def _flag(self, start: int, newest: Line, normal: Sequence[bytes], found: Significance) -> None:
-        self.windows_flagged += 1
-        size = self._parameters.baseline_size
-        lines = list(self._lines)
-        window = Window(start, lines[size:], newest, measure(*self._split(normal)), found)
+    def _judge(self, start: int, lines: tuple[Line, ...], weights: Weights) -> Iterator[Finding]:
+        newest = max(lines, key=_weight)
+        found = None
+        if newest.news.share >= self._parameters.ncd_threshold:
+            found = significance(weights, self._history, self._normal, self._parameters.window_size)
+        if found and found.p_value < self._parameters.p_value_threshold:
+            self.windows_flagged += 1
+            self._flag(Window(start, self._baseline(), lines, newest, weights, found))
+        elif not (self._episode and self._episode.reaches(start)):
+            yield from self._consider(start, lines, newest, weights)
+
+    def _normal(self) -> list[bytes]:
+        return [(line.normal + "\n").encode() for line in self._lines]
+
+    def _flag(self, window: Window) -> None:
         if self._episode:
             self._episode.add(window)
         else:
-            self._episode = Episode(lines[:size], window)
+            self._episode = Episode.begun(window)
+        self._review.drop_touching(window.start, window.end)
 
-    def _split(self, normal: Sequence[bytes]) -> tuple[bytes, bytes]:
-        size = self._parameters.baseline_size
-        return b"".join(islice(normal, size)), b"".join(islice(normal, size, None))
+    def _consider(
+        self, start: int, lines: tuple[Line, ...], newest: Line, weights: Weights
+    ) -> Iterator[Finding]:
+        """Remember the window for review where it is among the oddest of its day that are not flagged."""
+        for episode in self._review.turn_to(self._known_time, self.events_seen):
+            yield self._finding(episode, review=True)
+        if self._review.wants(start, weights):
+            found = conformal(weights, self._history)
+            self._review.keep(Window(start, self._baseline(), lines, newest, weights, found))
+
+    def _baseline(self) -> tuple[Line, ...]:
+        return tuple(islice(self._lines, self._parameters.baseline_size))
 
     def _close(self) -> Iterator[Finding]:
         episode, self._episode = self._episode, None
         if episode:
-            yield _finding(episode, self._parameters)
+            yield self._finding(episode)
+
+    def _finding(self, episode: Episode, review: bool = False) -> Finding:
+        return finding_of(episode, self._parameters, review)
 
 
-def _weight(line: Line) -> float:
+def _weight(line: Line) -> int:
     return line.news.weight
-
-
-def _finding(episode: Episode, parameters: Parameters) -> Finding:
-    kept = episode.kept()
-    figures, significance = episode.peak.figures, episode.rarest
-    change = figures.window_ratio - figures.baseline_ratio
-    return Finding(
-        timestamp=episode.first_odd.line.known_time,
-        first_line=episode.first_line,
-        last_line=episode.last_line,
-        ncd_score=figures.ncd,
-        novelty=episode.peak.newest.news.share,
-        window_novelty=figures.novelty,
-        p_value=significance.p_value,
-        p_value_method=significance.method,
-        history=significance.compared,
-        compression_baseline=figures.baseline_ratio,
-        compression_window=figures.window_ratio,
-        compression_combined=figures.combined_ratio,
-        compression_ratio_change=change / figures.baseline_ratio * 100,
-        baseline_entropy=figures.baseline_entropy,
-        window_entropy=figures.window_entropy,
-        entropy_change=figures.window_entropy - figures.baseline_entropy,
-        explanation=explain(episode, kept, parameters),
-        detailed_explanation=explain_in_detail(episode, kept),
-        baseline=tuple(ContextLine(line.event.number, line.event.text) for line in episode.baseline),
-        window=tuple(_evidence(read) for read in kept),
-        windows=episode.windows,
-    )
-
-
-def _evidence(read: Read) -> Evidence:
-    event = read.line.event
-    return Evidence(event.number, event.text, read.surprise.bits, read.odd)

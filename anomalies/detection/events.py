@@ -18,12 +18,18 @@ _UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 class Event:
     """A line: its number in the source from 1, its text safe to show and store, and when it happened.
 
-    `text` has at most 4,096 characters; `timestamp` is aware, or None where the line holds none.
+    `text` has at most 4,096 characters; `timestamp` is aware, or None where the line holds none. `coded` is
+    what is scored in place of the text, '' for the text itself. A metric's event has its `values` by name
+    (NaN and infinity too), a trace's the id of its `session` and the `steps` of it.
     """
 
     number: int
     text: str
     timestamp: datetime | None
+    coded: str = ""
+    values: tuple[tuple[str, float], ...] = ()
+    session: str = ""
+    steps: tuple[str, ...] = ()
 
 
 def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampReader) -> Event:

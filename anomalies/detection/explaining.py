@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from .compression import Figures
 from .episodes import Episode, Read
 from .parameters import Parameters
 from .significance import Significance
@@ -13,27 +14,32 @@ _PREAMBLE = re.compile(r"^(?:\S*\d\S*\s+|(?:UTC|GMT|Z)\s+)+")
 _NAMED = 3  # lines in the headline
 
 
-def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters) -> str:
-    """Return what a person reads first: a headline, the odd lines, and both comparisons with a threshold."""
+def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, review: bool = False) -> str:
+    """Return what a person reads first: a headline, the odd lines, and both comparisons with a threshold.
+
+    `review` is for a window that was not flagged: it says so.
+    """
     odd = [read for read in kept if read.odd]
     return "\n".join(
         [
             _headline(episode, odd),
             *[f"Line {_number(read)} costs {_cost(read)}: {_quote(read)}" for read in odd],
+            *([_for_review(parameters)] if review else []),
             _novelty(episode, parameters),
-            _p_value(episode.rarest, parameters),
+            _p_value(episode.course.rarest, parameters),
         ]
     )
 
 
-def explain_in_detail(episode: Episode, kept: Sequence[Read]) -> str:
+def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) -> str:
     """Return where every figure comes from, what was left out, and what the figures cannot say."""
-    figures, significance = episode.peak.figures, episode.rarest
-    peak = episode.peak.lines
-    left_out = episode.events - len(kept)
+    course = episode.course
+    significance = course.rarest
+    peak = course.peak.lines
+    left_out = course.events - len(kept)
     sentences = [
-        f"The episode spans lines {episode.first_line:,} to {episode.last_line:,}: "
-        f"{_windows(episode.windows)}, {episode.events:,} events, {_odd_lines(episode)}.",
+        f"The episode spans lines {course.first_line:,} to {course.last_line:,}: "
+        f"{_windows(course.windows)}, {course.events:,} events, {_odd_lines(course.odd_events)}.",
         f"The figures are those of its peak, the window of lines {peak[0].event.number:,} to "
         f"{peak[-1].event.number:,}, and of the events before it. Times, addresses, identifiers and numbers "
         "were masked before anything was measured.",
@@ -45,7 +51,9 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read]) -> str:
         "wherever a baseline is much longer than the window, and one new line is lost among nine known ones.",
         "A line's bits are its code length for a reader who knows the baseline: words seen in the same "
         "place cost little, unknown words are spelled out. "
-        f"The {len(episode.baseline):,} events before line {episode.first_line:,} are that baseline.",
+        f"The {len(course.baseline):,} events before line {course.first_line:,} are that baseline. Both are "
+        "computed anew for this text. What the window was judged by is not: there each line is held once, "
+        "when it comes, against the last 100 and the last 2,000 events.",
         f"With {significance.compared:,} to compare with, p cannot be less than "
         f"{1 / (significance.compared + 1):.3g}.",
     ]
@@ -60,7 +68,7 @@ def _headline(episode: Episode, odd: Sequence[Read]) -> str:
     """What happened comes first: a list shows the beginning of it, and has a column of its own for times."""
     oddest = sorted(odd, key=lambda read: read.rank)[:_NAMED]
     others = [_number(read) for read in oddest[1:]]
-    more = episode.odd_events - len(oddest)
+    more = episode.course.odd_events - len(oddest)
     also = f"; also odd: {', '.join(others)}" if others else ""
     also += f" and {more:,} more" if more > 0 else ""
     return f"{_message(oddest[0])} (line {_number(oddest[0])}{also})"
@@ -72,24 +80,36 @@ def _message(read: Read) -> str:
     return _PREAMBLE.sub("", text) or text
 
 
-def _novelty(episode: Episode, parameters: Parameters) -> str:
-    newest = episode.peak.newest
+def _for_review(parameters: Parameters) -> str:
     return (
-        f"Novelty {newest.news.share:.3f} reaches the threshold {parameters.ncd_threshold:g}: "
-        f"{newest.news.share:.0%} of line {newest.event.number:,} is text that this stream has not shown in "
-        f"that place within the {newest.news.events:,} events before it."
+        f"For review, not significant: one of the {parameters.review_per_day} oddest windows of its day that "
+        "were not flagged. That it is here says nothing about chance."
+    )
+
+
+def _novelty(episode: Episode, parameters: Parameters) -> str:
+    newest = episode.course.peak.newest
+    share, threshold = newest.news.share, parameters.ncd_threshold
+    return (
+        f"Novelty {share:.3f} {'reaches' if share >= threshold else 'stays under'} the threshold "
+        f"{threshold:g}: {share:.0%} of line {newest.event.number:,} is text that this stream has not shown "
+        f"in that place within the {newest.news.events:,} events before it."
     )
 
 
 def _p_value(significance: Significance, parameters: Parameters) -> str:
-    among = {
-        "conformal": f"windows before it in this stream ({significance.compared:,})",
-        "circular shifts": f"circular shifts of these events ({significance.compared:,}; few windows so far)",
-    }[significance.method]
-    reached = round(significance.p_value * (significance.compared + 1)) - 1
-    return (
-        f"p = {significance.p_value:.4f} is below the threshold {parameters.p_value_threshold:g}: "
-        f"of the {among}, {reached or 'none'} held as much that was new or more."
+    threshold, reached = parameters.p_value_threshold, significance.reached
+    below = "is below" if significance.p_value < threshold else "is not below"
+    said = f"p = {significance.p_value:.4f} {below} the threshold {threshold:g}: "
+    if significance.is_provisional:
+        return said + (
+            f"of the circular shifts of these events ({significance.compared:,}), {reached or 'none'} held "
+            "as much that was new or more. Provisional: the stream has shown too few windows to rank it by."
+        )
+    newest = significance.newest_reached
+    return said + (
+        f"of the windows before it in this stream ({significance.compared:,}), {reached or 'none'} held as "
+        f"much that was new or more in all, and {newest or 'none'} in the newest line."
     )
 
 
@@ -97,9 +117,9 @@ def _windows(count: int) -> str:
     return "one flagged window" if count == 1 else f"{count:,} flagged windows that overlap or touch"
 
 
-def _odd_lines(episode: Episode) -> str:
+def _odd_lines(count: int) -> str:
     return (
-        f"{episode.odd_events:,} of them odd: new to the stream, or the same as one that was, and dearer per "
+        f"{count:,} of them odd: new to the stream, or the same as one that was, and dearer per "
         "byte than 19 in 20 lines of the baseline, or the newest line of a flagged window"
     )
 

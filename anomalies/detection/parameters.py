@@ -9,7 +9,9 @@ class Parameters:
 
     `ncd_threshold` is the least novelty of a window's newest line (see `memory.News`) and `p_value_threshold`
     the p-value that the window has to stay under; both lie between 0 and 1. `baseline_size`, `window_size`
-    and `hop_size` count events and are at least 1. Raises ValueError, naming the field, for anything else.
+    and `hop_size` count events and are at least 1. `review_per_day` is how many windows that are not flagged
+    are handed over for review, the oddest of each day; 0 for none. Raises ValueError, naming the field, for
+    anything else.
     """
 
     ncd_threshold: float = 0.5
@@ -17,12 +19,14 @@ class Parameters:
     baseline_size: int = 100
     window_size: int = 10
     hop_size: int = 1
+    review_per_day: int = 0
 
     def __post_init__(self) -> None:
         for name in ("ncd_threshold", "p_value_threshold"):
             _check_share(name, getattr(self, name))
         for name in ("baseline_size", "window_size", "hop_size"):
             _check_count(name, getattr(self, name))
+        _check_count("review_per_day", self.review_per_day, least=0)
 
 
 def _check_share(name: str, value: object) -> None:
@@ -31,6 +35,6 @@ def _check_share(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a number between 0 and 1, not {value!r}")
 
 
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number of events, at least 1, not {value!r}")
+def _check_count(name: str, value: object, least: int = 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number of events, at least {least}, not {value!r}")

@@ -1,8 +1,8 @@
-"""How rare a window is in its own stream."""
+"""How rare a window is, judged by its own stream."""
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -12,71 +12,118 @@ from .compression import novelty
 Method = Literal["conformal", "circular shifts"]
 
 HISTORY_SIZE = 500
-_ENOUGH = 99  # from here on the smallest p is 1/100, and ranks alone are about as sound as with 500
-_SOME = 20  # from here on a rank can be below .05
+_ENOUGH = 99  # from here on ranks alone are about as sound as with 500
+_SOME = 20  # from here on a rank can tell something
 _MOST_SHIFTS = 199
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """What a window is ranked by, in millionths of a bit per byte: all of its lines, and the newest one.
+
+    A metric's window has its sustained and its sharpest departure instead (`numeric`).
+    """
+
+    total: int
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A window that was tested: the numbers of its first and last event, and its weights."""
+
+    first: int
+    last: int
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
 class Significance:
-    """A p-value in 0..1, how it was found, and the number of values that it was ranked among."""
+    """A p-value in 0..1, how it was found, the number of values that it was ranked among, and how many of
+    them reached it: by all of the lines, and by the newest one, None where only one thing was ranked."""
 
     p_value: float
     method: Method
     compared: int
+    reached: int
+    newest_reached: int | None = None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether the stream's own past was too short to judge by."""
+        return self.method == "circular shifts"
 
 
 class History:
-    """The scores of a stream's latest windows (500 at most), flagged ones included.
+    """The weights of a stream's latest windows (500 at most), flagged ones included.
 
     Leaving flagged windows out would make the next ones look rarer than they are: it takes the share of false
-    alarms at p ≤ .05 from 5.7 % to 14.8 % (docs/detection.md).
+    alarms at p ≤ .05 from 5.7 % to 14.8 % (docs/detection.md). Only windows that an analyst acknowledged
+    leave it.
     """
 
-    def __init__(self, size: int = HISTORY_SIZE) -> None:
+    def __init__(self, size: int = HISTORY_SIZE, windows: Sequence[Judged] = ()) -> None:
         self._size = size
-        self._in_order: deque[float] = deque()
-        self._sorted: list[float] = []
+        self._windows: deque[Judged] = deque()
+        self._totals: list[int] = []
+        self._peaks: list[int] = []
+        for window in windows:
+            self.add(window)
 
     def __len__(self) -> int:
-        return len(self._in_order)
+        return len(self._windows)
 
-    def add(self, score: float) -> None:
-        """Remember the score of the window that was just judged, and forget the oldest beyond the size."""
-        self._in_order.append(score)
-        insort(self._sorted, score)
-        if len(self._in_order) > self._size:
-            oldest = self._in_order.popleft()
-            del self._sorted[bisect_left(self._sorted, oldest)]
+    def windows(self) -> list[Judged]:
+        """The windows it remembers, oldest first."""
+        return list(self._windows)
 
-    def at_least(self, score: float) -> int:
-        """Return how many remembered scores are as high as this one or higher."""
-        return len(self._sorted) - bisect_left(self._sorted, score)
+    def add(self, window: Judged) -> None:
+        """Remember the window that was just judged, and forget the oldest beyond the size."""
+        self._windows.append(window)
+        insort(self._totals, window.weights.total)
+        insort(self._peaks, window.weights.peak)
+        if len(self._windows) > self._size:
+            oldest = self._windows.popleft().weights
+            del self._totals[bisect_left(self._totals, oldest.total)]
+            del self._peaks[bisect_left(self._peaks, oldest.peak)]
+
+    def reached(self, weights: Weights) -> tuple[int, int]:
+        """Return how many windows weigh as much in all or more, and how many have as new a line or newer."""
+        count = len(self._windows)
+        totals = count - bisect_left(self._totals, weights.total)
+        return totals, count - bisect_left(self._peaks, weights.peak)
 
 
-def significance(score: float, history: History, lines: Sequence[bytes], window_size: int) -> Significance:
-    """Return how rare a window's score is; `lines` are its baseline and itself, in order, normalised.
+def significance(
+    weights: Weights, history: History, lines: Callable[[], Sequence[bytes]], window_size: int
+) -> Significance:
+    """Return how rare a window is; `lines` gives its baseline and itself, in order, normalised.
 
     The rank among the stream's past windows. While there are fewer than 99, circular shifts stand in, and
     from 20 on the larger of the two p-values counts: each alone gives about 8 % of false alarms at p < .05
     there, the larger 4 % (docs/detection.md).
     """
     if len(history) >= _ENOUGH:
-        return conformal(score, history)
-    shifts = circular_shifts(lines, window_size)
+        return conformal(weights, history)
+    shifts = circular_shifts(lines(), window_size)
     if len(history) < _SOME:
         return shifts
-    return max(shifts, conformal(score, history), key=lambda found: found.p_value)
+    return max(shifts, conformal(weights, history), key=lambda found: found.p_value)
 
 
-def conformal(score: float, history: History) -> Significance:
-    """Return the rank of a score among the stream's past: (1 + #{past ≥ score}) / (K + 1).
+def conformal(weights: Weights, history: History) -> Significance:
+    """Return the rank of a window in the stream's past, by both of its weights.
 
-    Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005. It cannot go below 1 / (K + 1).
-    Events in a stream are not exchangeable, so validity is a matter of measuring: docs/detection.md.
+    Each gives (1 + #{past ≥ now}) / (K + 1), a conformal p-value (Vovk, Gammerman & Shafer, "Algorithmic
+    Learning in a Random World", 2005); of the two, twice the lesser counts, or the larger where that is less
+    (Simes, "An improved Bonferroni procedure", Biometrika 73(3), 1986, which holds for statistics that rise
+    together: Sarkar, Ann. Stat. 26(2), 1998). It cannot go below 1 / (K + 1). Events in a stream are not
+    exchangeable, so validity is a matter of measuring: docs/detection.md.
     """
     past = len(history)
-    return Significance((1 + history.at_least(score)) / (past + 1), "conformal", past)
+    totals, peaks = history.reached(weights)
+    lesser, larger = sorted(((1 + totals) / (past + 1), (1 + peaks) / (past + 1)))
+    return Significance(min(2 * lesser, larger), "conformal", past, totals, peaks)
 
 
 def circular_shifts(lines: Sequence[bytes], window_size: int) -> Significance:
@@ -89,7 +136,7 @@ def circular_shifts(lines: Sequence[bytes], window_size: int) -> Significance:
     shifts = range(1, count, max(1, ceil((count - 1) / _MOST_SHIFTS)))
     score = _shifted(lines, 0, window_size)
     reached = sum(_shifted(lines, shift, window_size) >= score for shift in shifts)
-    return Significance((1 + reached) / (len(shifts) + 1), "circular shifts", len(shifts))
+    return Significance((1 + reached) / (len(shifts) + 1), "circular shifts", len(shifts), reached)
 
 
 def _shifted(lines: Sequence[bytes], shift: int, window_size: int) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from itertools import chain
 from typing import Any
 
 from ..audit import Actor
@@ -67,7 +68,7 @@ class Detection:
         detector = Detector(Parameters(**self.origin.thresholds.as_dict()))
         failure: str | None = "interrupted"
         try:
-            self._store(detector.feed(self._events(lines)))
+            self._store(chain(detector.feed(self._events(lines)), detector.finish()))
             failure = None
         except Exception as error:
             failure = str(error)[:500]

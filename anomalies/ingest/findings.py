@@ -49,7 +49,7 @@ def row_of(finding: Finding, origin: Origin, untimed: datetime) -> dict[str, Any
         "window_entropy": finding.window_entropy,
         "entropy_change": finding.entropy_change,
         "confidence_level": 1 - finding.p_value,
-        "is_statistically_significant": finding.p_value < origin.thresholds.p_value_threshold,
+        "is_statistically_significant": finding.is_significant,
         "baseline_data": msgspec.json.encode(finding.baseline),
         "window_data": msgspec.json.encode(finding.window),
         "metadata": msgspec.json.encode(_metadata(finding, origin)),
@@ -80,6 +80,8 @@ def _metadata(finding: Finding, origin: Origin) -> dict[str, Any]:
         "window_novelty": finding.window_novelty,
         "p_value_method": finding.p_value_method,
         "history": finding.history,
+        "provisional": finding.is_provisional or None,
+        "review": finding.review or None,
         "config_id": origin.config_id,
         "thresholds": asdict(origin.thresholds),
     }

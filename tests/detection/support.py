@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalies.detection import Detector, Event, Finding, Parameters, TimestampReader, event_from_line
+from anomalies.detection import Event, Finding, Parameters, TimestampReader, detect, event_from_line
 
 CLOCK = TimestampReader(datetime(2026, 11, 23, 12, tzinfo=UTC))
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")  # no digits: nothing to mask
@@ -37,7 +37,7 @@ def events(texts: Iterable[str]) -> list[Event]:
 
 
 def find(texts: Iterable[str], **parameters: float) -> list[Finding]:
-    return list(Detector(Parameters(**parameters)).feed(events(texts)))
+    return list(detect(events(texts), Parameters(**parameters)))
 
 
 def ordinary(count: int) -> list[str]:

@@ -1,44 +1,61 @@
 import pytest
 
-from anomalies.detection.significance import History, circular_shifts, conformal, significance
+from anomalies.detection.significance import (
+    History,
+    Judged,
+    Weights,
+    circular_shifts,
+    conformal,
+    significance,
+)
 
 KNOWN = [b"session opened for root\n", b"session closed for root\n"]
 ROW = KNOWN * 10  # twenty lines
 FOREIGN = b"kernel panic: no init found\n"
 
 
-def history(*scores, size=500):
-    past = History(size)
-    for score in scores:
-        past.add(score)
-    return past
+def weights(weight):
+    return Weights(weight, weight)
 
 
-@pytest.mark.parametrize(
-    ("score", "p"),
-    [(0.5, 1 / 5), (0.4, 2 / 5), (0.35, 2 / 5), (0.2, 4 / 5), (0.1, 5 / 5), (0.0, 5 / 5)],
-)
-def test_p_is_the_rank_among_the_past_with_itself_counted_and_ties_against_it(score, p):
-    assert conformal(score, history(0.1, 0.2, 0.3, 0.4)).p_value == pytest.approx(p)
+def history(*past, size=500):
+    """A past of windows of one line each, that weighed so much."""
+    return History(size, [Judged(number, number, weights(weight)) for number, weight in enumerate(past)])
+
+
+@pytest.mark.parametrize(("total", "p"), [(5, 1 / 5), (4, 2 / 5), (3, 3 / 5), (2, 4 / 5), (1, 1), (0, 1)])
+def test_p_is_the_rank_among_the_past_with_itself_counted_and_ties_against_it(total, p):
+    assert conformal(Weights(total, total), history(1, 2, 3, 4)).p_value == pytest.approx(p)
+
+
+def test_where_one_weight_alone_is_rare_its_rank_counts_twice():
+    past = history(*range(99))
+    assert conformal(Weights(200, 50), past).p_value == 0.02
+    assert conformal(Weights(50, 200), past).p_value == 0.02
+
+
+def test_where_both_are_rare_the_less_rare_one_counts():
+    found = conformal(Weights(200, 98), history(*range(99)))
+    assert (found.p_value, found.reached, found.newest_reached) == (0.02, 0, 1)
 
 
 def test_without_a_past_p_is_1():
-    assert conformal(0.9, history()).p_value == 1
+    assert conformal(weights(9), history()).p_value == 1
 
 
 def test_p_cannot_be_less_than_one_in_k_plus_one():
-    found = conformal(9.0, history(*[0.1] * 99))
+    found = conformal(weights(9), history(*[1] * 99))
     assert (found.p_value, found.compared, found.method) == (0.01, 99, "conformal")
 
 
 def test_the_history_forgets_the_oldest_beyond_its_size():
-    past = history(0.9, 0.1, 0.2, 0.3, size=3)
+    past = history(9, 1, 2, 3, size=3)
     assert len(past) == 3
-    assert past.at_least(0.5) == 0
+    assert past.reached(weights(5)) == (0, 0)
 
 
 def test_the_history_forgets_one_of_two_equals():
-    assert history(0.5, 0.5, 0.1, size=2).at_least(0.5) == 1
+    assert history(5, 5, 1, size=2).reached(weights(5)) == (1, 1)
 
 
 def test_circular_shifts_rank_a_foreign_end_lowest():
@@ -56,15 +73,15 @@ def test_there_are_at_most_199_circular_shifts():
 
 
 def test_with_fewer_than_20_past_windows_circular_shifts_decide():
-    assert significance(9.0, history(*[0.1] * 19), ROW, 1).method == "circular shifts"
+    assert significance(weights(9), history(*[1] * 19), lambda: ROW, 1).method == "circular shifts"
 
 
 def test_with_99_past_windows_the_rank_decides():
-    assert significance(9.0, history(*[0.1] * 99), ROW, 2).method == "conformal"
+    assert significance(weights(9), history(*[1] * 99), lambda: ROW, 2).method == "conformal"
 
 
-@pytest.mark.parametrize(("past", "method"), [(0.1, "circular shifts"), (9.5, "conformal")])
+@pytest.mark.parametrize(("past", "method"), [(1, "circular shifts"), (10, "conformal")])
 def test_in_between_the_larger_p_counts(past, method):
-    found = significance(9.0, history(*[past] * 98), [*ROW, FOREIGN], 1)
+    found = significance(weights(9), history(*[past] * 98), lambda: [*ROW, FOREIGN], 1)
     assert found.method == method
-    assert found.p_value == max(1 / 21, conformal(9.0, history(*[past] * 98)).p_value)
+    assert found.p_value == max(1 / 21, conformal(weights(9), history(*[past] * 98)).p_value)

@@ -1,0 +1,79 @@
+"""The oddest windows of a day that were not flagged: for who wants to look further than significance goes.
+
+Where the history itself is a quarter anomalous, sound p-values have little power. These windows are ranked
+and nothing else, and are never called significant.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from .episodes import Episode, Window
+from .plain import from_plain, to_plain
+from .significance import Weights
+
+_DAY_OF_EVENTS = 10_000  # what counts as a day in a stream without times
+
+
+class Review:
+    """Keeps the `per_day` oddest windows of the day at hand, none of which touch each other.
+
+    A day is one of UTC, by the newest time that the stream has shown; without times it is 10,000 events.
+    """
+
+    def __init__(self, per_day: int) -> None:
+        self._per_day = per_day
+        self._day: date | int | None = None
+        self._kept: list[Window] = []
+
+    def turn_to(self, time: datetime | None, events: int) -> Iterator[Episode]:
+        """Yield what is kept of the day before, where a later one has come."""
+        day = _day(time, events)
+        if self._day is None or type(day) is not type(self._day) or day > self._day:  # type: ignore[operator]
+            yield from self.finish()
+            self._day = day
+
+    def wants(self, start: int, weights: Weights) -> bool:
+        """Say whether a window from this position on would be among the oddest."""
+        if not self._per_day:
+            return False
+        rivals = [one for one in self._kept if one.end + 1 >= start]
+        if not rivals and len(self._kept) >= self._per_day:
+            rivals = [min(self._kept, key=_rank)]
+        return all(_rank(one) < (weights.peak, weights.total, -start) for one in rivals)
+
+    def keep(self, window: Window) -> None:
+        """Keep a window that is wanted; drop what touches it, and the least odd one beyond the number."""
+        self.drop_touching(window.start, window.end)
+        self._kept.append(window)
+        if len(self._kept) > self._per_day:
+            self._kept.remove(min(self._kept, key=_rank))
+
+    def drop_touching(self, first: int, last: int) -> None:
+        """Drop what overlaps or touches these positions: it is part of what is told there."""
+        self._kept = [one for one in self._kept if one.end + 1 < first or last + 1 < one.start]
+
+    def finish(self) -> Iterator[Episode]:
+        """Yield what is kept, in the order of the stream, and keep nothing."""
+        kept, self._kept = sorted(self._kept, key=lambda one: one.start), []
+        yield from (Episode.begun(window) for window in kept)
+
+    def state(self) -> Any:
+        """Return what it keeps as plain JSON values, for `restore`."""
+        day = self._day.isoformat() if isinstance(self._day, date) else self._day
+        return {"day": day, "kept": to_plain(self._kept)}
+
+    def restore(self, state: Any) -> None:
+        """Keep what another one kept."""
+        day = state["day"]
+        self._day = date.fromisoformat(day) if isinstance(day, str) else day
+        self._kept = from_plain(list[Window], state["kept"])
+
+
+def _day(time: datetime | None, events: int) -> date | int:
+    return time.date() if time else events // _DAY_OF_EVENTS
+
+
+def _rank(window: Window) -> tuple[int, int, int]:
+    """Sorts the oddest last; of equals the earlier one."""
+    return window.weights.peak, window.weights.total, -window.start
