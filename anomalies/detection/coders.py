@@ -1,19 +1,26 @@
 """One coder for each kind of stream: it scores each event once, when it comes, and then learns it."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Literal, Protocol
 
 from .events import Event
 from .memory import Memory, News
 from .normalising import normalise
+from .numeric import MEMORY, Metrics
 from .parameters import Parameters
-from .significance import Weights
+from .sessions import Sessions
+from .significance import HISTORY_SIZE, Weights
 
 Kind = Literal["logs", "metrics", "traces", "llm"]
 
 
 class Coder(Protocol):
-    """What a detector asks of the coder of its stream's kind. The same events, the same answers."""
+    """What a detector asks of the coder of its stream's kind. The same events, the same answers.
+
+    `history` is how many past windows the next one is ranked among.
+    """
+
+    history: int
 
     def normal(self, event: Event) -> str:
         """Return the event as a line of text without what varies: what compression and the reader see."""
@@ -24,7 +31,7 @@ class Coder(Protocol):
     def leave_out(self, numbers: Container[int]) -> None:
         """Forget the events of these numbers."""
 
-    def weigh(self, window: list[News]) -> Weights:
+    def weigh(self, window: Sequence[News]) -> Weights:
         """Return what a window of these is ranked by."""
 
     def state(self) -> Any:
@@ -35,7 +42,9 @@ class Coder(Protocol):
 
 
 class TextCoder:
-    """Logs and LLM traffic: the tokens of a line, `surprise` and `memory`."""
+    """Logs and LLM traffic: the tokens of a line (`tokens`, `memory`)."""
+
+    history = HISTORY_SIZE
 
     def __init__(self, parameters: Parameters) -> None:
         self._memory = Memory(parameters.baseline_size)
@@ -49,9 +58,8 @@ class TextCoder:
     def leave_out(self, numbers: Container[int]) -> None:
         self._memory.leave_out(numbers)
 
-    def weigh(self, window: list[News]) -> Weights:
-        weights = [news.weight for news in window]
-        return Weights(sum(weights), max(weights))
+    def weigh(self, window: Sequence[News]) -> Weights:
+        return _sum_and_peak(window)
 
     def state(self) -> Any:
         return self._memory.lines()
@@ -60,4 +68,71 @@ class TextCoder:
         self._memory.learn_all((number, text) for number, text in state)
 
 
-CODERS: dict[Kind, Callable[[Parameters], Coder]] = {"logs": TextCoder, "llm": TextCoder}
+class SessionCoder:
+    """Traces: the steps of each session (`sessions`)."""
+
+    history = HISTORY_SIZE
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._sessions = Sessions()
+
+    def normal(self, event: Event) -> str:
+        return " ".join("_".join(step.split()) for step in event.steps)
+
+    def take(self, event: Event, normal: str, learn: bool) -> News:
+        return self._sessions.take(event.steps, event.number, learn)
+
+    def leave_out(self, numbers: Container[int]) -> None:
+        self._sessions.leave_out(numbers)
+
+    def weigh(self, window: Sequence[News]) -> Weights:
+        return _sum_and_peak(window)
+
+    def state(self) -> Any:
+        return self._sessions.sessions()
+
+    def restore(self, state: Any) -> None:
+        self._sessions.learn_all(state)
+
+
+class MetricCoder:
+    """Metrics: the levels and changes of each value (`numeric`)."""
+
+    history = MEMORY  # a point weighs on the windows of an hour and more: their ranks need a longer past
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._metrics = Metrics()
+        self._hop = parameters.hop_size
+
+    def normal(self, event: Event) -> str:
+        return self._metrics.text(event.values)
+
+    def take(self, event: Event, normal: str, learn: bool) -> News:
+        return self._metrics.take(event.values, event.number, learn)
+
+    def leave_out(self, numbers: Container[int]) -> None:
+        self._metrics.leave_out(numbers)
+
+    def weigh(self, window: Sequence[News]) -> Weights:
+        # Each is a mean over the points before it already: only what came since the last window is looked at.
+        latest = window[-self._hop :]
+        return Weights(max(news.lasting for news in latest), max(news.weight for news in latest))
+
+    def state(self) -> Any:
+        return self._metrics.state()
+
+    def restore(self, state: Any) -> None:
+        self._metrics.restore(state)
+
+
+CODERS: dict[Kind, Callable[[Parameters], Coder]] = {
+    "logs": TextCoder,
+    "metrics": MetricCoder,
+    "traces": SessionCoder,
+    "llm": TextCoder,
+}
+
+
+def _sum_and_peak(window: Sequence[News]) -> Weights:
+    weights = [news.weight for news in window]
+    return Weights(sum(weights), max(weights))

@@ -54,8 +54,9 @@ class Detector:
         self._span = parameters.baseline_size + parameters.window_size
         self._lines: deque[Line] = deque(maxlen=self._span)
         self._coder = CODERS[kind](parameters)
-        self._history = History()
-        self._review = Review(parameters.review_per_day)
+        self._is_text = kind in ("logs", "llm")
+        self._history = History(self._coder.history)
+        self._review = Review(parameters.review_per_day, self._is_text)
         self._acknowledged = Acknowledged()
         self._episode: Episode | None = None
         self._known_time: datetime | None = None
@@ -81,7 +82,7 @@ class Detector:
         self._acknowledged = acknowledged
         self._coder.leave_out(acknowledged)
         kept = [one for one in self._history.windows() if not acknowledged.covers(one.first, one.last)]
-        self._history = History(windows=kept)
+        self._history = History(self._coder.history, kept)
 
     def state(self) -> dict[str, Any]:
         """Return all it knows as plain JSON values. `load` makes a detector of it that goes on alike."""
@@ -110,7 +111,8 @@ class Detector:
         detector.events_seen, detector.windows_tested, detector.windows_flagged = state["counts"]
         detector._lines.extend(from_plain(list[Line], state["lines"]))
         detector._coder.restore(state["coder"])
-        detector._history = History(windows=from_plain(list[Judged], state["history"]))
+        past = from_plain(list[Judged], state["history"])
+        detector._history = History(detector._coder.history, past)
         detector._review.restore(state["review"])
         course = from_plain(Course | None, state["episode"])
         detector._episode = course and Episode(course)
@@ -159,7 +161,7 @@ class Detector:
         if self._episode:
             self._episode.add(window)
         else:
-            self._episode = Episode.begun(window)
+            self._episode = Episode.begun(window, self._is_text)
         self._review.drop_touching(window.start, window.end)
 
     def _consider(

@@ -8,7 +8,7 @@ from .compression import Figures, measure
 from .events import Event
 from .memory import News
 from .significance import Significance, Weights
-from .surprise import Reader, Surprise
+from .surprise import Reader, Surprise, Usual
 
 KEPT = 200  # lines of an episode, so that one which never ends stays in bounds
 
@@ -79,6 +79,7 @@ class Read:
 class Course:
     """How far an episode has come: all that is needed to go on with it."""
 
+    is_text: bool
     baseline: tuple[Line, ...]
     peak: Window
     rarest: Significance
@@ -90,6 +91,27 @@ class Course:
     odd_events: int = 0
     first_odd: Read | None = None
     reads: list[Read] = field(default_factory=list)
+
+
+class TextReading:
+    """Reads lines for an episode, given its baseline: a computation anew, beside what they were judged by."""
+
+    def __init__(self, baseline: Sequence[Line]) -> None:
+        self._reader = Reader([line.normal for line in baseline])
+        self.usual = self._reader.usual
+
+    def read(self, line: Line) -> Surprise:
+        return self._reader.read(line.normal)
+
+
+class OwnReading:
+    """Takes for each event what it cost when it came: a value or a session says nothing of the next one."""
+
+    def __init__(self, baseline: Sequence[Line]) -> None:
+        self.usual = Usual([line.news.rate for line in baseline])
+
+    def read(self, line: Line) -> Surprise:
+        return Surprise(line.news.rate, line.news.rate)
 
 
 class Episode:
@@ -106,13 +128,14 @@ class Episode:
 
     def __init__(self, course: Course) -> None:
         self.course = course
-        self._reader = Reader([line.normal for line in course.baseline])
+        reading = TextReading if course.is_text else OwnReading
+        self._reading: TextReading | OwnReading = reading(course.baseline)
 
     @classmethod
-    def begun(cls, window: Window) -> "Episode":
-        """Return the episode of one window and the events before it."""
+    def begun(cls, window: Window, is_text: bool = True) -> "Episode":
+        """Return the episode of one window and the events before it; `is_text`: of logs or LLM traffic."""
         first = window.lines[0].event.number
-        course = Course(window.baseline, window, window.significance, first, first, window.start - 1)
+        course = Course(is_text, window.baseline, window, window.significance, first, first, window.start - 1)
         episode = cls(course)
         episode.add(window)
         return episode
@@ -146,7 +169,7 @@ class Episode:
 
     def _read(self, lines: Sequence[Line]) -> None:
         for line in lines:
-            surprise = self._reader.read(line.normal)
+            surprise = self._reading.read(line)
             read = Read(line, surprise, self._is_odd(line, surprise))
             self.course.reads.append(read)
             self.course.events += 1
@@ -154,7 +177,7 @@ class Episode:
                 self._count(read)
 
     def _is_odd(self, line: Line, surprise: Surprise) -> bool:
-        if not self._reader.finds_odd(surprise):
+        if not self._reading.usual.finds_odd(surprise):
             return False
         # What repeats an odd line was no news any more when it came.
         return line.news.share > 0 or any(

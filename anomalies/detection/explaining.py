@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from .compression import Figures
 from .episodes import Episode, Read
+from .memory import FINE, News
 from .parameters import Parameters
 from .significance import Significance
 
@@ -75,9 +76,10 @@ def _headline(episode: Episode, odd: Sequence[Read]) -> str:
 
 
 def _message(read: Read) -> str:
-    """A line without the times and numbers that it begins with, where more than those is left."""
+    """What a coder says of it, or the line without the times and numbers that it begins with, where more
+    than those is left."""
     text = _quote(read)
-    return _PREAMBLE.sub("", text) or text
+    return read.line.news.why or _PREAMBLE.sub("", text) or text
 
 
 def _for_review(parameters: Parameters) -> str:
@@ -89,11 +91,22 @@ def _for_review(parameters: Parameters) -> str:
 
 def _novelty(episode: Episode, parameters: Parameters) -> str:
     newest = episode.course.peak.newest
+    if not episode.course.is_text:
+        return _excess(newest.news, parameters)
     share, threshold = newest.news.share, parameters.ncd_threshold
     return (
         f"Novelty {share:.3f} {'reaches' if share >= threshold else 'stays under'} the threshold "
         f"{threshold:g}: {share:.0%} of line {newest.event.number:,} is text that this stream has not shown "
         f"in that place within the {newest.news.events:,} events before it."
+    )
+
+
+def _excess(news: News, parameters: Parameters) -> str:
+    share, threshold = news.share, parameters.ncd_threshold
+    return (
+        f"Novelty {share:.3f} {'reaches' if share >= threshold else 'stays under'} the threshold "
+        f"{threshold:g}: of the {news.weight / FINE:.1f} bits that the oddest event weighs, {share:.0%} are "
+        "beyond what is usual in this stream."
     )
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from .tokens import Coded, TokenModel
 
 MEMORY_SIZE = 2_000  # events
-_MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
+MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
 _BASELINE, _ALL = 0, 1  # the memories by their numbers in the model
 _SPELLED = 8  # bits for a byte that is new
-_FINE = 1_000_000  # parts of a bit per byte: whole numbers add up to the same in every order
+FINE = 1_000_000  # parts of a bit per byte: whole numbers add up to the same in every order
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,17 @@ class News:
     new. `weight` is what windows are ranked by, in millionths of a bit per byte: the code length under the
     memory that it is cheaper in, and 8 bits for each byte that is new, in either memory; 0 for a line that
     neither has anything new in. `events` is how many events the longer memory held.
+
+    Of a metric's event or a session the weight is in millionths of a bit, and `why` says in a few words what
+    it lies in; `lasting` is the weight of what has lasted, where a coder tells that apart.
     """
 
     share: float
     rate: float
     weight: int
     events: int
+    lasting: int = 0
+    why: str = ""
 
 
 _NOTHING = (0.0, 0.0, 0)
@@ -44,7 +49,7 @@ class Memory:
     are so long and so varied that the model would pass `most_counts`.
     """
 
-    def __init__(self, baseline: int = 100, size: int = MEMORY_SIZE, most_counts: int = _MOST_COUNTS) -> None:
+    def __init__(self, baseline: int = 100, size: int = MEMORY_SIZE, most_counts: int = MOST_COUNTS) -> None:
         self._baseline_size = baseline
         self._size = max(size, baseline)
         self._most_counts = most_counts
@@ -91,7 +96,7 @@ class Memory:
         share = model.new_share(coded, _ALL)
         rates = [sum(model.bits(coded, memory)) / coded.size for memory in (_BASELINE, _ALL)]
         weight = min(rates) + _SPELLED * (newest + share)
-        return share, rates[_ALL], round(weight * _FINE)
+        return share, rates[_ALL], round(weight * FINE)
 
     def _learn(self, coded: Coded, number: int) -> None:
         model = self._model

@@ -21,8 +21,9 @@ class Review:
     A day is one of UTC, by the newest time that the stream has shown; without times it is 10,000 events.
     """
 
-    def __init__(self, per_day: int) -> None:
+    def __init__(self, per_day: int, is_text: bool = True) -> None:
         self._per_day = per_day
+        self._is_text = is_text
         self._day: date | int | None = None
         self._kept: list[Window] = []
 
@@ -56,7 +57,7 @@ class Review:
     def finish(self) -> Iterator[Episode]:
         """Yield what is kept, in the order of the stream, and keep nothing."""
         kept, self._kept = sorted(self._kept, key=lambda one: one.start), []
-        yield from (Episode.begun(window) for window in kept)
+        yield from (Episode.begun(window, self._is_text) for window in kept)
 
     def state(self) -> Any:
         """Return what it keeps as plain JSON values, for `restore`."""

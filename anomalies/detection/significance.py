@@ -1,6 +1,5 @@
 """How rare a window is, judged by its own stream."""
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from math import ceil
 from typing import Literal
 
 from .compression import novelty
+from .ranks import Ranks
 
 Method = Literal["conformal", "circular shifts"]
 
@@ -65,8 +65,7 @@ class History:
     def __init__(self, size: int = HISTORY_SIZE, windows: Sequence[Judged] = ()) -> None:
         self._size = size
         self._windows: deque[Judged] = deque()
-        self._totals: list[int] = []
-        self._peaks: list[int] = []
+        self._totals, self._peaks = Ranks(), Ranks()
         for window in windows:
             self.add(window)
 
@@ -80,18 +79,16 @@ class History:
     def add(self, window: Judged) -> None:
         """Remember the window that was just judged, and forget the oldest beyond the size."""
         self._windows.append(window)
-        insort(self._totals, window.weights.total)
-        insort(self._peaks, window.weights.peak)
+        self._totals.add(window.weights.total)
+        self._peaks.add(window.weights.peak)
         if len(self._windows) > self._size:
             oldest = self._windows.popleft().weights
-            del self._totals[bisect_left(self._totals, oldest.total)]
-            del self._peaks[bisect_left(self._peaks, oldest.peak)]
+            self._totals.remove(oldest.total)
+            self._peaks.remove(oldest.peak)
 
     def reached(self, weights: Weights) -> tuple[int, int]:
         """Return how many windows weigh as much in all or more, and how many have as new a line or newer."""
-        count = len(self._windows)
-        totals = count - bisect_left(self._totals, weights.total)
-        return totals, count - bisect_left(self._peaks, weights.peak)
+        return self._totals.at_least(weights.total), self._peaks.at_least(weights.peak)
 
 
 def significance(

@@ -26,11 +26,26 @@ class Surprise:
     costs: tuple[float, ...] = ()
 
 
+class Usual:
+    """What events cost here, by their rates: which one is dear."""
+
+    def __init__(self, rates: Sequence[float]) -> None:
+        self._rates = sorted(rates)
+
+    def finds_odd(self, surprise: Surprise) -> bool:
+        """Say whether at most one in twenty cost as much: the event's conformal p ≤ .05.
+
+        Never so where fewer than 19 are known, which cannot show it.
+        """
+        as_dear = len(self._rates) - bisect_left(self._rates, surprise.rate)
+        return (1 + as_dear) / (1 + len(self._rates)) <= _ODD_SHARE
+
+
 class Reader:
     """Somebody who has read the baseline and takes the lines after it as they come.
 
     `baseline` holds normalised lines. What its later half cost when they came, with what stood before them
-    known, is the measure for what is usual here.
+    known, is the measure for what is `usual` here; with fewer than 37 lines nothing is odd.
     """
 
     def __init__(self, baseline: Sequence[str]) -> None:
@@ -39,7 +54,7 @@ class Reader:
         for line in baseline:
             rates.append(self.read(line).rate)
             self._model.learn(self._model.code(line))
-        self._usual = sorted(rates[len(rates) // 2 :])
+        self.usual = Usual(rates[len(rates) // 2 :])
 
     def read(self, line: str) -> Surprise:
         """Return what a normalised line costs given the baseline, whatever else has been read since."""
@@ -47,11 +62,3 @@ class Reader:
         costs = self._model.bits(coded)
         self._model.drop(coded)
         return Surprise(sum(costs), sum(costs) / coded.size, tuple(coded.tokens), tuple(costs))
-
-    def finds_odd(self, surprise: Surprise) -> bool:
-        """Say whether at most one in twenty lines here cost as much per byte: the line's conformal p ≤ .05.
-
-        Never so for a baseline of fewer than 37 lines, which cannot show it.
-        """
-        as_dear = len(self._usual) - bisect_left(self._usual, surprise.rate)
-        return (1 + as_dear) / (1 + len(self._usual)) <= _ODD_SHARE

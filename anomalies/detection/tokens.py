@@ -60,15 +60,17 @@ class TokenModel:
         """How many counts it keeps: one for each token in each of its contexts."""
         return len(self._counts)
 
-    def code(self, line: str) -> Coded:
-        """Return the line as the model counts it; `drop` it where it is not learnt."""
+    def code(self, line: str, tokens: Sequence[str] | None = None) -> Coded:
+        """Return the line as the model counts it; `drop` it where it is not learnt.
+
+        `tokens` are given where they are not the words of the line: the steps of a session.
+        """
         coded = self._lines.get(line)
         if coded is None:
-            coded = self._lines[line] = self._interned(line)
+            coded = self._lines[line] = self._interned(line, tokenise(line) if tokens is None else tokens)
         return coded
 
-    def _interned(self, line: str) -> Coded:
-        tokens = tokenise(line)
+    def _interned(self, line: str, tokens: Sequence[str]) -> Coded:
         size = self._last + 1
         counts, kinds = self._counts, self._kinds
         places = []

@@ -47,8 +47,8 @@ def test_known_words_in_an_unknown_order_cost_more_than_in_the_known_one():
 
 def test_a_foreign_line_is_odd_and_a_known_one_is_not():
     reader = Reader(BASELINE)
-    assert reader.finds_odd(reader.read("kernel panic: no init found"))
-    assert not reader.finds_odd(reader.read("session opened for user root"))
+    assert reader.usual.finds_odd(reader.read("kernel panic: no init found"))
+    assert not reader.usual.finds_odd(reader.read("session opened for user root"))
 
 
 def test_an_odd_line_that_repeats_stays_as_odd():
@@ -59,7 +59,7 @@ def test_an_odd_line_that_repeats_stays_as_odd():
 
 def test_a_baseline_too_short_to_show_one_in_twenty_calls_nothing_odd():
     reader = Reader(BASELINE[:36])
-    assert not reader.finds_odd(reader.read("kernel panic: no init found"))
+    assert not reader.usual.finds_odd(reader.read("kernel panic: no init found"))
 
 
 def test_a_very_long_unknown_word_costs_its_length_and_no_overflow():
