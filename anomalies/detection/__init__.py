@@ -15,26 +15,32 @@ from .acknowledged import Acknowledged
 from .coders import Kind
 from .compression import byte_entropy, compressed_size, ncd, novelty
 from .detector import Detector, detect
-from .events import Event, event_from_line
+from .events import Event, Skipped, event_from_line
 from .findings import ContextLine, Evidence, Finding
+from .formats import HEAD, Format, FormatError, format_of
 from .normalising import normalise
 from .parameters import Parameters
 from .timestamps import TimestampReader
 
 __all__ = [
+    "HEAD",
     "Acknowledged",
     "ContextLine",
     "Detector",
     "Event",
     "Evidence",
     "Finding",
+    "Format",
+    "FormatError",
     "Kind",
     "Parameters",
+    "Skipped",
     "TimestampReader",
     "byte_entropy",
     "compressed_size",
     "detect",
     "event_from_line",
+    "format_of",
     "ncd",
     "normalise",
     "novelty",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any, Literal, Protocol
 
 from .events import Event
-from .memory import Memory, News
+from .memory import MOST_COUNTS, Memory, News
 from .normalising import normalise
 from .numeric import MEMORY, Metrics
 from .parameters import Parameters
@@ -12,6 +12,8 @@ from .sessions import Sessions
 from .significance import HISTORY_SIZE, Weights
 
 Kind = Literal["logs", "metrics", "traces", "llm"]
+
+_LONG = 8_192  # tokens of a text
 
 
 class Coder(Protocol):
@@ -42,7 +44,7 @@ class Coder(Protocol):
 
 
 class TextCoder:
-    """Logs and LLM traffic: the tokens of a line (`tokens`, `memory`)."""
+    """Logs: the tokens of a line (`tokens`, `memory`)."""
 
     history = HISTORY_SIZE
 
@@ -66,6 +68,13 @@ class TextCoder:
 
     def restore(self, state: Any) -> None:
         self._memory.learn_all((number, text) for number, text in state)
+
+
+class LongTextCoder(TextCoder):
+    """LLM traffic: texts of thousands of words, of which fewer are remembered."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._memory = Memory(parameters.baseline_size, most_counts=4 * MOST_COUNTS, most_tokens=_LONG)
 
 
 class SessionCoder:
@@ -129,7 +138,7 @@ CODERS: dict[Kind, Callable[[Parameters], Coder]] = {
     "logs": TextCoder,
     "metrics": MetricCoder,
     "traces": SessionCoder,
-    "llm": TextCoder,
+    "llm": LongTextCoder,
 }
 
 

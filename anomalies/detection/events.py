@@ -32,6 +32,14 @@ class Event:
     steps: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line that no event could be made of: its number, and what is wrong with it, in words."""
+
+    number: int
+    reason: str
+
+
 def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampReader) -> Event:
     """Return the event of the line `number`, whatever its bytes.
 

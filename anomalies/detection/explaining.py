@@ -24,7 +24,10 @@ def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, revi
     return "\n".join(
         [
             _headline(episode, odd),
-            *[f"Line {_number(read)} costs {_cost(read)}: {_quote(read)}" for read in odd],
+            *[
+                f"Line {_number(read)} costs {_cost(read, episode.course.is_text)}: {_quote(read)}"
+                for read in odd
+            ],
             *([_for_review(parameters)] if review else []),
             _novelty(episode, parameters),
             _p_value(episode.course.rarest, parameters),
@@ -141,8 +144,9 @@ def _number(read: Read) -> str:
     return f"{read.line.event.number:,}"
 
 
-def _cost(read: Read) -> str:
-    return f"{read.surprise.bits:,.0f} bits ({read.surprise.rate:.1f} a byte)"
+def _cost(read: Read, is_text: bool) -> str:
+    rate = f" ({read.surprise.rate:.1f} a byte)" if is_text else ""
+    return f"{read.surprise.bits:,.0f} bits{rate}"
 
 
 def _quote(read: Read) -> str:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from .tokens import Coded, TokenModel
+from .tokens import MOST_TOKENS, Coded, TokenModel
 
 MEMORY_SIZE = 2_000  # events
 MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
@@ -49,11 +49,18 @@ class Memory:
     are so long and so varied that the model would pass `most_counts`.
     """
 
-    def __init__(self, baseline: int = 100, size: int = MEMORY_SIZE, most_counts: int = MOST_COUNTS) -> None:
+    def __init__(
+        self,
+        baseline: int = 100,
+        size: int = MEMORY_SIZE,
+        most_counts: int = MOST_COUNTS,
+        most_tokens: int = MOST_TOKENS,
+    ) -> None:
+        self._most_tokens = most_tokens
         self._baseline_size = baseline
         self._size = max(size, baseline)
         self._most_counts = most_counts
-        self._model = TokenModel(memories=2)
+        self._model = TokenModel(2, self._most_tokens)
         self._baseline: deque[Coded] = deque()
         self._lines: deque[tuple[int, Coded]] = deque()
 
@@ -81,7 +88,7 @@ class Memory:
 
     def learn_all(self, lines: Iterable[tuple[int, str]]) -> None:
         """Hold these lines and nothing else: what `lines` gave makes the same memory."""
-        self._model = TokenModel(memories=2)
+        self._model = TokenModel(2, self._most_tokens)
         self._baseline.clear()
         self._lines.clear()
         for number, text in lines:

@@ -6,7 +6,7 @@ from itertools import islice
 from math import log2
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_MOST_TOKENS = 512  # of a line: hostile lines are thousands of single characters, and the model remembers all
+MOST_TOKENS = 512  # of a line: hostile lines are thousands of single characters, and the model remembers all
 _START, _END = "", "\n"
 _SPELLED = 8  # bits for a byte of a word that was never seen
 
@@ -47,7 +47,8 @@ class TokenModel:
     It counts for so many `memories` at once, numbered from 0, and what is in one must be in the last one too.
     """
 
-    def __init__(self, memories: int = 1) -> None:
+    def __init__(self, memories: int = 1, most_tokens: int = MOST_TOKENS) -> None:
+        self._most_tokens = most_tokens
         self._last = memories - 1
         self._lines_seen: _Counts = [0] * memories
         self._tokens_seen: _Counts = [0] * memories
@@ -67,10 +68,12 @@ class TokenModel:
         """
         coded = self._lines.get(line)
         if coded is None:
-            coded = self._lines[line] = self._interned(line, tokenise(line) if tokens is None else tokens)
+            coded = self._lines[line] = self._interned(line, tokens)
         return coded
 
-    def _interned(self, line: str, tokens: Sequence[str]) -> Coded:
+    def _interned(self, line: str, tokens: Sequence[str] | None) -> Coded:
+        if tokens is None:
+            tokens = tokenise(line, self._most_tokens)
         size = self._last + 1
         counts, kinds = self._counts, self._kinds
         places = []
@@ -164,11 +167,11 @@ class TokenModel:
         return costs
 
 
-def tokenise(line: str) -> list[str]:
-    """Return the words and single other characters of a line, 512 at most; the rest is one word."""
-    found = list(islice(_TOKEN.finditer(line), _MOST_TOKENS))
+def tokenise(line: str, most: int = MOST_TOKENS) -> list[str]:
+    """Return the words and single other characters of a line, so many at most; the rest is one word."""
+    found = list(islice(_TOKEN.finditer(line), most))
     tokens = [match.group() for match in found]
-    if len(found) == _MOST_TOKENS:
+    if len(found) == most:
         tokens.append(line[found[-1].end() :])  # and is paid for if it is new
     return tokens
 
