@@ -1,0 +1,113 @@
+"""One sentence that an analyst can act on: what came, what was usual instead, what stopped."""
+
+import re
+from collections.abc import Sequence
+
+from .absence import Gone
+from .contrast import Nearest
+
+MOST = 200  # characters
+_PHRASE = 60  # characters of a quoted piece
+_WORDS = 40  # characters of words that changed
+_LINE = 110  # characters of a line that stopped
+_CLEARLY = 0.6  # alike: the same line but for a word or two, and what changed says it best
+_CHANGES = 2  # words that are told as changed; more of them are another line
+_ALL_CHANGES = 140  # characters for them, so that the line itself has room
+_LEAST = 16  # characters of a message that are worth their room
+# Times, words with a digit in them or masked, and a zone: what most logs begin a line with.
+_DATE = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_MASKS = re.compile(r"(?:(?:<[a-z]+>|\[<time>\]|[0.:,-]+)\s+)+")
+_PREAMBLE = re.compile(
+    rf"(?:(?:(?=\S*?(?:\d|<(?:time|ip|uuid|hex)>))\S++|\[?{_DATE}(?= (?:{_DATE}|\d))|UTC|GMT|Z)\s++)+"
+)
+
+
+def sentence(
+    message: str,
+    line: int,
+    count: int,
+    events: int,
+    near: Nearest | None,
+    gone: Sequence[Gone] = (),
+) -> str:
+    """Return what to look at first, in 200 characters at most.
+
+    `message` is the odd line as it stood in the log, '' where nothing but an absence is to be told; it is the
+    line of that number and came `count` times. `events` is how many came before it and were compared, `near`
+    the one most like it. Words of `near` and `gone` have their numbers masked.
+    """
+    stopped = _stopped(gone)
+    message = message_of(message)
+    if not message:
+        return _cut(stopped[:1].upper() + stopped[1:], MOST)
+    said = _said(message, line, count, events, near)
+    both = f"{said.removesuffix('.')}; {stopped}"
+    return both if stopped and len(both) <= MOST else said
+
+
+def message_of(text: str) -> str:
+    """Return a line without the times and numbers that it begins with, where more than those is left."""
+    text = " ".join(text.split())
+    return _without(_PREAMBLE, text)
+
+
+def _said(message: str, line: int, count: int, events: int, near: Nearest | None) -> str:
+    where = f"(line {line:,})" if count == 1 else f"(line {line:,}, {_times(count)})"
+    changed = _changed(near) if near else ""
+    if changed:
+        return _fit(f"{changed}: ", message, f" {where}.")
+    came = f"” came {_times(count)}" if count > 1 else f"” (line {line:,})"
+    if near is None:
+        return _fit("“", message, f"{came}; nothing like it in the {_before(events)}.")
+    if near.similarity == 1:
+        also = f"{came}, and in the" if count > 1 else f"{came} came in the"
+        return _fit("“", message, f"{also} {_before(events)} too.")
+    usual = _cut(message_of(near.text), _PHRASE)
+    return _fit("“", message, f"{came}; nearest of the {_before(events)}: “{usual}”.")
+
+
+def _changed(near: Nearest) -> str:
+    """The difference from the usual line, '' where it is too large to be told as one."""
+    replaced = list(dict.fromkeys(near.replaced))
+    changes = len(replaced) + len(near.added) + len(near.missing)
+    if near.similarity < _CLEARLY or not 0 < changes <= _CHANGES:
+        return ""
+    parts = [f"“{_cut(now, _WORDS)}” where “{_cut(was, _WORDS)}” is usual" for was, now in replaced]
+    parts += [f"“{_cut(now, _WORDS)}” added" for now in near.added]
+    parts += [f"“{_cut(was, _WORDS)}” missing" for was in near.missing]
+    said = " and ".join(parts)
+    return said if len(said) <= _ALL_CHANGES else f"{parts[0]} and {len(parts) - 1} more"
+
+
+def _stopped(gone: Sequence[Gone]) -> str:
+    if not gone:
+        return ""
+    first = gone[0]
+    every = "in nearly every event" if first.every < 1.5 else f"every {first.every:,.0f} events"
+    more = f" (and {len(gone) - 1:,} more)" if len(gone) > 1 else ""
+    # Its source stays: the same message from elsewhere may still come.
+    text = _cut(_without(_MASKS, first.text), _LINE)
+    return f"stopped: “{text}” came {every} and is missing for {first.absent:,}{more}."
+
+
+def _fit(before: str, message: str, after: str) -> str:
+    """The message takes the room that is left."""
+    room = max(_LEAST, MOST - len(before) - len(after))
+    return _cut(before + _cut(message, room) + after, MOST)
+
+
+def _without(beginning: re.Pattern[str], text: str) -> str:
+    match = beginning.match(text)
+    return text[match.end() :] or text if match else text
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _before(events: int) -> str:
+    return "event before" if events == 1 else f"{events:,} events before"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
