@@ -8,7 +8,7 @@ from .contrast import PIECE
 
 _CHANCE = 0.01  # of none at all, at the rate of the baseline
 _LONGER = 3  # times: an absence beside the longest one that the baseline itself holds
-_OFTEN = 3  # times a line came before it can be missed
+_OFTEN = 5  # times a line came before it can be missed
 _MOST_TOLD = 5
 
 

@@ -30,7 +30,7 @@ def costly(
     starts = spans(line, tokens) if line else []
     phrases = []
     for first, last in _runs(chosen):
-        text = line[starts[first][0] : starts[last][1]] if line else _joined(tokens[first : last + 1])
+        text = _quoted(line, starts[first][0], starts[last][1]) if line else _joined(tokens[first : last + 1])
         phrases.append(CostlyToken(text, first, sum(bits[first : last + 1])))
     return tuple(sorted(phrases, key=lambda phrase: (-phrase.bits, phrase.position)))
 
@@ -64,6 +64,12 @@ def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
         else:
             runs.append((position, position))
     return runs
+
+
+def _quoted(line: str, start: int, end: int) -> str:
+    """The line from one place to another, a mask such as `<time>` with its brackets."""
+    masked = line[start - 1 : start] == "<" and line[end : end + 1] == ">"
+    return line[start - 1 : end + 1] if masked else line[start:end]
 
 
 def _joined(tokens: Sequence[str]) -> str:

@@ -20,6 +20,16 @@ _MASKS = re.compile(r"(?:(?:<[a-z]+>|\[<time>\]|[0.:,-]+)\s+)+")
 _PREAMBLE = re.compile(
     rf"(?:(?:(?=\S*?(?:\d|<(?:time|ip|uuid|hex)>))\S++|\[?{_DATE}(?= (?:{_DATE}|\d))|UTC|GMT|Z)\s++)+"
 )
+# How `normalising` masks, read backwards.
+_NUMBER = re.compile(r"(?<![0-9])0(?![0-9])")
+_BLOB = re.compile(r"<(blob[0-9]+) [0-9a-f]+>")
+_STOOD_FOR = {
+    "0": r"[0-9]++",
+    "<ip>": r"[0-9a-fA-F.:]++",
+    "<hex>": r"[0-9a-zA-Z]++",
+    "<uuid>": r"[0-9a-fA-F-]++",
+}
+_MASK = re.compile(r"(?<![0-9])0(?![0-9])|<(?:ip|hex|uuid)>")
 
 
 def sentence(
@@ -34,7 +44,7 @@ def sentence(
 
     `message` is the odd line as it stood in the log, '' where nothing but an absence is to be told; it is the
     line of that number and came `count` times. `events` is how many came before it and were compared, `near`
-    the one most like it. Words of `near` and `gone` have their numbers masked.
+    the one most like it. In words of the baseline, which are normalised, # stands for any number.
     """
     stopped = _stopped(gone)
     message = message_of(message)
@@ -53,7 +63,7 @@ def message_of(text: str) -> str:
 
 def _said(message: str, line: int, count: int, events: int, near: Nearest | None) -> str:
     where = f"(line {line:,})" if count == 1 else f"(line {line:,}, {_times(count)})"
-    changed = _changed(near) if near else ""
+    changed = _changed(near, message) if near else ""
     if changed:
         return _fit(f"{changed}: ", message, f" {where}.")
     came = f"” came {_times(count)}" if count > 1 else f"” (line {line:,})"
@@ -62,19 +72,19 @@ def _said(message: str, line: int, count: int, events: int, near: Nearest | None
     if near.similarity == 1:
         also = f"{came}, and in the" if count > 1 else f"{came} came in the"
         return _fit("“", message, f"{also} {_before(events)} too.")
-    usual = _cut(message_of(near.text), _PHRASE)
+    usual = _masked(message_of(near.text), _PHRASE)
     return _fit("“", message, f"{came}; nearest of the {_before(events)}: “{usual}”.")
 
 
-def _changed(near: Nearest) -> str:
+def _changed(near: Nearest, message: str) -> str:
     """The difference from the usual line, '' where it is too large to be told as one."""
     replaced = list(dict.fromkeys(near.replaced))
     changes = len(replaced) + len(near.added) + len(near.missing)
     if near.similarity < _CLEARLY or not 0 < changes <= _CHANGES:
         return ""
-    parts = [f"“{_cut(now, _WORDS)}” where “{_cut(was, _WORDS)}” is usual" for was, now in replaced]
-    parts += [f"“{_cut(now, _WORDS)}” added" for now in near.added]
-    parts += [f"“{_cut(was, _WORDS)}” missing" for was in near.missing]
+    parts = [f"“{_written(now, message)}” where “{_masked(was, _WORDS)}” is usual" for was, now in replaced]
+    parts += [f"“{_written(now, message)}” added" for now in near.added]
+    parts += [f"“{_masked(was, _WORDS)}” missing" for was in near.missing]
     said = " and ".join(parts)
     return said if len(said) <= _ALL_CHANGES else f"{parts[0]} and {len(parts) - 1} more"
 
@@ -86,8 +96,22 @@ def _stopped(gone: Sequence[Gone]) -> str:
     every = "in nearly every event" if first.every < 1.5 else f"every {first.every:,.0f} events"
     more = f" (and {len(gone) - 1:,} more)" if len(gone) > 1 else ""
     # Its source stays: the same message from elsewhere may still come.
-    text = _cut(_without(_MASKS, first.text), _LINE)
+    text = _masked(_without(_MASKS, first.text), _LINE)
     return f"stopped: “{text}” came {every} and is missing for {first.absent:,}{more}."
+
+
+def _masked(text: str, most: int) -> str:
+    """Normalised words, a # for what stands for any number there, and nothing of a long text's digits."""
+    return _cut(_NUMBER.sub("#", _BLOB.sub(r"<\1>", text)), most)
+
+
+def _written(words: str, message: str) -> str:
+    """Normalised words of the message as they stand in it themselves, masked where that is not plain."""
+    pattern = (
+        _MASK.sub(lambda match: _STOOD_FOR[match.group()], re.escape(words)) if len(words) <= _WORDS else ""
+    )
+    found = re.findall(pattern, message) if pattern else []
+    return _cut(found[0], _WORDS) if len(set(found)) == 1 else _masked(words, _WORDS)
 
 
 def _fit(before: str, message: str, after: str) -> str:
@@ -102,7 +126,7 @@ def _without(beginning: re.Pattern[str], text: str) -> str:
 
 
 def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
+    return {1: "once", 2: "twice"}.get(count) or f"{count:,} times"
 
 
 def _before(events: int) -> str:

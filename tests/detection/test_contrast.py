@@ -1,7 +1,5 @@
 """What an explanation is made of: dear words, the usual line, what stopped, and one sentence."""
 
-from time import process_time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +46,10 @@ def test_the_words_of_a_foreign_line_are_named():
     line = normalise("service[0]: opened backdoor for user0")
     read = Reader([normalise(each) for each in baseline]).read(line)
     assert costly(read.tokens, read.costs, line=line)[0].text == "backdoor"
+
+
+def test_a_dear_mask_is_told_with_its_brackets():
+    assert costly(["at", "<", "time", ">"], [1, 1, 90, 1], line="at <time>")[0].text == "<time>"
 
 
 def test_a_line_of_no_cost_has_no_dear_words():
@@ -137,12 +139,21 @@ def test_lines_without_a_difference_told_are_the_same_but_for_brackets_and_space
 _BARE = str.maketrans("", "", " []")
 
 
+class Counting(Neighbours):
+    """Counts the cells of the tables that it fills."""
+
+    cells = 0
+
+    def _common(self, old, new):
+        self.cells += len(old) * len(new)
+        return super()._common(old, new)
+
+
 def test_lines_of_thousands_of_tokens_take_bounded_work():
     baseline = [" ".join(f"w{(row * 7 + place) % 900}" for place in range(600)) for row in range(100)]
-    neighbours, odd = Neighbours(baseline), " ".join(f"w{place * 11 % 900}" for place in range(600))
-    before = process_time()
-    neighbours.nearest(odd)
-    assert process_time() - before < 1  # tens of milliseconds; a table of 512 × 512 for each takes seconds
+    neighbours = Counting(baseline)
+    neighbours.nearest(" ".join(f"w{place * 11 % 900}" for place in range(600)))
+    assert 0 < neighbours.cells <= 9 * 48 * 48  # eight candidates, and the one that is told
 
 
 # --- what stopped ---------------------------------------------------------------------------------------
@@ -211,6 +222,35 @@ def test_a_changed_word_is_told_before_the_line():
         sentence("GET /cart status=broken size=big", 1204, 1, 100, near)
         == "“status=broken” where “status=ok” is usual: GET /cart status=broken size=big (line 1,204)."
     )
+
+
+def test_changed_words_are_told_as_they_stand_and_usual_numbers_as_any_number():
+    line = "Failed password for mail from 10.0.0.7 port 4711x ssh2"
+    near = nearest(
+        normalise(line),
+        [normalise(f"Failed password for mail from 10.0.0.7 port {n} ssh2") for n in range(9)],
+    )
+    assert sentence(line, 5, 1, 100, near).startswith("“port 4711x” where “port #” is usual: Failed password")
+
+
+def test_a_line_that_is_half_like_another_is_told_with_it():
+    near = nearest("raid lost sector of volume beta", [*ordinary(99), "disk read sector of volume alpha"])
+    assert (
+        sentence("raid lost sector of volume beta", 9, 2, 100, near)
+        == "“raid lost sector of volume beta” came twice; "
+        "nearest of the 100 events before: “disk read sector of volume alpha”."
+    )
+
+
+def test_a_line_that_came_before_says_so():
+    assert sentence(CART[0], 9, 1, 100, nearest(CART[0], CART)).endswith(
+        "(line 9) came in the 100 events before too."
+    )
+
+
+def test_the_digits_of_a_long_text_are_not_told():
+    gone = disappeared([normalise("token " + "7f" * 40), "a"] * 50, ["a"], 60)
+    assert "“token <blob128>”" in sentence("", 0, 0, 100, None, gone)
 
 
 def test_what_stopped_can_stand_alone():
