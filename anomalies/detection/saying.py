@@ -10,15 +10,17 @@ MOST = 200  # characters
 _PHRASE = 60  # characters of a quoted piece
 _WORDS = 40  # characters of words that changed
 _LINE = 110  # characters of a line that stopped
-_CLEARLY = 0.6  # alike: the same line but for a word or two, and what changed says it best
+_CLEARLY = 0.5  # alike: the same line but for a word or two, and what changed says it best
 _CHANGES = 2  # words that are told as changed; more of them are another line
 _ALL_CHANGES = 140  # characters for them, so that the line itself has room
 _LEAST = 16  # characters of a message that are worth their room
 # Times, words with a digit in them or masked, and a zone: what most logs begin a line with.
 _DATE = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _MASKS = re.compile(r"(?:(?:<[a-z]+>|\[<time>\]|[0.:,-]+)\s+)+")
+# A word with a quote, a brace or an equals sign in it is a part of the message itself, as in JSON.
 _PREAMBLE = re.compile(
-    rf"(?:(?:(?=\S*?(?:\d|<(?:time|ip|uuid|hex)>))\S++|\[?{_DATE}(?= (?:{_DATE}|\d))|UTC|GMT|Z)\s++)+"
+    rf"(?:(?:(?=[^\s\"{{=]*+(?:\s|$))(?=\S*?(?:\d|<(?:time|ip|uuid|hex)>))\S++"
+    rf"|\[?{_DATE}(?= (?:{_DATE}|\d))|UTC|GMT|Z|-)\s++)+"
 )
 # How `normalising` masks, read backwards.
 _NUMBER = re.compile(r"(?<![0-9])0(?![0-9])")
@@ -48,9 +50,9 @@ def sentence(
     """
     stopped = _stopped(gone)
     message = message_of(message)
-    if not message:
+    if stopped and not message:
         return _cut(stopped[:1].upper() + stopped[1:], MOST)
-    said = _said(message, line, count, events, near)
+    said = _said(message or "(an empty line)", line, count, events, near)
     both = f"{said.removesuffix('.')}; {stopped}"
     return both if stopped and len(both) <= MOST else said
 
@@ -82,9 +84,11 @@ def _changed(near: Nearest, message: str) -> str:
     changes = len(replaced) + len(near.added) + len(near.missing)
     if near.similarity < _CLEARLY or not 0 < changes <= _CHANGES:
         return ""
-    parts = [f"“{_written(now, message)}” where “{_masked(was, _WORDS)}” is usual" for was, now in replaced]
+    parts = [
+        f"“{_written(now, message)}” where “{_masked(_whole(was), _WORDS)}” is usual" for was, now in replaced
+    ]
     parts += [f"“{_written(now, message)}” added" for now in near.added]
-    parts += [f"“{_masked(was, _WORDS)}” missing" for was in near.missing]
+    parts += [f"“{_masked(_whole(was), _WORDS)}” missing" for was in near.missing]
     said = " and ".join(parts)
     return said if len(said) <= _ALL_CHANGES else f"{parts[0]} and {len(parts) - 1} more"
 
@@ -105,8 +109,14 @@ def _masked(text: str, most: int) -> str:
     return _cut(_NUMBER.sub("#", _BLOB.sub(r"<\1>", text)), most)
 
 
+def _whole(words: str) -> str:
+    """Words without the one quotation mark that opens or closes more than them."""
+    return words.strip('"') or words if words.count('"') == 1 else words
+
+
 def _written(words: str, message: str) -> str:
     """Normalised words of the message as they stand in it themselves, masked where that is not plain."""
+    words = _whole(words)
     pattern = (
         _MASK.sub(lambda match: _STOOD_FOR[match.group()], re.escape(words)) if len(words) <= _WORDS else ""
     )

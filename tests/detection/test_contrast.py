@@ -1,5 +1,7 @@
 """What an explanation is made of: dear words, the usual line, what stopped, and one sentence."""
 
+from math import exp
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,7 +164,7 @@ def test_lines_of_thousands_of_tokens_take_bounded_work():
 def test_a_heartbeat_that_stops_is_missed():
     (gone,) = disappeared(BEATS, ["job a done", "job b done"], 60)
     assert (gone.text, gone.every, gone.expected, gone.absent) == ("heartbeat ok", 5, 12, 60)
-    assert gone.chance == pytest.approx(2.718281828**-12)
+    assert gone.chance == pytest.approx(exp(-12))
 
 
 def test_a_heartbeat_that_goes_on_is_not_missed():
@@ -177,6 +179,19 @@ def test_a_line_that_comes_in_bursts_is_not_missed_between_them():
     bursts = ["quiet"] * 40 + ["burst"] * 20 + ["quiet"] * 40
     assert disappeared(bursts, ["quiet"], 60) == ()
     assert [gone.text for gone in disappeared(bursts, ["quiet"], 400)] == ["burst"]
+
+
+def test_the_chance_allows_for_bursts():
+    bursts = ["quiet"] * 40 + ["burst"] * 20 + ["quiet"] * 40
+    (gone,) = disappeared(bursts, ["quiet"], 400)
+    # gaps 41, 1 nineteen times, 41: one waits (2·41² + 19) / (2·101) events for it, not 5
+    assert gone.chance == pytest.approx(exp(-400 * 202 / 3381))
+
+
+def test_a_line_absent_for_less_than_three_times_its_longest_absence_is_not_missed():
+    baseline = ["often"] * 60 + ["quiet"] * 40
+    assert disappeared(baseline, ["quiet"], 119) == ()
+    assert len(disappeared(baseline, ["quiet"], 120)) == 1
 
 
 def test_a_line_of_which_one_word_changed_is_replaced_and_not_gone():
@@ -242,6 +257,16 @@ def test_a_line_that_is_half_like_another_is_told_with_it():
     )
 
 
+def test_a_quotation_mark_that_encloses_more_is_not_told():
+    line = '"POST /cart" done'
+    near = nearest(line, ['"GET /cart" done'] * 9)
+    assert sentence(line, 5, 1, 9, near).startswith('“POST” where “GET” is usual: "POST /cart" done')
+
+
+def test_an_empty_line_is_told_as_one():
+    assert sentence("", 5, 1, 100, None).startswith("“(an empty line)” (line 5); nothing like it")
+
+
 def test_a_line_that_came_before_says_so():
     assert sentence(CART[0], 9, 1, 100, nearest(CART[0], CART)).endswith(
         "(line 9) came in the 100 events before too."
@@ -275,6 +300,9 @@ def test_what_stopped_follows_where_there_is_room():
         ("Jun 14 15:16:01 combo sshd[19939]: check pass", "combo sshd[19939]: check pass"),
         ("[Mon Dec 05 19:56:53 2005] [error] disk lost", "[error] disk lost"),
         ("<time> disk lost", "disk lost"),
+        ('10.0.0.7 - - [23/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200', '"GET / HTTP/1.1" 200'),
+        ('{"at":12,"msg":"disk lost"}', '{"at":12,"msg":"disk lost"}'),
+        ('{"at":12,"msg":"disk lost today"}', '{"at":12,"msg":"disk lost today"}'),
         ("May contain nuts", "May contain nuts"),
         ("1214", "1214"),
     ],
