@@ -181,6 +181,17 @@ def test_a_line_that_comes_in_bursts_is_not_missed_between_them():
     assert [gone.text for gone in disappeared(bursts, ["quiet"], 400)] == ["burst"]
 
 
+def test_a_line_is_missed_only_where_the_chance_of_none_is_one_in_a_hundred():
+    assert disappeared(["tick"] * 100, [], 4) == ()  # e⁻⁴ is 1.8 %
+    assert len(disappeared(["tick"] * 100, [], 5)) == 1
+
+
+def test_a_line_that_came_fewer_than_five_times_is_not_missed():
+    evenly = ["tick", *["quiet"] * 24] * 4
+    assert disappeared(evenly, ["quiet"], 1000) == ()
+    assert len(disappeared([*evenly, "tick"], ["quiet"], 1000)) == 1
+
+
 def test_the_chance_allows_for_bursts():
     bursts = ["quiet"] * 40 + ["burst"] * 20 + ["quiet"] * 40
     (gone,) = disappeared(bursts, ["quiet"], 400)
