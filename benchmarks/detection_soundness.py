@@ -150,7 +150,7 @@ def _trial(lines: Sequence[bytes], foreign: Sequence[bytes], place: int, run: in
         hit = [one for one in findings if one.first_line <= inside[-1] and inside[0] <= one.last_line]
         found.append(bool(hit))
     odd = {line.line for one in hit for line in one.window if line.odd}
-    return [*found, any(_oddest(one) in inside for one in hit), set(inside) <= odd]
+    return [*found, any(one.oddest_line in inside for one in hit), set(inside) <= odd]
 
 
 def _recurring(logs: Sequence[Log]) -> None:
@@ -184,16 +184,10 @@ def _speed(logs: Sequence[Log]) -> None:
         print(f"{log.name:24}{len(events) / (perf_counter() - began):12,.0f}")
 
 
-def _oddest(finding: Finding) -> int:
-    """The line that the headline names first."""
-    match = re.search(r"\(line ([\d,]*\d)[;)]", finding.explanation)
-    assert match, finding.explanation
-    return int(match.group(1).replace(",", ""))
-
-
 def _labelled(log: Log) -> None:
     detector, size, window = Detector(Parameters()), 100, 10
-    spans = [(finding.first_line, finding.last_line) for finding in [*detector.feed(_events(log.lines)), *detector.finish()]]
+    findings = [*detector.feed(_events(log.lines)), *detector.finish()]
+    spans = [(finding.first_line, finding.last_line) for finding in findings]
     ends = range(size + window, len(log.lines) + 1)
     truth = [any(log.alerts[end - window : end]) for end in ends]
     alarm = [any(first <= end - window + 1 and end <= last for first, last in spans) for end in ends]

@@ -3,12 +3,13 @@
 The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard library
 and zstandard. The same events give the same findings, anywhere, so that whoever doubts one can run it again.
 
-One module per stage: `events` (with `timestamps`) makes a line safe to show, `normalising` masks what varies,
-`surprise` gives code lengths, `memory` says what is news to the stream, `significance` how rare that is,
-`compression` measures a window against its baseline, `episodes` merges what belongs together and names the
-odd lines, `explaining` puts it into words,
-`findings` is what leaves, and `detector` leads from one to the next. Why these and not others, with the
-measurements: docs/detection.md.
+One module per stage: `formats` (with `tables`, `records`, `timestamps` and `events`) makes a line an event,
+safe to show; `coders` scores it, by its kind: `normalising`, `tokens` and `memory` for text, `numeric` for
+metrics, `sessions` for traces; `significance` says how rare a window is, `compression` measures it against
+its baseline, `episodes` merges what belongs together and names the odd lines by `surprise`, `review` keeps
+the oddest of what was not flagged, `acknowledged` is what must not be learnt; `explaining` (with `saying`,
+`costly`, `contrast` and `absence`) puts it into words, `findings` is what leaves, `detector` leads from one
+to the next. Why these and not others, with the measurements: docs/detection.md.
 """
 
 from .acknowledged import Acknowledged

@@ -1,33 +1,37 @@
 """Say in plain words what was found: the glass box."""
 
-import re
 from collections.abc import Sequence
 
+from .absence import disappeared
 from .compression import Figures
+from .contrast import Nearest, Neighbours
+from .costly import costly
 from .episodes import Episode, Read
 from .memory import FINE, News
 from .parameters import Parameters
+from .saying import message_of, sentence
 from .significance import Significance
 
 _QUOTED = 160  # characters of a line
-# Words with a digit in them, and a zone: what most logs begin a line with.
-_PREAMBLE = re.compile(r"^(?:\S*\d\S*\s+|(?:UTC|GMT|Z)\s+)+")
-_NAMED = 3  # lines in the headline
+_NAMED = 3  # odd lines that are named at once
+_CLOSELY = 5  # odd lines of which the dear words and the nearest line are told
 
 
 def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, review: bool = False) -> str:
-    """Return what a person reads first: a headline, the odd lines, and both comparisons with a threshold.
+    """Return what a person reads first: one sentence, the odd lines, and both comparisons with a threshold.
 
     `review` is for a window that was not flagged: it says so.
     """
     odd = [read for read in kept if read.odd]
+    by_oddness = sorted(odd, key=lambda read: read.rank)
+    closely = {_number(read) for read in by_oddness[:_CLOSELY]}
+    neighbours = Neighbours([line.normal for line in episode.course.baseline])
+    lines = [line for read in odd for line in _odd_line(read, episode, neighbours, _number(read) in closely)]
     return "\n".join(
         [
-            _headline(episode, odd),
-            *[
-                f"Line {_number(read)} costs {_cost(read, episode.course.is_text)}: {_quote(read)}"
-                for read in odd
-            ],
+            _headline(by_oddness[0], odd, episode, neighbours),
+            *_also_odd(by_oddness, episode.course.odd_events),
+            *lines,
             *([_for_review(parameters)] if review else []),
             _novelty(episode, parameters),
             _p_value(episode.course.rarest, parameters),
@@ -55,12 +59,13 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) 
         "wherever a baseline is much longer than the window, and one new line is lost among nine known ones.",
         "A line's bits are its code length for a reader who knows the baseline: words seen in the same "
         "place cost little, unknown words are spelled out. "
-        f"The {len(course.baseline):,} events before line {course.first_line:,} are that baseline. Both are "
-        "computed anew for this text. What the window was judged by is not: there each line is held once, "
-        "when it comes, against the last 100 and the last 2,000 events.",
+        f"The {len(course.baseline):,} events before line {course.first_line:,} are that baseline. Bits, "
+        "nearest lines and what is missing are computed anew for this text. What the window was judged by is "
+        "not: there each line is held once, when it comes, against the last 100 and the last 2,000 events.",
         f"With {significance.compared:,} to compare with, p cannot be less than "
         f"{1 / (significance.compared + 1):.3g}.",
     ]
+    sentences += _stopped(episode, kept)
     if left_out:
         sentences.append(
             f"{left_out:,} events of the episode are left out of the evidence, the least odd ones."
@@ -68,21 +73,63 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) 
     return "\n".join(sentences)
 
 
-def _headline(episode: Episode, odd: Sequence[Read]) -> str:
+def _headline(oddest: Read, odd: Sequence[Read], episode: Episode, neighbours: Neighbours) -> str:
     """What happened comes first: a list shows the beginning of it, and has a column of its own for times."""
-    oddest = sorted(odd, key=lambda read: read.rank)[:_NAMED]
-    others = [_number(read) for read in oddest[1:]]
-    more = episode.course.odd_events - len(oddest)
-    also = f"; also odd: {', '.join(others)}" if others else ""
-    also += f" and {more:,} more" if more > 0 else ""
-    return f"{_message(oddest[0])} (line {_number(oddest[0])}{also})"
+    line = oddest.line
+    if not episode.course.is_text:
+        return f"{line.news.why} (line {_number(oddest)})"
+    count = sum(read.line.normal == line.normal for read in odd)
+    near = neighbours.nearest(line.normal)
+    before = len(episode.course.baseline)
+    message = message_of(line.event.text) or "(an empty line)"
+    return sentence(message, line.event.number, count, before, near)
 
 
-def _message(read: Read) -> str:
-    """What a coder says of it, or the line without the times and numbers that it begins with, where more
-    than those is left."""
-    text = _quote(read)
-    return read.line.news.why or _PREAMBLE.sub("", text) or text
+def _also_odd(by_oddness: Sequence[Read], count: int) -> list[str]:
+    others = [_number(read) for read in by_oddness[1:_NAMED]]
+    more = count - 1 - len(others)
+    if not others:
+        return []
+    return [f"Also odd: {', '.join(others)}" + (f" and {more:,} more." if more > 0 else ".")]
+
+
+def _odd_line(read: Read, episode: Episode, neighbours: Neighbours, closely: bool) -> list[str]:
+    """The line and its cost; of the oddest ones also where the cost lies, and what is usual instead."""
+    told = [f"Line {_number(read)} costs {_cost(read, episode.course.is_text)}: {_quote(read)}"]
+    if not episode.course.is_text:
+        return [f"{told[0]} – {read.line.news.why}"] if read.line.news.why else told
+    if closely:
+        surprise = read.surprise
+        dearest = costly(surprise.tokens, surprise.costs, line=read.line.normal)
+        said = ", ".join(f"“{_short(token.text)}” {token.bits:,.0f}" for token in dearest)
+        near = neighbours.nearest(read.line.normal)
+        told += [f"   most of it: {said}"] if said else []
+        told += [_nearest(near, episode)] if near else ["   nothing in the baseline is like it"]
+    return told
+
+
+def _nearest(near: Nearest, episode: Episode) -> str:
+    usual = episode.course.baseline[near.index].event
+    alike = f"{near.similarity:.0%} alike, line {usual.number:,}"
+    return f"   nearest before, {alike}: {_short(usual.text, _QUOTED)}"
+
+
+def _short(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _stopped(episode: Episode, kept: Sequence[Read]) -> list[str]:
+    """What came regularly in the baseline and not here. Logs change phase: an observation, not a test."""
+    course = episode.course
+    if not course.is_text or len(kept) < course.events:
+        return []
+    baseline, here = ([line.normal for line in course.baseline], [read.line.normal for read in kept])
+    gone = disappeared(baseline, here, course.events)[:_NAMED]
+    return [
+        f"Regular before, missing here (an observation, no test): {_short(one.text, _QUOTED)} – about every "
+        f"{one.every:,.0f} events before, none in {one.absent:,}."
+        for one in gone
+    ]
 
 
 def _for_review(parameters: Parameters) -> str:

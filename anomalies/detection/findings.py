@@ -37,7 +37,8 @@ class Finding:
     the last one known before it; None where the log has none so far.
     `compression_*` are compressed/raw sizes, `compression_ratio_change` percent, entropies bits per byte.
     `baseline` holds the lines before the first window, `window` at most 200 lines of the episode (odd ones
-    before others) in their order. `windows` counts the flagged windows, `history` what p was ranked among.
+    before others) in their order, `oddest_line` the number of the oddest. `windows` counts the flagged
+    windows, `history` what p was ranked among.
     `explanation` is what a person reads first: its first line is a headline. `is_significant` is False for
     one of the oddest windows of a day that were not flagged, which `review` says too. `is_provisional`: p was
     found by shifts, since the stream's past was too short.
@@ -64,6 +65,7 @@ class Finding:
     baseline: tuple[ContextLine, ...]
     window: tuple[Evidence, ...]
     windows: int
+    oddest_line: int = 0
     is_significant: bool = True
     is_provisional: bool = False
 
@@ -100,6 +102,7 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
         baseline=tuple(ContextLine(line.event.number, line.event.text) for line in course.baseline),
         window=tuple(_evidence(read) for read in kept),
         windows=course.windows,
+        oddest_line=min((read for read in kept if read.odd), key=lambda read: read.rank).line.event.number,
         is_significant=not review,
         is_provisional=rarest.is_provisional,
     )

@@ -23,12 +23,31 @@ def test_foreign_lines_are_found_and_each_is_named_odd():
     assert [line.line for line in finding.window if line.odd] == list(range(400, 408))
 
 
-def test_the_headline_names_the_oddest_lines():
+def test_the_first_sentence_tells_of_the_oddest_line_and_the_next_one_names_others():
     finding = only(find(with_foreign(600, 400)))
     oddest = max(finding.window, key=lambda line: line.bits / len(line.text))
-    headline = finding.explanation.split("\n")[0]
-    assert headline.startswith(f"{oddest.text} (line {oddest.line}; also odd: ")
-    assert headline.endswith(" and 5 more)")
+    first, second, *_ = finding.explanation.split("\n")
+    assert oddest.line == finding.oddest_line
+    assert first == f"“{oddest.text}” (line {oddest.line}); nothing like it in the 100 events before."
+    assert second.startswith("Also odd: ") and second.endswith(" and 5 more.")
+
+
+def test_a_line_that_repeats_is_told_with_how_often_it_came():
+    lines = with_foreign(600, 400, run=8)
+    lines[400:407] = [lines[399]] * 7
+    assert only(find(lines)).explanation.startswith(f"“{lines[399]}” came 8 times; nothing like it")
+
+
+def test_a_changed_word_is_told_with_the_usual_one():
+    lines = ordinary(600)
+    lines[400] = lines[400].replace("service", "sorcerer")
+    found = find(lines, ncd_threshold=0.0)
+    assert any("“sorcerer” where “service” is usual" in one.explanation for one in found)
+
+
+def test_an_odd_line_says_which_words_cost_most():
+    finding = only(find(with_foreign(600, 400, run=1)))
+    assert "   most of it: “" in finding.explanation
 
 
 @pytest.mark.parametrize(
@@ -37,7 +56,7 @@ def test_the_headline_names_the_oddest_lines():
 )
 def test_the_headline_begins_with_what_happened_and_not_with_when(preamble):
     lines = [preamble + line for line in with_foreign(600, 400, run=1)]
-    assert only(find(lines)).explanation.startswith("kernel panic: unable to mount")
+    assert only(find(lines)).explanation.startswith("“kernel panic: unable to mount")
 
 
 def test_the_explanation_names_every_odd_line_with_its_bits_and_both_thresholds():
