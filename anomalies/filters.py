@@ -105,6 +105,11 @@ class AnomalyFilter(df.FilterSet):
         label="Significant",
         widget=forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")]),
     )
+    review = df.BooleanFilter(
+        method="for_review",
+        label="For review",
+        widget=forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")]),
+    )
     within = df.ChoiceFilter(
         method="newer_than",
         label="When",
@@ -139,6 +144,13 @@ class AnomalyFilter(df.FilterSet):
     def search(self, queryset: AnomalyQuerySet, name: str, words: str) -> AnomalyQuerySet:
         """Full-text search, as web search has it."""
         return queryset.search(words)
+
+    def for_review(self, queryset: AnomalyQuerySet, name: str, wanted: bool) -> AnomalyQuerySet:
+        """The oddest windows of a day that were not significant, or all others."""
+        held = {"metadata__contains": {"review": True}}
+        if wanted:
+            return queryset.filter(**held)
+        return queryset.exclude(metadata__isnull=False, **held)
 
     def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
         """The last hour, day, …, up to now."""
@@ -218,6 +230,7 @@ def _pairs(wanted: dict[str, Any]) -> str:
 # How each parameter is said, and its place in the sentence.
 WORDS: dict[str, tuple[int, Callable[[Any], str]]] = {
     "significant": (_ADJECTIVE, lambda value: "significant" if value else "not significant"),
+    "review": (_ADJECTIVE, lambda value: "for review" if value else "not for review"),
     "status": (_ADJECTIVE, _any_of(Status)),
     "stream": (_NOUN, _any_of(Stream)),
     "within": (_TIME, lambda key: f"of the {WITHIN[key][0]}"),

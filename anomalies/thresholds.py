@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .audit import Actor, acting
-from .models import DetectionConfig, override_problems
+from .detection import Parameters
+from .models import Anomaly, DetectionConfig, override_problems
 
 
 class ThresholdsError(Exception):
@@ -26,6 +27,11 @@ class Thresholds:
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""
         return asdict(self)
+
+
+def parameters_for(numbers: Thresholds, review_per_day: int) -> Parameters:
+    """What our own detector works by: a config's numbers, and how many windows a day are for review."""
+    return Parameters(**numbers.as_dict(), review_per_day=review_per_day)
 
 
 def flags(numbers: Thresholds, anomaly: Any) -> bool:
@@ -60,6 +66,18 @@ def _check_overrides(config: DetectionConfig) -> None:
     problems = override_problems(config.stream_overrides)
     if problems:
         raise ThresholdsError(f"stream_overrides of config {config.pk}: {' '.join(problems)}")
+
+
+# What detectors work by: a change of these is another config.
+NUMBERS = (*(field.name for field in fields(Thresholds)), "stream_overrides")
+
+
+def is_used(config: DetectionConfig) -> bool:
+    """Whether detectors work by it or an anomaly names it: then its numbers are history."""
+    return (
+        DetectionConfig.objects.filter(pk=config.pk, is_active=True).exists()
+        or Anomaly.objects.filter(metadata__contains={"config_id": config.pk}).exists()
+    )
 
 
 class ConfigChanged(Exception):

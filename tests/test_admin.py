@@ -491,14 +491,40 @@ def test_a_new_config_bears_the_leads_name_and_is_not_active():
 
 
 def test_a_saved_config_is_recorded_under_the_leads_name_and_address():
-    config = DetectionConfig.objects.get()
+    config = DetectionConfig.objects.create()
     values = {**CONFIG, "ncd_threshold": "0.77"}
     lead = a_client("lead")
     lead.defaults["REMOTE_ADDR"] = "10.9.8.7"
     send(lead, f"{CONFIGS}{config.pk}/change/", **values)
     entry = AuditLog.objects.filter(resource_type="detection_config").latest("id")
     assert (entry.username, entry.ip_address, entry.action) == ("the lead", "10.9.8.7", "update")
-    assert entry.new_values == {"ncd_threshold": 0.77}
+    assert entry.new_values["ncd_threshold"] == 0.77
+
+
+def test_a_change_of_the_active_config_is_a_new_config_and_the_active_one():
+    former = DetectionConfig.objects.get()
+    send(a_client("lead"), f"{CONFIGS}{former.pk}/change/", **{**CONFIG, "ncd_threshold": "0.77"})
+    former.refresh_from_db()
+    new = DetectionConfig.objects.get(is_active=True)
+    assert (former.ncd_threshold, former.is_active) == (0.5, False)
+    assert (new.ncd_threshold, new.created_by) == (0.77, "the lead")
+
+
+def test_a_change_of_a_config_that_anomalies_name_is_a_new_config():
+    used = DetectionConfig.objects.create()
+    make_anomaly(metadata={"config_id": used.pk})
+    send(a_client("lead"), f"{CONFIGS}{used.pk}/change/", **{**CONFIG, "window_size": "25"})
+    used.refresh_from_db()
+    assert used.window_size == 10
+    assert DetectionConfig.objects.latest("id").window_size == 25
+
+
+def test_the_notes_of_a_config_in_use_are_changed_in_place():
+    config = DetectionConfig.objects.get()
+    values = {name: str(getattr(config, name)) for name in CONFIG if hasattr(config, name)}
+    sent = {**values, "stream_overrides": "{}", "notes": "as agreed"}
+    send(a_client("lead"), f"{CONFIGS}{config.pk}/change/", **sent)
+    assert DetectionConfig.objects.get().notes == "as agreed"
 
 
 def test_a_config_saved_unchanged_records_nothing():

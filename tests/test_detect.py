@@ -53,7 +53,7 @@ def log(tmp_path) -> Path:
 
 def detect(*arguments: object) -> str:
     err = io.StringIO()
-    call_command("detect", *map(str, arguments), "--by", "op", "--host", "web1", stderr=err)
+    call_command("detect", *map(str, arguments), "--by", "op", "--host", "web1", "--review", "0", stderr=err)
     return err.getvalue()
 
 
@@ -224,7 +224,7 @@ def test_without_an_active_config_nothing_starts(log):
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stream_that_is_interrupted_keeps_what_it_found_and_says_so(stop):
-    with manage("detect", "-", "--host", "web1") as process:
+    with manage("detect", "-", "--host", "web1", "--review", "0") as process:
         process.stdin.write("\n".join([*log_with_fault(), ""]).encode())
         process.stdin.flush()
         wait_until(Anomaly.objects.exists)

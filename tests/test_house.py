@@ -21,8 +21,8 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "around assigning audit bulk evidence export fields filters grouping ingest jsonb limits margins models "
-    "overview paging permissions precedents reading rollup saved schema snoozing stats terminal thresholds "
-    "transitions undoing whatif".split()
+    "overview paging permissions precedents reading rollup saved scanning schema snoozing stats terminal "
+    "thresholds transitions undoing whatif workers".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -34,6 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": set(),
     "permissions": set(),
     "reading": set(),
+    "scanning": {"detection", "reading"},
+    "workers": {"scanning"},
     "terminal": set(),
     "querysets": set(),
     "models": {"fields", "jsonb", "querysets"},
@@ -51,14 +53,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": {"models", "querysets"},
     "precedents": {"detection", "evidence", "models", "querysets"},
     "schema": {"models"},
-    "thresholds": {"audit", "fields", "models"},
+    "thresholds": {"audit", "detection", "fields", "models"},
     "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
     "bulk": {"audit", "models", "transitions"},
     "undoing": {"audit", "models", "transitions"},
     "assigning": {"audit", "fields", "models", "permissions", "transitions"},
     "snoozing": {"audit", "fields", "models", "transitions"},
-    "ingest": {"audit", "detection", "limits", "models", "reading", "stats", "thresholds"},
+    "ingest": {"audit", "detection", "limits", "models", "reading", "scanning", "stats", "thresholds"},
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

@@ -21,7 +21,7 @@ from .. import limits, permissions
 from ..audit import acting, is_made, with_last_entry
 from ..jsonb import Unreadable
 from ..models import DetectionConfig
-from ..thresholds import ConfigChanged, ThresholdsError, activate, lock_configs
+from ..thresholds import NUMBERS, ConfigChanged, ThresholdsError, activate, is_used, lock_configs
 from . import presentation as show
 from .changelist import OnlyItsFilters
 from .request import actor_of
@@ -252,6 +252,18 @@ class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
         words = f"is the active one now, in place of {former}" if changed else "was the active one already"
         self.message_user(request, f"{config} {words}.", messages.SUCCESS if changed else messages.INFO)
 
+    def _succeed(self, request: HttpRequest, obj: DetectionConfig) -> None:
+        """Put what the form shows into a config of its own: what was found by the former one stays told."""
+        former = DetectionConfig.objects.get(pk=obj.pk)
+        values = {name: getattr(obj, name) for name in (*NUMBERS, "notes")}
+        new = DetectionConfig.objects.create(**values, created_by=request.user.get_username())
+        obj.pk, obj.version = new.pk, new.version
+        messages.info(request, f"{former} is in use and stays as it is; what you changed is {new}.")
+        if former.is_active and self.has_activate_permission(request):
+            self._activate(request, obj)
+        elif former.is_active:
+            messages.warning(request, f"{former} is still the active one: who may activate has to switch.")
+
     def save_model(self, request: HttpRequest, obj: DetectionConfig, form: Any, change: bool) -> None:
         """Save what the form shows, on the record as this user's doing."""
         batch = form.sent.cleaned_data.get("batch")
@@ -259,6 +271,8 @@ class DetectionConfigAdmin(WhatIf, OnlyItsFilters):
             if not change:
                 obj.created_by = request.user.get_username()
                 obj.save()
+            elif set(form.changed_data) & set(NUMBERS) and is_used(obj):
+                self._succeed(request, obj)
             elif form.changed_data:
                 # Nothing else of the row: which config is active may have changed since the form was opened.
                 obj.save(update_fields=form.changed_data)

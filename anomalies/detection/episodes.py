@@ -10,6 +10,7 @@ from .memory import News
 from .significance import Significance, Weights
 from .surprise import Reader, Surprise, Usual
 
+_MOSTLY = 0.5  # of what an event weighs has to be beyond the usual
 KEPT = 200  # lines of an episode, so that one which never ends stays in bounds
 
 
@@ -179,6 +180,8 @@ class Episode:
     def _is_odd(self, line: Line, surprise: Surprise) -> bool:
         if not self._reading.usual.finds_odd(surprise):
             return False
+        if not self.course.is_text:
+            return line.news.share >= _MOSTLY
         # What repeats an odd line was no news any more when it came.
         return line.news.share > 0 or any(
             read.odd and read.line.normal == line.normal for read in self.course.reads

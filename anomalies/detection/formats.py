@@ -101,7 +101,7 @@ def _check_encoding(sample: bytes) -> None:
     if 0.3 < zeros < 0.6 and len(set(sample[::2])) != len(set(sample[1::2])):
         name = "UTF-16BE" if sample[::2].count(0) > sample[1::2].count(0) else "UTF-16LE"
         raise FormatError(f"it looks like {name}, and must be UTF-8: {_fix(name)}")
-    if zeros > 0.1 or len(_CONTROL.findall(sample)) > 0.3 * len(sample):
+    if zeros > 0.1 or len(_CONTROL.findall(sample)) > 0.05 * len(sample):
         raise FormatError("it is binary, no text; what can be read are lines of text, plain, gzip or zstd")
 
 

@@ -4,16 +4,16 @@ Whatever makes an anomaly comes through here, so that no row is in the table tha
 there twice, and each has its entry in the audit log.
 """
 
-from .detecting import LINE_BYTES, Detection, Report, timestamp_reader
+from .detecting import Detection, Report
 from .findings import Origin
 from .identity import content_id
+from .learning import acknowledged_of
 from .refusals import Reject
 from .run import BATCH_ROWS, Stopped, Summary, ingest
 from .store import RowError, store
 
 __all__ = [
     "BATCH_ROWS",
-    "LINE_BYTES",
     "Detection",
     "Origin",
     "Reject",
@@ -21,8 +21,8 @@ __all__ = [
     "RowError",
     "Stopped",
     "Summary",
+    "acknowledged_of",
     "content_id",
     "ingest",
     "store",
-    "timestamp_reader",
 ]

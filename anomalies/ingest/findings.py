@@ -64,7 +64,14 @@ def finding_id(finding: Finding, origin: Origin) -> UUID:
     What comes before the first flagged window names it, and not the thresholds or the end of the episode: a
     file that grew, or a config that was copied, finds the same anomaly again and not a second one.
     """
-    place = (origin.stream_type, origin.host, finding.first_line, [line.text for line in finding.baseline])
+    place: tuple[object, ...] = (
+        origin.stream_type,
+        origin.host,
+        finding.first_line,
+        [line.text for line in finding.baseline],
+    )
+    if finding.review:
+        place += ("review",)  # what another config flags is another finding
     content = hashlib.sha256(msgspec.json.encode(place)).digest()
     return content_id(_NO_TIME if finding.timestamp is None else finding.timestamp, content)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,109 +17,195 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from anomalies.audit import Actor
-from anomalies.ingest import LINE_BYTES, Detection, Origin, Report, timestamp_reader
+from anomalies.ingest import Detection, Origin, acknowledged_of
 from anomalies.limits import LimitError, check_tags
 from anomalies.models import Stream
-from anomalies.reading import ReadError, read_lines
+from anomalies.scanning import Job
 from anomalies.terminal import printable
-from anomalies.thresholds import ThresholdsError, active_config, thresholds_for
+from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
+from anomalies.workers import scan_all
 
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar
+from ..runs import summed_up, told
 from ..waking import wake_and_say
 
 
 class Command(BaseCommand):
-    help = "Find anomalies in a log by compression (CBAD), with the active config's thresholds."
+    help = "Find anomalies in logs, metrics, traces or LLM traffic (CBAD), by the active config."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE|-", help="a log; plain, gzip or zstd; - is standard input")
-        parser.add_argument("--stream", choices=Stream.values, default=Stream.LOGS.value)
-        parser.add_argument("--name", help="the source's name (default: the file's)")
+        parser.add_argument(
+            "files", nargs="+", metavar="FILE|FOLDER|-", help="plain, gzip or zstd; - is standard input"
+        )
+        parser.add_argument(
+            "--kind",
+            "--stream",
+            choices=Stream.values,
+            help="of stream (default: guessed from the first lines)",
+        )
+        parser.add_argument("--name", help="the source's name (default: the file's); for one source only")
         parser.add_argument("--host", default=platform.node() or None, help="default: %(default)s")
         parser.add_argument(
             "--tag", action="append", default=[], dest="tags", help="may be given several times"
         )
-        parser.add_argument("--timezone", default="UTC", help="of stamps that name none (default: UTC)")
+        parser.add_argument(
+            "--timezone", "--time-zone", default="UTC", help="of stamps that name none (default: UTC)"
+        )
+        parser.add_argument("--time-format", help="of uncommon stamps, for strptime: %%d/%%m/%%Y")
         parser.add_argument(
             "--time", help="ISO time for a log without any (default: the file's time, or now)"
         )
+        parser.add_argument(
+            "--review", type=_count, default=3, metavar="K",
+            help="windows a day to store for review, the oddest not significant (default: %(default)s)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--workers", type=_count, default=os.cpu_count() or 1, metavar="N",
+            help="processes, one source each; they change nothing in what is found (default: %(default)s)",
+        )  # fmt: skip
         parser.add_argument("--no-progress", action="store_true")
         add_actor_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        detection = self._detection(options)
+        sources = _sources(options)
+        detections = [self._detection(source, options) for source in sources]
+        jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
         try:
-            with interruptible(), reading_bar(options["no_progress"]) as progress:
-                detection.run(read_lines(options["file"], LINE_BYTES, progress))
+            self._run(jobs, detections, options)
         except KeyboardInterrupt:
-            self._say(detection)
-            self.stderr.write(
-                f"stopped after line {detection.report.last_line:,}; to do it all, run it again."
-            )
-            raise SystemExit(130) from None
-        except ReadError as error:
-            if detection.report.last_line:
-                self._say(detection)
-            raise CommandError(printable(str(error))) from error
-        wake_and_say(self, detection.actor)
-        self._say(detection)
+            self._stopped(sources, detections)
+        wake_and_say(self, Actor(options["by"], via="detect"))
+        for source, detection in zip(sources, detections, strict=True):
+            self._say(source if len(sources) > 1 else None, detection)
+        if len(sources) > 1:
+            self.stderr.write(summed_up(detections))
+        failures = [detection.report.failure for detection in detections if detection.report.failure]
+        if failures:
+            raise CommandError("\n".join(map(printable, failures)))
 
-    def _detection(self, options: dict[str, Any]) -> Detection:
-        reference = _reference(options)
-        return Detection(
-            origin=self._origin(options),
-            actor=Actor(options["by"], via="detect"),
-            clock=timestamp_reader(reference, _zone(options["timezone"])),
-            reference=reference,
-            at_a_time=1 if options["file"] == "-" else 500,
+    def _run(self, jobs: list[Job], detections: list[Detection], options: dict[str, Any]) -> None:
+        sizes = [_size(job.path) for job in jobs]
+        total = None if None in sizes else sum(filter(None, sizes))
+        done = 0
+        with interruptible(), reading_bar(options["no_progress"]) as progress:
+
+            def advanced(size: int) -> None:
+                nonlocal done
+                done += size
+                progress(done, total)
+
+            for index, message in scan_all(jobs, options["workers"], advanced):
+                detections[index].take(message)
+
+    def _stopped(self, sources: list[str], detections: list[Detection]) -> None:
+        for source, detection in zip(sources, detections, strict=True):
+            if not detection.report.ended or detection.report.failure:
+                self._say(source if len(sources) > 1 else None, detection)
+                line = detection.report.counts.last_line
+                self.stderr.write(f"stopped after line {line:,}; to do it all, run it again.")
+        raise SystemExit(130)
+
+    def _detection(self, source: str, options: dict[str, Any]) -> Detection:
+        reference = _reference(source, options)
+        return Detection(self._origins(source, options), Actor(options["by"], via="detect"), reference)
+
+    def _job(self, source: str, detection: Detection, options: dict[str, Any]) -> Job:
+        job = Job(
+            path=source,
+            parameters={
+                kind: parameters_for(origin.thresholds, options["review"])
+                for kind, origin in detection.origins.items()
+            },
+            reference=detection.reference,
+            kind=options["kind"],
+            zone=_zone(options["timezone"]),
+            time_format=options["time_format"],
+            acknowledged={
+                kind: acknowledged_of(kind, origin.name, origin.host)
+                for kind, origin in detection.origins.items()
+            },
+            at_a_time=1 if source == "-" else 500,
         )
-
-    def _origin(self, options: dict[str, Any]) -> Origin:
         try:
-            config = active_config()
-            thresholds = thresholds_for(config, options["stream"])
-        except ThresholdsError as error:
-            raise CommandError(str(error)) from error
+            job.clock()
+        except ValueError as error:
+            raise CommandError(f"--time-format: {printable(str(error))}", returncode=2) from error
+        return job
+
+    def _origins(self, source: str, options: dict[str, Any]) -> dict[str, Origin]:
         try:
             check_tags(options["tags"], settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
         except LimitError as error:
             raise CommandError(f"--tag: the tags {error}", returncode=2) from error
-        name = options["name"] or ("standard input" if options["file"] == "-" else Path(options["file"]).name)
-        return Origin(
-            name=printable(name),
-            stream_type=options["stream"],
-            config_id=config.pk,
-            thresholds=thresholds,
-            host=options["host"] and printable(options["host"]),
-            tags=tuple(options["tags"]),
-        )
+        kinds = [options["kind"]] if options["kind"] else Stream.values
+        name = options["name"] or ("standard input" if source == "-" else Path(source).name)
+        try:
+            config = active_config()
+            thresholds = {kind: thresholds_for(config, kind) for kind in kinds}
+        except ThresholdsError as error:
+            raise CommandError(str(error)) from error
+        return {
+            kind: Origin(
+                name=printable(name),
+                stream_type=kind,
+                config_id=config.pk,
+                thresholds=numbers,
+                host=options["host"] and printable(options["host"]),
+                tags=tuple(options["tags"]),
+            )
+            for kind, numbers in thresholds.items()
+        }
 
-    def _say(self, detection: Detection) -> None:
-        report = detection.report
-        if report.windows_tested == 0:
-            sizes = detection.origin.thresholds
-            needed = sizes.baseline_size + sizes.window_size
-            self.stderr.write(f"nothing was tested: {report.events} events, and it takes {needed}.")
-        self.stderr.write(_summary(report))
-
-
-def _summary(report: Report) -> str:
-    rate = report.events / report.seconds if report.seconds else 0
-    return (
-        f"events {report.events}, windows tested {report.windows_tested}, flagged {report.windows_flagged}, "
-        f"anomalies {report.anomalies}: new {report.new}, already there {report.known} ({rate:,.0f} events/s)"
-    )
+    def _say(self, source: str | None, detection: Detection) -> None:
+        for line in told(detection):
+            self.stderr.write(printable(f"{source}: {line}" if source else line))
 
 
-def _reference(options: dict[str, Any]) -> datetime:
+def _sources(options: dict[str, Any]) -> list[str]:
+    """The files named, and those in folders named, in the order of their names."""
+    sources = [path for given in options["files"] for path in _files(given)]
+    if not sources:
+        raise CommandError(f"there is no file in {printable(options['files'][0])}.")
+    if options["name"] and len(sources) > 1:
+        raise CommandError("--name is for one source; several have the names of their files.", returncode=2)
+    if sources.count("-") > 1:
+        raise CommandError("standard input (-) can be read once only.", returncode=2)
+    return sources
+
+
+def _files(given: str) -> Iterator[str]:
+    path = Path(given)
+    if given == "-" or not path.is_dir():
+        yield given
+        return
+    for one in sorted(path.rglob("*")):
+        inside = one.relative_to(path).parts
+        if one.is_file() and not any(part.startswith(".") for part in inside):
+            yield str(one)
+
+
+def _size(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_size if path != "-" else None
+    except OSError:
+        return None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 1000:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 0 to 1000")
+    return int(text)
+
+
+def _reference(source: str, options: dict[str, Any]) -> datetime:
     """A time near the log's own: as given, else when the file was last written, else now."""
     if options["time"]:
         return _given_time(options["time"], _zone(options["timezone"]))
-    if options["file"] == "-":
+    if source == "-":
         return timezone.now()
     try:
-        return datetime.fromtimestamp(Path(options["file"]).stat().st_mtime, UTC)
+        return datetime.fromtimestamp(Path(source).stat().st_mtime, UTC)
     except (OSError, ValueError, OverflowError):
         return timezone.now()  # reading the file says what is wrong with it
 

@@ -1,0 +1,37 @@
+"""What analysts decided, for the detector: what they acknowledged must not be learnt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..detection import Acknowledged
+from ..models import Anomaly, Status
+
+MOST = 2_000  # episodes of a source, the newest; a stream's memory is shorter than what they span
+
+
+def acknowledged_of(stream_type: str, file: str, host: str | None) -> Acknowledged:
+    """The acknowledged anomalies that our detector found in this source before."""
+    origin = {"detector": "driftlock", "file": file, **({"host": host} if host else {})}
+    rows = (
+        Anomaly.objects.filter(stream_type=stream_type, status=Status.ACKNOWLEDGED, metadata__contains=origin)
+        .order_by("-timestamp", "-id")
+        .values_list("metadata", "window_data")[:MOST]
+    )
+    spans, texts = [], {}
+    for metadata, window in rows.iterator(chunk_size=50):
+        span = (metadata.get("first_line"), metadata.get("last_line"))
+        if all(type(number) is int for number in span):
+            spans.append(span)
+            texts.update(_texts(window))
+    return Acknowledged(spans, texts)
+
+
+def _texts(window: Any) -> dict[int, str]:
+    """The evidence's lines by number; others may have written it in another form."""
+    lines = [one for one in window if isinstance(one, dict)] if isinstance(window, list) else []
+    return {
+        one["line"]: one["text"]
+        for one in lines
+        if type(one.get("line")) is int and isinstance(one.get("text"), str)
+    }

@@ -1,0 +1,48 @@
+"""What a detection says when it is done: what was skipped, found, and could be chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from anomalies.ingest import Detection, Report
+
+
+def told(detection: Detection) -> Iterator[str]:
+    """The lines about one source; the last one has the counts."""
+    report, counts = detection.report, detection.report.counts
+    yield from counts.notes
+    for skipped in counts.complaints:
+        yield f"line {skipped.number:,} is skipped: {skipped.reason}"
+    if counts.skipped > len(counts.complaints):
+        yield f"{counts.skipped - len(counts.complaints):,} more lines are skipped"
+    if counts.backwards:
+        yield f"time runs backwards at {counts.backwards:,} events; they are taken as their lines come"
+    if counts.windows_tested == 0 and report.failure is None:
+        sizes = detection.origin.thresholds
+        needed = sizes.baseline_size + sizes.window_size
+        yield f"nothing was tested: {counts.events} events, and it takes {needed}."
+    if report.failure and not counts.last_line:
+        return
+    yield f"{counts.kind}: {_figures([report], [detection.origin.thresholds.p_value_threshold])}"
+
+
+def summed_up(detections: Sequence[Detection]) -> str:
+    """All sources in one line."""
+    thresholds = [detection.origin.thresholds.p_value_threshold for detection in detections]
+    return f"in all: {_figures([detection.report for detection in detections], thresholds)}"
+
+
+def _figures(reports: Sequence[Report], thresholds: Sequence[float]) -> str:
+    events = sum(report.counts.events for report in reports)
+    seconds = sum(report.counts.seconds for report in reports)
+    tested = sum(report.counts.windows_tested for report in reports)
+    flagged = sum(report.counts.windows_flagged for report in reports)
+    pairs = zip(reports, thresholds, strict=True)
+    chance = sum(report.counts.windows_tested * threshold for report, threshold in pairs)
+    new, known = sum(report.new for report in reports), sum(report.known for report in reports)
+    review = sum(report.review for report in reports)
+    return (
+        f"events {events}, windows tested {tested}, flagged {flagged} (up to {chance:,.0f} by chance), "
+        f"anomalies {new + known}: new {new}, already there {known}, of all {review} for review "
+        f"({events / seconds if seconds else 0:,.0f} events/s)"
+    )

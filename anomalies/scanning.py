@@ -1,0 +1,215 @@
+"""One source, read and searched for anomalies: lines → events → findings. No Django, no database.
+
+What is asked for is a plain value, a `Job`, and so is what comes of it: a scan runs in a process of its own
+as well as here, and gives the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from itertools import chain, islice
+
+from .detection import (
+    HEAD,
+    Acknowledged,
+    Detector,
+    Event,
+    Finding,
+    Format,
+    FormatError,
+    Kind,
+    Parameters,
+    Skipped,
+    TimestampReader,
+    format_of,
+)
+from .reading import Line, Progress, ReadError, read_lines
+
+LINE_BYTES = 64 * 1024  # what is looked at of a longer line
+INTERRUPTED = "interrupted"
+_COMPLAINTS = 20  # lines that are named as skipped; the others are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to scan and how; ``parameters`` and ``acknowledged`` by kind of stream, which the file decides.
+
+    ``reference`` is about when the source ends: it gives the year to stamps that have none.
+    """
+
+    path: str
+    parameters: Mapping[str, Parameters]
+    reference: datetime
+    kind: Kind | None = None
+    zone: tzinfo | None = None
+    time_format: str | None = None
+    acknowledged: Mapping[str, Acknowledged] = field(default_factory=dict)
+    at_a_time: int = 500  # findings that are handed over together; 1 where an analyst is waiting
+
+    def clock(self) -> TimestampReader:
+        """Reads the stamps of this source. Raises ValueError for a format that is none."""
+        zone = {} if self.zone is None else {"timezone": self.zone}
+        return TimestampReader(self.reference, time_format=self.time_format, **zone)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was read and tested; ``complaints`` are the first lines that were skipped, with the reason.
+
+    ``key`` names the run: a hash of the first events. ``backwards`` counts events older than the one before.
+    """
+
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+    events: int = 0
+    skipped: int = 0
+    complaints: list[Skipped] = field(default_factory=list)
+    backwards: int = 0
+    windows_tested: int = 0
+    windows_flagged: int = 0
+    last_line: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    key: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Findings of a source of this kind, in its order."""
+
+    kind: str
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A source was read to its end, or as far as ``failure`` let it be."""
+
+    counts: Counts
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """So many bytes more were read."""
+
+    size: int
+
+
+Message = Found | Ended | Advanced
+
+
+class Scan:
+    """A source while it is being read: its format, its detector, and the counts."""
+
+    def __init__(self, form: Format, detector: Detector, first_events: int) -> None:
+        self.counts = Counts(kind=form.kind, notes=form.notes)
+        self.detector = detector
+        self._format = form
+        self._first_events = first_events
+        self._key = hashlib.sha256()
+
+    @classmethod
+    def of(cls, job: Job, head: Iterable[bytes]) -> Scan:
+        """A scan that is about to begin; FormatError where the first lines can't be what they should be."""
+        form = format_of(list(head), job.clock(), job.kind)
+        parameters = job.parameters[form.kind]
+        detector = Detector(parameters, form.kind)
+        detector.acknowledge(job.acknowledged.get(form.kind, Acknowledged()))
+        return cls(form, detector, parameters.baseline_size + parameters.window_size)
+
+    def feed(self, lines: Iterable[Line]) -> Iterator[Finding]:
+        """What is found in these lines, as soon as it is closed."""
+        started = time.monotonic()
+        try:
+            yield from self.detector.feed(self._events(lines))
+        finally:
+            self._sum_up(started)
+
+    def finish(self) -> Iterator[Finding]:
+        """What is still open."""
+        yield from self.detector.finish()
+
+    def _events(self, lines: Iterable[Line]) -> Iterator[Event]:
+        counts = self.counts
+        for line in lines:
+            counts.last_line = line.number
+            event = self._format.read(line.number, line.data, line.full_length)
+            if isinstance(event, Skipped):
+                counts.skipped += 1
+                if len(counts.complaints) < _COMPLAINTS:
+                    counts.complaints.append(event)
+            elif event is not None:
+                self._notice(event)
+                yield event
+
+    def _notice(self, event: Event) -> None:
+        """The first events name the run; the first and the last time are its span."""
+        counts = self.counts
+        if counts.events < self._first_events:
+            self._key.update(event.text.encode() + b"\n")
+        counts.events += 1
+        if event.timestamp:
+            counts.backwards += counts.last is not None and event.timestamp < counts.last
+            counts.first = counts.first or event.timestamp
+            counts.last = event.timestamp
+
+    def _sum_up(self, started: float) -> None:
+        counts = self.counts
+        counts.windows_tested = self.detector.windows_tested
+        counts.windows_flagged = self.detector.windows_flagged
+        counts.key = self._key.hexdigest()
+        counts.seconds += time.monotonic() - started
+
+
+def scan(job: Job, progress: Progress | None = None) -> Iterator[Message]:
+    """What comes of a job, ``Ended`` last.
+
+    What can't be read, or not to its end, ends it with a failure that names the source and the fix; what was
+    found before is handed over.
+    """
+    lines = read_lines(job.path, LINE_BYTES, progress)
+    one: Scan | None = None
+    failure: str | None = None
+    try:
+        head = list(islice(lines, HEAD))
+        one = Scan.of(job, [line.data for line in head])
+        yield from _found(one, one.feed(chain(head, lines)), job.at_a_time)
+    except (ReadError, FormatError, ValueError) as error:
+        failure = str(error) if isinstance(error, ReadError) else f"can't read {_name(job.path)}: {error}"
+    except KeyboardInterrupt:
+        yield Ended(one.counts if one else Counts(), INTERRUPTED)
+        raise
+    if one:
+        yield from _found(one, one.finish(), job.at_a_time)
+    yield Ended(one.counts if one else Counts(), failure)
+
+
+def _found(one: Scan, findings: Iterator[Finding], at_a_time: int) -> Iterator[Found]:
+    """So many at a time; where the source breaks off, those that wait are handed over first."""
+    waiting: list[Finding] = []
+    broken: BaseException | None = None
+    while True:
+        try:
+            waiting.append(next(findings))
+        except StopIteration:
+            break
+        except (ReadError, ValueError, KeyboardInterrupt) as error:
+            broken = error
+            break
+        if len(waiting) >= at_a_time:
+            yield Found(one.counts.kind, waiting)
+            waiting = []
+    if waiting:
+        yield Found(one.counts.kind, waiting)
+    if broken:
+        raise broken
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == "-" else path

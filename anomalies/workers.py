@@ -1,0 +1,94 @@
+"""Many sources at once, each scanned in a process of its own. Which runs when changes nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from .scanning import Advanced, Counts, Ended, Job, Message, scan
+
+_STEP = 1024 * 1024  # bytes
+# A forked copy would share its parent's database connection.
+_processes = get_context("spawn")
+
+
+def scan_all(
+    jobs: Sequence[Job], workers: int, advanced: Callable[[int], None]
+) -> Iterator[tuple[int, Message]]:
+    """What comes of these jobs, each message with the job's place in the sequence; in this process for one.
+
+    ``advanced`` is called with the bytes that were read since the last time. Memory is bounded: a process
+    waits until what it found is taken. One that is killed ends its job with a failure, and no other.
+    """
+    if workers <= 1 or len(jobs) <= 1:
+        for index, job in enumerate(jobs):
+            yield from ((index, message) for message in scan(job, _Told(advanced)))
+        return
+    waiting = deque(range(len(jobs)))
+    running: dict[Connection, tuple[int, Any]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                index = waiting.popleft()
+                connection, process = _start(jobs[index])
+                running[connection] = (index, process)
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection), "nothing else is waited for"
+                index, process = running[ready]
+                message = _received(ready, jobs[index], process)
+                if isinstance(message, Advanced):
+                    advanced(message.size)
+                    continue
+                if isinstance(message, Ended):
+                    del running[ready]
+                    ready.close()
+                    process.join()
+                yield index, message
+    finally:
+        for connection, (_, process) in running.items():
+            process.kill()
+            process.join()
+            connection.close()
+
+
+def _start(job: Job) -> tuple[Connection, Any]:
+    ours, theirs = _processes.Pipe(duplex=False)
+    process = _processes.Process(target=_work, args=(job, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return ours, process
+
+
+def _received(connection: Connection, job: Job, process: Any) -> Message:
+    try:
+        return connection.recv()
+    except EOFError:
+        process.join()
+        return Ended(Counts(), f"can't finish {job.path}: its process ended with {process.exitcode}")
+
+
+def _work(job: Job, connection: Connection) -> None:
+    # Who started it stops it; Ctrl-C reaches all of them, and the one that stores has to store first.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = _Told(lambda size: connection.send(Advanced(size)), _STEP)
+    for message in scan(job, told):
+        connection.send(message)
+    connection.close()
+
+
+class _Told:
+    """Tells how many bytes more were read, in steps of so many at least."""
+
+    def __init__(self, advanced: Callable[[int], None], step: int = 1) -> None:
+        self._advanced = advanced
+        self._step = step
+        self._told = 0
+
+    def __call__(self, so_far: int, _size: int | None) -> None:
+        if so_far - self._told >= self._step:
+            self._advanced(so_far - self._told)
+            self._told = so_far
