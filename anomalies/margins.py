@@ -67,7 +67,11 @@ class Margins:
 
 
 def margins(
-    shown: QuerySet[Anomaly], unfaceted: QuerySet[Anomaly], steps: Steps, selection: Selection | None = None
+    shown: QuerySet[Anomaly],
+    unfaceted: QuerySet[Anomaly],
+    steps: Steps,
+    selection: Selection | None = None,
+    chosen: Selection | None = None,
 ) -> Margins:
     """The margins of the ``shown`` rows; ``unfaceted`` is the same list of any status and stream.
 
