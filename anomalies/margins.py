@@ -1,7 +1,7 @@
 """What stands in a list's margins: how many there are, of which status and stream, and in which months.
 
-All of it in one statement that reads COUNTED rows at most, and goes from month to month by the index of
-times: at ten million rows it takes as long as at ten thousand.
+All of it in one statement that reads COUNTED rows at most, none where the roll-up answers, and goes from
+month to month by the index of times: at ten million rows it takes as long as at ten thousand.
 """
 
 from __future__ import annotations
@@ -67,29 +67,35 @@ class Margins:
 
 
 def margins(
-    shown: QuerySet[Anomaly], unfaceted: QuerySet[Anomaly], steps: Steps, selection: Selection | None = None
+    shown: QuerySet[Anomaly],
+    unfaceted: QuerySet[Anomaly],
+    steps: Steps,
+    selection: Selection | None = None,
+    chosen: Selection | None = None,
 ) -> Margins:
     """The margins of the ``shown`` rows; ``unfaceted`` is the same list of any status and stream.
 
-    ``selection`` is that list as the roll-up knows it, where it does: its facets are then exact at any size.
+    ``selection`` is that list as the roll-up knows it, where it does: its facets are then exact at any size,
+    and so is the count, by the statuses and streams of ``chosen``, which is the list that is shown.
     """
     if selection is not None and not selection.is_of_whole_hours:
         selection = None
     try:
-        count, count_values = _capped(shown, "id")
-        facets, facet_values = _rolled_up(selection) if selection else _read(unfaceted)
+        lists = _lists(shown, unfaceted)
+        counts, values = _by_roll_up(lists, selection) if selection else _by_reading(lists)
     except EmptyResultSet:
         return Margins()
     statement = f"""
-        SELECT (SELECT count(*) FROM ({count}) AS shown),
-               (SELECT jsonb_agg(jsonb_build_array(status, stream_type, n)) FROM ({facets}) AS each),
+        {counts},
                ({_WALK}),
                NOT EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)
-    """  # noqa: S608 - all of it is ours; values go beside it
+    """
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*count_values, *facet_values, *steps.values])
+        cursor.execute(statement, [*values, *steps.values])
         total, counted, parts, is_built = cursor.fetchone()
     found = Counter({(status, stream): n for status, stream, n in json.loads(counted or "[]")})
+    if total is None:
+        total = min(COUNTED + 1, _sum_of(found, chosen))
     return Margins(
         count=total,
         facets=found if is_built or selection is None else None,
@@ -98,9 +104,48 @@ def margins(
     )
 
 
-def _read(unfaceted: QuerySet[Anomaly]) -> tuple[str, list[Any]]:
-    rows, values = _capped(unfaceted, "status", "stream_type")
-    return f"SELECT status, stream_type, count(*) AS n FROM ({rows}) AS u GROUP BY 1, 2", [*values]  # noqa: S608
+def _sum_of(found: Counter[tuple[str, str]], chosen: Selection | None) -> int:
+    statuses, streams = (chosen.statuses, chosen.streams) if chosen else ((), ())
+    return sum(
+        n
+        for (status, stream), n in found.items()
+        if (not statuses or status in statuses) and (not streams or stream in streams)
+    )
+
+
+_Sql = tuple[str, tuple[Any, ...]]
+_PAIRS = "SELECT jsonb_agg(jsonb_build_array(status, stream_type, n))"
+
+
+def _lists(shown: QuerySet[Anomaly], unfaceted: QuerySet[Anomaly]) -> tuple[_Sql, _Sql]:
+    """Both lists up to the cap, as SQL: the same SQL where no status and no stream is asked for."""
+    columns = ("status", "stream_type")
+    return _capped(shown, *columns), _capped(unfaceted, *columns)
+
+
+def _by_roll_up(lists: tuple[_Sql, _Sql], selection: Selection) -> _Sql:
+    """Facets by the roll-up; the count with them, or read (else NULL) while that is being built."""
+    (shown, shown_values), _ = lists
+    facets, facet_values = _rolled_up(selection)
+    statement = f"""
+        SELECT CASE WHEN EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)
+                    THEN (SELECT count(*) FROM ({shown}) AS shown) END,
+               ({_PAIRS} FROM ({facets}) AS each)"""  # noqa: S608 - all of it is ours; values go beside it
+    return statement, (*shown_values, *facet_values)
+
+
+def _by_reading(lists: tuple[_Sql, _Sql]) -> _Sql:
+    """Count and facets from the rows, which are read once where both are of the same list."""
+    (shown, shown_values), (unfaceted, values) = lists
+    count = "(SELECT count(*) FROM unfaceted)"
+    if lists[0] != lists[1]:
+        count, values = f"(SELECT count(*) FROM ({shown}) AS shown)", (*values, *shown_values)  # noqa: S608
+    statement = f"""
+        WITH unfaceted AS MATERIALIZED ({unfaceted})
+        SELECT {count},
+               ({_PAIRS} FROM (
+                   SELECT status, stream_type, count(*) AS n FROM unfaceted GROUP BY 1, 2) AS each)"""  # noqa: S608
+    return statement, values
 
 
 def _rolled_up(selection: Selection) -> tuple[str, list[Any]]:
@@ -110,6 +155,6 @@ def _rolled_up(selection: Selection) -> tuple[str, list[Any]]:
     return f"SELECT status, stream_type, n FROM ({figures}) AS figures, {counts}", values  # noqa: S608
 
 
-def _capped(queryset: QuerySet[Anomaly], *columns: str) -> tuple[str, tuple[Any, ...]]:
+def _capped(queryset: QuerySet[Anomaly], *columns: str) -> _Sql:
     """SQL for these columns of COUNTED + 1 rows at most. Raises EmptyResultSet for what can't hold any."""
     return queryset.order_by().values(*columns)[: COUNTED + 1].query.sql_with_params()

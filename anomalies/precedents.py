@@ -3,7 +3,7 @@
 Likeness is the normalised compression distance of the odd lines, their times and numbers masked: 0 is the
 same, 1 is nothing in common (Cilibrasi & Vitányi, "Clustering by compression", IEEE Trans. Inf. Theory
 51(4), 2005). Candidates are the newest decided anomalies of the same stream, with a tag in common where there
-are any, and evidence of about the same size.
+are any, and evidence of about the same size; of the sizes only the newest LOOKED_AT are looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from heapq import nsmallest
 from uuid import UUID
 
-from django.db.models import F, Func, IntegerField, Subquery
+from django.db.models.expressions import RawSQL
 
 from .detection.compression import ncd
 from .detection.normalising import normalise
@@ -27,7 +27,19 @@ NEAREST = 4
 LIKE = 0.5  # distances above it are no likeness worth telling
 MOST_CHARACTERS = 20_000  # of odd lines that are compared
 SIZES = 4  # times smaller or larger, as stored
+LOOKED_AT = 2_000  # of the newest of each decision, for those of about the size
 DECIDED = (Status.ACKNOWLEDGED, Status.DISMISSED)
+
+# How many bytes the evidence takes as stored is known without reading it.
+_ALIKE = """
+    SELECT newest.id FROM (
+        SELECT id, timestamp, pg_column_size(window_data) AS size FROM anomalies
+        WHERE stream_type = %s AND status = %s AND timestamp < %s {tagged}
+        ORDER BY timestamp DESC, id DESC LIMIT %s
+    ) AS newest, (SELECT pg_column_size(window_data) AS size FROM anomalies WHERE id = %s) AS own
+    WHERE newest.size BETWEEN own.size / %s AND own.size * %s
+    ORDER BY newest.timestamp DESC, newest.id DESC LIMIT %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +98,21 @@ def _comparable(window: str | None) -> bytes:
 
 
 def _candidates(anomaly: Anomaly, tags: list[str] | None) -> list[Anomaly]:
-    """At most CANDIDATES, half from each decision: an index gives each, newest first."""
-    own = Anomaly.objects.filter(pk=anomaly.pk).values(size=_stored_size())[:1]
-    alike = Anomaly.objects.filter(stream_type=anomaly.stream_type, timestamp__lt=anomaly.timestamp)
-    alike = alike.alias(size=_stored_size(), own=Subquery(own)).filter(
-        size__gte=F("own") / SIZES, size__lte=F("own") * SIZES
-    )
-    if tags:
-        alike = alike.filter(tags__overlap=tags)
-    first, *others = [_newest(alike.filter(status=status)) for status in DECIDED]
+    """At most CANDIDATES, half from each decision, newest first."""
+    first, *others = [_newest(anomaly, status, tags) for status in DECIDED]
     return list(first.union(*others, all=True))
 
 
-def _newest(alike: AnomalyQuerySet) -> AnomalyQuerySet:
+def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> AnomalyQuerySet:
+    """Those of about its size; no index holds the size, so it is asked of the newest LOOKED_AT only."""
+    most = CANDIDATES // len(DECIDED)
+    values = [anomaly.stream_type, status, anomaly.timestamp, *([tags] if tags else [])]
+    chosen = _ALIKE.format(tagged="AND tags && %s::text[]" if tags else "")
+    values += [LOOKED_AT, anomaly.pk, SIZES, SIZES, most]
+    alike = Anomaly.objects.filter(pk__in=RawSQL(chosen, values))  # noqa: S611 - all of it is ours
     columns = ("timestamp", "status", "dismissal_reason", "acknowledged_by", "dismissed_by")
-    texts = alike.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2)).only(
-        *columns
-    )
-    return texts.order_by("-timestamp", "-id")[: CANDIDATES // len(DECIDED)]
-
-
-def _stored_size() -> Func:
-    """How many bytes the evidence takes as stored: known without reading it."""
-    return Func(F("window_data"), function="pg_column_size", output_field=IntegerField())
+    texts = alike.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2))
+    return texts.only(*columns).order_by("-timestamp", "-id")[:most]
 
 
 def _precedent(distance: float, row: Anomaly) -> Precedent:

@@ -12,6 +12,9 @@ from django.db import connection
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
+from anomalies.models import Anomaly
+from anomalies.precedents import LOOKED_AT, precedents
+
 LIST = "/admin/anomalies/anomaly/"
 ROWS = 100_000
 
@@ -157,3 +160,13 @@ class TestPlans(TestCase):
 
     def test_a_narrow_range_of_p_reads_its_index(self):
         self.check("p_max=0.0005", "idx_anomalies_p")
+
+    def test_precedents_of_a_rare_size_read_the_newest_of_their_stream_only(self):
+        lines = [{"text": f"{n} is odd {'x' * 300}", "odd": True} for n in range(3_000)]
+        newest = Anomaly.objects.filter(stream_type="logs").order_by("-timestamp")[:1].get()
+        Anomaly.objects.filter(pk=newest.pk).update(window_data=lines)
+        with CaptureQueriesContext(connection) as queries:
+            precedents(newest, json.dumps(lines))
+        plans = [list(scans(self.explain(each["sql"]))) for each in queries]
+        # Twice as many as are looked at, and those of other streams or decisions passed over.
+        assert plans and all(rows_read(steps) <= 5 * LOOKED_AT for steps in plans), plans

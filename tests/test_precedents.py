@@ -115,7 +115,7 @@ def test_no_more_candidates_are_read_than_are_compared():
     with CaptureQueriesContext(connection) as queries:
         nearest_to()
     (read,) = [query["sql"] for query in queries if "UNION ALL" in query["sql"]]
-    limits = [int(limit) for limit in re.findall(r"LIMIT (\d+)", read)]
+    limits = [int(limit) for limit in re.findall(r"LIMIT (\d+)\)", read)]
     assert sum(limit for limit in limits if limit > 1) == CANDIDATES
 
 

@@ -98,7 +98,8 @@ class AnomalyChangeList(Sidebar, Pages):
         """The page, and what stands in its margins."""
         self.calendar = calendar_of(self.filterset.form)
         unfaceted, selection = self._unfaceted(request)
-        self.margins = margins.margins(self.queryset, unfaceted, self.calendar.steps, selection)
+        chosen = selection_of(self.filterset)
+        self.margins = margins.margins(self.queryset, unfaceted, self.calendar.steps, selection, chosen)
         self.result_count = self.margins.count
         self.full_result_count = None
         self.show_full_result_count = False
