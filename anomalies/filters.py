@@ -188,6 +188,15 @@ def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
     return since, asked.get("until")
 
 
+# Only these ask for whole runs of a detector, of which the number of windows tested is known.
+_KEEP_RUNS_WHOLE = frozenset({"stream", "since", "until", "within"})
+
+
+def keeps_runs_whole(filterset: AnomalyFilter) -> bool:
+    """Whether it can be said of what the filter asks for how much of it chance explains."""
+    return filterset.form.is_valid() and set(words_of(filterset)) <= _KEEP_RUNS_WHOLE
+
+
 def selection_of(filterset: AnomalyFilter) -> Selection | None:
     """What the filter asks for, where the roll-up can answer it; else None."""
     if not filterset.form.is_valid():

@@ -58,12 +58,14 @@ class Margins:
 
     ``facets`` counts by (status, stream) what there would be without a filter on these two, None while the
     roll-up is being built; ``is_sampled``: there are more than were counted, so each is at least that many.
+    ``newest_run`` is the newest record of a detector's run (`stats.chance_of`).
     """
 
     count: int = 0
     facets: Counter[tuple[str, str]] | None = field(default_factory=Counter)
     parts: tuple[datetime, ...] = ()
     is_sampled: bool = False
+    newest_run: int | None = None
 
 
 def margins(
@@ -88,11 +90,13 @@ def margins(
     statement = f"""
         {counts},
                ({_WALK}),
-               NOT EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)
-    """
+               NOT EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL),
+               (SELECT max(id) FROM (
+                   SELECT id FROM performance_metrics WHERE metric_type = 'detection' OFFSET 0) AS runs)
+    """  # noqa: S608 - all of it is ours; values go beside it
     with connection.cursor() as cursor:
         cursor.execute(statement, [*values, *steps.values])
-        total, counted, parts, is_built = cursor.fetchone()
+        total, counted, parts, is_built, newest_run = cursor.fetchone()
     found = Counter({(status, stream): n for status, stream, n in json.loads(counted or "[]")})
     if total is None:
         total = min(COUNTED + 1, _sum_of(found, chosen))
@@ -101,6 +105,7 @@ def margins(
         facets=found if is_built or selection is None else None,
         parts=tuple(parts or ()),
         is_sampled=selection is None and found.total() > COUNTED,
+        newest_run=newest_run,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import chain, islice
+from typing import Any
 
 from .detection import (
     HEAD,
@@ -110,6 +111,7 @@ class Scan:
     def __init__(self, form: Format, detector: Detector, first_events: int) -> None:
         self.counts = Counts(kind=form.kind, notes=form.notes)
         self.detector = detector
+        self.head: list[bytes] = []
         self._format = form
         self._first_events = first_events
         self._key = hashlib.sha256()
@@ -117,11 +119,31 @@ class Scan:
     @classmethod
     def of(cls, job: Job, head: Iterable[bytes]) -> Scan:
         """A scan that is about to begin; FormatError where the first lines can't be what they should be."""
-        form = format_of(list(head), job.clock(), job.kind)
+        lines = list(head)
+        form = _form(job, lines, job.kind)
         parameters = job.parameters[form.kind]
         detector = Detector(parameters, form.kind)
         detector.acknowledge(job.acknowledged.get(form.kind, Acknowledged()))
-        return cls(form, detector, parameters.baseline_size + parameters.window_size)
+        one = cls(form, detector, parameters.baseline_size + parameters.window_size)
+        one.head = lines
+        return one
+
+    @classmethod
+    def resumed(cls, job: Job, state: dict[str, Any]) -> Scan:
+        """The scan that ``state`` was taken of. Raises ValueError, TypeError or KeyError for another thing."""
+        head = [line.encode("latin-1") for line in state["head"]]
+        form = _form(job, head, state["detector"]["kind"])
+        detector = Detector.load(state["detector"], job.parameters[form.kind])
+        detector.acknowledge(job.acknowledged.get(form.kind, Acknowledged()))
+        one = cls(form, detector, 0)
+        one.head = head
+        one.counts.key = state["key"]
+        return one
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on with it, as plain JSON values."""
+        head = [line.decode("latin-1") for line in self.head]
+        return {"head": head, "key": self.counts.key, "detector": self.detector.state()}
 
     def feed(self, lines: Iterable[Line]) -> Iterator[Finding]:
         """What is found in these lines, as soon as it is closed."""
@@ -163,8 +185,13 @@ class Scan:
         counts = self.counts
         counts.windows_tested = self.detector.windows_tested
         counts.windows_flagged = self.detector.windows_flagged
-        counts.key = self._key.hexdigest()
+        if self._first_events:
+            counts.key = self._key.hexdigest()
         counts.seconds += time.monotonic() - started
+
+
+def _form(job: Job, head: list[bytes], kind: Kind | None) -> Format:
+    return format_of(head, job.clock(), kind)
 
 
 def scan(job: Job, progress: Progress | None = None) -> Iterator[Message]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -145,13 +147,37 @@ def _aggregates(anomalies: QuerySet[Anomaly]) -> QuerySet[Any]:
 
 
 @dataclass(slots=True)
-class _Chance:
+class Chance:
+    """Windows tested and flagged, and how many at most chance flags in as many: tested × p threshold."""
+
     tested: int = 0
     flagged: int = 0
     expected: float = 0.0
 
 
-def _figures(stream: str, row: dict[str, Any] | None, chance: _Chance | None) -> StreamFigures:
+def chance_of(streams: Collection[str], span: Span, newest: int) -> Chance | None:
+    """The runs over these streams (none: all) that lie within the span; None where there is none.
+
+    ``newest`` is the newest run's number: as long as there is no newer one, nothing is read.
+    """
+    found = [
+        one for stream, one in _sums(_runs_until(newest), span).items() if not streams or stream in streams
+    ]
+    if not found:
+        return None
+    return Chance(
+        sum(one.tested for one in found),
+        sum(one.flagged for one in found),
+        sum(one.expected for one in found),
+    )
+
+
+@lru_cache(maxsize=1)
+def _runs_until(newest: int) -> list[dict[str, Any]]:
+    return _runs(newest=NEWEST_RUNS)
+
+
+def _figures(stream: str, row: dict[str, Any] | None, chance: Chance | None) -> StreamFigures:
     nothing = {
         name: 0 if name.endswith(("_anomalies", "_count")) else None
         for name in StreamFigures.__dataclass_fields__
@@ -169,10 +195,14 @@ def _figures(stream: str, row: dict[str, Any] | None, chance: _Chance | None) ->
     )
 
 
-def _chance(span: Span) -> dict[str, _Chance]:
+def _chance(span: Span) -> dict[str, Chance]:
     """Windows tested and flagged per stream, of the runs that lie within the span."""
-    totals: defaultdict[str, _Chance] = defaultdict(_Chance)
-    for run in _runs():
+    return _sums(_runs(), span)
+
+
+def _sums(runs: Iterable[dict[str, Any]], span: Span) -> dict[str, Chance]:
+    totals: defaultdict[str, Chance] = defaultdict(Chance)
+    for run in runs:
         if _within(run, span):
             total = totals[run["stream_type"]]
             total.tested += run["windows_tested"]

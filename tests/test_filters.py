@@ -32,6 +32,8 @@ def test_no_parameter_finds_everything():
         ("stream=traces", {"stream_type": "traces"}, {}),
         ("significant=true", {}, {"is_statistically_significant": False}),
         ("significant=false", {"is_statistically_significant": False}, {}),
+        ("review=true", {"metadata": {"host": "db1", "review": True}}, {}),
+        ("review=false", {"metadata": None}, {"metadata": {"host": "db1", "review": True}}),
         ("ncd_min=0.8", {"ncd_score": 0.8}, {"ncd_score": 0.79}),
         ("ncd_max=0.8", {"ncd_score": 0.8}, {"ncd_score": 0.81}),
         ("p_min=0.2", {"p_value": 0.2}, {}),

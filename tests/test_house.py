@@ -21,7 +21,7 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "around assigning audit bulk evidence export fields filters grouping ingest jsonb limits margins models "
-    "overview paging permissions precedents reading rollup saved scanning schema snoozing stats terminal "
+    "overview paging permissions precedents reading rollup saved saving scanning schema snoozing stats terminal "
     "thresholds transitions undoing whatif workers".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
@@ -35,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "permissions": set(),
     "reading": set(),
     "scanning": {"detection", "reading"},
+    "following": {"reading"},
+    "saving": set(),
     "workers": {"scanning"},
     "terminal": set(),
     "querysets": set(),
@@ -60,7 +62,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "undoing": {"audit", "models", "transitions"},
     "assigning": {"audit", "fields", "models", "permissions", "transitions"},
     "snoozing": {"audit", "fields", "models", "transitions"},
-    "ingest": {"audit", "detection", "limits", "models", "reading", "scanning", "stats", "thresholds"},
+    "ingest": {
+        "audit",
+        "detection",
+        "following",
+        "limits",
+        "models",
+        "reading",
+        "saving",
+        "scanning",
+        "stats",
+        "thresholds",
+    },  # fmt: skip
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

@@ -10,8 +10,8 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from .. import margins, paging
-from ..filters import AnomalyFilter, selection_of
+from .. import margins, paging, stats
+from ..filters import AnomalyFilter, bounds, keeps_runs_whole, selection_of
 from ..querysets import AnomalyQuerySet
 from ..rollup import Selection
 from .calendar import calendar_of
@@ -114,6 +114,21 @@ class AnomalyChangeList(Sidebar, Pages):
             self.lines = []
         self.result_list = self.page.rows
         self.multi_page = self.page.has_previous or self.page.has_next
+
+    @property
+    def chance(self) -> str:
+        """How much of what is shown chance explains, where that is known: in windows, which were tested."""
+        newest = self.margins.newest_run
+        if newest is None or not keeps_runs_whole(self.filterset):
+            return ""
+        cleaned = self.filterset.form.cleaned_data
+        found = stats.chance_of(cleaned.get("stream") or (), stats.Span(*bounds(cleaned)), newest)
+        if found is None:
+            return ""
+        return (
+            f"Detectors flagged {found.flagged:,} of {found.tested:,} windows here; "
+            f"up to {found.expected:,.0f} are expected by chance."
+        )
 
     def _unfaceted(self, request: HttpRequest) -> tuple[QuerySet[Any], Selection | None]:
         """The same list of any status and stream, and the same as the roll-up knows it."""

@@ -99,25 +99,36 @@ class Detector:
             "known_time": to_plain(self._known_time),
         }
 
+    def close_episode(self) -> Iterator[Finding]:
+        """Yield the open episode, if there is one: for a stream that has fallen silent."""
+        yield from self._close()
+
     @classmethod
-    def load(cls, state: dict[str, Any]) -> "Detector":
+    def load(cls, state: dict[str, Any], parameters: Parameters | None = None) -> "Detector":
         """Return a detector that goes on where the one that gave this `state` was.
 
-        Raises ValueError, TypeError or KeyError for what `state` did not give.
+        With other `parameters` than it had the thresholds are these from now on; where the sizes differ, the
+        stream's memory stays and windows and their history begin anew. Raises ValueError, TypeError or
+        KeyError for what `state` did not give.
         """
         if state["form"] != STATE:
             raise ValueError(f"a state of form {state['form']}, not {STATE}")
-        detector = cls(Parameters(**state["parameters"]), state["kind"])
-        detector.events_seen, detector.windows_tested, detector.windows_flagged = state["counts"]
-        detector._lines.extend(from_plain(list[Line], state["lines"]))
+        former = Parameters(**state["parameters"])
+        detector = cls(parameters or former, state["kind"])
         detector._coder.restore(state["coder"])
-        past = from_plain(list[Judged], state["history"])
-        detector._history = History(detector._coder.history, past)
-        detector._review.restore(state["review"])
-        course = from_plain(Course | None, state["episode"])
-        detector._episode = course and Episode(course)
-        detector._known_time = from_plain(datetime | None, state["known_time"])
+        if detector._parameters.sizes == former.sizes:
+            detector._restore(state)
         return detector
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.events_seen, self.windows_tested, self.windows_flagged = state["counts"]
+        self._lines.extend(from_plain(list[Line], state["lines"]))
+        past = from_plain(list[Judged], state["history"])
+        self._history = History(self._coder.history, past)
+        self._review.restore(state["review"])
+        course = from_plain(Course | None, state["episode"])
+        self._episode = course and Episode(course)
+        self._known_time = from_plain(datetime | None, state["known_time"])
 
     def _take(self, event: Event) -> Iterator[Finding]:
         self.events_seen += 1

@@ -21,6 +21,11 @@ class Parameters:
     hop_size: int = 1
     review_per_day: int = 0
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """What makes two streams of windows the same: baseline, window and hop."""
+        return self.baseline_size, self.window_size, self.hop_size
+
     def __post_init__(self) -> None:
         for name in ("ncd_threshold", "p_value_threshold"):
             _check_share(name, getattr(self, name))

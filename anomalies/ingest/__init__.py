@@ -11,6 +11,7 @@ from .learning import acknowledged_of
 from .refusals import Reject
 from .run import BATCH_ROWS, Stopped, Summary, ingest
 from .store import RowError, store
+from .streaming import Stream
 
 __all__ = [
     "BATCH_ROWS",
@@ -20,6 +21,7 @@ __all__ = [
     "Report",
     "RowError",
     "Stopped",
+    "Stream",
     "Summary",
     "acknowledged_of",
     "content_id",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,18 @@ def saying(stderr: Any) -> Callable[[str], None]:
             stderr.write(printable(text), lambda text: text)
 
     return say
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set, for what is to be stopped between two steps, and not within one."""
+    stop = threading.Event()
+    former = [signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        yield stop
+    finally:
+        for one, handler in zip((signal.SIGTERM, signal.SIGINT), former, strict=True):
+            signal.signal(one, handler)
 
 
 @contextmanager

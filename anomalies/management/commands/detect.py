@@ -6,6 +6,7 @@ import os
 import platform
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,19 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from anomalies.audit import Actor
-from anomalies.ingest import Detection, Origin, acknowledged_of
+from anomalies.detection import FormatError
+from anomalies.ingest import Detection, Origin, Stream, acknowledged_of
 from anomalies.limits import LimitError, check_tags
-from anomalies.models import Stream
+from anomalies.models import Stream as Kind
+from anomalies.reading import ReadError
+from anomalies.saving import SavedStateError, kept_by_one
 from anomalies.scanning import Job
 from anomalies.terminal import printable
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 from anomalies.workers import scan_all
 
 from ..options import add_actor_option
-from ..progress import interruptible, reading_bar
+from ..progress import interruptible, reading_bar, stopping
 from ..runs import summed_up, told
 from ..waking import wake_and_say
 
@@ -41,7 +45,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--kind",
             "--stream",
-            choices=Stream.values,
+            choices=Kind.values,
             help="of stream (default: guessed from the first lines)",
         )
         parser.add_argument("--name", help="the source's name (default: the file's); for one source only")
@@ -64,6 +68,13 @@ class Command(BaseCommand):
             "--workers", type=_count, default=os.cpu_count() or 1, metavar="N",
             help="processes, one source each; they change nothing in what is found (default: %(default)s)",
         )  # fmt: skip
+        parser.add_argument("--follow", action="store_true", help="go on with what is added to the one file")
+        parser.add_argument(
+            "--state",
+            type=Path,
+            metavar="FILE",
+            help="with --follow: keep here how far it came, and go on there",
+        )
         parser.add_argument("--no-progress", action="store_true")
         add_actor_option(parser)
 
@@ -71,6 +82,8 @@ class Command(BaseCommand):
         sources = _sources(options)
         detections = [self._detection(source, options) for source in sources]
         jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
+        if options["follow"]:
+            return self._follow(jobs, detections[0], options)
         try:
             self._run(jobs, detections, options)
         except KeyboardInterrupt:
@@ -97,6 +110,24 @@ class Command(BaseCommand):
 
             for index, message in scan_all(jobs, options["workers"], advanced):
                 detections[index].take(message)
+
+    def _follow(self, jobs: list[Job], detection: Detection, options: dict[str, Any]) -> None:
+        if len(jobs) != 1 or jobs[0].path == "-":
+            raise CommandError("--follow is for one file; run one command for each.", returncode=2)
+        state = options["state"]
+        try:
+            with stopping() as stop, kept_by_one(state) if state else nullcontext():
+                Stream(jobs[0], detection, state, self._tell, stop.wait).run()
+        except (ReadError, FormatError, SavedStateError) as error:
+            raise CommandError(printable(str(error))) from error
+        finally:
+            self._say(None, detection)
+        line = detection.report.counts.last_line
+        kept = f"; with --state {state} it goes on there" if state else ""
+        self.stderr.write(printable(f"stopped after line {line:,}{kept}."))
+
+    def _tell(self, words: str) -> None:
+        self.stderr.write(printable(words), lambda text: text)
 
     def _stopped(self, sources: list[str], detections: list[Detection]) -> None:
         for source, detection in zip(sources, detections, strict=True):
@@ -138,7 +169,7 @@ class Command(BaseCommand):
             check_tags(options["tags"], settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
         except LimitError as error:
             raise CommandError(f"--tag: the tags {error}", returncode=2) from error
-        kinds = [options["kind"]] if options["kind"] else Stream.values
+        kinds = [options["kind"]] if options["kind"] else Kind.values
         name = options["name"] or ("standard input" if source == "-" else Path(source).name)
         try:
             config = active_config()

@@ -11,13 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from anomalies import rollup
-from anomalies.filters import bounds, selection_of
+from anomalies.filters import bounds, keeps_runs_whole, selection_of
 from anomalies.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
 
-from ..filter_options import add_filter_options, filterset, given_filters
-
-# Only these ask for whole runs of a detector, of which the number of windows tested is known.
-_KEEP_RUNS_WHOLE = {"stream", "since", "until", "within"}
+from ..filter_options import add_filter_options, filterset
 
 _COLUMNS = {
     "stream": "stream_type",
@@ -53,7 +50,7 @@ class Command(BaseCommand):
         narrowed = filterset(options)
         cleaned = narrowed.form.cleaned_data
         since, until = bounds(cleaned)
-        span = None if set(given_filters(options)) - _KEEP_RUNS_WHOLE else Span(since, until)
+        span = Span(since, until) if keeps_runs_whole(narrowed) else None
         figures = None
         selection = None if options["exact"] else selection_of(narrowed)
         if selection is not None:

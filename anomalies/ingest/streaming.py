@@ -1,0 +1,146 @@
+"""A file that grows → findings → anomalies, for as long as it is asked for.
+
+What was found is stored first, and then the state that belongs to it: killed in between, the next run finds
+the same again, which is there already. So no window is lost, and none is there twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..detection import HEAD, Finding
+from ..following import Follower, Position
+from ..reading import Line
+from ..saving import SavedStateError, load, save
+from ..scanning import LINE_BYTES, Counts, Job, Scan
+from .detecting import Detection
+from .learning import acknowledged_of
+
+POLL = 0.5  # seconds between two looks at a file that has nothing new
+SAVED_EVERY = 5.0  # seconds, while lines come
+SILENT = 30.0  # seconds without a line after which an open episode is told as it is
+LEARNT_EVERY = 60.0  # seconds after which the desk is asked what was acknowledged
+RECORDED_EVERY = 3600.0  # seconds after which what was tested is recorded
+
+
+@dataclass(slots=True)
+class Stream:
+    """One followed file. ``say`` is told what a person should know; ``wait`` sleeps, and says when to stop."""
+
+    job: Job
+    detection: Detection
+    state: Path | None
+    say: Callable[[str], None]
+    wait: Callable[[float], bool]
+    _scan: Scan | None = None
+    _head: list[Line] = field(default_factory=list)
+    _due: dict[str, float] = field(default_factory=dict)
+    _recorded: Counts = field(default_factory=Counts)
+    _position: Position | None = None
+    _heard: float = 0.0
+
+    def run(self) -> None:
+        """Follow until ``wait`` says to stop. Raises ReadError, FormatError, SavedStateError."""
+        follower = self._begin()
+        self._heard = time.monotonic()
+        try:
+            while True:
+                lines = follower.read()
+                for notice in follower.notices:
+                    self.say(notice)
+                follower.notices.clear()
+                self._take(lines)
+                self._position = follower.position
+                self._do_what_is_due(idle=not lines)
+                if self.wait(0.0 if lines else POLL):
+                    break
+        finally:
+            follower.close()
+            self._record()
+        self._save()
+
+    def _begin(self) -> Follower:
+        saved = load(self.state) if self.state else None
+        if saved is None:
+            return Follower(self.job.path, LINE_BYTES)
+        try:
+            self._position = Position(**saved["position"]) if saved["position"] else None
+            self._scan = Scan.resumed(self.job, saved["scan"]) if saved["scan"] else None
+        except (ValueError, TypeError, KeyError) as error:
+            words = f"{self.state} holds no state of a stream ({error}); move it away to begin anew"
+            raise SavedStateError(words) from error
+        if self._scan:
+            self.detection.report.counts = self._scan.counts
+        return Follower(self.job.path, LINE_BYTES, self._position)
+
+    def _take(self, lines: list[Line]) -> None:
+        if lines:
+            self._heard = time.monotonic()
+        if self._scan is None:
+            self._head += lines
+            if not self._head or (lines and len(self._head) < HEAD):
+                return
+            lines, self._head = self._head, []
+            self._scan = Scan.of(self.job, [line.data for line in lines[:HEAD]])
+            self.detection.report.counts = self._scan.counts
+        self._store(list(self._scan.feed(lines)))
+
+    def _store(self, findings: list[Finding]) -> None:
+        if findings:
+            self.detection.store(findings)
+            for finding in findings:
+                what = "for review" if finding.review else f"p = {finding.p_value:.4f}"
+                self.say(f"line {finding.first_line:,}, {what}: {finding.explanation.partition(chr(10))[0]}")
+
+    def _do_what_is_due(self, idle: bool) -> None:
+        if self._scan is None:
+            return
+        if idle and time.monotonic() - self._heard > SILENT:
+            self._store(list(self._scan.detector.close_episode()))
+        if self._is_due("learn", LEARNT_EVERY):
+            origin = self.detection.origin
+            self._scan.detector.acknowledge(acknowledged_of(origin.stream_type, origin.name, origin.host))
+        if self._is_due("record", RECORDED_EVERY):
+            self._record()
+        if self._is_due("save", SAVED_EVERY):
+            self._save()
+
+    def _is_due(self, what: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.setdefault(what, now + every):
+            return False
+        self._due[what] = now + every
+        return True
+
+    def _record(self) -> None:
+        """Record what was tested since the last time, as a run of its own."""
+        if self._scan is None:
+            return
+        report, counts = self.detection.report, self._scan.counts
+        former = self._recorded
+        tested, flagged = counts.windows_tested, counts.windows_flagged
+        if tested <= former.windows_tested:
+            return
+        part = replace(
+            counts,
+            events=counts.events - former.events,
+            windows_tested=tested - former.windows_tested,
+            windows_flagged=flagged - former.windows_flagged,
+            first=former.last or counts.first,
+        )
+        report.counts = part
+        self.detection.record(part=f"from line {former.last_line}")
+        report.counts = counts
+        self._recorded = replace(counts)
+
+    def _save(self) -> None:
+        """What was read into the head only is read again: its position is not kept."""
+        if self.state is None or self._scan is None:
+            return
+        position = self._position and asdict(self._position)
+        state: dict[str, Any] = {"position": position, "scan": self._scan.state()}
+        save(self.state, state)
