@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import partial
 
+from .timeformat import TimeFormat, in_latest_year
+
 _SEARCHED = 200  # characters: a stamp further inside is about something else
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MONTH = f"(?P<name>{'|'.join(_MONTHS)})"
@@ -34,6 +36,7 @@ _FORMATS = (
         r"\A(?P<short>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?!\d)"
     ),
 )
+_DATE = _compile(r"(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d)")
 
 
 class TimestampReader:
@@ -42,23 +45,46 @@ class TimestampReader:
     `reference` (aware; ValueError otherwise) is about when the log ends, for example when its file was last
     written: a stamp without a year is put into the latest year that does not place it more than a day after
     the reference. `timezone` holds for stamps that name no zone, and for names other than Z, UTC and GMT,
-    because the same abbreviation stands for several zones.
+    because the same abbreviation stands for several zones. With a `time_format`, as of strptime, stamps of
+    that format are read and no others (ValueError for a bad directive or a format without a date).
     """
 
-    def __init__(self, reference: datetime, timezone: tzinfo = UTC) -> None:
+    def __init__(self, reference: datetime, timezone: tzinfo = UTC, time_format: str | None = None) -> None:
         if reference.tzinfo is None:
             raise ValueError("reference must be an aware datetime")
         self._latest = reference.astimezone(UTC) + timedelta(days=1)
         self._timezone = timezone
+        self._told = None if time_format is None else TimeFormat(time_format)
 
     def read(self, text: str) -> datetime | None:
         """Return the moment named first in the opening 200 characters; None for none or an impossible one."""
         head = text[:_SEARCHED]
+        if self._told is not None:
+            return self._read_told(head)
         matches = [match for pattern in _FORMATS if (match := pattern.search(head))]
         if not matches:
             return None
+        return self._possible(min(matches, key=lambda match: match.start()))
+
+    def read_field(self, text: str) -> datetime | None:
+        """Return the moment that a whole field or cell names, a date alone too; None where it is none."""
+        text = text.strip()[:_SEARCHED]
+        if self._told is not None:
+            return self._read_told(text, whole=True)
+        matches = (match for pattern in (*_FORMATS, _DATE) if (match := pattern.fullmatch(text)))
+        match = next(matches, None)
+        return self._possible(match) if match else None
+
+    def _read_told(self, text: str, whole: bool = False) -> datetime | None:
+        assert self._told is not None
         try:
-            return self._moment(min(matches, key=lambda match: match.start()).groupdict())
+            return self._told.read(text, self._timezone, self._latest, whole)
+        except (ValueError, OverflowError):
+            return None
+
+    def _possible(self, match: re.Match[str]) -> datetime | None:
+        try:
+            return self._moment(match.groupdict())
         except (ValueError, OverflowError):  # 30 February, hour 25, an offset of 99 hours, year 0
             return None
 
@@ -80,15 +106,7 @@ class TimestampReader:
         return UTC if name else self._timezone
 
     def _in_latest_year(self, parts: dict[str, str | None], zone: tzinfo) -> datetime:
-        # Eight years, because 29 February is missing for that long around 1900 and 2100.
-        for year in range(self._latest.year, self._latest.year - 9, -1):
-            try:
-                moment = _local(year, parts, zone).astimezone(UTC)
-            except ValueError:
-                continue
-            if moment <= self._latest:
-                return moment
-        raise ValueError("no year fits")
+        return in_latest_year(self._latest, lambda year: _local(year, parts, zone))
 
 
 def _year(parts: dict[str, str | None]) -> int | None:

@@ -1,0 +1,200 @@
+"""Metrics as CSV: a column of timestamps and one or many of numbers, with a header or without."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from .coders import Kind
+from .events import Event, shown_text
+from .lines import MAX_VALUES, FormatError, Skipped, decoded, name_of, number_of, quoted, too_long
+from .timestamps import TimestampReader
+
+SEPARATORS = (",", ";", "\t")
+_MOSTLY = 0.5
+_TIME_NAMES = {
+    "timestamp",
+    "@timestamp",
+    "time",
+    "datetime",
+    "date",
+    "ts",
+    "date_time",
+    "epoch",
+    "event_time",
+}
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    place: int
+    name: str
+    empty: bool  # where the first lines have no value a text further on is none either
+
+
+class MetricTable:
+    """Rows of a CSV with numbers: the timestamp's column may be missing, and be anywhere."""
+
+    kind: Kind = "metrics"
+    name = "CSV"
+
+    def __init__(self, lines: Sequence[bytes], separator: str, clock: TimestampReader) -> None:
+        """Learn the columns from the first lines; FormatError where none of them holds numbers."""
+        self._separator, self._clock = separator, clock
+        rows = [cells for line in lines if (cells := cells_of(decoded(line), separator))]
+        self._header = rows[0] if rows and self._is_header(rows) else None
+        body = [row for row in rows if row != self._header]
+        self._width = len(self._header) if self._header else max(map(len, body), default=0)
+        names = _unique(self._header or [f"column {place + 1}" for place in range(self._width)])
+        self._time = self._time_column(names, body)
+        self._columns, self.notes = self._number_columns(names, body)
+        if not self._columns:
+            raise FormatError(
+                f"line {1 + bool(self._header)}: expected numbers between commas, semicolons or tabs; "
+                'write rows like "2026-01-31 12:00:00,17.5", or name another kind of stream'
+            )
+        if not self._header and len(self._columns) == 1:
+            self._columns = [_Column(self._columns[0].place, "value", self._columns[0].empty)]
+
+    @property
+    def timed(self) -> bool:
+        """Whether a column holds timestamps."""
+        return self._time is not None
+
+    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
+        """Return the event of a row; None for an empty line and for the header, wherever it comes again."""
+        if not raw or raw.isspace():
+            return None
+        if full_length > len(raw):
+            return too_long(number, raw, full_length)
+        cells = cells_of(decoded(raw), self._separator)
+        if cells == self._header or not cells:
+            return None
+        try:
+            self._check_width(cells)
+            moment = self._moment(cells)
+            values = tuple((column.name, self._value(column, cells)) for column in self._columns)
+        except _RowError as error:
+            return Skipped(number, f"line {number:,}{error}")
+        return Event(number, shown_text(raw, full_length), moment, values=values)
+
+    def _check_width(self, cells: list[str]) -> None:
+        extra = cells[self._width :]
+        if len(cells) < self._width or any(extra):
+            raise _RowError(
+                f" has {len(cells):,} columns where {self._width:,} are expected; "
+                "complete the row or remove it"
+            )
+
+    def _moment(self, cells: list[str]) -> datetime | None:
+        if self._time is None or not cells[self._time].strip():
+            return None
+        moment = self._clock.read_field(cells[self._time])
+        if moment is None:
+            raise _RowError(
+                f", column {self._time + 1}: {quoted(cells[self._time])} is no timestamp; "
+                "write ISO 8601 or name its format with --time-format"
+            )
+        return moment
+
+    def _value(self, column: _Column, cells: list[str]) -> float:
+        value = number_of(cells[column.place], self._separator == ";")
+        if value is None:
+            if column.empty:
+                return _NAN
+            raise _RowError(
+                f', column "{column.name}": {quoted(cells[column.place])} is no number; '
+                "write a number, or nothing where there is none"
+            )
+        return value
+
+    def _is_header(self, rows: list[list[str]]) -> bool:
+        first = [cell for cell in rows[0] if cell.strip()]
+        return bool(first) and not any(self._is_time(cell) or self._is_number(cell) for cell in first)
+
+    def _time_column(self, names: list[str], body: list[list[str]]) -> int | None:
+        named = [place for place, name in enumerate(names) if name.lower() in _TIME_NAMES]
+        for place in [*named, *range(self._width)]:
+            cells = _filled(body, place)
+            if (cells and _share(self._is_time(cell) for cell in cells) >= _MOSTLY) or (
+                named and not body and len(names) > 1
+            ):
+                return place
+        return None
+
+    def _number_columns(
+        self, names: list[str], body: list[list[str]]
+    ) -> tuple[list[_Column], tuple[str, ...]]:
+        columns, others = [], []
+        for place in range(self._width):
+            if place == self._time:
+                continue
+            cells = _filled(body, place)
+            if not cells or _share(self._is_number(cell) for cell in cells) >= _MOSTLY:
+                columns.append(_Column(place, names[place], not cells))
+            else:
+                others.append(names[place])
+        filled = [column for column in columns if not column.empty or (self._time is not None and not body)]
+        return (columns[:MAX_VALUES] if filled else []), _notes(others, columns[MAX_VALUES:])
+
+    def _is_number(self, cell: str) -> bool:
+        return number_of(cell, self._separator == ";") is not None
+
+    def _is_time(self, cell: str) -> bool:
+        return self._clock.read_field(cell) is not None
+
+
+class _RowError(ValueError):
+    """What is wrong with a row; the words go on after its number."""
+
+
+def cells_of(line: str, separator: str) -> list[str]:
+    """Return the cells of one line of CSV; [] for an empty line, and for one that is no CSV."""
+    try:
+        return next(csv.reader([line.replace("\r", " ").replace("\n", " ")], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def separator_of(lines: Sequence[bytes]) -> str | None:
+    """Return what separates most lines into the same number of columns, two or more; None for nothing."""
+    texts = [decoded(line) for line in lines if line.strip()]
+    best: tuple[float, str | None] = (_MOSTLY, None)
+    for separator in SEPARATORS:
+        widths = [len(cells_of(text, separator)) for text in texts]
+        usual = max(set(widths), key=lambda width: (widths.count(width), width), default=0)
+        share = widths.count(usual) / len(widths) if usual > 1 else 0.0
+        if share > best[0] or (share == best[0] and best[1] is None):
+            best = share, separator
+    return best[1]
+
+
+def _filled(body: list[list[str]], place: int) -> list[str]:
+    return [row[place] for row in body if place < len(row) and row[place].strip()]
+
+
+def _share(answers: Iterable[bool]) -> float:
+    listed = list(answers)
+    return sum(listed) / len(listed)
+
+
+def _unique(names: list[str]) -> list[str]:
+    kept: list[str] = []
+    taken: set[str] = set()
+    for place, name in enumerate(map(name_of, names), 1):
+        unique = name or f"column {place}"
+        unique = f"{unique[:90]} #{place}" if unique in taken else unique
+        taken.add(unique)
+        kept.append(unique)
+    return kept
+
+
+def _notes(texts: list[str], beyond: list[_Column]) -> tuple[str, ...]:
+    notes = []
+    if texts:
+        rest = f" and {len(texts) - 10:,} more" if len(texts) > 10 else ""
+        notes.append(f"columns that hold no numbers are left out: {', '.join(texts[:10])}{rest}")
+    if beyond:
+        notes.append(f"{MAX_VALUES} columns are looked at, {len(beyond):,} more are left out")
+    return tuple(notes)
