@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from .coders import Kind
 from .encodings import check_encoding
-from .lines import Format, FormatError, PlainLines
+from .lines import Format, FormatError, PlainLines, number_of
 from .records import (
     JsonLogs,
     JsonMetrics,
@@ -29,7 +29,7 @@ _LOG_FIELDS = {
     "level", "severity", "loglevel", "lvl", "msg", "message", "log", "logger", "event", "method", "path",
     "url", "uri", "stack", "error", "exception",
 }  # fmt: skip
-_LLM_SURE = {"prompt", "messages", "completion", "conversation"}
+_LLM_SURE = {"prompt", "messages", "completion", "choices", "conversation"}
 _LLM_PAIRS = (
     {"input", "output"}, {"question", "answer"}, {"instruction", "response"},
     {"instruction", "output"}, {"request", "response", "model"}, {"role", "content"},
@@ -123,7 +123,7 @@ def _table(lines: Sequence[bytes], clock: TimestampReader) -> Format | None:
         table = MetricTable(lines, separator, clock)
     except FormatError:
         return None
-    return table if table.timed else None
+    return table if table.sure else None
 
 
 def _kind_of(records: list[Record], clock: TimestampReader) -> Kind:
@@ -159,8 +159,10 @@ def _is_llm(record: Record, names: set[str]) -> bool:
 
 def _is_metric(record: Record) -> bool:
     values = [value for _, value in first_fields(record)]
-    texts = [value for value in values if isinstance(value, str)]
-    numbers = sum(_is_number(value) for value in values)
+    texts = [value for value in values if isinstance(value, str) and number_of(value) is None]
+    numbers = sum(_is_number(value) for value in values) + sum(
+        isinstance(value, str) and value not in texts for value in values
+    )
     return numbers > 0 and len(texts) <= max(2, numbers) and not any(" " in text for text in texts)
 
 

@@ -40,7 +40,10 @@ class MetricTable:
     name = "CSV"
 
     def __init__(self, lines: Sequence[bytes], separator: str, clock: TimestampReader) -> None:
-        """Learn the columns from the first lines; FormatError where none of them holds numbers."""
+        """Learn the columns from the first lines; FormatError where none of them holds numbers.
+
+        `sure` is whether they can hardly be anything but metrics.
+        """
         self._separator, self._clock = separator, clock
         rows = [cells for line in lines if (cells := cells_of(decoded(line), separator))]
         self._header = rows[0] if rows and self._is_header(rows) else None
@@ -48,7 +51,13 @@ class MetricTable:
         self._width = len(self._header) if self._header else max(map(len, body), default=0)
         names = _unique(self._header or [f"column {place + 1}" for place in range(self._width)])
         self._time = self._time_column(names, body)
-        self._columns, self.notes = self._number_columns(names, body)
+        self._columns, others = self._number_columns(names, body)
+        unread = next((name for name in others if name.lower() in _TIME_NAMES and self._time is None), "")
+        self.notes = _notes(others, len(self._columns) - MAX_VALUES, unread)
+        self.sure = (self._time is not None or bool(unread)) and self._is_measured(
+            names, body, others, unread
+        )
+        self._columns = self._columns[:MAX_VALUES]
         if not self._columns:
             raise FormatError(
                 f"line {1 + bool(self._header)}: expected numbers between commas, semicolons or tabs; "
@@ -56,11 +65,6 @@ class MetricTable:
             )
         if not self._header and len(self._columns) == 1:
             self._columns = [_Column(self._columns[0].place, "value", self._columns[0].empty)]
-
-    @property
-    def timed(self) -> bool:
-        """Whether a column holds timestamps."""
-        return self._time is not None
 
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
         """Return the event of a row; None for an empty line and for the header, wherever it comes again."""
@@ -123,9 +127,7 @@ class MetricTable:
                 return place
         return None
 
-    def _number_columns(
-        self, names: list[str], body: list[list[str]]
-    ) -> tuple[list[_Column], tuple[str, ...]]:
+    def _number_columns(self, names: list[str], body: list[list[str]]) -> tuple[list[_Column], list[str]]:
         columns, others = [], []
         for place in range(self._width):
             if place == self._time:
@@ -136,7 +138,12 @@ class MetricTable:
             else:
                 others.append(names[place])
         filled = [column for column in columns if not column.empty or (self._time is not None and not body)]
-        return (columns[:MAX_VALUES] if filled else []), _notes(others, columns[MAX_VALUES:])
+        return (columns if filled else []), others
+
+    def _is_measured(self, names: list[str], body: list[list[str]], others: list[str], unread: str) -> bool:
+        """Whether what is no number names a thing, as a host does, and tells nothing, as a log does."""
+        few = self._header is not None or len(others) <= max(1, len(self._columns) // 2)
+        return few and not any(_tells(body, names.index(name)) for name in others if name != unread)
 
     def _is_number(self, cell: str) -> bool:
         return number_of(cell, self._separator == ";") is not None
@@ -174,6 +181,10 @@ def _filled(body: list[list[str]], place: int) -> list[str]:
     return [row[place] for row in body if place < len(row) and row[place].strip()]
 
 
+def _tells(body: list[list[str]], place: int) -> bool:
+    return _share(len(cell.split()) > 2 for cell in _filled(body, place)) >= _MOSTLY
+
+
 def _share(answers: Iterable[bool]) -> float:
     listed = list(answers)
     return sum(listed) / len(listed)
@@ -190,11 +201,13 @@ def _unique(names: list[str]) -> list[str]:
     return kept
 
 
-def _notes(texts: list[str], beyond: list[_Column]) -> tuple[str, ...]:
+def _notes(texts: list[str], beyond: int, unread_time: str) -> tuple[str, ...]:
     notes = []
+    if unread_time:
+        notes.append(f'column "{unread_time}" has timestamps of another format; name it with --time-format')
     if texts:
         rest = f" and {len(texts) - 10:,} more" if len(texts) > 10 else ""
         notes.append(f"columns that hold no numbers are left out: {', '.join(texts[:10])}{rest}")
-    if beyond:
-        notes.append(f"{MAX_VALUES} columns are looked at, {len(beyond):,} more are left out")
+    if beyond > 0:
+        notes.append(f"{MAX_VALUES} columns are looked at, {beyond:,} more are left out")
     return tuple(notes)

@@ -45,7 +45,9 @@ class SessionTable:
                 "line 1: one event a line, where one session a line is expected; "
                 "bring the events of each session into one line, like 'id,\"e1 e2 e3\"'"
             )
-        self.sure = self._header is not None or _look_like_sessions(sessions, len(rows))
+        self.sure = self._header is not None or _look_like_sessions(
+            sessions, len(rows), sum(line.rstrip().endswith(b'"') for line in lines) * 2 > len(rows)
+        )
 
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
         """Return the event of a session; None for an empty line and for the header."""
@@ -92,11 +94,11 @@ def _is_header(row: list[str]) -> bool:
     )
 
 
-def _look_like_sessions(sessions: list[list[str]], rows: int) -> bool:
+def _look_like_sessions(sessions: list[list[str]], rows: int, quoted_steps: bool) -> bool:
     if len(sessions) < 0.9 * rows or any(" " in row[0].strip() for row in sessions):
         return False
     steps = [step for row in sessions for step in steps_in(row[1])]
     if len(steps) < 2 * len(sessions) or not all(map(_STEP.fullmatch, steps)):
         return False
     codes = sum(any(map(str.isdigit, step)) for step in steps)
-    return codes >= 0.5 * len(steps) and len(set(steps)) <= _FEW * len(steps)
+    return (quoted_steps or codes >= 0.5 * len(steps)) and len(set(steps)) <= _FEW * len(steps)

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalies.detection import Event, event_from_line
-from anomalies.detection.formats import format_for, guess
-from anomalies.detection.lines import FormatError, Skipped
+from anomalies.detection import (
+    Event,
+    FormatError,
+    Skipped,
+    TimestampReader,
+    event_from_line,
+    format_for,
+    guess,
+)
 
 from .support import CLOCK
 
@@ -40,14 +46,18 @@ def records(*values):
         ("<34>1 2003-10-11T22:14:15.003Z host app 1 - - ready\n" * 3, "logs"),
         ("2026-11-23 04:22:01,123 INFO ready\n" * 3, "logs"),
         ("a,b\nc,d\n", "logs"),
+        ("2026-11-23 04:22:01,::1,GET,/x,200,17\n" * 3, "logs"),
         ('{"ts": 1117838570, "level": "info", "msg": "ready", "ms": 3}\n' * 3, "logs"),
         ('{"time": 1117838570, "ip": "::1", "method": "GET", "path": "/", "status": 200}\n', "logs"),
+        ("time,level,message,ms\n1117838570,INFO,the disk is full,3\n" * 3, "logs"),
         ("timestamp,value\n2014-04-10 00:04:00,94.0\n", "metrics"),
         ("1117838570,1,2\n1117838571,3,4\n", "metrics"),
+        ('{"timestamp": "2026-11-23T04:22:01Z", "value": "5.5"}\n' * 3, "metrics"),
         ("time;cpu\n2014-04-10T00:04:00Z;0,5\n", "metrics"),
         ('{"timestamp": "2026-11-23T04:22:01Z", "cpu": 0.5, "host": "a"}\n' * 3, "metrics"),
         ('{"timestamp": 1117838570, "cpu": {"user": 0.5}}\n' * 3, "metrics"),
         ('blk_-1,5 22 5 11\nblk_2,"22 5 5 5"\nblk_3,5 5 5 22\n', "traces"),
+        ('s1,"open read close"\ns2,"open read read"\n', "traces"),
         ("BlockId,EventSequence\nblk_1,\"['E5', 'E22']\"\n", "traces"),
         ('{"trace_id": "a1", "events": ["open", "read"]}\n' * 3, "traces"),
         ('{"id": 7, "spans": [{"name": "open"}]}\n' * 3, "traces"),
@@ -147,6 +157,18 @@ def test_a_broken_row_is_skipped_with_its_place_and_the_way_out(row, words):
     assert results[2].reason.startswith(words)
     assert "; " in results[2].reason
     assert results[3].values == (("cpu", 2.0),)
+
+
+def test_a_time_that_cannot_be_read_is_said_with_the_way_out():
+    made = guess(lines_of("time,cpu\n11/23/2026 04:00,5\n"), CLOCK)
+    assert made.kind == "metrics"
+    assert made.notes[0] == 'column "time" has timestamps of another format; name it with --time-format'
+
+
+def test_the_format_told_holds_for_the_column_of_time():
+    clock = TimestampReader(datetime(2026, 11, 23, tzinfo=UTC), UTC, "%m/%d/%Y %H:%M")
+    event = guess(lines_of("time,cpu\n11/23/2026 04:00,5\n"), clock).read(2, b"11/23/2026 04:00,5", 18)
+    assert event.timestamp == datetime(2026, 11, 23, 4, tzinfo=UTC)
 
 
 def test_more_than_200_columns_are_left_out_and_said():

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anomalies.detection import TimestampReader
 
@@ -89,3 +91,17 @@ def test_a_field_that_says_more_or_less_is_none(field):
 def test_the_stamp_of_rfc_5424_is_read():
     line = "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - failed"
     assert TimestampReader(REFERENCE).read(line) == datetime(2003, 10, 11, 22, 14, 15, 3000, tzinfo=UTC)
+
+
+@given(
+    time_format=st.text()
+    | st.lists(st.sampled_from("%Y %m %d %H %b %j %z %Z %f %U %a %G %V %u -".split())).map("".join),
+    line=st.text(),
+)
+def test_any_format_is_refused_clearly_or_reads_any_line(time_format, line):
+    try:
+        reader = TimestampReader(REFERENCE, UTC, time_format)
+    except ValueError:
+        return
+    for text in (line, REFERENCE.strftime(time_format)):
+        assert reader.read(text) is None or reader.read(text).tzinfo is UTC
