@@ -109,7 +109,7 @@ class Follower:
             return
         size = os.fstat(self._file.fileno()).st_size
         if size < self._offset or self._mark[1] != _hash(os.pread(self._file.fileno(), self._mark[0], 0)):
-            self.notices.append(f"{self._path} was truncated after line {self._number:,}; read anew")
+            self.notices.append(f"{self._path} was truncated after line {self._number:,}: read anew")
             self._begin(self._file, 0)
 
     def _at_end(self) -> list[Line]:
@@ -165,8 +165,8 @@ class Follower:
         if not self._path.exists():
             return False
         self.notices.append(
-            f"the file that was read up to line {self._start.line:,} (byte {self._start.offset:,}) is gone, and "
-            f"what was written to it since is lost; read from the beginning of {self._path}"
+            f"the file that was read up to line {self._start.line:,} (byte {self._start.offset:,}) is gone, "
+            f"and what was written to it since is lost; read from the beginning of {self._path}"
         )
         self._begin(_opened(self._path), 0)
         return True

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import Any
 
 from .detection import (
-    HEAD,
+    GUESSED_FROM,
     Acknowledged,
     Detector,
     Event,
@@ -26,7 +26,8 @@ from .detection import (
     Parameters,
     Skipped,
     TimestampReader,
-    format_of,
+    format_for,
+    guess,
 )
 from .reading import Line, Progress, ReadError, read_lines
 
@@ -130,7 +131,7 @@ class Scan:
 
     @classmethod
     def resumed(cls, job: Job, state: dict[str, Any]) -> Scan:
-        """The scan that ``state`` was taken of. Raises ValueError, TypeError or KeyError for another thing."""
+        """The scan that ``state`` was taken of. Raises ValueError, TypeError or KeyError for others."""
         head = [line.encode("latin-1") for line in state["head"]]
         form = _form(job, head, state["detector"]["kind"])
         detector = Detector.load(state["detector"], job.parameters[form.kind])
@@ -191,7 +192,7 @@ class Scan:
 
 
 def _form(job: Job, head: list[bytes], kind: Kind | None) -> Format:
-    return format_of(head, job.clock(), kind)
+    return format_for(kind, head, job.clock()) if kind else guess(head, job.clock())
 
 
 def scan(job: Job, progress: Progress | None = None) -> Iterator[Message]:
@@ -204,7 +205,7 @@ def scan(job: Job, progress: Progress | None = None) -> Iterator[Message]:
     one: Scan | None = None
     failure: str | None = None
     try:
-        head = list(islice(lines, HEAD))
+        head = list(islice(lines, GUESSED_FROM))
         one = Scan.of(job, [line.data for line in head])
         yield from _found(one, one.feed(chain(head, lines)), job.at_a_time)
     except (ReadError, FormatError, ValueError) as error:

@@ -21,8 +21,8 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "around assigning audit bulk evidence export fields filters grouping ingest jsonb limits margins models "
-    "overview paging permissions precedents reading rollup saved saving scanning schema snoozing stats terminal "
-    "thresholds transitions undoing whatif workers".split()
+    "overview paging permissions precedents reading rollup saved saving scanning schema snoozing stats "
+    "terminal thresholds transitions undoing whatif workers".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "scanning",
         "stats",
         "thresholds",
-    },  # fmt: skip
+    },
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

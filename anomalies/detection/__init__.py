@@ -3,28 +3,30 @@
 The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard library
 and zstandard. The same events give the same findings, anywhere, so that whoever doubts one can run it again.
 
-One module per stage: `formats` (with `tables`, `records`, `timestamps` and `events`) makes a line an event,
-safe to show; `coders` scores it, by its kind: `normalising`, `tokens` and `memory` for text, `numeric` for
-metrics, `sessions` for traces; `significance` says how rare a window is, `compression` measures it against
-its baseline, `episodes` merges what belongs together and names the odd lines by `surprise`, `review` keeps
-the oddest of what was not flagged, `acknowledged` is what must not be learnt; `explaining` (with `saying`,
-`costly`, `contrast` and `absence`) puts it into words, `findings` is what leaves, `detector` leads from one
-to the next. Why these and not others, with the measurements: docs/detection.md.
+One module per stage: `formats` (with `lines`, `records`, `tables`, `traces`, `encodings`, `timestamps`,
+`timeformat` and `events`) makes a line an event, safe to show; `coders` scores it, by its kind:
+`normalising`, `tokens` and `memory` for text, `numeric` for metrics, `sessions` for traces; `significance`
+says how rare a window is, `compression` measures it against its baseline, `episodes` merges what belongs
+together and names the odd lines by `surprise`, `review` keeps the oddest of what was not flagged,
+`acknowledged` is what must not be learnt; `explaining` (with `saying`, `costly`, `contrast` and `absence`)
+puts it into words, `findings` is what leaves, `detector` leads from one to the next. Why these and not
+others: docs/detection.md.
 """
 
 from .acknowledged import Acknowledged
 from .coders import Kind
 from .compression import byte_entropy, compressed_size, ncd, novelty
 from .detector import Detector, detect
-from .events import Event, Skipped, event_from_line
+from .events import Event, event_from_line
 from .findings import ContextLine, Evidence, Finding
-from .formats import HEAD, Format, FormatError, format_of
+from .formats import GUESSED_FROM, format_for, guess
+from .lines import Format, FormatError, Skipped
 from .normalising import normalise
 from .parameters import Parameters
 from .timestamps import TimestampReader
 
 __all__ = [
-    "HEAD",
+    "GUESSED_FROM",
     "Acknowledged",
     "ContextLine",
     "Detector",
@@ -41,7 +43,8 @@ __all__ = [
     "compressed_size",
     "detect",
     "event_from_line",
-    "format_of",
+    "format_for",
+    "guess",
     "ncd",
     "normalise",
     "novelty",

@@ -11,7 +11,10 @@ _MAX_UTF8_BYTES = 4  # of one character
 
 # Control characters (a tab is harmless) can end a string, ring, or repaint a terminal; databases refuse NUL.
 # Bidirectional marks can make a line read as something else, and the separators break one line into two.
-_UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# Half a character (a surrogate, which JSON can name) is no text that can be stored.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +35,6 @@ class Event:
     steps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A line that no event could be made of: its number, and what is wrong with it, in words."""
-
-    number: int
-    reason: str
-
-
 def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampReader) -> Event:
     """Return the event of the line `number`, whatever its bytes.
 
@@ -47,6 +42,12 @@ def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampR
     has, both with or both without the line end. Bytes that are no UTF-8, control characters but the tab, and
     bidirectional marks are shown as \\xNN or \\uNNNN. A line that was cut says its whole length.
     """
+    text = shown_text(raw, full_length)
+    return Event(number, text, clock.read(text))
+
+
+def shown_text(raw: bytes, full_length: int) -> str:
+    """Return the text of a line's event (`event_from_line`)."""
     cut = full_length > len(raw)
     line = raw.rstrip(b"\r\n")
     head = line[: MAX_CHARACTERS * _MAX_UTF8_BYTES]
@@ -54,7 +55,12 @@ def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampR
     if cut or len(head) < len(line) or len(text) > MAX_CHARACTERS:
         mark = f"… [{full_length:,} bytes]"
         text = text[: MAX_CHARACTERS - len(mark)] + mark
-    return Event(number, text, clock.read(text))
+    return text
+
+
+def safe(text: str, most: int = MAX_CHARACTERS) -> str:
+    """Return at most `most` characters of a text, what could deceive or break shown as \\xNN or \\uNNNN."""
+    return _UNSAFE.sub(_visible, text[:most])[:most]
 
 
 def _visible(match: re.Match[str]) -> str:

@@ -1,114 +1,170 @@
-"""What kind of stream a file holds, and how its lines become events.
+"""Which kind of stream an input is, and how its lines are read: guessed from the first of them, or told."""
 
-One event a line. The first lines decide, or who says so: logs (plain, syslog, JSON lines), metrics (CSV or
-JSON with a time and numbers), traces (an id and its steps, CSV or JSON), llm (JSON with long texts).
-"""
-
-import re
-from collections.abc import Sequence
-from typing import Any, Protocol, get_args
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 from .coders import Kind
-from .events import Event, Skipped, event_from_line
-from .records import JSONLogs, JSONMetrics, JSONTexts, JSONTraces
-from .tables import CSVMetrics, CSVTraces
+from .encodings import check_encoding
+from .lines import Format, FormatError, PlainLines, number_of
+from .records import (
+    JsonLogs,
+    JsonMetrics,
+    JsonPrompts,
+    JsonTraces,
+    Record,
+    first_fields,
+    moment_of,
+    record_of,
+    session_of,
+    steps_of,
+)
+from .tables import SEPARATORS, MetricTable, separator_of
 from .timestamps import TimestampReader
+from .traces import SessionTable, look_like_traces
 
-HEAD = 100  # lines that are looked at
-_UTF16 = {b"\xff\xfe": "UTF-16LE", b"\xfe\xff": "UTF-16BE"}
-_UTF32 = {b"\xff\xfe\x00\x00": "UTF-32LE", b"\x00\x00\xfe\xff": "UTF-32BE"}
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-
-
-class FormatError(ValueError):
-    """These lines can't be read as they should be; the message says why and what to do."""
-
-
-class Format(Protocol):
-    """Reads the lines of one stream. `notes` says once what of them is not looked at."""
-
-    kind: Kind
-    notes: tuple[str, ...]
-
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return a line's event; None for one that holds none (empty, a header), Skipped for a bad one."""
+GUESSED_FROM = 100  # lines
+_MOSTLY = 0.5
+_LOG_FIELDS = {
+    "level", "severity", "loglevel", "lvl", "msg", "message", "log", "logger", "event", "method", "path",
+    "url", "uri", "stack", "error", "exception",
+}  # fmt: skip
+_LLM_SURE = {"prompt", "messages", "completion", "choices", "conversation"}
+_LLM_PAIRS = (
+    {"input", "output"}, {"question", "answer"}, {"instruction", "response"},
+    {"instruction", "output"}, {"request", "response", "model"}, {"role", "content"},
+)  # fmt: skip
+_LLM_LONG = {"content", "response", "input", "output", "answer", "text", "query"}
+_LONG = 200  # characters of a text that is more than a log's message
 
 
-class PlainLogs:
-    """Lines of text, whatever they say."""
+def guess(lines: Sequence[bytes], clock: TimestampReader) -> Format:
+    """Return how an input is read whose first lines these are (100 are looked at); logs in doubt.
 
-    kind: Kind = "logs"
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, clock: TimestampReader) -> None:
-        self._clock = clock
-
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        return event_from_line(number, raw, full_length, self._clock) if raw.strip() else None
-
-
-class PlainTexts(PlainLogs):
-    """LLM traffic as lines of text."""
-
-    kind: Kind = "llm"
-
-
-def format_of(head: Sequence[bytes], clock: TimestampReader, kind: Kind | None = None) -> Format:
-    """Return how a stream that begins with these lines (100 are enough) is read; `kind` is told or guessed.
-
-    Raises FormatError for what is no text, and for lines that the kind can't be made of.
+    Raises FormatError for input that is no text in UTF-8.
     """
-    lines = [line for line in head[:HEAD] if line.strip()]
-    _check_encoding(b"\n".join(head[:HEAD])[:65_536])
-    if kind is None:
-        found = _guess(lines, clock)
-    else:
-        found = next((made for one in _OF_KIND[kind] if (made := one.fitting(lines, clock))), None)
-        if found is None and kind in ("metrics", "traces") and lines:
-            raise FormatError(f"no {kind}: {_WANTED[kind]}; the first line is {_shown(lines[0])}")
-    if found is None:
-        return PlainTexts(clock) if kind == "llm" else PlainLogs(clock)
-    return found
+    lines = _head(lines)
+    records = _records(lines)
+    if records:
+        return _READERS[_kind_of(records, clock)](lines, records, clock)
+    return _table(lines, clock) or look_like_traces(lines, clock) or PlainLines(clock)
 
 
-def _guess(lines: Sequence[bytes], clock: TimestampReader) -> Format | None:
-    if len(lines) < 2:
+def format_for(kind: str, lines: Sequence[bytes], clock: TimestampReader) -> Format:
+    """Return how an input of this kind is read, whose first lines these are.
+
+    Raises FormatError where they can't be that, ValueError for a kind that there is none of.
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(f'"{kind}" is no kind of stream; the kinds are {", ".join(get_args(Kind))}')
+    lines = _head(lines)
+    if kind != "logs" and not lines:
+        raise FormatError(
+            f"line 1: expected {kind}, but there is no line yet; check that the file is the right one"
+        )
+    return _READERS[kind](lines, _records(lines), clock)
+
+
+def _logs(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:
+    return JsonLogs(clock) if records else PlainLines(clock)
+
+
+def _metrics(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:
+    if records:
+        return JsonMetrics(records, clock)
+    return MetricTable(lines, separator_of(lines) or SEPARATORS[0], clock)
+
+
+def _traces(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:
+    if not records:
+        return SessionTable(lines)
+    if not any(session_of(record) and steps_of(record) for record in records):
+        raise FormatError(
+            'line 1: expected a session, like {"trace_id": "a1", "events": ["open", "read"]}; '
+            "bring the events of each session into one line, or name another kind of stream"
+        )
+    return JsonTraces(clock)
+
+
+def _llm(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:
+    if not any(isinstance(value, str) for record in records for _, value in first_fields(record)):
+        raise FormatError(
+            'line 1: expected a JSON object with texts, like {"prompt": "…", "response": "…"}; '
+            "write one object a line, or name another kind of stream"
+        )
+    return JsonPrompts(clock)
+
+
+_READERS: dict[str, Callable[[Sequence[bytes], list[Record], TimestampReader], Format]] = {
+    "logs": _logs,
+    "metrics": _metrics,
+    "traces": _traces,
+    "llm": _llm,
+}
+
+
+def _head(lines: Sequence[bytes]) -> Sequence[bytes]:
+    lines = lines[:GUESSED_FROM]
+    check_encoding(lines)
+    return [line for line in lines if line.strip()]
+
+
+def _records(lines: Sequence[bytes]) -> list[Record]:
+    """The records among the lines; none where most are something else."""
+    records = [record for line in lines if (record := record_of(line)) is not None]
+    return records if len(records) >= _MOSTLY * len(lines) else []
+
+
+def _table(lines: Sequence[bytes], clock: TimestampReader) -> Format | None:
+    separator = separator_of(lines)
+    if separator is None:
         return None
-    ways = (one for kind in _OF_KIND.values() for one in kind)
-    return next((made for one in ways if (made := one.fitting(lines, clock))), None)
+    try:
+        table = MetricTable(lines, separator, clock)
+    except FormatError:
+        return None
+    return table if table.sure else None
 
 
-_OF_KIND: dict[Kind, tuple[Any, ...]] = {
-    "traces": (JSONTraces, CSVTraces),
-    "llm": (JSONTexts,),
-    "metrics": (JSONMetrics, CSVMetrics),
-    "logs": (JSONLogs,),
-}
-assert set(_OF_KIND) == set(get_args(Kind))
-_WANTED = {
-    "metrics": "it takes CSV or JSON lines with a time and at least one number in each",
-    "traces": 'it takes an id and its steps a line: CSV, 7,"open read close", or JSON with an id and "steps"',
-}
+def _kind_of(records: list[Record], clock: TimestampReader) -> Kind:
+    """What most of the records are."""
+    kinds = Counter(_kind_of_one(record, clock) for record in records)
+    return kinds.most_common(1)[0][0]
 
 
-def _check_encoding(sample: bytes) -> None:
-    for mark, name in (*_UTF32.items(), *_UTF16.items()):
-        if sample.startswith(mark):
-            raise FormatError(f"it is {name}, and must be UTF-8: {_fix(name)}")
-    if not sample:
-        return
-    zeros = sample.count(0) / len(sample)
-    if 0.3 < zeros < 0.6 and len(set(sample[::2])) != len(set(sample[1::2])):
-        name = "UTF-16BE" if sample[::2].count(0) > sample[1::2].count(0) else "UTF-16LE"
-        raise FormatError(f"it looks like {name}, and must be UTF-8: {_fix(name)}")
-    if zeros > 0.1 or len(_CONTROL.findall(sample)) > 0.05 * len(sample):
-        raise FormatError("it is binary, no text; what can be read are lines of text, plain, gzip or zstd")
+def _kind_of_one(record: Record, clock: TimestampReader) -> Kind:
+    names = {name.lower() for name in record}
+    if session_of(record) and _lists_events(record):
+        return "traces"
+    if _is_llm(record, names):
+        return "llm"
+    if not names & _LOG_FIELDS and moment_of(record, clock) and _is_metric(record):
+        return "metrics"
+    return "logs"
 
 
-def _fix(name: str) -> str:
-    return f"iconv -f {name} -t UTF-8 FILE > NEW"
+def _lists_events(record: Record) -> bool:
+    return any(isinstance(record.get(name), list) for name in ("events", "steps", "spans"))
 
 
-def _shown(line: bytes) -> str:
-    text = line[:80].decode("utf-8", "backslashreplace").strip()
-    return repr(text + ("…" if len(line) > 80 else ""))
+def _is_llm(record: Record, names: set[str]) -> bool:
+    if any(isinstance(record.get(name), str | list | dict) for name in _LLM_SURE):
+        return True
+    if names & {"level", "severity", "loglevel", "lvl", "logger"}:
+        return False
+    return any(pair <= names for pair in _LLM_PAIRS) or any(
+        isinstance(record.get(name), str) and len(record[name]) >= _LONG for name in _LLM_LONG
+    )
+
+
+def _is_metric(record: Record) -> bool:
+    values = [value for _, value in first_fields(record)]
+    texts = [value for value in values if isinstance(value, str) and number_of(value) is None]
+    numbers = sum(_is_number(value) for value in values) + sum(
+        isinstance(value, str) and value not in texts for value in values
+    )
+    return numbers > 0 and len(texts) <= max(2, numbers) and not any(" " in text for text in texts)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,210 +1,282 @@
-"""JSON lines: logs, metrics, traces and LLM traffic, one object a line."""
+"""JSON lines: logs, metrics, traces and LLM traffic as one JSON object a line."""
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import pairwise
-from typing import Any, Self
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from .coders import Kind
-from .events import Event, Skipped, event_from_line
-from .tables import MOST_COLUMNS, moment
+from .events import Event, event_from_line, safe
+from .lines import MAX_NAME, MAX_VALUES, FormatError, Skipped, name_of, number_of, quoted, too_long
 from .timestamps import TimestampReader
 
-MOST_SCORED = 65_536  # characters of a record
-_DEEPEST = 8
+MAX_STEPS = 10_000
+MAX_STEP = 200  # characters
+MAX_CODED = 16_384  # characters of a log record that are scored
+MAX_PROMPT = 65_536  # characters of an LLM record that are scored
+_DEPTH = 8
+_FIELDS = 400  # of a record, nested ones too
 _TIMES = (
-    "timestamp",
-    "@timestamp",
-    "time",
-    "ts",
-    "datetime",
-    "date",
-    "start_time",
-    "startTime",
-    "created_at",
-)
-_IDS = ("trace_id", "traceId", "trace", "session_id", "session", "block_id", "block", "request_id", "id")
-_STEPS = ("steps", "events", "spans", "event_ids", "calls")
-_NAMES = ("name", "event", "step", "operation", "operationName", "id", "type")
-_TEXTS = (
-    "prompt", "completion", "response", "messages", "content", "input", "output", "question", "answer", "text"
+    "timestamp", "@timestamp", "time", "ts", "datetime", "date", "created_at", "created",
+    "start_time", "startTime", "event_time", "eventTime",
 )  # fmt: skip
-_SAYING = ("message", "msg", "log", "level", "severity", "logger")
-_EPOCH = (1e9, 1e11, 1e14, 1e17, 4e18)  # seconds, ms, µs, ns: where each begins
+_MESSAGES = ("message", "msg", "log", "event", "text")
+_IDS = ("trace_id", "traceId", "session", "session_id", "sessionId", "id", "block", "block_id", "BlockId")
+_EVENTS = ("events", "steps", "spans")
+_STEP_NAMES = ("name", "event", "step", "id", "event_id", "type", "operation", "operationName")
+
+Record = dict[str, Any]
+Pairs = Iterator[tuple[str, Any]]
 
 
-class _Records:
-    """What all four read alike."""
+def record_of(raw: bytes) -> Record | None:
+    """Return the JSON object of a line, of a key said twice the last; None for anything else."""
+    try:
+        value = json.loads(raw.decode("utf-8", "backslashreplace").removeprefix("\ufeff"), parse_int=_whole)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
-    kind: Kind
+
+def moment_of(record: Record, clock: TimestampReader) -> datetime | None:
+    """Return the moment that a field of the record names; None for none."""
+    for name in _TIMES:
+        value = record.get(name)
+        if isinstance(value, str):
+            return clock.read_field(value)
+        if _is_number(value):
+            return clock.read_field(_digits(value))
+    return None
+
+
+def flat(value: Any, name: str = "", depth: int = _DEPTH) -> Pairs:
+    """Give the simple values of a record with their dotted names, in the order of the names."""
+    if isinstance(value, dict) and depth:
+        for key in sorted(value)[:_FIELDS]:
+            if name or key not in _TIMES:
+                yield from flat(
+                    value[key], f"{name}.{key}"[-MAX_NAME:] if name else key[:MAX_NAME], depth - 1
+                )
+    elif isinstance(value, list) and depth:
+        for one in value[:_FIELDS]:
+            yield from flat(one, name, depth - 1)
+    elif isinstance(value, str | int | float):
+        yield name, value
+
+
+def first_fields(record: Record, most: int = _FIELDS) -> list[tuple[str, Any]]:
+    """Return the first simple values of a record (`flat`)."""
+    return [pair for pair, _ in zip(flat(record), range(most), strict=False)]
+
+
+class JsonLogs:
+    """Log records: the message and the other fields are scored. What is no record is scored as text."""
+
+    kind: Kind = "logs"
+    name = "JSON lines"
     notes: tuple[str, ...] = ()
 
     def __init__(self, clock: TimestampReader) -> None:
         self._clock = clock
 
-    @classmethod
-    def fitting(cls, lines: Sequence[bytes], clock: TimestampReader) -> Self | None:
-        """Return how these lines are read, None where they are of another kind."""
-        records = [record for line in lines if (record := record_of(line)) is not None]
-        if not records or len(records) < 0.9 * len(lines):
-            return None
-        fit = sum(cls._fits(record) for record in records)
-        return cls(clock) if fit >= 0.8 * len(records) else None
-
-    @staticmethod
-    def _fits(record: dict[str, Any]) -> bool:
-        return True
-
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a record; Skipped says what is wrong with the line."""
-        if not raw.strip():
+        """Return the event of a line; None for an empty one."""
+        if not raw or raw.isspace():
             return None
         event = event_from_line(number, raw, full_length, self._clock)
         record = record_of(raw)
         if record is None:
-            return self._without_record(event, raw, full_length)
-        time = _time_of(record, self._clock)
-        return self._event(Event(number, event.text, time or event.timestamp), record)
+            return event
+        return replace(
+            event, timestamp=moment_of(record, self._clock) or event.timestamp, coded=_coded(record)
+        )
 
-    def _without_record(self, event: Event, raw: bytes, full_length: int) -> Event | Skipped:
+
+class _Records:
+    """What the kinds share whose lines must be records."""
+
+    def __init__(self, clock: TimestampReader) -> None:
+        self._clock = clock
+
+    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
+        """Return the event of a record; None for an empty line; Skipped for what is none."""
+        if not raw or raw.isspace():
+            return None
         if full_length > len(raw):
-            return Skipped(event.number, f"a record of {full_length:,} bytes is longer than what is read")
-        return Skipped(event.number, "no JSON object; is the line torn?")
+            return self._cut(number, raw, full_length)
+        record = record_of(raw)
+        if record is None:
+            return Skipped(
+                number,
+                f"line {number:,} is no whole JSON object: {quoted(raw[:200].decode('utf-8', 'replace'))}; "
+                "write one object a line",
+            )
+        event = event_from_line(number, raw, full_length, self._clock)
+        moment = moment_of(record, self._clock) or event.timestamp
+        filled = self._fill(replace(event, timestamp=moment), record)
+        return Skipped(number, f"line {number:,}{filled}") if isinstance(filled, str) else filled
 
-    def _event(self, event: Event, record: dict[str, Any]) -> Event | Skipped:
+    def _cut(self, number: int, raw: bytes, full_length: int) -> Event | Skipped:
+        return too_long(number, raw, full_length)
+
+    def _fill(self, event: Event, record: Record) -> Event | str:
         raise NotImplementedError
 
 
-class JSONLogs(_Records):
-    """Log lines as JSON: scored as key=value of all they say but the times; a broken one as text."""
+class JsonMetrics(_Records):
+    """Records with numbers, nested ones too: `{"timestamp": …, "cpu": {"user": 0.5}}` gives `cpu.user`.
 
-    kind: Kind = "logs"
-
-    def _without_record(self, event: Event, raw: bytes, full_length: int) -> Event | Skipped:
-        return event
-
-    def _event(self, event: Event, record: dict[str, Any]) -> Event | Skipped:
-        said = " ".join(f"{key}={value}" for key, value in _flat(record) if key not in _TIMES)
-        return Event(event.number, event.text, event.timestamp, coded=said[:MOST_SCORED] or "{}")
-
-
-class JSONMetrics(_Records):
-    """A time and numbers, also one level down; what is no number is not looked at."""
+    Long form, `{"metric": "cpu", "value": 0.5}`, gives `cpu`.
+    """
 
     kind: Kind = "metrics"
+    name = "JSON lines"
+    notes: tuple[str, ...] = ()
 
-    @staticmethod
-    def _fits(record: dict[str, Any]) -> bool:
-        has_time = any(key in record for key in _TIMES)
-        return has_time and not any(key in record for key in (*_SAYING, *_TEXTS)) and bool(_numbers(record))
+    def __init__(self, records: Sequence[Record], clock: TimestampReader) -> None:
+        """Learn from the first records which fields hold numbers; FormatError for none."""
+        super().__init__(clock)
+        seen: dict[str, list[bool]] = {}
+        for record in records:
+            for name, value in _leaves(record):
+                if value is not None:
+                    seen.setdefault(name, []).append(_as_number(value) is not None)
+        self._names = {name for name, answers in seen.items() if sum(answers) * 2 >= len(answers)}
+        others = sorted(set(seen) - self._names)
+        if others:
+            self.notes = (f"fields that hold no numbers are left out: {', '.join(others[:10])}",)
+        if not self._names:
+            raise FormatError(
+                "line 1: expected a JSON object with numbers, "
+                'like {"timestamp": "2026-01-31T12:00:00Z", "cpu": 0.5}; '
+                "write one object a line, or name another kind of stream"
+            )
 
-    def _event(self, event: Event, record: dict[str, Any]) -> Event | Skipped:
-        values = _numbers(record)
+    def _fill(self, event: Event, record: Record) -> Event | str:
+        series = record.get("metric", record.get("name"))
+        prefix = name_of(series) if isinstance(series, str) else ""
+        values: dict[str, float] = {}
+        for name, value in _leaves(record):
+            number = _as_number(value) if name in self._names or _is_number(value) else None
+            if number is None and name in self._names:
+                return f', field "{name}": {quoted(value)} is no number; write a number, or null'
+            if number is not None and len(values) < MAX_VALUES:
+                values[_long_form(prefix, name)] = number
         if not values:
-            return Skipped(event.number, "no field holds a number")
-        return Event(event.number, event.text, event.timestamp, values=values)
+            return ': expected a field with a number, like "value": 0.5; complete the record or remove it'
+        return replace(event, values=tuple(values.items()))
 
 
-class JSONTraces(_Records):
-    """An id and the steps of a session, texts or objects that have a name."""
+class JsonTraces(_Records):
+    """Records of a session: an id, and a list of events by name or as objects with a name."""
 
     kind: Kind = "traces"
+    name = "JSON lines"
+    notes: tuple[str, ...] = ()
 
-    @staticmethod
-    def _fits(record: dict[str, Any]) -> bool:
-        return any(key in record for key in _IDS) and _steps(record) is not None
-
-    def _event(self, event: Event, record: dict[str, Any]) -> Event | Skipped:
-        steps = _steps(record)
-        if steps is None:
-            return Skipped(event.number, f"no list of steps; it takes one named {', '.join(_STEPS)}")
-        session = next((str(record[key])[:100] for key in _IDS if key in record), "")
-        return Event(event.number, event.text, event.timestamp, session=session, steps=steps)
+    def _fill(self, event: Event, record: Record) -> Event | str:
+        session, steps = session_of(record), steps_of(record)
+        if session is None:
+            return f": expected an id in one of the fields {', '.join(_IDS[:6])}; add it"
+        if not steps:
+            return f": expected a list of events in one of the fields {', '.join(_EVENTS)}; add it"
+        return replace(event, session=session, steps=tuple(steps))
 
 
-class JSONTexts(_Records):
-    """LLM traffic: the long texts of a record with the names of their fields, and its short ones."""
+class JsonPrompts(_Records):
+    """LLM traffic: all texts of a record are scored under their names, its numbers are its values."""
 
     kind: Kind = "llm"
+    name = "JSON lines"
+    notes: tuple[str, ...] = ()
 
-    @staticmethod
-    def _fits(record: dict[str, Any]) -> bool:
-        return any(key in record for key in ("prompt", "completion", "messages")) or (
-            sum(isinstance(record.get(key), str) for key in _TEXTS) >= 2
-        )
+    def _fill(self, event: Event, record: Record) -> Event | str:
+        fields = first_fields(record)
+        texts = [(name, value) for name, value in fields if isinstance(value, str)]
+        if not texts:
+            return ': expected a text, like "prompt" or "messages"; add it or remove the line'
+        numbers = {name_of(name): float(value) for name, value in fields if _is_number(value)}
+        return replace(event, coded=_said(texts), values=tuple(numbers.items())[:MAX_VALUES])
 
-    def _event(self, event: Event, record: dict[str, Any]) -> Event | Skipped:
-        said = "\n".join(
-            f"{key}: {value}" for key, value in _flat(record) if key not in _TIMES and isinstance(value, str)
-        )
-        return Event(event.number, event.text, event.timestamp, coded=said[:MOST_SCORED] or "{}")
-
-
-def record_of(line: bytes) -> dict[str, Any] | None:
-    """Return the object that a line holds, None for any other line."""
-    if not line.lstrip().startswith(b"{"):
-        return None
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):  # digits without end are a ValueError too
-        return None
-    return found if isinstance(found, dict) else None
+    def _cut(self, number: int, raw: bytes, full_length: int) -> Event | Skipped:
+        # A record longer than what is read of a line is whole where it came from: its beginning is scored.
+        event = event_from_line(number, raw, full_length, self._clock)
+        return replace(event, coded=safe(raw.decode("utf-8", "backslashreplace"), MAX_PROMPT))
 
 
-def _flat(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Fields in their order, those of nested objects by dotted names, lists by their elements."""
-    if isinstance(value, dict) and depth < _DEEPEST:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else str(key), depth + 1)
-    elif isinstance(value, list) and depth < _DEEPEST:
-        for inner in value:
-            yield from _flat(inner, name, depth + 1)
-    else:
-        yield name, value if isinstance(value, str | int | float) else str(value)[:200]
+def session_of(record: Record) -> str | None:
+    """Return the id of a record's session."""
+    for name in _IDS:
+        value = record.get(name)
+        if (isinstance(value, str) and value) or _is_number(value):
+            return safe(str(value), MAX_STEP)
+    return None
 
 
-def _numbers(record: dict[str, Any]) -> tuple[tuple[str, float], ...]:
-    found = []
-    for key, value in record.items():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        for name, one in inner:
-            if isinstance(one, int | float) and not isinstance(one, bool) and key not in _TIMES:
-                found.append((f"{key}.{name}"[:100] if name else key[:100], _as_float(one)))
-    return tuple(found[:MOST_COLUMNS])
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-
-
-def _steps(record: dict[str, Any]) -> tuple[str, ...] | None:
-    listed = next((record[key] for key in _STEPS if isinstance(record.get(key), list)), None)
-    if listed is None:
-        return None
-    return tuple(_step(one)[:200] for one in listed)
+def steps_of(record: Record) -> list[str] | None:
+    """Return the names of a record's events; None where it has no list of them."""
+    for name in _EVENTS:
+        value = record.get(name)
+        if isinstance(value, list):
+            return [safe(_step(one), MAX_STEP) for one in value[:MAX_STEPS]]
+        if isinstance(value, str):
+            return [safe(one, MAX_STEP) for one in value.split()[:MAX_STEPS]]
+    return None
 
 
 def _step(one: Any) -> str:
     if isinstance(one, dict):
-        return str(next((one[key] for key in _NAMES if key in one), "{}"))
-    return str(one)
+        one = next((one[name] for name in _STEP_NAMES if isinstance(one.get(name), str | int)), "?")
+    return str(one) if isinstance(one, str | int | float) else "?"
 
 
-def _time_of(record: dict[str, Any], clock: TimestampReader) -> datetime | None:
-    value = next((record[key] for key in _TIMES if key in record), None)
+def _coded(record: Record) -> str:
+    main = next((name for name in _MESSAGES if isinstance(record.get(name), str)), None)
+    parts = [record[main]] if main else []
+    parts += [f"{name}={value}" for name, value in first_fields(record) if name != main]
+    return safe(" ".join(" ".join(parts).split()), MAX_CODED)
+
+
+def _said(texts: list[tuple[str, str]]) -> str:
+    # Each text has the same right to room, so that a long prompt does not hide the answer.
+    longest = MAX_PROMPT // len(texts)
+    while sum(min(len(text), longest) for _, text in texts) < MAX_PROMPT // 2 and longest < MAX_PROMPT:
+        longest *= 2
+    return safe(" ".join(f"{name}: {' '.join(text[:longest].split())}" for name, text in texts), MAX_PROMPT)
+
+
+def _leaves(record: Record) -> Pairs:
+    """The values of a record, and of the objects in it; nothing deeper."""
+    for key, value in list(record.items())[:_FIELDS]:
+        if key in _TIMES:
+            continue
+        if isinstance(value, dict):
+            yield from ((name_of(f"{key}.{inner}"), one) for inner, one in list(value.items())[:_FIELDS])
+        else:
+            yield name_of(key), value
+
+
+def _as_number(value: Any) -> float | None:
+    if value is None:
+        return float("nan")
     if isinstance(value, str):
-        return moment(value, clock)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _since_epoch(value)
-    return None
+        return number_of(value)
+    return float(value) if _is_number(value) else None
 
 
-def _since_epoch(value: float) -> datetime | None:
-    for power, (least, most) in enumerate(pairwise(_EPOCH)):
-        if least <= value < most:
-            return datetime.fromtimestamp(value / 1000**power, UTC)
-    return None
+def _long_form(prefix: str, name: str) -> str:
+    return (prefix if name == "value" else f"{prefix}.{name}"[:MAX_NAME]) if prefix else name
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _digits(value: Any) -> str:
+    whole = abs(value) >= 10**11 and value == value and abs(value) < 10**19
+    return str(int(value)) if whole else repr(value)
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 300 else float(digits)

@@ -1,178 +1,213 @@
-"""Metrics and traces in CSV: separated by commas, semicolons or tabs, with a header or without."""
+"""Metrics as CSV: a column of timestamps and one or many of numbers, with a header or without."""
 
 import csv
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from math import nan
-from typing import Self
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from .coders import Kind
-from .events import Event, Skipped, event_from_line
+from .events import Event, shown_text
+from .lines import MAX_VALUES, FormatError, Skipped, decoded, name_of, number_of, quoted, too_long
 from .timestamps import TimestampReader
 
-MOST_COLUMNS = 200
-_NAME = 100  # characters of a column's name
-_MISSING = frozenset({"", "na", "n/a", "null", "none", "-", "nan"})
-_STEP = re.compile(r"[\w.:/\[\]()*<>$#-]{1,64}")
-_VARIED = 0.5  # distinct steps per step: traces repeat theirs, and sentences less
+SEPARATORS = (",", ";", "\t")
+_MOSTLY = 0.5
+_TIME_NAMES = {
+    "timestamp",
+    "@timestamp",
+    "time",
+    "datetime",
+    "date",
+    "ts",
+    "date_time",
+    "epoch",
+    "event_time",
+}
+_NAN = float("nan")
 
 
-class CSVMetrics:
-    """A column with a time, and one or many with numbers; other columns are not looked at."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    place: int
+    name: str
+    empty: bool  # where the first lines have no value a text further on is none either
+
+
+class MetricTable:
+    """Rows of a CSV with numbers: the timestamp's column may be missing, and be anywhere."""
 
     kind: Kind = "metrics"
+    name = "CSV"
 
-    def __init__(
-        self,
-        clock: TimestampReader,
-        separator: str,
-        names: list[str],
-        time: int,
-        numbers: list[int],
-        header: bool,
-    ) -> None:
-        self._clock = clock
-        self._separator = separator
-        self._names = names
-        self._time = time
-        self._numbers = numbers
-        self._header = header
-        ignored = [name for at, name in enumerate(names) if at != time and at not in numbers]
-        self.notes = (f"not looked at, for they hold no numbers: {', '.join(ignored)}",) if ignored else ()
+    def __init__(self, lines: Sequence[bytes], separator: str, clock: TimestampReader) -> None:
+        """Learn the columns from the first lines; FormatError where none of them holds numbers.
 
-    @classmethod
-    def fitting(cls, lines: Sequence[bytes], clock: TimestampReader) -> Self | None:
-        """Return how these lines are read, None where they are no metrics."""
-        for separator in ",;\t":
-            rows = [cells(line, separator) for line in lines]
-            width = len(rows[0]) if rows else 0
-            if not 2 <= width <= MOST_COLUMNS or sum(len(row) == width for row in rows) < 0.9 * len(rows):
-                continue
-            header = len(rows) > 1 and not any(_is_time(cell, clock) for cell in rows[0])
-            body = [row for row in rows[header:] if len(row) == width]
-            columns = list(zip(*body, strict=True))
-            time = next((at for at, cells_ in enumerate(columns) if _mostly(cells_, clock)), None)
-            if time is None:
-                continue
-            numbers = [at for at, one in enumerate(columns) if at != time and _numeric(one, separator)]
-            if numbers:
-                names = [_named(rows[0][at] if header else "", at) for at in range(width)]
-                return cls(clock, separator, names, time, numbers, header)
+        `sure` is whether they can hardly be anything but metrics.
+        """
+        self._separator, self._clock = separator, clock
+        rows = [cells for line in lines if (cells := cells_of(decoded(line), separator))]
+        self._header = rows[0] if rows and self._is_header(rows) else None
+        body = [row for row in rows if row != self._header]
+        self._width = len(self._header) if self._header else max(map(len, body), default=0)
+        names = _unique(self._header or [f"column {place + 1}" for place in range(self._width)])
+        self._time = self._time_column(names, body)
+        self._columns, others = self._number_columns(names, body)
+        unread = next((name for name in others if name.lower() in _TIME_NAMES and self._time is None), "")
+        self.notes = _notes(others, len(self._columns) - MAX_VALUES, unread)
+        self.sure = (self._time is not None or bool(unread)) and self._is_measured(
+            names, body, others, unread
+        )
+        self._columns = self._columns[:MAX_VALUES]
+        if not self._columns:
+            raise FormatError(
+                f"line {1 + bool(self._header)}: expected numbers between commas, semicolons or tabs; "
+                'write rows like "2026-01-31 12:00:00,17.5", or name another kind of stream'
+            )
+        if not self._header and len(self._columns) == 1:
+            self._columns = [_Column(self._columns[0].place, "value", self._columns[0].empty)]
+
+    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
+        """Return the event of a row; None for an empty line and for the header, wherever it comes again."""
+        if not raw or raw.isspace():
+            return None
+        if full_length > len(raw):
+            return too_long(number, raw, full_length)
+        cells = cells_of(decoded(raw), self._separator)
+        if cells == self._header or not cells:
+            return None
+        try:
+            self._check_width(cells)
+            moment = self._moment(cells)
+            values = tuple((column.name, self._value(column, cells)) for column in self._columns)
+        except _RowError as error:
+            return Skipped(number, f"line {number:,}{error}")
+        return Event(number, shown_text(raw, full_length), moment, values=values)
+
+    def _check_width(self, cells: list[str]) -> None:
+        extra = cells[self._width :]
+        if len(cells) < self._width or any(extra):
+            raise _RowError(
+                f" has {len(cells):,} columns where {self._width:,} are expected; "
+                "complete the row or remove it"
+            )
+
+    def _moment(self, cells: list[str]) -> datetime | None:
+        if self._time is None or not cells[self._time].strip():
+            return None
+        moment = self._clock.read_field(cells[self._time])
+        if moment is None:
+            raise _RowError(
+                f", column {self._time + 1}: {quoted(cells[self._time])} is no timestamp; "
+                "write ISO 8601 or name its format with --time-format"
+            )
+        return moment
+
+    def _value(self, column: _Column, cells: list[str]) -> float:
+        value = number_of(cells[column.place], self._separator == ";")
+        if value is None:
+            if column.empty:
+                return _NAN
+            raise _RowError(
+                f', column "{column.name}": {quoted(cells[column.place])} is no number; '
+                "write a number, or nothing where there is none"
+            )
+        return value
+
+    def _is_header(self, rows: list[list[str]]) -> bool:
+        first = [cell for cell in rows[0] if cell.strip()]
+        return bool(first) and not any(self._is_time(cell) or self._is_number(cell) for cell in first)
+
+    def _time_column(self, names: list[str], body: list[list[str]]) -> int | None:
+        named = [place for place, name in enumerate(names) if name.lower() in _TIME_NAMES]
+        for place in [*named, *range(self._width)]:
+            cells = _filled(body, place)
+            if (cells and _share(self._is_time(cell) for cell in cells) >= _MOSTLY) or (
+                named and not body and len(names) > 1
+            ):
+                return place
         return None
 
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a row; Skipped names the line, the column and what it takes."""
-        if not raw.strip():
-            return None
-        row = cells(raw, self._separator)
-        if len(row) != len(self._names):
-            return Skipped(number, f"{len(row)} columns, and there should be {len(self._names)}")
-        if self._header and [cell[:_NAME] for cell in row] == self._names:
-            return None
-        time = moment(row[self._time], self._clock)
-        if time is None and row[self._time].strip():
-            return Skipped(number, f"column {self._names[self._time]}: {row[self._time][:40]!r} is no time")
-        values = []
-        for at in self._numbers:
-            value = number_of(row[at], self._separator)
-            if value is None:
-                return Skipped(number, f"column {self._names[at]}: {row[at][:40]!r} is no number")
-            values.append((self._names[at], value))
-        event = event_from_line(number, raw, full_length, self._clock)
-        return Event(number, event.text, time, values=tuple(values))
+    def _number_columns(self, names: list[str], body: list[list[str]]) -> tuple[list[_Column], list[str]]:
+        columns, others = [], []
+        for place in range(self._width):
+            if place == self._time:
+                continue
+            cells = _filled(body, place)
+            if not cells or _share(self._is_number(cell) for cell in cells) >= _MOSTLY:
+                columns.append(_Column(place, names[place], not cells))
+            else:
+                others.append(names[place])
+        filled = [column for column in columns if not column.empty or (self._time is not None and not body)]
+        return (columns if filled else []), others
+
+    def _is_measured(self, names: list[str], body: list[list[str]], others: list[str], unread: str) -> bool:
+        """Whether what is no number names a thing, as a host does, and tells nothing, as a log does."""
+        few = self._header is not None or len(others) <= max(1, len(self._columns) // 2)
+        return few and not any(_tells(body, names.index(name)) for name in others if name != unread)
+
+    def _is_number(self, cell: str) -> bool:
+        return number_of(cell, self._separator == ";") is not None
+
+    def _is_time(self, cell: str) -> bool:
+        return self._clock.read_field(cell) is not None
 
 
-class CSVTraces:
-    """Two columns: the id of a session, and its steps, separated by spaces."""
-
-    kind: Kind = "traces"
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, clock: TimestampReader, header: bool) -> None:
-        self._clock = clock
-        self._header = header
-
-    @classmethod
-    def fitting(cls, lines: Sequence[bytes], clock: TimestampReader) -> Self | None:
-        """Return how these lines are read, None where they are no traces."""
-        rows = [cells(line, ",") for line in lines]
-        if not rows or sum(len(row) == 2 for row in rows) < 0.9 * len(rows):
-            return None
-        body = [row for row in rows[1:] or rows if len(row) == 2]
-        steps = [step for _, text in body for step in text.split()]
-        if any(re.search(r"\s", name.strip()) for name, _ in body) or len(steps) < 2 * len(body):
-            return None
-        if not all(map(_STEP.fullmatch, steps)) or len(set(steps)) > _VARIED * len(steps):
-            return None
-        first = rows[0][1].split() if len(rows[0]) == 2 else []
-        return cls(clock, header=len(rows) > 1 and not set(first) & set(steps))
-
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a session; Skipped names the line and what it takes."""
-        if not raw.strip() or (self._header and number == 1):
-            return None
-        row = cells(raw, ",")
-        if len(row) != 2:
-            return Skipped(number, f"{len(row)} columns, and there should be an id and its steps")
-        if full_length > len(raw):
-            return Skipped(
-                number, f"a session of {full_length:,} bytes is longer than what is read of a line"
-            )
-        event = event_from_line(number, raw, full_length, self._clock)
-        return Event(
-            number, event.text, event.timestamp, session=row[0].strip()[:_NAME], steps=tuple(row[1].split())
-        )
+class _RowError(ValueError):
+    """What is wrong with a row; the words go on after its number."""
 
 
-def cells(line: bytes, separator: str) -> list[str]:
-    """Return the cells of one row; none for what no reader of CSV takes."""
-    text = line.decode("utf-8", "backslashreplace").replace("\x00", "\\x00").strip("\r\n")
+def cells_of(line: str, separator: str) -> list[str]:
+    """Return the cells of one line of CSV; [] for an empty line, and for one that is no CSV."""
     try:
-        return next(csv.reader([text], delimiter=separator), [])
+        return next(csv.reader([line.replace("\r", " ").replace("\n", " ")], delimiter=separator), [])
     except csv.Error:
         return []
 
 
-def number_of(cell: str, separator: str = ",") -> float | None:
-    """Return a cell's number, NaN where it says that there is none, None for anything else."""
-    text = cell.strip().lower()
-    if text in _MISSING:
-        return nan
-    if separator == ";" and "," in text and "." not in text:
-        text = text.replace(",", ".")
-    try:
-        return float(text) if "_" not in text else None
-    except ValueError:
-        return None
+def separator_of(lines: Sequence[bytes]) -> str | None:
+    """Return what separates most lines into the same number of columns, two or more; None for nothing."""
+    texts = [decoded(line) for line in lines if line.strip()]
+    best: tuple[float, str | None] = (_MOSTLY, None)
+    for separator in SEPARATORS:
+        widths = [len(cells_of(text, separator)) for text in texts]
+        usual = max(set(widths), key=lambda width: (widths.count(width), width), default=0)
+        share = widths.count(usual) / len(widths) if usual > 1 else 0.0
+        if share > best[0] or (share == best[0] and best[1] is None):
+            best = share, separator
+    return best[1]
 
 
-def moment(cell: str, clock: TimestampReader) -> datetime | None:
-    """Return the time that a cell says, None for none."""
-    text = cell.strip().strip("'\"")
-    found = clock.read(text)
-    if found or len(text) > 40:
-        return found
-    try:
-        day = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (day if day.tzinfo else day.replace(tzinfo=clock.zone)).astimezone(UTC)
+def _filled(body: list[list[str]], place: int) -> list[str]:
+    return [row[place] for row in body if place < len(row) and row[place].strip()]
 
 
-def _is_time(cell: str, clock: TimestampReader) -> bool:
-    return moment(cell, clock) is not None
+def _tells(body: list[list[str]], place: int) -> bool:
+    return _share(len(cell.split()) > 2 for cell in _filled(body, place)) >= _MOSTLY
 
 
-def _mostly(column: Sequence[str], clock: TimestampReader) -> bool:
-    return sum(_is_time(cell, clock) for cell in column) >= 0.9 * len(column) > 0
+def _share(answers: Iterable[bool]) -> float:
+    listed = list(answers)
+    return sum(listed) / len(listed)
 
 
-def _numeric(column: Sequence[str], separator: str) -> bool:
-    found = [number_of(cell, separator) for cell in column]
-    real = [value for value in found if value is not None and value == value]
-    return bool(real) and sum(value is not None for value in found) >= 0.9 * len(found)
+def _unique(names: list[str]) -> list[str]:
+    kept: list[str] = []
+    taken: set[str] = set()
+    for place, name in enumerate(map(name_of, names), 1):
+        unique = name or f"column {place}"
+        unique = f"{unique[:90]} #{place}" if unique in taken else unique
+        taken.add(unique)
+        kept.append(unique)
+    return kept
 
 
-def _named(cell: str, at: int) -> str:
-    return cell.strip()[:_NAME] or f"column {at + 1}"
+def _notes(texts: list[str], beyond: int, unread_time: str) -> tuple[str, ...]:
+    notes = []
+    if unread_time:
+        notes.append(f'column "{unread_time}" has timestamps of another format; name it with --time-format')
+    if texts:
+        rest = f" and {len(texts) - 10:,} more" if len(texts) > 10 else ""
+        notes.append(f"columns that hold no numbers are left out: {', '.join(texts[:10])}{rest}")
+    if beyond > 0:
+        notes.append(f"{MAX_VALUES} columns are looked at, {beyond:,} more are left out")
+    return tuple(notes)

@@ -1,11 +1,11 @@
 """Find the moment that a log line says it happened at."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import partial
 
-_FIRST_WORDS = 10  # that a stamp of a given format is looked for in
+from .timeformat import TimeFormat, in_latest_year
+
 _SEARCHED = 200  # characters: a stamp further inside is about something else
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MONTH = f"(?P<name>{'|'.join(_MONTHS)})"
@@ -36,6 +36,7 @@ _FORMATS = (
         r"\A(?P<short>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?!\d)"
     ),
 )
+_DATE = _compile(r"(?P<year>\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d)")
 
 
 class TimestampReader:
@@ -44,10 +45,8 @@ class TimestampReader:
     `reference` (aware; ValueError otherwise) is about when the log ends, for example when its file was last
     written: a stamp without a year is put into the latest year that does not place it more than a day after
     the reference. `timezone` holds for stamps that name no zone, and for names other than Z, UTC and GMT,
-    because the same abbreviation stands for several zones.
-
-    `time_format` (as of strptime, `%d/%m/%Y %H:%M`) is for stamps of no common form, and is then the only one
-    that is looked for, from each of the first words on. ValueError for one that no date can be read by.
+    because the same abbreviation stands for several zones. With a `time_format`, as of strptime, stamps of
+    that format are read and no others (ValueError for a bad directive or a format without a date).
     """
 
     def __init__(self, reference: datetime, timezone: tzinfo = UTC, time_format: str | None = None) -> None:
@@ -55,45 +54,39 @@ class TimestampReader:
             raise ValueError("reference must be an aware datetime")
         self._latest = reference.astimezone(UTC) + timedelta(days=1)
         self._timezone = timezone
-        self._format = time_format
-        if time_format is not None:
-            _check_format(time_format)
-
-    @property
-    def zone(self) -> tzinfo:
-        """The zone of stamps that name none."""
-        return self._timezone
+        self._told = None if time_format is None else TimeFormat(time_format)
 
     def read(self, text: str) -> datetime | None:
         """Return the moment named first in the opening 200 characters; None for none or an impossible one."""
         head = text[:_SEARCHED]
-        if self._format is not None:
-            return self._formatted(head, self._format)
+        if self._told is not None:
+            return self._read_told(head)
         matches = [match for pattern in _FORMATS if (match := pattern.search(head))]
         if not matches:
             return None
+        return self._possible(min(matches, key=lambda match: match.start()))
+
+    def read_field(self, text: str) -> datetime | None:
+        """Return the moment that a whole field or cell names, a date alone too; None where it is none."""
+        text = text.strip()[:_SEARCHED]
+        if self._told is not None:
+            return self._read_told(text, whole=True)
+        matches = (match for pattern in (*_FORMATS, _DATE) if (match := pattern.fullmatch(text)))
+        match = next(matches, None)
+        return self._possible(match) if match else None
+
+    def _read_told(self, text: str, whole: bool = False) -> datetime | None:
+        assert self._told is not None
         try:
-            return self._moment(min(matches, key=lambda match: match.start()).groupdict())
-        except (ValueError, OverflowError):  # 30 February, hour 25, an offset of 99 hours, year 0
+            return self._told.read(text, self._timezone, self._latest, whole)
+        except (ValueError, OverflowError):
             return None
 
-    def _formatted(self, head: str, time_format: str) -> datetime | None:
-        words, size = head.split(), len(time_format.split())
-        for start in range(min(_FIRST_WORDS, len(words) - size + 1)):
-            said = " ".join(words[start : start + size])
-            for stamp in (said, said.strip("[](){},;\"'")):
-                try:
-                    found = datetime.strptime(stamp, time_format)
-                    return self._placed(found, "%y" in time_format.lower())
-                except (ValueError, OverflowError):
-                    continue
-        return None
-
-    def _placed(self, found: datetime, has_year: bool) -> datetime:
-        aware = found if found.tzinfo else found.replace(tzinfo=self._timezone)
-        if has_year:
-            return aware.astimezone(UTC)
-        return self._latest_of(lambda year: aware.replace(year=year))
+    def _possible(self, match: re.Match[str]) -> datetime | None:
+        try:
+            return self._moment(match.groupdict())
+        except (ValueError, OverflowError):  # 30 February, hour 25, an offset of 99 hours, year 0
+            return None
 
     def _moment(self, parts: dict[str, str | None]) -> datetime:
         epoch = parts.get("epoch")
@@ -113,28 +106,7 @@ class TimestampReader:
         return UTC if name else self._timezone
 
     def _in_latest_year(self, parts: dict[str, str | None], zone: tzinfo) -> datetime:
-        return self._latest_of(lambda year: _local(year, parts, zone))
-
-    def _latest_of(self, moment_in: Callable[[int], datetime]) -> datetime:
-        # Eight years, because 29 February is missing for that long around 1900 and 2100.
-        for year in range(self._latest.year, self._latest.year - 9, -1):
-            try:
-                moment = moment_in(year).astimezone(UTC)
-            except ValueError:
-                continue
-            if moment <= self._latest:
-                return moment
-        raise ValueError("no year fits")
-
-
-def _check_format(time_format: str) -> None:
-    """Raise ValueError for what strptime does not know, and for what names no day."""
-    try:
-        datetime.strptime(datetime(2024, 2, 28, 13, 14, 15, tzinfo=UTC).strftime(time_format), time_format)
-    except (ValueError, re.error) as error:
-        raise ValueError(f"{time_format!r} is no format of strptime: {error}") from error
-    if not re.search(r"%(?:d|j|c|x|s|D|F)", time_format):
-        raise ValueError(f"{time_format!r} names no day; a format is such as %Y-%m-%d %H:%M:%S")
+        return in_latest_year(self._latest, lambda year: _local(year, parts, zone))
 
 
 def _year(parts: dict[str, str | None]) -> int | None:

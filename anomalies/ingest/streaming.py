@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..detection import HEAD, Finding
+from ..detection import GUESSED_FROM, Finding
 from ..following import Follower, Position
 from ..reading import Line
 from ..saving import SavedStateError, load, save
@@ -29,7 +29,7 @@ RECORDED_EVERY = 3600.0  # seconds after which what was tested is recorded
 
 @dataclass(slots=True)
 class Stream:
-    """One followed file. ``say`` is told what a person should know; ``wait`` sleeps, and says when to stop."""
+    """One followed file. ``say`` is told what a person should know; ``wait`` sleeps, True is to stop."""
 
     job: Job
     detection: Detection
@@ -42,6 +42,7 @@ class Stream:
     _recorded: Counts = field(default_factory=Counts)
     _position: Position | None = None
     _heard: float = 0.0
+    _unsaved: bool = False
 
     def run(self) -> None:
         """Follow until ``wait`` says to stop. Raises ReadError, FormatError, SavedStateError."""
@@ -80,12 +81,13 @@ class Stream:
     def _take(self, lines: list[Line]) -> None:
         if lines:
             self._heard = time.monotonic()
+            self._unsaved = True
         if self._scan is None:
             self._head += lines
-            if not self._head or (lines and len(self._head) < HEAD):
+            if not self._head or (lines and len(self._head) < GUESSED_FROM):
                 return
             lines, self._head = self._head, []
-            self._scan = Scan.of(self.job, [line.data for line in lines[:HEAD]])
+            self._scan = Scan.of(self.job, [line.data for line in lines[:GUESSED_FROM]])
             self.detection.report.counts = self._scan.counts
         self._store(list(self._scan.feed(lines)))
 
@@ -106,7 +108,7 @@ class Stream:
             self._scan.detector.acknowledge(acknowledged_of(origin.stream_type, origin.name, origin.host))
         if self._is_due("record", RECORDED_EVERY):
             self._record()
-        if self._is_due("save", SAVED_EVERY):
+        if (idle and self._unsaved) or self._is_due("save", SAVED_EVERY):
             self._save()
 
     def _is_due(self, what: str, every: float) -> bool:
@@ -144,3 +146,4 @@ class Stream:
         position = self._position and asdict(self._position)
         state: dict[str, Any] = {"position": position, "scan": self._scan.state()}
         save(self.state, state)
+        self._unsaved = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,7 +40,7 @@ def saying(stderr: Any) -> Callable[[str], None]:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, for what is to be stopped between two steps, and not within one."""
+    """An event that SIGTERM and Ctrl-C set, for what is to be stopped between two steps only."""
     stop = threading.Event()
     former = [signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGTERM, signal.SIGINT)]
     try:

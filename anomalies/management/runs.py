@@ -12,7 +12,7 @@ def told(detection: Detection) -> Iterator[str]:
     report, counts = detection.report, detection.report.counts
     yield from counts.notes
     for skipped in counts.complaints:
-        yield f"line {skipped.number:,} is skipped: {skipped.reason}"
+        yield f"skipped: {skipped.reason}"
     if counts.skipped > len(counts.complaints):
         yield f"{counts.skipped - len(counts.complaints):,} more lines are skipped"
     if counts.backwards:

@@ -18,13 +18,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from anomalies.audit import Actor
-from anomalies.detection import FormatError
 from anomalies.ingest import Detection, Origin, Stream, acknowledged_of
 from anomalies.limits import LimitError, check_tags
 from anomalies.models import Stream as Kind
 from anomalies.reading import ReadError
 from anomalies.saving import SavedStateError, kept_by_one
-from anomalies.scanning import Job
+from anomalies.scanning import FormatError, Job
 from anomalies.terminal import printable
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 from anomalies.workers import scan_all
@@ -83,7 +82,8 @@ class Command(BaseCommand):
         detections = [self._detection(source, options) for source in sources]
         jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
         if options["follow"]:
-            return self._follow(jobs, detections[0], options)
+            self._follow(jobs, detections[0], options)
+            return
         try:
             self._run(jobs, detections, options)
         except KeyboardInterrupt:

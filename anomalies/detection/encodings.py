@@ -1,0 +1,56 @@
+"""Recognise input that is no text in UTF-8, before its bytes are taken for a log."""
+
+from collections.abc import Sequence
+
+from .lines import FormatError
+
+_LOOKED_AT = 4096  # bytes of a line
+_MARKS = (  # the longer ones first: UTF-32's little end begins with UTF-16's
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b")) + b"\x7f"
+_HALF = 0.4  # of a unit's places: so many NULs there make it a wide encoding
+
+
+def check_encoding(lines: Sequence[bytes]) -> None:
+    """Raises FormatError for UTF-16, UTF-32 and binary input, naming the way out."""
+    start = next((line for line in lines if line.strip(b"\r\n")), b"")[:_LOOKED_AT]
+    encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None) or _by_nuls(start)
+    if encoding:
+        raise FormatError(
+            f"line 1: this is {encoding}, where UTF-8 is expected; "
+            f"convert it: iconv -f {encoding} -t UTF-8 FILE > NEW"
+        )
+    heads = [line[:_LOOKED_AT] for line in lines if line.strip()]
+    binary = [_is_binary(head) for head in heads]
+    if heads and sum(binary) * 2 > len(heads):
+        raise FormatError(
+            f"line {binary.index(True) + 1}: this is binary, where lines of text are expected; "
+            "unpack it, or export it as text with the program that wrote it"
+        )
+
+
+def _by_nuls(start: bytes) -> str | None:
+    """Which wide encoding puts its NULs there; without a mark iconv must be told the order of bytes."""
+    if len(start) < 4 or b"\x00" not in start:
+        return None
+    fourths = [start[place::4].count(0) * 4 / len(start) for place in range(4)]
+    full = [share > _HALF for share in fourths]
+    return {
+        (False, True, True, True): "UTF-32LE",
+        (True, True, True, False): "UTF-32BE",
+        (False, True, False, True): "UTF-16LE",
+        (True, False, True, False): "UTF-16BE",
+    }.get((full[0], full[1], full[2], full[3]))
+
+
+def _is_binary(head: bytes) -> bool:
+    controls = len(head) - len(head.translate(None, _CONTROL))
+    if controls > 0.3 * len(head) or head.count(0) > 0.05 * len(head):
+        return True
+    if controls < 0.05 * len(head):
+        return False  # another eight-bit encoding has as many odd bytes, but no controls
+    return controls + len(head.decode("utf-8", "replace").split("\ufffd")) - 1 > 0.3 * len(head)

@@ -1,0 +1,143 @@
+"""``detect --follow``: a growing file's anomalies on the desk, through kills and rotations."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from anomalies.audit import Actor
+from anomalies.detection import Parameters
+from anomalies.ingest import Detection, Origin, Stream, streaming
+from anomalies.models import Anomaly, PerformanceMetric
+from anomalies.scanning import Job
+from anomalies.thresholds import Thresholds
+
+from .processes import manage, wait_until
+from .test_detect import FOREIGN, log_with_fault, usual
+
+THRESHOLDS = Thresholds(0.5, 0.05, 100, 10, 1)
+
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.slow]
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    return tmp_path / "web.log"
+
+
+def following(log: Path, *more: str):
+    state = str(log.with_suffix(".state"))
+    return manage("detect", str(log), "--follow", "--state", state, "--host", "web1", "--review", "0", *more)
+
+
+def add(log: Path, lines: list[str]) -> None:
+    with log.open("a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def stop(process, how: signal.Signals = signal.SIGTERM) -> str:
+    process.send_signal(how)
+    return process.communicate(timeout=30)[1].decode()
+
+
+def offset(log: Path) -> int:
+    """How far the saved state says that the file was read."""
+    try:
+        return json.loads(json.loads(log.with_suffix(".state").read_text())["state"])["position"]["offset"]
+    except FileNotFoundError:
+        return 0
+
+
+def test_what_is_added_becomes_anomalies_while_it_runs(log):
+    add(log, log_with_fault()[:250])
+    with following(log) as process:
+        add(log, log_with_fault()[250:])
+        wait_until(Anomaly.objects.exists)
+        said = stop(process)
+    assert process.returncode == 0, said
+    assert "stopped after line 610; with --state" in said
+    assert PerformanceMetric.objects.get(metric_type="detection").metadata["windows_tested"] == 501
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_stopped_anywhere_it_goes_on_and_finds_what_one_run_finds(log, how):
+    lines = [*log_with_fault(), *map(usual, range(600, 900)), *FOREIGN, *map(usual, range(900, 1000))]
+    done = 0
+    for place in (150, 305, 308, 700):
+        add(log, lines[done:place])
+        done = place
+        with following(log) as process:
+            wait_until(lambda: offset(log) == log.stat().st_size, seconds=20)
+            stop(process, how)
+    add(log, lines[done:])
+    with following(log) as process:
+        wait_until(lambda: offset(log) == log.stat().st_size, seconds=20)
+        stop(process)
+    in_pieces = set(Anomaly.objects.values_list("id", "p_value", "glass_box_explanation"))
+    with manage("detect", str(log), "--host", "web1", "--review", "0") as whole:
+        said = whole.communicate()[1].decode()
+    assert "new 0" in said
+    assert in_pieces == set(Anomaly.objects.values_list("id", "p_value", "glass_box_explanation"))
+
+
+def test_rotation_loses_nothing(log):
+    lines = log_with_fault()
+    add(log, lines[:305])
+    with following(log) as process:
+        wait_until(lambda: offset(log) == log.stat().st_size, seconds=20)
+        log.rename(f"{log}.1")
+        add(log, lines[305:])
+        wait_until(Anomaly.objects.exists, seconds=20)
+        said = stop(process)
+    assert "stopped after line 610" in said
+    assert Anomaly.objects.get().metadata["first_line"] < 305
+
+
+def test_two_cannot_follow_with_one_state(log):
+    add(log, log_with_fault()[:200])
+    with following(log) as process:
+        wait_until(lambda: offset(log) > 0, seconds=20)
+        with following(log) as second:
+            said = second.communicate(timeout=30)[1].decode()
+        stop(process)
+    assert second.returncode == 1
+    assert f"is in use by process {process.pid}" in said
+
+
+def test_a_damaged_state_stops_it_with_one_clear_line(log):
+    add(log, log_with_fault())
+    log.with_suffix(".state").write_text("{}")
+    with following(log) as process:
+        said = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 1
+    assert "holds no state, or is damaged; move it away to begin anew" in said
+    assert "Traceback" not in said
+
+
+def test_a_stream_that_falls_silent_has_its_open_episode_told(log, monkeypatch):
+    add(log, log_with_fault()[:308])
+    monkeypatch.setattr(streaming, "SILENT", 0.2)
+    waits = iter([False] * 8)
+
+    def wait(seconds: float) -> bool:
+        time.sleep(seconds and 0.05)
+        return next(waits, True)
+
+    origin = Origin("web.log", "logs", 1, THRESHOLDS, "web1")
+    job = Job(str(log), {"logs": Parameters()}, datetime.now(UTC), kind="logs")
+    detection = Detection({"logs": origin}, Actor("op", via="detect"), datetime.now(UTC))
+    Stream(job, detection, None, lambda words: None, wait).run()
+    assert Anomaly.objects.get().metadata["last_line"] <= 308
+
+
+def test_it_is_not_stopped_by_a_file_that_is_missing_for_a_while(log):
+    with following(log) as process:
+        time.sleep(1)
+        add(log, log_with_fault())
+        wait_until(Anomaly.objects.exists, seconds=20)
+        stop(process)
