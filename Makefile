@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check format bench sample requirements picture clean
+.PHONY: help run test torture check format bench bench-detect sample requirements picture clean
 VENV := .venv/bin/python
 
 help: ## list the targets
@@ -43,6 +43,11 @@ bench: ## measure ingest against raw COPY, the record against none, adopting at 
 	$(VENV) benchmarks/ingest.py
 	$(VENV) benchmarks/record.py
 	$(VENV) benchmarks/adopt.py
+
+DATA ?= ../shared/data
+bench-detect: ## hold the detector against the naive way on labelled data (DATA=folder); prints a table
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	@$(VENV) -m benchmarks.detect $(DATA)
 
 sample: ## record samples/postgresql.log anew, faults and all (about five minutes)
 	@$(PYTHON) scripts/bootstrap.py
