@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
@@ -20,7 +21,7 @@ class Sidebar(ChangeList):
     margins: Margins
     calendar: Calendar
 
-    @property
+    @cached_property
     def chips(self) -> list[tuple[str, str]]:
         """What each filter that is set asks for, and the list without it."""
         return [
@@ -54,7 +55,7 @@ class Sidebar(ChangeList):
         more = "+" if self.margins.is_sampled else ""
         return [(box, f"{found[box.data['value']]:,}{more}") for box in field]
 
-    @property
+    @cached_property
     def calendar_links(self) -> list[tuple[str, str]]:
         """Months, or the days of the month that the filter asks for."""
         parts = [] if self.calendar.day else self.calendar.parts(self.margins.parts)
