@@ -76,10 +76,20 @@ def mark_cut(
     found: Sequence[Episode], before: Sequence[Anomaly], after: Sequence[Anomaly], gap: timedelta
 ) -> None:
     """Say of episodes that they reach over the page's ends; ``before`` and ``after`` are the rows there."""
+    earlier, later = _nearest(before[::-1]), _nearest(after)
     for episode in found:
-        episode.begins_earlier = _reaches(Episode(episode.members[::-1]), before[::-1], gap)
-        episode.goes_on = _reaches(episode, after, gap)
+        episode.begins_earlier = _reaches(Episode(episode.members[::-1]), earlier, gap)
+        episode.goes_on = _reaches(episode, later, gap)
 
 
-def _reaches(episode: Episode, rows: Iterable[Anomaly], gap: timedelta) -> bool:
-    return any(episode.is_touched_by(row, gap) for row in rows)
+def _nearest(rows: Iterable[Anomaly]) -> dict[tuple[str, str], Anomaly]:
+    """Of each stream the first of these rows, which are in order of time away from the page."""
+    found: dict[tuple[str, str], Anomaly] = {}
+    for row in rows:
+        found.setdefault(stream_of(row), row)
+    return found
+
+
+def _reaches(episode: Episode, nearest: dict[tuple[str, str], Anomaly], gap: timedelta) -> bool:
+    row = nearest.get(stream_of(episode.members[-1]))
+    return row is not None and episode.is_touched_by(row, gap)

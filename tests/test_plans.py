@@ -161,6 +161,15 @@ class TestPlans(TestCase):
     def test_a_narrow_range_of_p_reads_its_index(self):
         self.check("p_max=0.0005", "idx_anomalies_p")
 
+    def test_what_the_roll_up_knows_is_counted_without_reading_rows(self):
+        for query in ("", "status=pending", "status=pending&stream=logs&significant=true"):
+            count, _page = self.plans_of(query)
+            assert rows_read(count) <= 100, (query, count)  # the months, of which each is one row
+
+    def test_what_it_does_not_know_is_read_once(self):
+        count, _page = self.plans_of("ncd_min=0.1")
+        assert rows_read(count) <= 15_000, count
+
     def test_precedents_of_a_rare_size_read_the_newest_of_their_stream_only(self):
         lines = [{"text": f"{n} is odd {'x' * 300}", "odd": True} for n in range(3_000)]
         newest = Anomaly.objects.filter(stream_type="logs").order_by("-timestamp")[:1].get()

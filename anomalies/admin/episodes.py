@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -23,15 +22,15 @@ from .held import with_held
 class EpisodeLine:
     """What the list's columns ask of an anomaly, answered for several: peak NCD, least p, all tags.
 
-    ``preserved`` is what the links take along, so that they lead back to the same list.
+    ``link`` gives the address of an anomaly's page, from where a way leads back to the same list.
     """
 
     _meta = Anomaly._meta  # asked by Django's admin
 
-    def __init__(self, episode: Episode, preserved: dict[str, Any]) -> None:
+    def __init__(self, episode: Episode, link: Callable[[Any], str]) -> None:
         members = episode.members
         self.episode = episode
-        self.preserved = preserved
+        self._link = link
         self.pk = self.id = ",".join(str(each.pk) for each in members)
         self.stream_type = members[0].stream_type
         self.ncd_score = episode.peak.ncd_score
@@ -91,10 +90,6 @@ class EpisodeLine:
             self._told(),
             lines,
         )
-
-    def _link(self, anomaly: Any) -> str:
-        url = reverse("admin:anomalies_anomaly_change", args=[anomaly.pk])
-        return add_preserved_filters(self.preserved, url)
 
     def _told(self) -> str:
         count = len(self.episode.members)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.templatetags.admin_list import ResultList, items_for_result, result_headers
+from django.contrib.admin.templatetags.admin_list import ResultList, result_headers
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, QueryDict
-from django.urls import NoReverseMatch
 from django.utils.http import urlencode
 
 from .. import paging
 from ..grouping import Episode, episodes, first_rows, last_rows, mark_cut
 from ..margins import COUNTED
 from .episodes import EpisodeLine
+from .lines import Lines, Links
 
 # Where one is in the list: goes with every other filter or order.
 PLACE = ("after", "before", "end", "p", "all")
@@ -105,24 +106,22 @@ class Pages(ChangeList):
 
     def _line(self, episode: Episode) -> Any:
         alone = len(episode.members) == 1 and not (episode.begins_earlier or episode.goes_on)
-        preserved = {"preserved_filters": self.preserved_filters, "opts": self.opts}
-        return episode.members[0] if alone else EpisodeLine(episode, preserved)
+        return episode.members[0] if alone else EpisodeLine(episode, self._links.to)
+
+    @cached_property
+    def _links(self) -> Links:
+        return Links(self)
 
     @property
     def results(self) -> list[ResultList]:
-        """The lines as Django's template draws them."""
-        return [ResultList(None, items_for_result(self, line, None)) for line in self.lines]
+        """The lines as Django's template draws them: the cells of each at once."""
+        lines = Lines(self, self._links)
+        return [ResultList(None, [lines.draw(line)]) for line in self.lines]
 
     @property
     def headers(self) -> list[dict[str, Any]]:
         """The columns' heads as Django's template draws them."""
         return list(result_headers(self))
-
-    def url_for_result(self, result: Any) -> str:
-        """Where a line leads; an episode has several places."""
-        if isinstance(result, EpisodeLine):
-            raise NoReverseMatch
-        return super().url_for_result(result)
 
     def get_query_string(
         self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
 
@@ -20,7 +22,7 @@ class Sidebar(ChangeList):
     margins: Margins
     calendar: Calendar
 
-    @property
+    @cached_property
     def chips(self) -> list[tuple[str, str]]:
         """What each filter that is set asks for, and the list without it."""
         return [
@@ -54,11 +56,13 @@ class Sidebar(ChangeList):
         more = "+" if self.margins.is_sampled else ""
         return [(box, f"{found[box.data['value']]:,}{more}") for box in field]
 
-    @property
+    @cached_property
     def calendar_links(self) -> list[tuple[str, str]]:
         """Months, or the days of the month that the filter asks for."""
         parts = [] if self.calendar.day else self.calendar.parts(self.margins.parts)
-        return [(part.words, self._during(part)) for part in parts]
+        kept = self.get_query_string(remove=["within", "since", "until"])
+        begun = kept if kept == "?" else f"{kept}&"
+        return [(part.words, begun + urlencode({"since": part.since, "until": part.until})) for part in parts]
 
     @property
     def calendar_back(self) -> tuple[str, str] | None:
