@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import chain, islice
@@ -29,7 +29,7 @@ from .detection import (
     format_for,
     guess,
 )
-from .reading import Line, Progress, ReadError, read_lines
+from .reading import Line, ReadError, read_lines
 
 LINE_BYTES = 64 * 1024  # what is looked at of a longer line
 INTERRUPTED = "interrupted"
@@ -98,12 +98,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """So many bytes more were read."""
+    """So many bytes and events more were read."""
 
     size: int
+    events: int
 
 
-Message = Found | Ended | Advanced
+Message = Found | Ended
 
 
 class Scan:
@@ -195,14 +196,23 @@ def _form(job: Job, head: list[bytes], kind: Kind | None) -> Format:
     return format_for(kind, head, job.clock()) if kind else guess(head, job.clock())
 
 
-def scan(job: Job, progress: Progress | None = None) -> Iterator[Message]:
-    """What comes of a job, ``Ended`` last.
+def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Iterator[Message]:
+    """What comes of a job, ``Ended`` last; ``advanced`` is told how far it is, every so many bytes.
 
     What can't be read, or not to its end, ends it with a failure that names the source and the fix; what was
     found before is handed over.
     """
-    lines = read_lines(job.path, LINE_BYTES, progress)
     one: Scan | None = None
+    told = Advanced(0, 0)
+
+    def progress(so_far: int, _size: int | None) -> None:
+        nonlocal told
+        if so_far - told.size >= step:
+            now = Advanced(so_far, one.counts.events if one else 0)
+            advanced(Advanced(now.size - told.size, now.events - told.events))
+            told = now
+
+    lines = read_lines(job.path, LINE_BYTES, progress)
     failure: str | None = None
     try:
         head = list(islice(lines, GUESSED_FROM))

@@ -17,16 +17,16 @@ _processes = get_context("spawn")
 
 
 def scan_all(
-    jobs: Sequence[Job], workers: int, advanced: Callable[[int], None]
+    jobs: Sequence[Job], workers: int, advanced: Callable[[Advanced], None]
 ) -> Iterator[tuple[int, Message]]:
     """What comes of these jobs, each message with the job's place in the sequence; in this process for one.
 
-    ``advanced`` is called with the bytes that were read since the last time. Memory is bounded: a process
+    ``advanced`` is called with what was read since the last time. Memory is bounded: a process
     waits until what it found is taken. One that is killed ends its job with a failure, and no other.
     """
     if workers <= 1 or len(jobs) <= 1:
         for index, job in enumerate(jobs):
-            yield from ((index, message) for message in scan(job, _Told(advanced)))
+            yield from ((index, message) for message in scan(job, advanced))
         return
     waiting = deque(range(len(jobs)))
     running: dict[Connection, tuple[int, Any]] = {}
@@ -41,7 +41,7 @@ def scan_all(
                 index, process = running[ready]
                 message = _received(ready, jobs[index], process)
                 if isinstance(message, Advanced):
-                    advanced(message.size)
+                    advanced(message)
                     continue
                 if isinstance(message, Ended):
                     del running[ready]
@@ -63,7 +63,7 @@ def _start(job: Job) -> tuple[Connection, Any]:
     return ours, process
 
 
-def _received(connection: Connection, job: Job, process: Any) -> Message:
+def _received(connection: Connection, job: Job, process: Any) -> Message | Advanced:
     try:
         return connection.recv()
     except EOFError:
@@ -74,21 +74,6 @@ def _received(connection: Connection, job: Job, process: Any) -> Message:
 def _work(job: Job, connection: Connection) -> None:
     # Who started it stops it; Ctrl-C reaches all of them, and the one that stores has to store first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told = _Told(lambda size: connection.send(Advanced(size)), _STEP)
-    for message in scan(job, told):
+    for message in scan(job, connection.send, _STEP):
         connection.send(message)
     connection.close()
-
-
-class _Told:
-    """Tells how many bytes more were read, in steps of so many at least."""
-
-    def __init__(self, advanced: Callable[[int], None], step: int = 1) -> None:
-        self._advanced = advanced
-        self._step = step
-        self._told = 0
-
-    def __call__(self, so_far: int, _size: int | None) -> None:
-        if so_far - self._told >= self._step:
-            self._advanced(so_far - self._told)
-            self._told = so_far

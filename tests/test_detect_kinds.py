@@ -13,6 +13,7 @@ from random import Random
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from anomalies.models import Anomaly, PerformanceMetric, Status
 
@@ -254,7 +255,7 @@ def start(job):
 
 if __name__ == "__main__":
     workers._start = start
-    messages = workers.scan_all(jobs, 2, lambda size: None)
+    messages = workers.scan_all(jobs, 2, lambda advance: None)
     print(sorted((index, one.failure) for index, one in messages if isinstance(one, Ended)))
 """
     path = folder.parent / "run.py"
@@ -266,3 +267,11 @@ if __name__ == "__main__":
     )  # fmt: skip
     killed = f"can't finish /dev/stdin: its process ended with {-signal.SIGKILL}"
     assert run.stdout.strip() == str([(0, None), (1, killed), (2, None)])
+
+
+def test_a_database_that_refuses_is_one_clear_line(tmp_path):
+    log = written(tmp_path / "web.log", log_with_fault())
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE anomalies ADD CONSTRAINT nothing_more CHECK (false) NOT VALID")
+    with pytest.raises(CommandError, match=r"the database refused: .* what was stored stays"):
+        detect(log)

@@ -6,7 +6,7 @@ import pytest
 
 from anomalies.models import PerformanceMetric
 
-from .factories import make_anomaly, make_user
+from .factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 
@@ -14,10 +14,9 @@ LIST = "/admin/anomalies/anomaly/"
 
 
 @pytest.fixture
-def desk(client):
+def desk(admin_client):
     make_anomaly()
-    client.force_login(make_user("ana", "viewer"))
-    return client
+    return admin_client
 
 
 def run(stream: str = "logs", **about) -> None:

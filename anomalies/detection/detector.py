@@ -10,7 +10,7 @@ from typing import Any
 from .acknowledged import Acknowledged
 from .coders import CODERS, Kind
 from .episodes import Course, Episode, Line, Window
-from .events import Event
+from .events import Event, shown_text
 from .findings import Finding, finding_of
 from .parameters import Parameters
 from .plain import from_plain, to_plain
@@ -21,16 +21,25 @@ STATE = 1  # the form of a saved state
 
 
 def detect(
-    events: Iterable[Event], parameters: Parameters | None = None, kind: Kind = "logs"
+    stream: Iterable[Event | str | bytes], parameters: Parameters | None = None, kind: Kind = "logs"
 ) -> Iterator[Finding]:
     """Yield what is found in a whole stream, each episode as soon as it is closed.
 
-    The one call for who has the events at hand: `Event`s, made by `event_from_line` or `formats`. Memory does
-    not grow with the stream.
+    `stream` holds events, as `event_from_line` and `formats` make them, or plain lines, which have no times
+    then. Memory does not grow with it.
     """
     detector = Detector(parameters or Parameters(), kind)
-    yield from detector.feed(events)
+    yield from detector.feed(_events(stream))
     yield from detector.finish()
+
+
+def _events(stream: Iterable[Event | str | bytes]) -> Iterator[Event]:
+    for number, one in enumerate(stream, 1):
+        if isinstance(one, Event):
+            yield one
+        else:
+            line = one if isinstance(one, bytes) else one.encode("utf-8", "backslashreplace")
+            yield Event(number, shown_text(line, len(line)), None)
 
 
 class Detector:

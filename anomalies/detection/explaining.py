@@ -29,7 +29,7 @@ def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, revi
     lines = [line for read in odd for line in _odd_line(read, episode, neighbours, _number(read) in closely)]
     return "\n".join(
         [
-            _headline(by_oddness[0], odd, episode, neighbours),
+            ("For review: " if review else "") + _headline(by_oddness[0], odd, episode, neighbours),
             *_also_odd(by_oddness, episode.course.odd_events),
             *lines,
             *([_for_review(parameters)] if review else []),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,24 @@ def reading_bar(off: bool = False) -> Iterator[Progress]:
         def show(done: int, total: int | None) -> None:
             bar.total = total
             bar.update(done - bar.n)
+
+        yield show
+
+
+@contextmanager
+def events_bar(total: int | None, off: bool = False) -> Iterator[Callable[[Any], None]]:
+    """A bar over the bytes read, with the events a second, on a terminal only; told of each advance."""
+    began, events = time.monotonic(), 0
+    with tqdm(
+        total=total, unit="B", unit_scale=True, disable=off or not sys.stderr.isatty(), leave=False
+    ) as bar:
+
+        def show(advance: Any) -> None:
+            nonlocal events
+            events += advance.events
+            rate = events / max(time.monotonic() - began, 1e-3)
+            bar.set_postfix_str(f"{rate:,.0f} events/s", refresh=False)
+            bar.update(advance.size)
 
         yield show
 

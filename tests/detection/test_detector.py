@@ -4,7 +4,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from anomalies.detection import Detector, Parameters, compressed_size, event_from_line, ncd, normalise
+from anomalies.detection import Detector, Parameters, compressed_size, detect, event_from_line, ncd, normalise
 
 from .support import CLOCK, FOREIGN, event, events, find, ordinary, strange, with_foreign
 
@@ -309,3 +309,10 @@ def test_memory_does_not_grow_with_the_stream():
     tracemalloc.stop()
     assert detector.events_seen == 60_000
     assert peak < 3_000_000
+
+
+def test_plain_lines_are_a_stream_too():
+    lines = with_foreign(600, 400)
+    (found,) = detect(lines)
+    assert found == only(find(lines))
+    assert list(detect(line.encode() for line in lines)) == [found]

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from anomalies.audit import Actor
-from anomalies.ingest import Detection, Origin, Stream, acknowledged_of
+from anomalies.ingest import Detection, Origin, RowError, Stream, acknowledged_of
 from anomalies.limits import LimitError, check_tags
 from anomalies.models import Stream as Kind
 from anomalies.reading import ReadError
@@ -29,7 +30,7 @@ from anomalies.thresholds import ThresholdsError, active_config, parameters_for,
 from anomalies.workers import scan_all
 
 from ..options import add_actor_option
-from ..progress import interruptible, reading_bar, stopping
+from ..progress import events_bar, interruptible, stopping
 from ..runs import summed_up, told
 from ..waking import wake_and_say
 
@@ -88,6 +89,8 @@ class Command(BaseCommand):
             self._run(jobs, detections, options)
         except KeyboardInterrupt:
             self._stopped(sources, detections)
+        except (DatabaseError, RowError) as error:
+            raise CommandError(_refused(error)) from error
         wake_and_say(self, Actor(options["by"], via="detect"))
         for source, detection in zip(sources, detections, strict=True):
             self._say(source if len(sources) > 1 else None, detection)
@@ -100,14 +103,7 @@ class Command(BaseCommand):
     def _run(self, jobs: list[Job], detections: list[Detection], options: dict[str, Any]) -> None:
         sizes = [_size(job.path) for job in jobs]
         total = None if None in sizes else sum(filter(None, sizes))
-        done = 0
-        with interruptible(), reading_bar(options["no_progress"]) as progress:
-
-            def advanced(size: int) -> None:
-                nonlocal done
-                done += size
-                progress(done, total)
-
+        with interruptible(), events_bar(total, options["no_progress"]) as advanced:
             for index, message in scan_all(jobs, options["workers"], advanced):
                 detections[index].take(message)
 
@@ -120,6 +116,8 @@ class Command(BaseCommand):
                 Stream(jobs[0], detection, state, self._tell, stop.wait).run()
         except (ReadError, FormatError, SavedStateError) as error:
             raise CommandError(printable(str(error))) from error
+        except (DatabaseError, RowError) as error:
+            raise CommandError(_refused(error)) from error
         finally:
             self._say(None, detection)
         line = detection.report.counts.last_line
@@ -191,6 +189,11 @@ class Command(BaseCommand):
     def _say(self, source: str | None, detection: Detection) -> None:
         for line in told(detection):
             self.stderr.write(printable(f"{source}: {line}" if source else line))
+
+
+def _refused(error: DatabaseError | RowError) -> str:
+    said = printable(str(error)).strip().partition("\n")[0]
+    return f"the database refused: {said}; what was stored stays, and the same command goes on from there."
 
 
 def _sources(options: dict[str, Any]) -> list[str]:
