@@ -178,6 +178,8 @@ def fill(first: int, last: int) -> None:
         cursor.execute(FILL, [first, last, KINDS])
         cursor.execute("SELECT fold_anomaly_hours()")
         cursor.execute("VACUUM ANALYZE anomalies")
+        # What the fold took away: 25 ms a page until it is vacuumed, after a million rows at once.
+        cursor.execute("VACUUM ANALYZE anomaly_hour_deltas")
         cursor.execute("CHECKPOINT")
 
 
