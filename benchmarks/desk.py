@@ -6,8 +6,8 @@ Each page is asked for through Django's test client by a superuser, in one proce
 medians of so many rounds. The stock admin has list_filter, date_hierarchy and search_fields over the same
 table, and the page size that Django gives it: 100 rows, where the desk shows 50 lines. Printed are
 milliseconds, the larger size against the smaller one, each page against the first one, and beside them what
-is aimed at and whether it was reached. Rows take about 1.6 KB as stored; each filter fills a page at both sizes, but for
-the search, which is compared with the first page. Runs as benchmarks/ingest.py does.
+is aimed at and whether it was reached. Rows take about 1.6 KB as stored; each filter fills a page at both
+sizes, but for the search, which is compared with the first page. Runs as benchmarks/ingest.py does.
 """
 
 from __future__ import annotations
