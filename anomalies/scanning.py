@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import chain, islice
 from typing import Any
 
@@ -51,6 +51,7 @@ class Job:
     time_format: str | None = None
     acknowledged: Mapping[str, Acknowledged] = field(default_factory=dict)
     at_a_time: int = 500  # findings that are handed over together; 1 where an analyst is waiting
+    is_live: bool = False  # read while it is written: its reference is always now
 
     def clock(self) -> TimestampReader:
         """Reads the stamps of this source. Raises ValueError for a format that is none."""
@@ -110,7 +111,10 @@ Message = Found | Ended
 class Scan:
     """A source while it is being read: its format, its detector, and the counts."""
 
-    def __init__(self, form: Format, detector: Detector, first_events: int) -> None:
+    def __init__(
+        self, form: Format, detector: Detector, first_events: int, live: TimestampReader | None
+    ) -> None:
+        self._live = live
         self.counts = Counts(kind=form.kind, notes=form.notes)
         self.detector = detector
         self.head: list[bytes] = []
@@ -122,11 +126,13 @@ class Scan:
     def of(cls, job: Job, head: Iterable[bytes]) -> Scan:
         """A scan that is about to begin; FormatError where the first lines can't be what they should be."""
         lines = list(head)
-        form = _form(job, lines, job.kind)
+        clock = job.clock()
+        form = _form(clock, lines, job.kind)
         parameters = job.parameters[form.kind]
         detector = Detector(parameters, form.kind)
         detector.acknowledge(job.acknowledged.get(form.kind, Acknowledged()))
-        one = cls(form, detector, parameters.baseline_size + parameters.window_size)
+        first_events = parameters.baseline_size + parameters.window_size
+        one = cls(form, detector, first_events, clock if job.is_live else None)
         one.head = lines
         return one
 
@@ -134,10 +140,11 @@ class Scan:
     def resumed(cls, job: Job, state: dict[str, Any]) -> Scan:
         """The scan that ``state`` was taken of. Raises ValueError, TypeError or KeyError for others."""
         head = [line.encode("latin-1") for line in state["head"]]
-        form = _form(job, head, state["detector"]["kind"])
+        clock = job.clock()
+        form = _form(clock, head, state["detector"]["kind"])
         detector = Detector.load(state["detector"], job.parameters[form.kind])
         detector.acknowledge(job.acknowledged.get(form.kind, Acknowledged()))
-        one = cls(form, detector, 0)
+        one = cls(form, detector, 0, clock if job.is_live else None)
         one.head = head
         one.counts.key = state["key"]
         return one
@@ -163,6 +170,8 @@ class Scan:
         counts = self.counts
         for line in lines:
             counts.last_line = line.number
+            if self._live:
+                self._live.move_to(datetime.now(UTC))
             event = self._format.read(line.number, line.data, line.full_length)
             if isinstance(event, Skipped):
                 counts.skipped += 1
@@ -192,8 +201,8 @@ class Scan:
         counts.seconds += time.monotonic() - started
 
 
-def _form(job: Job, head: list[bytes], kind: Kind | None) -> Format:
-    return format_for(kind, head, job.clock()) if kind else guess(head, job.clock())
+def _form(clock: TimestampReader, head: list[bytes], kind: Kind | None) -> Format:
+    return format_for(kind, head, clock) if kind else guess(head, clock)
 
 
 def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Iterator[Message]:

@@ -14,7 +14,8 @@ from anomalies.audit import Actor
 from anomalies.detection import Parameters
 from anomalies.ingest import Detection, Origin, Stream, streaming
 from anomalies.models import Anomaly, PerformanceMetric
-from anomalies.scanning import Job
+from anomalies.reading import Line
+from anomalies.scanning import Job, Scan
 from anomalies.thresholds import Thresholds
 
 from .processes import manage, wait_until
@@ -141,3 +142,12 @@ def test_it_is_not_stopped_by_a_file_that_is_missing_for_a_while(log):
         add(log, log_with_fault())
         wait_until(Anomaly.objects.exists, seconds=20)
         stop(process)
+
+
+def test_a_stamp_without_a_year_is_of_the_year_that_it_is_read_in(log):
+    """Whenever the file began: it may be followed for years."""
+    job = Job(str(log), {"logs": Parameters()}, datetime(2020, 1, 1, tzinfo=UTC), is_live=True)
+    head = [f"Jan  1 00:00:{second:02} web: up".encode() for second in range(50)]
+    one = Scan.of(job, head)
+    list(one.feed(Line(number, line, len(line)) for number, line in enumerate(head, 1)))
+    assert one.counts.last.year == datetime.now(UTC).year

@@ -56,6 +56,10 @@ class TimestampReader:
         self._timezone = timezone
         self._told = None if time_format is None else TimeFormat(time_format)
 
+    def move_to(self, reference: datetime) -> None:
+        """Take a later time as the reference: a log that is read while it is written goes on for years."""
+        self._latest = reference.astimezone(UTC) + timedelta(days=1)
+
     def read(self, text: str) -> datetime | None:
         """Return the moment named first in the opening 200 characters; None for none or an impossible one."""
         head = text[:_SEARCHED]

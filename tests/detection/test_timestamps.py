@@ -98,3 +98,10 @@ def test_the_given_zone_holds_only_where_the_stamp_names_none():
 def test_a_naive_reference_is_refused():
     with pytest.raises(ValueError, match="reference"):
         TimestampReader(datetime(2026, 11, 23))
+
+
+def test_a_log_that_is_read_while_it_is_written_goes_on_into_the_next_year():
+    clock = TimestampReader(datetime(2026, 12, 30, tzinfo=UTC))
+    assert clock.read("Jan  2 00:00:01 web: up").year == 2026
+    clock.move_to(datetime(2027, 1, 2, tzinfo=UTC))
+    assert clock.read("Jan  2 00:00:01 web: up").year == 2027

@@ -155,6 +155,7 @@ class Command(BaseCommand):
                 for kind, origin in detection.origins.items()
             },
             at_a_time=1 if source == "-" else 500,
+            is_live=source == "-" or options["follow"],
         )
         try:
             job.clock()
