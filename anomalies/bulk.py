@@ -50,8 +50,7 @@ def freeze(
     _forget()
     with transaction.atomic():
         asked = BulkSet(id=uuid4(), owner=owner, action=action, words=words, query=query)
-        asked.rows = _fill(asked, anomalies, limit)
-        asked.is_capped = asked.rows == limit and anomalies[limit : limit + 1].exists()
+        asked.rows, asked.is_capped = _fill_up_to(asked, anomalies, limit)
         asked.created_at = timezone.now()
         asked.save(force_insert=True)
     return asked
@@ -92,6 +91,17 @@ def sample(asked: BulkSet, rows: int) -> QuerySet:
     places = [1 + number * distance for number in range(min(rows, asked.rows))]
     chosen = BulkRow.objects.filter(set_id=asked.pk, position__in=places)
     return Anomaly.objects.filter(pk__in=chosen.values("anomaly_id"))
+
+
+def _fill_up_to(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> tuple[int, bool]:
+    """How many, and whether there were more: only then does their order matter, in which they do not lie."""
+    if limit is None:
+        return _fill(asked, anomalies.order_by(), None), False
+    rows = _fill(asked, anomalies.order_by(), limit + 1)
+    if rows <= limit:
+        return rows, False
+    BulkRow.objects.filter(set_id=asked.pk).delete()
+    return _fill(asked, anomalies, limit), True
 
 
 def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:

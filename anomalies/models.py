@@ -547,3 +547,7 @@ class AnomalyHourDelta(RolledUp):
 
     class Meta(RolledUp.Meta):
         db_table = "anomaly_hour_deltas"
+        indexes: ClassVar = [
+            # Whether the roll-up is still being built: asked by every list, and empty otherwise.
+            models.Index(fields=["id"], name="idx_hour_deltas_unbuilt", condition=Q(hour__isnull=True)),
+        ]

@@ -221,7 +221,7 @@ USE_I18N = True
 USE_TZ = True
 
 # Anomalies of one stream that are no more seconds apart than this are one episode on the desk.
-EPISODE_GAP = _whole_number("DRIFTLOCK_EPISODE_GAP", 300)
+EPISODE_GAP = _whole_number("DRIFTLOCK_EPISODE_GAP", 10)
 
 # How long the database may work for one page, in seconds, waits for locks included; 0: as long as it likes.
 # Commands and migrations are not bound by it.

@@ -155,13 +155,13 @@ def lines(cl: Any) -> list[list[Any]]:
 
 
 def test_anomalies_of_one_stream_that_touch_are_one_line(desk):
-    first, second, alone = beat(0), beat(300), beat(601)
+    first, second, alone = beat(0), beat(10), beat(21)
     assert lines(get(desk)) == [[alone.pk], [second.pk, first.pk]]
 
 
 def test_the_distance_that_touches_is_a_setting(desk, settings):
-    settings.EPISODE_GAP = 10
-    first, second, third = beat(0), beat(10), beat(21)
+    settings.EPISODE_GAP = 300
+    first, second, third = beat(0), beat(300), beat(601)
     assert lines(get(desk)) == [[third.pk], [second.pk, first.pk]]
 
 
@@ -176,11 +176,11 @@ def test_another_stream_host_or_service_is_another_episode(desk, other):
 
 def test_a_line_shows_the_peak_the_least_p_and_the_span(desk):
     beat(0, ncd_score=0.7, p_value=0.01, tags=["a"])
-    beat(90, ncd_score=0.9, p_value=0.02, glass_box_explanation="the worst of it", tags=["b"])
+    beat(9, ncd_score=0.9, p_value=0.02, glass_box_explanation="the worst of it", tags=["b"])
     (line,) = get(desk).lines
     assert (line.ncd_score, line.p_value, line.tags) == (0.9, 0.01, ["b", "a"])
     content = desk.get(LIST).content.decode()
-    assert "2 anomalies in 90 s" in content and "the worst of it" in content
+    assert "2 anomalies in 9 s" in content and "the worst of it" in content
 
 
 def test_statuses_that_differ_are_counted(desk):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from . import logs, metrics, speed, traces
+from . import logs, metrics, soundness, speed, traces
 from .data import logs_in, series_in, sessions_in
 from .table import Table
 
@@ -26,9 +26,10 @@ def main(folder: Path) -> int:
         )
         return 2
     table = Table()
+    table.head("Normal streams")
+    soundness.measure(found, series, sessions, table)
     if found:
         table.head(f"Logs: {', '.join(log.name for log in found)}")
-        logs.false_alarms(found, table)
     if len(found) > 1:
         logs.foreign_lines(found, table)
     for log in (one for one in found if any(one.alerts)):

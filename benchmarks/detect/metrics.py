@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp
+from random import Random
 from statistics import fmean, pstdev
 
 from anomalies.detection.coders import MetricCoder
@@ -79,6 +80,13 @@ def ours(values: Sequence[float]) -> list[float]:
         scores.append(1 - conformal(weights, history).p_value if at >= 100 else 0.0)
         history.add(Judged(at, at, weights))
     return scores
+
+
+def normal_p(one: Series, shuffled: bool) -> list[float]:
+    """The p-values of a series without its labelled windows, warm."""
+    kept = [value for at, value in enumerate(one.values) if not any(a <= at <= b for a, b in one.windows)]
+    values = Random(1).sample(kept, len(kept)) if shuffled else kept
+    return [1 - score for score in ours(values)][210:]
 
 
 def z_score(values: Sequence[float], size: int = 500) -> list[float]:

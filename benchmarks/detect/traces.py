@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from anomalies.detection.sessions import Sessions as Coder
 
 from .data import Sessions
 from .figures import auc, best_f1, ncd
+from .logs import COLD, p_values
 from .table import Table
+
+
+def normal_p(sessions: Sessions, shuffled: bool) -> list[float]:
+    """The p-values of the normal sessions alone, warm."""
+    steps = Random(1).sample(sessions.normal, len(sessions.normal)) if shuffled else sessions.normal
+    coder = Coder()
+    return p_values([coder.take(one, number).weight for number, one in enumerate(steps)])[COLD:]
 
 
 def measure(sessions: Sessions, table: Table) -> None:
