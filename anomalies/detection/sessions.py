@@ -5,6 +5,7 @@ lengths drowns the one step that should not be there. A session is weighed by it
 oddest count of a step (too many, too few, none at all): docs/detection.md.
 """
 
+import json
 from collections import Counter, deque
 from collections.abc import Container, Iterable, Sequence
 from math import log2
@@ -14,24 +15,29 @@ from .ranks import Ranks
 from .tokens import Coded, TokenModel
 
 MOST_STEPS = 2_000  # of a session; what comes after them is not looked at
-_SEPARATOR = "\x1f"
+MOST_HELD = 400_000  # steps of all sessions together: 200 a session, some 50 MB
 _SHOWN = 60  # characters of a step's name
 
 
 class Sessions:
     """The last sessions of a stream, at most `size`: a token model of their steps, and how often each comes.
 
-    Fewer where sessions are so long and so varied that the model would pass `most_counts`.
+    Fewer where sessions are so long that all their steps would pass `most_held`, or so varied that the model
+    would pass `most_counts`.
     """
 
-    def __init__(self, size: int = MEMORY_SIZE, most_counts: int = MOST_COUNTS) -> None:
+    def __init__(
+        self, size: int = MEMORY_SIZE, most_counts: int = MOST_COUNTS, most_held: int = MOST_HELD
+    ) -> None:
         self._size = size
         self._most_counts = most_counts
+        self._most_held = most_held
         self._clear()
 
     def _clear(self) -> None:
         self._model = TokenModel()
         self._held: deque[tuple[int, Coded, int]] = deque()
+        self._steps_held = 0
         self._weights = Ranks()
         # Of each step: in how many sessions it came once, twice, …; and in how many at all.
         self._times: dict[str, Counter[int]] = {}
@@ -42,10 +48,10 @@ class Sessions:
 
         `share` is the part of its weight beyond that of the median session; 1 for the first ones.
         """
-        steps = steps[:MOST_STEPS]
-        coded = self._model.code(_SEPARATOR.join(steps), steps)
-        order, why_order = self._dearest_step(coded)
-        counts, why_counts = self._oddest_count(steps)
+        length, steps = len(steps), steps[:MOST_STEPS]
+        coded = self._model.code(_key(steps), steps)
+        order, why_order = self._dearest_step(coded, length)
+        counts, why_counts = self._oddest_count(steps, length)
         weight = round((order + counts) * FINE)
         usual = self._weights.median()
         share = max(0.0, 1 - usual / weight) if weight else 0.0
@@ -69,24 +75,27 @@ class Sessions:
         """Hold these sessions and nothing else: what `sessions` gave makes the same memory."""
         self._clear()
         for number, weight, steps in sessions:
-            self._learn(self._model.code(_SEPARATOR.join(steps), steps), number, weight)
+            self._learn(self._model.code(_key(steps), steps), number, weight)
 
-    def _dearest_step(self, coded: Coded) -> tuple[float, str]:
+    def _dearest_step(self, coded: Coded, length: int) -> tuple[float, str]:
         costs = self._model.bits(coded)
         dearest = max(range(len(costs)), key=costs.__getitem__)
-        return costs[dearest], _place(coded.tokens, dearest)
+        return costs[dearest], _place(coded.tokens, dearest, length)
 
-    def _oddest_count(self, steps: Sequence[str]) -> tuple[float, str]:
+    def _oddest_count(self, steps: Sequence[str], length: int) -> tuple[float, str]:
         counted, sessions = Counter(steps), len(self._held)
         if not sessions:
             return 0.0, ""
-        missing = (step for step, seen in self._seen.items() if 2 * seen > sessions and step not in counted)
+        # In order, for the first of equals is named: that order must not depend on what was forgotten.
+        missing = sorted(
+            step for step, seen in self._seen.items() if 2 * seen > sessions and step not in counted
+        )
         costs = {step: self._cost(step, times) for step, times in counted.items()}
         costs.update((step, self._cost(step, 0)) for step in missing)
         oddest = max(costs, key=lambda step: costs[step], default=None)
         if oddest is None:
             return 0.0, ""
-        return costs[oddest], self._count_in_words(oddest, counted[oddest])
+        return costs[oddest], self._count_in_words(oddest, counted[oddest], length)
 
     def _cost(self, step: str, times: int) -> float:
         """The bits of a step coming so often, by Witten & Bell; a new number costs how far it is off, too."""
@@ -99,10 +108,13 @@ class Sessions:
         nearest = min(abs(times - other) for other in [*known, *([0] if without else [])])
         return -log2(kinds / (sessions + kinds)) + 2 * log2(1 + nearest)
 
-    def _count_in_words(self, step: str, times: int) -> str:
+    def _count_in_words(self, step: str, times: int, length: int) -> str:
         seen, sessions = self._seen[step], len(self._held)
-        usual = self._times[step].most_common(1)[0][0] if seen else 0
+        known = self._times.get(step, Counter())
+        usual = max(known, key=lambda count: (known[count], -count), default=0)
         came = "is missing" if not times else f"comes {_times(times)}"
+        if length > MOST_STEPS:
+            came += f" among the first {MOST_STEPS:,} of {length:,} steps"
         if not seen:
             return f"“{_short(step)}” {came}, and in none of {sessions:,} sessions before"
         return (
@@ -112,15 +124,20 @@ class Sessions:
     def _learn(self, coded: Coded, number: int, weight: int) -> None:
         self._model.learn(coded)
         self._held.append((number, coded, weight))
+        self._steps_held += len(coded.tokens)
         self._weights.add(weight)
         for step, times in Counter(coded.tokens).items():
             self._times.setdefault(step, Counter())[times] += 1
             self._seen[step] += 1
-        while len(self._held) > self._size or (len(self._model) > self._most_counts and len(self._held) > 1):
+        while len(self._held) > self._size or (len(self._held) > 1 and self._too_large()):
             self._forget()
+
+    def _too_large(self) -> bool:
+        return self._steps_held > self._most_held or len(self._model) > self._most_counts
 
     def _forget(self) -> None:
         _, coded, weight = self._held.popleft()
+        self._steps_held -= len(coded.tokens)
         for step, times in Counter(coded.tokens).items():
             counts = self._times[step]
             counts[times] -= 1
@@ -133,11 +150,18 @@ class Sessions:
         self._model.forget(coded)
 
 
-def _place(steps: Sequence[str], index: int) -> str:
+def _key(steps: Sequence[str]) -> str:
+    """Return a text that no other steps have, whatever characters are in them."""
+    return json.dumps(steps)
+
+
+def _place(steps: Sequence[str], index: int, length: int) -> str:
     after = f" after “{_short(steps[index - 1])}”" if index else ""
-    if index == len(steps):
-        return f"ends{after} ({len(steps):,} steps)" if steps else "has no steps"
-    return f"“{_short(steps[index])}”{after or ' at the beginning'} (step {index + 1:,} of {len(steps):,})"
+    if index < len(steps):
+        return f"“{_short(steps[index])}”{after or ' at the beginning'} (step {index + 1:,} of {length:,})"
+    if length > len(steps):
+        return f"is longer than {len(steps):,} steps ({length:,})"
+    return f"ends{after} ({length:,} steps)" if steps else "has no steps"
 
 
 def _times(count: int) -> str:

@@ -7,9 +7,10 @@ from math import log2
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 MOST_TOKENS = 512  # of a line: hostile lines are thousands of single characters, and the model remembers all
-_START, _END = "", "\n"
+_START, _END = 0, 1  # numbers: no token is one of them, whatever its text
 _SPELLED = 8  # bits for a byte of a word that was never seen
 
+_Token = str | int  # a word, or one of the marks at both ends
 # One number for each memory: how often a token was seen in a place.
 _Counts = list[int]
 # One number for each memory: how many different tokens were seen in a context.
@@ -84,7 +85,7 @@ class TokenModel:
                 counts.setdefault((last, token), [0] * size),
                 kinds.setdefault(last, [0] * size),
                 counts.setdefault(token, [0] * size),
-                len(token.encode()) if token != _END else 0,
+                len(token.encode("utf-8", "surrogatepass")) if isinstance(token, str) else 0,
             )
             places.append(place)
         return Coded(line, tokens, places)
@@ -176,6 +177,6 @@ def tokenise(line: str, most: int = MOST_TOKENS) -> list[str]:
     return tokens
 
 
-def _triples(tokens: Sequence[str]) -> list[tuple[str, str, str]]:
-    framed = [_START, _START, *tokens, _END]
+def _triples(tokens: Sequence[str]) -> list[tuple[_Token, _Token, _Token]]:
+    framed: list[_Token] = [_START, _START, *tokens, _END]
     return list(zip(framed, framed[1:], framed[2:], strict=False))
