@@ -14,6 +14,7 @@ MEMORY_SIZE = 2_000  # events
 MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
 _BASELINE, _ALL = 0, 1  # the memories by their numbers in the model
 _SPELLED = 8  # bits for a byte that is new
+_MOST_TOKENS_HELD = 500_000  # of all lines: some 60 MB
 FINE = 1_000_000  # parts of a bit per byte: whole numbers add up to the same in every order
 
 
@@ -61,6 +62,7 @@ class Memory:
         self._size = max(size, baseline)
         self._most_counts = most_counts
         self._model = TokenModel(2, self._most_tokens)
+        self._held = 0
         self._baseline: deque[Coded] = deque()
         self._lines: deque[tuple[int, Coded]] = deque()
 
@@ -91,6 +93,7 @@ class Memory:
         self._model = TokenModel(2, self._most_tokens)
         self._baseline.clear()
         self._lines.clear()
+        self._held = 0
         for number, text in lines:
             self._learn(self._model.code(text), number)
 
@@ -113,10 +116,17 @@ class Memory:
         self._lines.append((number, coded))
         if len(self._baseline) > self._baseline_size:
             model.forget(self._baseline.popleft(), _BASELINE)
-        while len(self._lines) > self._size or (len(model) > self._most_counts and len(self._lines) > 1):
+        self._held += len(coded.places)
+        while len(self._lines) > self._size or (self._is_full and len(self._lines) > 1):
             self._forget()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._model) > self._most_counts or self._held > _MOST_TOKENS_HELD
 
     def _forget(self) -> None:
         if len(self._baseline) == len(self._lines):
             self._model.forget(self._baseline.popleft(), _BASELINE)
-        self._model.forget(self._lines.popleft()[1], _ALL)
+        coded = self._lines.popleft()[1]
+        self._held -= len(coded.places)
+        self._model.forget(coded, _ALL)

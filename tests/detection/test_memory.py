@@ -116,3 +116,10 @@ def test_a_memory_made_of_another_ones_lines_is_the_same():
     other.learn_all(memory.lines())
     assert counts(other) == counts(memory)
     assert news(other, "session x of 1") == news(memory, "session x of 1")
+
+
+def test_long_texts_of_few_words_shorten_the_memory_too():
+    memory = Memory(size=2_000, most_counts=10**9, most_tokens=8_192)
+    for number in range(100):
+        memory.take(" ".join("ab"[(number * place) % 7 % 2] for place in range(9_000)), number)
+    assert len(memory.lines()) < 70
