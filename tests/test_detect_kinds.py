@@ -275,3 +275,17 @@ def test_a_database_that_refuses_is_one_clear_line(tmp_path):
         cursor.execute("ALTER TABLE anomalies ADD CONSTRAINT nothing_more CHECK (false) NOT VALID")
     with pytest.raises(CommandError, match=r"the database refused: .* what was stored stays"):
         detect(log)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["web.log", "--state", "web.state"], "--state goes with --follow"),
+        (["web.log", "mail.log", "--follow"], "--follow is for one file"),
+        (["-", "--follow"], "--follow is for one file"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, words):
+    with pytest.raises(CommandError, match=words) as caught:
+        detect(*arguments)
+    assert caught.value.returncode == 2

@@ -79,6 +79,8 @@ class Command(BaseCommand):
         add_actor_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["state"] and not options["follow"]:
+            raise CommandError("--state goes with --follow: a whole file needs none.", returncode=2)
         sources = _sources(options)
         detections = [self._detection(source, options) for source in sources]
         jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
