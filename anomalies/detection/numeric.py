@@ -8,6 +8,8 @@ short and sharp shows in the mean of 5 points, what is small and lasts in the me
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from itertools import islice
 from math import inf, isfinite, log2
 from sys import float_info
 from typing import Any
@@ -76,6 +78,18 @@ class Values:
         return min(_LARGEST, _BEYOND * _bounded(max(value - most, least - value)) / span)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How odd a value is, in millionths of a bit: the last 5 points on average, the last 60, the point alone,
+    and what is usual; `why` says what the oddest of the 5 lies in."""
+
+    short: int
+    lasting: int
+    weight: int
+    usual: int
+    why: str
+
+
 class Series:
     """One value of a metric over time. NaN and the infinities are kept apart from numbers, and counted."""
 
@@ -83,23 +97,35 @@ class Series:
         self.levels, self.changes = Values(), Values()
         self._odd: Values = Values()  # 1 for what was no number, 0 for the others
         self._last: float | None = None
-        self._latest: deque[int] = deque(maxlen=LONG)
+        self._weights: deque[int] = deque()
+        self._sum = 0
         self._whys: deque[tuple[int, str]] = deque(maxlen=SHORT)
 
-    def take(self, number: int, value: float, learn: bool) -> tuple[int, int, int, str]:
-        """Return a value's weight, those of the last 5 and 60 points on average, in millionths of a bit, and
-        what the oddest of the 5 lies in, in words; then learn it."""
+    def take(self, number: int, value: float, learn: bool) -> "Taken":
+        """Return how odd a value is, then learn it."""
         change = _bounded(value - self._last) if isfinite(value) and self._last is not None else None
         bits, why = self._bits(value, change)
+        usual = self._usual()
         weight = round(bits * FINE)
-        self._latest.append(weight)
+        self._weigh(weight)
         self._whys.append((weight, why))
-        latest = list(self._latest)
+        latest = list(islice(reversed(self._weights), LONG))
+        short, lasting = sum(latest[:SHORT]) // SHORT, sum(latest) // LONG
         if learn:
             self._learn(number, value, change)
         if isfinite(value):
             self._last = value
-        return weight, sum(latest[-SHORT:]) // SHORT, sum(latest) // LONG, max(self._whys)[1]
+        return Taken(short, lasting, weight, usual, max(self._whys)[1])
+
+    def _usual(self) -> int:
+        """What a point costs on average: at most what it does whose series is drawn at random."""
+        return min(_RANDOM, self._sum // max(1, len(self._weights)))
+
+    def _weigh(self, weight: int) -> None:
+        self._weights.append(weight)
+        self._sum += weight
+        if len(self._weights) > MEMORY:
+            self._sum -= self._weights.popleft()
 
     def leave_out(self, numbers: Container[int]) -> None:
         """Forget the values of these events."""
@@ -109,14 +135,15 @@ class Series:
     def state(self) -> list[Any]:
         """Return what it knows as plain JSON values, for `restore`."""
         held = [values.held() for values in (self.levels, self.changes, self._odd)]
-        return [*held, self._last, list(self._latest), list(self._whys)]
+        return [*held, self._last, list(self._weights), list(self._whys)]
 
     def restore(self, state: list[Any]) -> None:
         """Know what another one knew."""
-        levels, changes, odd, self._last, latest, whys = state
+        levels, changes, odd, self._last, weights, whys = state
         for values, held in ((self.levels, levels), (self.changes, changes), (self._odd, odd)):
             values.hold(held)
-        self._latest.extend(latest)
+        self._weights.extend(weights)
+        self._sum = sum(weights)
         self._whys.extend((weight, why) for weight, why in whys)
 
     def _bits(self, value: float, change: float | None) -> tuple[float, str]:
@@ -146,22 +173,22 @@ class Metrics:
         """Return how odd an event's values are, then learn them under its number.
 
         `rate` is the point's own code length in bits, `weight` that of the last 5 points on average, and
-        `lasting` that of the last 60. `share` is the part of the weight beyond what a value costs that is
-        drawn at random from its past: 2.9 bits, by level and change together.
+        `lasting` that of the last 60. `share` is the part of the weight beyond what a value of its series
+        costs on average, at most the 2.9 bits (level and change together) of one that is drawn at random.
         """
         found = []
         for name, value in values:
             series = self._series_of(name)
             if series:
-                weight, short, lasting, why = series.take(number, value, learn)
-                found.append((short, lasting, weight, f"{name} {why}"))
+                found.append((series.take(number, value, learn), name))
         if not found:
             return News(0.0, 0.0, 0, 0)
-        short, _, _, why = max(found, key=lambda one: one[0])
-        lasting = max(one[1] for one in found)
-        rate = max(one[2] for one in found) / FINE
-        events = max(len(self._series[name].levels) for name, _ in values if name in self._series)
-        return News(max(0.0, 1 - _USUAL / max(short, 1)), rate, short, events, lasting, why)
+        oddest, name = max(found, key=lambda one: one[0].short)
+        lasting = max(one.lasting for one, _ in found)
+        rate = max(one.weight for one, _ in found) / FINE
+        share = max(0.0, 1 - oddest.usual / oddest.short) if oddest.short else 0.0
+        events = len(self._series[name].levels)
+        return News(share, rate, oddest.short, events, lasting, f"{name} {oddest.why}")
 
     def text(self, values: Iterable[tuple[str, float]]) -> str:
         """Return the values as a text of few symbols, for compression: each by the tenth it falls in."""
@@ -195,7 +222,7 @@ class Metrics:
 
 
 # The mean of -log2(u) over u drawn evenly from 0 to 1 is log2(e); level and change are two of them.
-_USUAL = round(2 * 1.4426950408889634 * FINE)
+_RANDOM = round(2 * 1.4426950408889634 * FINE)
 
 
 def _bounded(value: float) -> float:
