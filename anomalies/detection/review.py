@@ -12,27 +12,32 @@ from .episodes import Episode, Window
 from .plain import from_plain, to_plain
 from .significance import Weights
 
+_LEAST = 1_000  # events of a day: in a stream of a few a day each would be among its oddest
 _DAY_OF_EVENTS = 10_000  # what counts as a day in a stream without times
 
 
 class Review:
     """Keeps the `per_day` oddest windows of the day at hand, none of which touch each other.
 
-    A day is one of UTC, by the newest time that the stream has shown; without times it is 10,000 events.
+    A day is one of UTC, by the newest time that the stream has shown, and goes on until it has 1,000 events;
+    without times it is 10,000 events.
     """
 
     def __init__(self, per_day: int, is_text: bool = True) -> None:
         self._per_day = per_day
         self._is_text = is_text
         self._day: date | int | None = None
+        self._begun = 0
         self._kept: list[Window] = []
 
     def turn_to(self, time: datetime | None, events: int) -> Iterator[Episode]:
         """Yield what is kept of the day before, where a later one has come."""
         day = _day(time, events)
-        if self._day is None or type(day) is not type(self._day) or day > self._day:  # type: ignore[operator]
+        if self._day is None or type(day) is not type(self._day):
+            self._day, self._begun = day, events
+        elif day > self._day and events - self._begun >= _LEAST:  # type: ignore[operator]
             yield from self.finish()
-            self._day = day
+            self._day, self._begun = day, events
 
     def wants(self, start: int, weights: Weights) -> bool:
         """Say whether a window from this position on would be among the oddest."""
@@ -62,11 +67,11 @@ class Review:
     def state(self) -> Any:
         """Return what it keeps as plain JSON values, for `restore`."""
         day = self._day.isoformat() if isinstance(self._day, date) else self._day
-        return {"day": day, "kept": to_plain(self._kept)}
+        return {"day": day, "begun": self._begun, "kept": to_plain(self._kept)}
 
     def restore(self, state: Any) -> None:
         """Keep what another one kept."""
-        day = state["day"]
+        day, self._begun = state["day"], state["begun"]
         self._day = date.fromisoformat(day) if isinstance(day, str) else day
         self._kept = from_plain(list[Window], state["kept"])
 

@@ -35,9 +35,14 @@ def test_what_is_for_review_is_never_significant_and_says_so():
 
 
 def test_the_oddest_windows_of_each_day_are_kept_and_no_more():
-    lines = dated(with_foreign(2000, 400, 500, 600, 1400, 1500, 1600), days=2)
+    lines = dated(with_foreign(4000, 400, 500, 600, 2400, 2500, 2600), days=2)
     days = [finding.timestamp.day for finding in nothing_flagged(lines, per_day=2)]
     assert days == [1, 1, 2, 2]
+
+
+def test_a_day_of_few_events_goes_on():
+    lines = dated(with_foreign(1400, *range(400, 1300, 100)), days=14)
+    assert len(nothing_flagged(lines, per_day=2)) <= 4
 
 
 def test_they_do_not_touch_each_other():
@@ -58,11 +63,11 @@ def test_what_was_flagged_is_not_also_for_review():
 
 
 def test_a_day_that_is_over_is_handed_over_at_once():
-    lines = dated(with_foreign(2000, 400, 1500), days=2)
+    lines = dated(with_foreign(4000, 400, 2500), days=2)
     stream = iter(events(lines))
     first = next(detect(stream, Parameters(review_per_day=1, p_value_threshold=0.0)))
     assert first.timestamp.day == 1
-    assert next(stream).number < 1700
+    assert next(stream).number < 2700
 
 
 def test_a_log_with_nothing_new_in_it_has_nothing_for_review():
