@@ -87,13 +87,19 @@ def _moment(**kwargs: Any) -> df.DateTimeFilter:
     return df.DateTimeFilter(field_name="timestamp", widget=widget, **kwargs)
 
 
+# Characters. PostgreSQL parses a query word by word on its stack, of which some thousands are too many.
+LONGEST_SEARCH = 1_000
+
+
 class AnomalyFilter(df.FilterSet):
     """Narrows anomalies; every parameter is optional, several of them are joined by "and".
 
     An invalid parameter finds nothing: to ignore it would show, and let decide about, more than was asked.
     """
 
-    q = df.CharFilter(method="search", label="Text", help_text="Words in explanation or notes")
+    q = df.CharFilter(
+        method="search", label="Text", help_text="Words in explanation or notes", max_length=LONGEST_SEARCH
+    )
     status = df.MultipleChoiceFilter(
         choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple
     )

@@ -102,6 +102,7 @@ def test_several_filters_are_joined_by_and():
         "metadata=" + '{"a":' * 5000,
         "metadata=nothing",
         "q=a%00b",
+        "q=" + "a" * 1001,
         "tags_any=a%00b",
     ],
 )
@@ -112,7 +113,26 @@ def test_an_invalid_value_finds_nothing_and_is_named(query):
     assert list(narrowed.form.errors) == [query.partition("=")[0]]
 
 
-@pytest.mark.parametrize("words", ["'", '"', "&", "!", "a & | b", "\\", "-", "<b>", "%", "x" * 5000, "🂡"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "'",
+        '"',
+        "&",
+        "!",
+        "a & | b",
+        "\\",
+        "-",
+        "<b>",
+        "%",
+        "x" * 1000,
+        "🂡",
+        "a " * 500,
+        "-a " * 333,
+        "a-" * 500,
+        "ab or " * 166,
+    ],
+)
 def test_no_search_ends_in_an_error(words):
     data = QueryDict(mutable=True)
     data["q"] = words
