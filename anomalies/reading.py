@@ -25,7 +25,9 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f; parallel compressors begin with one
 # A zstd block of 4 bytes can hold 128 KiB: fed so little at a time, a bomb gets no further than 8 MiB.
 _ZSTD_PIECE = 256
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+# What reading an archive raises where it is damaged.
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
 
 Progress = Callable[[int, int | None], None]
 
@@ -86,7 +88,7 @@ def read_lines(
             for data, length in _split(stream, max_bytes):
                 number += 1
                 yield Line(number, data, length)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except DAMAGED as error:
         raise ReadError(f"{name} is damaged after line {number:,}: {error}") from error
     except OSError as error:
         after = f" after line {number:,}" if number else ""
@@ -95,32 +97,52 @@ def read_lines(
 
 def _split(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[bytes, int]]:
     limit = max_bytes + 2  # with its line end, a line of max_bytes is still whole
-    line = stream.readline(limit + len(_BOM)).removeprefix(_BOM)
+    line = stream.readline(limit + len(BOM)).removeprefix(BOM)
     while line:
         length, last_two = len(line), line[-2:]
         while length >= limit and not last_two.endswith(b"\n") and (more := stream.readline(_BUFFER)):
             length += len(more)
             last_two = (last_two + more[-2:])[-2:]
-        whole = length - _line_end(last_two)
+        whole = length - line_end(last_two)
         yield line[: min(max_bytes, whole)], whole
         line = stream.readline(limit)
 
 
-def _line_end(last_two: bytes) -> int:
+def line_end(last_two: bytes) -> int:
     """How many bytes of these are the line's end."""
     if last_two == b"\r\n":
         return 2
     return 1 if last_two.endswith(b"\n") else 0
 
 
+def unpacked(file: BinaryIO) -> BinaryIO:
+    """The bytes that an open, unbuffered file holds from here on, unpacked where it is gzip or zstd.
+
+    Closing it closes the file. Reading raises one of ``DAMAGED`` where an archive is.
+    """
+    return _unpacked(_Counted(file, None, None))
+
+
+def is_packed(head: bytes) -> bool:
+    """Whether a file that begins with these four bytes, or more, is one that ``unpacked`` unpacks."""
+    return head.startswith(_GZIP) or _is_zstd(head[:4])
+
+
+def _is_zstd(head: bytes) -> bool:
+    return head == _ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5)
+
+
 def _open(path: str, progress: Progress | None, pause: Pause | None) -> BinaryIO:
     source = _stdin() if path == "-" else Path(path).open("rb", buffering=0)  # noqa: SIM115 -- closed by close()
-    raw = _Counted(source, progress, pause if path == "-" else None)
+    return _unpacked(_Counted(source, progress, pause if path == "-" else None))
+
+
+def _unpacked(raw: _Counted) -> BinaryIO:
     head = raw.peek(4)
     file: BinaryIO = io.BufferedReader(raw, _BUFFER)
     if head.startswith(_GZIP):
         return cast(BinaryIO, _Gzip(file))
-    if head == _ZSTD or (head[1:] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
+    if _is_zstd(head):
         return io.BufferedReader(_Zstd(file), _BUFFER)
     return file
 

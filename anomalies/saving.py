@@ -1,103 +1,167 @@
-"""A stream's state on disk: whole or not there at all, and one process's at a time."""
+"""State of a run kept in a file: whole or not at all, known again, and used by one process at a time.
+
+The file has two lines of JSON: what it is (format, version, length and SHA-256 of the second line), then the
+state. A new state is written beside the old one and takes its name when the disk has it, so that a full disk
+or a power cut leaves one or the other, never half of one.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-FORM = 1  # of the file
+FORMAT = "driftlock saved state"
+VERSION = 1
+_LONGEST_HEAD = 1024  # bytes; what has no line end by then is no file of ours
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SavedStateError(Exception):
-    """The state can't be read or written; one line that names the file and what to do."""
+    """A state that can't be saved, read or locked; one line that names the file and what to do."""
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a state in place of the former one, which stays whole until this one is.
+def save(path: str | Path, state: dict[str, Any]) -> None:
+    """Replace the file's state by this one, of plain JSON values with names that are text.
 
-    Raises SavedStateError where it can't be written: a disk that is full, a folder that is not there.
+    It is on the disk when this returns, readable by its owner only. Raises SavedStateError where that can't
+    be done; the former state is whole then. Where ``path`` is a link, what it points to is replaced.
     """
-    body = json.dumps(state, separators=(",", ":"), allow_nan=False)
-    whole = json.dumps({"form": FORM, "sha256": _sum(body), "state": body})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    file = Path(os.path.realpath(path))
+    beside = file.with_name(
+        f".{file.name}.unfinished"
+    )  # always the same one: a killed process leaves one at most
+    data = _packed(state)
     try:
-        try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - it has a mode
-                file.write(whole)
-                file.flush()
-                os.fsync(descriptor)
-            beside.replace(path)
-            _sync_folder(path.parent)
-        finally:
-            beside.unlink(missing_ok=True)
+        _write(beside, data)
+        beside.replace(file)
+        _sync_folder(file.parent)
     except OSError as error:
-        raise SavedStateError(
-            f"can't save the state to {path}: {error.strerror or error}; the former one is kept"
-        ) from error
+        with suppress(OSError):
+            beside.unlink()
+        raise SavedStateError(_why_not_saved(path, error)) from error
 
 
-def load(path: Path) -> dict[str, Any] | None:
-    """The state that was saved; None where there is none yet.
+def load(path: str | Path) -> dict[str, Any] | None:
+    """The state as it was saved; None where there is no such file.
 
-    Raises SavedStateError for a file that is damaged, or not ours, or of a newer program.
+    Raises SavedStateError where the file can't be read, is damaged, is no file of ours, or is of a newer
+    version than this one.
     """
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
-        form, body = whole["form"], whole["state"]
-        if form == FORM and whole["sha256"] == _sum(body):
-            state: dict[str, Any] = json.loads(body)
-            return state
+        with Path(path).open("rb") as file:
+            head = _head(path, file.readline(_LONGEST_HEAD))
+            body = file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SavedStateError(f"can't read the state {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise SavedStateError(f"{path} holds no state, or is damaged; {_AWAY}") from error
-    if type(form) is int and form > FORM:
-        raise SavedStateError(f"{path} was saved by a newer version (form {form}); update, or {_AWAY}")
-    raise SavedStateError(f"{path} is damaged: its checksum is another; {_AWAY}")
-
-
-_AWAY = "move it away to begin anew"
+        raise SavedStateError(f"can't read the saved state {path}: {error.strerror}; {_ANOTHER}") from error
+    if len(body) != head["bytes"] or hashlib.sha256(body).hexdigest() != head["sha256"]:
+        raise SavedStateError(
+            f"the saved state {path} is damaged: its content does not match its checksum. "
+            "Put back a copy of it, or remove it to begin anew."
+        )
+    return dict(json.loads(body))
 
 
 @contextmanager
-def kept_by_one(path: Path) -> Iterator[None]:
-    """Hold the state while it is worked with. Raises SavedStateError where another process holds it."""
-    lock = path.with_name(f"{path.name}.lock")
+def locked(path: str | Path) -> Iterator[None]:
+    """Have the state to oneself, by a lock on a file beside it that stays there, unlocked, afterwards.
+
+    The lock ends with the process, however it ends. Raises SavedStateError where another process has it, and
+    names that one.
+    """
+    lock = Path(f"{os.path.realpath(path)}.lock")
     try:
-        file = lock.open("a+", encoding="utf-8")
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise SavedStateError(f"can't lock the state {path}: {error.strerror or error}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another one"
-            raise SavedStateError(
-                f"{path} is in use by process {holder}; stop it, or name another state"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        raise SavedStateError(
+            f"can't lock the saved state {path}: {lock}: {error.strerror}; {_ANOTHER}"
+        ) from error
+    try:
+        _lock(handle, path)
         yield
+    finally:
+        os.close(handle)
 
 
-def _sum(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+_ANOTHER = "mend that, or name another file for the state."
+
+
+def _packed(state: dict[str, Any]) -> bytes:
+    body = json.dumps(state, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    checksum = hashlib.sha256(body).hexdigest()
+    head = {"format": FORMAT, "version": VERSION, "bytes": len(body), "sha256": checksum}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def _head(path: str | Path, line: bytes) -> dict[str, Any]:
+    try:
+        head = json.loads(line)
+    except ValueError:
+        head = None
+    version = head.get("version") if isinstance(head, dict) and head.get("format") == FORMAT else None
+    if not isinstance(version, int) or version < 1:
+        raise SavedStateError(
+            f"{path} is no saved state, or its first line is damaged. "
+            "Name another file, put back a copy of it, or remove it to begin anew."
+        )
+    if version > VERSION:
+        raise SavedStateError(
+            f"the saved state {path} was written by a newer Driftlock (version {version}, this one "
+            f"reads up to {VERSION}). Use that one, or name another file to begin anew."
+        )
+    return {"bytes": None, "sha256": None, **head}
+
+
+def _write(file: Path, data: bytes) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(handle, 0o600)  # one that was left over may have other rights
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        os.fsync(handle)
     finally:
-        os.close(descriptor)
+        os.close(handle)
+
+
+def _why_not_saved(path: str | Path, error: OSError) -> str:
+    if error.errno in _FULL:
+        return (
+            f"no room left to save the state in {path} ({error.strerror}); the one saved before is as it "
+            "was. Make room, and run it again."
+        )
+    if isinstance(error, FileNotFoundError):
+        return f"the state can't be saved in {path}: there is no folder {Path(path).parent}; make it first."
+    return f"the state can't be saved in {path}: {error.strerror}; {_ANOTHER}"
+
+
+def _lock(handle: int, path: str | Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        raise SavedStateError(
+            f"process {holder if holder.isdigit() else '(unknown)'} works with the saved state {path}. "
+            "End it first, or name another file for the state."
+        ) from None
+    except OSError as error:
+        raise SavedStateError(f"can't lock the saved state {path}: {error.strerror}; {_ANOTHER}") from error
+    with suppress(OSError):  # a full disk: the lock holds all the same, only the number is missing
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

@@ -20,9 +20,9 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "around assigning audit bulk evidence export fields filters grouping ingest jsonb limits margins models "
-    "overview paging permissions precedents reading rollup saved saving scanning schema snoozing stats "
-    "terminal thresholds transitions undoing whatif workers".split()
+    "around assigning audit bulk evidence export fields filters following grouping ingest jsonb limits "
+    "margins models overview paging permissions precedents reading rollup saved saving scanning schema "
+    "snoozing stats terminal thresholds transitions undoing whatif workers".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..detection import GUESSED_FROM, Finding
-from ..following import Follower, Position
+from ..following import Gap, Position, Stop, follow
 from ..reading import Line
 from ..saving import SavedStateError, load, save
 from ..scanning import LINE_BYTES, Counts, Job, Scan
@@ -29,13 +29,12 @@ RECORDED_EVERY = 3600.0  # seconds after which what was tested is recorded
 
 @dataclass(slots=True)
 class Stream:
-    """One followed file. ``say`` is told what a person should know; ``wait`` sleeps, True is to stop."""
+    """One followed file. ``say`` is told what a person should know."""
 
     job: Job
     detection: Detection
     state: Path | None
     say: Callable[[str], None]
-    wait: Callable[[float], bool]
     _scan: Scan | None = None
     _head: list[Line] = field(default_factory=list)
     _due: dict[str, float] = field(default_factory=dict)
@@ -44,39 +43,40 @@ class Stream:
     _heard: float = 0.0
     _unsaved: bool = False
 
-    def run(self) -> None:
-        """Follow until ``wait`` says to stop. Raises ReadError, FormatError, SavedStateError."""
-        follower = self._begin()
+    def run(self, stop: Stop) -> None:
+        """Follow until ``stop`` is set. Raises ReadError, FormatError, SavedStateError."""
+        self._begin()
         self._heard = time.monotonic()
+        lines: list[Line] = []
+        followed = follow(self.job.path, LINE_BYTES, stop=stop, start=self._position, poll=POLL)
         try:
-            while True:
-                lines = follower.read()
-                for notice in follower.notices:
-                    self.say(notice)
-                follower.notices.clear()
-                self._take(lines)
-                self._position = follower.position
-                self._do_what_is_due(idle=not lines)
-                if self.wait(0.0 if lines else POLL):
-                    break
+            for item in followed:
+                if isinstance(item, Line):
+                    lines.append(item)
+                elif isinstance(item, Gap):
+                    self.say(item.words)
+                else:
+                    self._take(lines)
+                    self._position = item.position
+                    self._do_what_is_due(idle=item.idle)
+                    lines = []
         finally:
-            follower.close()
+            followed.close()
             self._record()
         self._save()
 
-    def _begin(self) -> Follower:
+    def _begin(self) -> None:
         saved = load(self.state) if self.state else None
         if saved is None:
-            return Follower(self.job.path, LINE_BYTES)
+            return
         try:
-            self._position = Position(**saved["position"]) if saved["position"] else None
+            self._position = Position.from_json(saved["position"])
             self._scan = Scan.resumed(self.job, saved["scan"]) if saved["scan"] else None
         except (ValueError, TypeError, KeyError) as error:
             words = f"{self.state} holds no state of a stream ({error}); move it away to begin anew"
             raise SavedStateError(words) from error
         if self._scan:
             self.detection.report.counts = self._scan.counts
-        return Follower(self.job.path, LINE_BYTES, self._position)
 
     def _take(self, lines: list[Line]) -> None:
         if lines:
@@ -141,9 +141,8 @@ class Stream:
 
     def _save(self) -> None:
         """What was read into the head only is read again: its position is not kept."""
-        if self.state is None or self._scan is None:
+        if self.state is None or self._scan is None or self._position is None:
             return
-        position = self._position and asdict(self._position)
-        state: dict[str, Any] = {"position": position, "scan": self._scan.state()}
+        state: dict[str, Any] = {"position": self._position.as_json(), "scan": self._scan.state()}
         save(self.state, state)
         self._unsaved = False

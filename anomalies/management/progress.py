@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from anomalies.following import Stop
 from anomalies.terminal import printable
 
 Progress = Callable[[int, int | None], None]
@@ -58,15 +58,16 @@ def saying(stderr: Any) -> Callable[[str], None]:
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, for what is to be stopped between two steps only."""
-    stop = threading.Event()
-    former = [signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGTERM, signal.SIGINT)]
+def stopping() -> Iterator[Stop]:
+    """A wish that SIGTERM and Ctrl-C make, for what is to be stopped between two steps only."""
+    stop = Stop()
+    former = [signal.signal(one, stop.set) for one in (signal.SIGTERM, signal.SIGINT)]
     try:
         yield stop
     finally:
         for one, handler in zip((signal.SIGTERM, signal.SIGINT), former, strict=True):
             signal.signal(one, handler)
+        stop.close()
 
 
 @contextmanager

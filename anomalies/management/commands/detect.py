@@ -23,7 +23,7 @@ from anomalies.ingest import Detection, Origin, RowError, Stream, acknowledged_o
 from anomalies.limits import LimitError, check_tags
 from anomalies.models import Stream as Kind
 from anomalies.reading import ReadError
-from anomalies.saving import SavedStateError, kept_by_one
+from anomalies.saving import SavedStateError, locked
 from anomalies.scanning import FormatError, Job
 from anomalies.terminal import printable
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
@@ -114,14 +114,15 @@ class Command(BaseCommand):
             raise CommandError("--follow is for one file; run one command for each.", returncode=2)
         state = options["state"]
         try:
-            with stopping() as stop, kept_by_one(state) if state else nullcontext():
-                Stream(jobs[0], detection, state, self._tell, stop.wait).run()
+            with stopping() as stop, locked(state) if state else nullcontext():
+                Stream(jobs[0], detection, state, self._tell).run(stop)
         except (ReadError, FormatError, SavedStateError) as error:
             raise CommandError(printable(str(error))) from error
         except (DatabaseError, RowError) as error:
             raise CommandError(_refused(error)) from error
         finally:
-            self._say(None, detection)
+            if detection.report.counts.events:
+                self._say(None, detection)
         line = detection.report.counts.last_line
         kept = f"; with --state {state} it goes on there" if state else ""
         self.stderr.write(printable(f"stopped after line {line:,}{kept}."))

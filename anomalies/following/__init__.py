@@ -1,0 +1,7 @@
+"""A file that is being written, followed line by line across rotations, truncations and restarts."""
+
+from .follower import Gap, Reached, follow
+from .position import Position
+from .stopping import Stop
+
+__all__ = ["Gap", "Position", "Reached", "Stop", "follow"]

@@ -1,0 +1,151 @@
+"""An open file, read from any place in blocks; it may be growing, and one that was rotated may be packed."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from anomalies.reading import DAMAGED, is_packed, unpacked
+
+from .position import MARK_BYTES, Mark, Position
+
+BLOCK = 256 * 1024
+Identity = tuple[int, int]  # device and inode
+
+
+class Source:
+    """A regular file. ``head`` are its first bytes, ``tail`` those before ``offset``, both up to 1 KiB.
+
+    Raises OSError where it can't be opened or read, or is an archive that is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.tail = b""
+        # Without O_NONBLOCK, opening a pipe under this name would wait for its writer.
+        self._handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._unpacked: BinaryIO | None = None
+        self._gave_up = False
+        self._ahead = b""  # bytes of an archive that were read to know its head
+        try:
+            self.identity = self._identify()
+            self.head = os.pread(self._handle, MARK_BYTES, 0)
+            if is_packed(self.head):
+                self._unpack()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is an archive: nobody writes to it any more, and only a rotated one is read."""
+        return self._unpacked is not None
+
+    def read(self) -> bytes:
+        """The next bytes; none where there are no more at this time."""
+        if self._gave_up:
+            return b""
+        if self._unpacked is not None:
+            block = self._read_archive(BLOCK)
+        else:
+            block = os.pread(self._handle, BLOCK, self.offset)
+        self.offset += len(block)
+        self.tail = (self.tail + block)[-MARK_BYTES:]
+        return block
+
+    def give_up(self) -> None:
+        """It ends here, because what comes is damaged."""
+        self._gave_up = True
+
+    def at(self, position: Position) -> bool:
+        """Whether it holds what was read up to a position; it is read on from there then."""
+        if Mark.of(self.head[: position.head.length]) != position.head or not self._go_to(position.offset):
+            return False
+        return Mark.of(self.tail) == position.tail
+
+    def is_rewritten(self) -> bool:
+        """Whether it no longer holds what was read: it was truncated, and perhaps filled again."""
+        if self.packed:
+            return False
+        begin = self.offset - len(self.tail)
+        if os.fstat(self._handle).st_size < self.offset or self._bytes(begin, self.offset) != self.tail:
+            return True
+        head = os.pread(self._handle, MARK_BYTES, 0)
+        if not head.startswith(self.head):
+            return True
+        self.head = head
+        return False
+
+    def rewind(self) -> None:
+        """Read it from its beginning, as it is now."""
+        self.offset, self.tail = 0, b""
+        self.head = os.pread(self._handle, MARK_BYTES, 0)
+
+    def unread(self) -> int:
+        """How many bytes more it has at this time; of an archive that isn't known, and 0 is said."""
+        return 0 if self.packed else max(0, os.fstat(self._handle).st_size - self.offset)
+
+    def modified(self) -> int:
+        """When it was last written, in nanoseconds since 1970."""
+        return os.fstat(self._handle).st_mtime_ns
+
+    def has_a_name(self) -> bool:
+        """Whether some folder still has it."""
+        return os.fstat(self._handle).st_nlink > 0
+
+    def close(self) -> None:
+        """Give it back; once more does nothing."""
+        if self._unpacked is not None:
+            self._unpacked.close()
+            self._unpacked = None
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _identify(self) -> Identity:
+        found = os.fstat(self._handle)
+        if stat.S_ISDIR(found.st_mode):
+            raise OSError(errno.EISDIR, "it is a directory", str(self.path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(self.path))
+        return found.st_dev, found.st_ino
+
+    def _unpack(self) -> None:
+        self._unpacked = unpacked(os.fdopen(os.dup(self._handle), "rb", 0))
+        head = b""
+        while len(head) < MARK_BYTES and (more := self._read_archive(MARK_BYTES - len(head))):
+            head += more
+        self._ahead = self.head = head
+
+    def _read_archive(self, size: int) -> bytes:
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
+            return ahead
+        archive = cast(io.BufferedReader, self._unpacked)
+        try:
+            return archive.read1(size)  # what is sound of a damaged one
+        except DAMAGED as error:
+            raise OSError(errno.EIO, f"it is damaged: {error}", str(self.path)) from error
+
+    def _go_to(self, offset: int) -> bool:
+        if not self.packed:
+            if os.fstat(self._handle).st_size < offset:
+                return False
+            self.offset, self.tail = offset, self._bytes(max(0, offset - MARK_BYTES), offset)
+            return True
+        while self.offset < offset:
+            block = self._read_archive(min(BLOCK, offset - self.offset))
+            if not block:
+                return False
+            here, self._ahead = block[: offset - self.offset], block[offset - self.offset :]
+            self.offset += len(here)
+            self.tail = (self.tail + here)[-MARK_BYTES:]
+        return True
+
+    def _bytes(self, begin: int, end: int) -> bytes:
+        return os.pread(self._handle, end - begin, begin)
