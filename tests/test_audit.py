@@ -147,15 +147,48 @@ def test_evidence_written_again_as_it_was_records_nothing():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("table", "function"),
-    [("anomalies", "audit_anomaly_update"), ("detection_config", "audit_config_change")],
+    ("table", "function", "left_out"),
+    [
+        ("anomalies", "audit_anomaly_update", set()),
+        # These are left to the function above.
+        (
+            "anomalies",
+            "audit_anomalies_updated",
+            {"id", "detailed_explanation", "baseline_data", "window_data"},
+        ),
+        ("detection_config", "audit_config_change", set()),
+    ],
 )
-def test_every_column_but_updated_at_is_compared(table, function):
+def test_every_column_but_updated_at_is_compared(table, function, left_out):
     with connection.cursor() as cursor:
         cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = %s", [function])
-        compared = set(re.findall(r"OLD\.(\w+) IS DISTINCT FROM", cursor.fetchone()[0]))
+        compared = set(re.findall(r"(?:OLD|former)\.(\w+) IS DISTINCT FROM", cursor.fetchone()[0]))
         columns = {c.name for c in connection.introspection.get_table_description(cursor, table)}
-    assert compared == columns - {"updated_at", "version"}
+    assert compared == columns - {"updated_at", "version"} - left_out
+
+
+@pytest.mark.django_db
+def test_a_change_of_the_id_is_recorded_once_under_the_new_one_with_what_else_changed():
+    anomaly = make_anomaly()
+    other = uuid4()
+    sql("UPDATE anomalies SET id = %s, notes = 'moved' WHERE id = %s", other, anomaly.pk)
+    entry = the_entry()
+    assert entry.resource_id == other
+    assert entry.old_values == {"id": str(anomaly.pk), "notes": None}
+    assert entry.new_values == {"id": str(other), "notes": "moved"}
+
+
+@pytest.mark.django_db
+def test_an_upsert_that_updates_is_recorded_as_an_update():
+    anomaly = make_anomaly()
+    columns = "timestamp, stream_type, ncd_score, p_value, glass_box_explanation, compression_baseline, "
+    columns += "compression_window, compression_combined, confidence_level, baseline_data, window_data"
+    sql(
+        f"INSERT INTO anomalies (id, {columns}) SELECT id, {columns} FROM anomalies WHERE id = %s"
+        " ON CONFLICT (id) DO UPDATE SET notes = 'again'",
+        anomaly.pk,
+    )
+    assert the_entry().new_values == {"notes": "again"}
 
 
 # --- creating and deleting ------------------------------------------------------------------------------
