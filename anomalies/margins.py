@@ -140,16 +140,16 @@ def _by_roll_up(lists: tuple[_Sql, _Sql], selection: Selection) -> _Sql:
 
 
 def _by_reading(lists: tuple[_Sql, _Sql]) -> _Sql:
-    """Count and facets from the rows, which are read once where both are of the same list."""
+    """Count and facets from the rows; NULL for the count where both are of the same list: to be added up."""
     (shown, shown_values), (unfaceted, values) = lists
-    count = "(SELECT count(*) FROM unfaceted)"
+    count = "NULL::bigint"
     if lists[0] != lists[1]:
-        count, values = f"(SELECT count(*) FROM ({shown}) AS shown)", (*values, *shown_values)  # noqa: S608
+        count, values = f"(SELECT count(*) FROM ({shown}) AS shown)", (*shown_values, *values)  # noqa: S608
     statement = f"""
-        WITH unfaceted AS MATERIALIZED ({unfaceted})
         SELECT {count},
                ({_PAIRS} FROM (
-                   SELECT status, stream_type, count(*) AS n FROM unfaceted GROUP BY 1, 2) AS each)"""  # noqa: S608
+                   SELECT status, stream_type, count(*) AS n FROM ({unfaceted}) AS unfaceted
+                   GROUP BY 1, 2) AS each)"""  # noqa: S608 - all of it is ours; values go beside it
     return statement, values
 
 

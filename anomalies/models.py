@@ -73,6 +73,10 @@ def _one_of(column: str, choices: type[models.TextChoices], table: str) -> model
     )
 
 
+# What a list's margins count by; an index that holds it saves a look at ten thousand rows.
+_COUNTED = ("status", "stream_type", "is_statistically_significant")
+
+
 class Anomaly(models.Model):
     """One window of a stream that a detector flagged, and what was decided about it."""
 
@@ -157,9 +161,10 @@ class Anomaly(models.Model):
             # Ours. The desk's list, newest first, of one status or one stream.
             models.Index(fields=["status", "-timestamp", "-id"], name="idx_anomalies_status_time"),
             models.Index(fields=["stream_type", "-timestamp", "-id"], name="idx_anomalies_stream_time"),
-            # Sorted by, with an order among rows of the same value: many have the least p there is.
-            models.Index(fields=["-ncd_score", "-id"], name="idx_anomalies_ncd_order"),
-            models.Index(fields=["p_value", "id"], name="idx_anomalies_p_order"),
+            # Sorted by, with an order among rows of the same value: many have the least p there is; and
+            # counted by status and stream without a look at the rows.
+            models.Index(fields=["-ncd_score", "-id"], include=_COUNTED, name="idx_anomalies_by_ncd"),
+            models.Index(fields=["p_value", "id"], include=_COUNTED, name="idx_anomalies_by_p"),
             # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
             models.Index(
                 fields=["assigned_to", "status", "-timestamp", "-id"],

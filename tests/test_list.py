@@ -139,6 +139,17 @@ def test_the_rows_of_a_page_are_found_by_the_index_of_the_order(desk, django_ass
         get(desk)
 
 
+def test_a_page_of_long_episodes_takes_an_analyst_no_more_queries(client, analyst, short):
+    """Its rows are read twice: those of three lines are more than six."""
+    for n in range(12):
+        beat(n)
+    client.force_login(analyst)
+    with CaptureQueriesContext(connection) as queries:
+        found = get(client).result_list
+    assert len(found) == 6
+    assert len(queries) <= 6
+
+
 # --- episodes -------------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,21 @@ def rows_read(steps: list[dict[str, Any]]) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("narrowed", ["ncd_score >= 0.1", "p_value <= 0.9"])
+def test_what_is_narrowed_by_ncd_or_p_is_counted_without_fetching_rows(narrowed):
+    counted = "status, stream_type, is_statistically_significant"
+    with connection.cursor() as cursor:
+        cursor.execute(FILL.replace(f"(1, {ROWS})", "(1, 20000)"))
+        cursor.execute("VACUUM ANALYZE anomalies")
+        cursor.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT {counted} FROM anomalies WHERE {narrowed} LIMIT 10001"
+        )
+        (step,) = scans(cursor.fetchone()[0][0]["Plan"])
+    assert (step["Node Type"], step["Heap Fetches"]) == ("Index Only Scan", 0)
+
+
+@pytest.mark.slow
 class TestPlans(TestCase):
     """A TestCase, because its rows are made once for all tests, and rolled back."""
 
@@ -131,10 +146,10 @@ class TestPlans(TestCase):
         self.check("metadata=host%3Drare", "idx_anomalies_metadata")
 
     def test_sorting_by_ncd_reads_its_index(self):
-        self.check("o=-4", "idx_anomalies_ncd")
+        self.check("o=-4", "idx_anomalies_by_ncd")
 
     def test_sorting_by_p_reads_its_index(self):
-        self.check("o=5", "idx_anomalies_p")
+        self.check("o=5", "idx_anomalies_by_p")
 
     def test_a_page_in_the_middle_enters_the_index_there(self):
         place = "2026-05-01T00:00:00Z,00000000-0000-0000-0000-000000000000"
@@ -150,7 +165,7 @@ class TestPlans(TestCase):
             cursor.execute("UPDATE anomalies SET p_value = 0.002 WHERE p_value < 0.5")
             cursor.execute("SELECT id FROM anomalies WHERE p_value = 0.002 ORDER BY id LIMIT 1 OFFSET 20000")
             place = f"0.002,{cursor.fetchone()[0]}"
-        self.check(f"o=5&after={place}", "idx_anomalies_p_order")
+        self.check(f"o=5&after={place}", "idx_anomalies_by_p")
 
     def test_the_last_page_reads_the_index_from_its_end(self):
         self.check("end=1", "idx_anomalies_timestamp")

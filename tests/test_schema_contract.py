@@ -43,8 +43,9 @@ INDEXES = {
     "idx_audit_log_action": "(action)",
 }
 OUR_INDEXES = {
-    "idx_anomalies_ncd_order": "(ncd_score DESC, id DESC)",
-    "idx_anomalies_p_order": "(p_value, id)",
+    "idx_anomalies_by_ncd": "(ncd_score DESC, id DESC) INCLUDE "
+    "(status, stream_type, is_statistically_significant)",
+    "idx_anomalies_by_p": "(p_value, id) INCLUDE (status, stream_type, is_statistically_significant)",
     "idx_anomalies_status_time": '(status, "timestamp" DESC, id DESC)',
     "idx_anomalies_stream_time": '(stream_type, "timestamp" DESC, id DESC)',
     "idx_anomalies_assigned": '(assigned_to, status, "timestamp" DESC, id DESC)'
