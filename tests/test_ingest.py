@@ -13,7 +13,8 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from anomalies.audit import Actor
 from anomalies.ingest import RowError, Stopped, content_id, ingest, store
@@ -379,6 +380,32 @@ def test_a_file_that_is_in_adds_nothing():
     assert counts(feed(*lines)[0]) == (10, 0, 10, 0)
 
 
+def test_a_batch_is_copied_right_into_the_table():
+    with CaptureQueriesContext(connection) as queries:
+        feed(line(), line(p_value=0.03))
+    assert "ingest_staging" not in "".join(each["sql"] for each in queries)
+    assert Anomaly.objects.count() == 2
+
+
+def test_where_some_lines_leave_a_column_out_they_get_its_default():
+    feed(line(p_value=0.01), line(p_value=0.02, status="investigating", created_at="2026-01-01T00:00:00Z"))
+    first, second = Anomaly.objects.order_by("p_value")
+    assert (first.status, second.status) == ("pending", "investigating")
+    assert (first.created_at > second.created_at, second.created_at.year) == (True, 2026)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_row_that_another_one_writes_meanwhile_keeps_no_other_out(file):
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY anomalies%'"
+    with transaction.atomic(), connection.cursor() as cursor:
+        feed(line(p_value=0.01))
+        process = manage("ingest", file(line(p_value=0.01), line(p_value=0.02)))
+        wait_until(lambda: cursor.execute(waiting) or cursor.fetchone())
+    said = process.communicate(timeout=30)[1].decode()
+    assert "new 1, already there 1, rejected 0" in said
+    assert Anomaly.objects.count() == 2
+
+
 def test_a_line_twice_in_one_batch_is_one_row():
     assert counts(feed(line(), line())[0]) == (2, 1, 1, 0)
 
@@ -492,7 +519,7 @@ def test_what_was_read_of_a_damaged_file_goes_in():
 
 
 def test_a_database_that_fails_stops_it(monkeypatch):
-    monkeypatch.setattr("anomalies.ingest.copy._STAGE", "SELECT pg_terminate_backend(0), 1/0, nothing")
+    monkeypatch.setattr("anomalies.ingest.copy._DEFAULTS", "SELECT nothing")
     with pytest.raises(Stopped) as stopped:
         feed(line())
     assert stopped.value.summary.last_line_kept == 0

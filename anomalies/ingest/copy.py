@@ -1,8 +1,12 @@
-"""A batch of rows into the table: what is there already stays as it is, the rest goes in by COPY."""
+"""A batch of rows into the table: what is there already stays as it is, the rest goes in by COPY.
+
+Right into the table, nearly always. Where it refuses a row, or somebody else wrote one of them meanwhile, or
+only some of the rows leave a column to its default, which COPY can't tell: by way of a temporary table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -12,14 +16,13 @@ from django.db import DatabaseError, connection, transaction
 from ..audit import Actor, acting
 from .refusals import Reject
 from .refused import Candidate, Refused, find_refused, is_refusal
-from .rows import COLUMNS
-from .wire import HEADER, TRAILER, encode
+from .rows import COLUMNS, NOT_GIVEN
+from .wire import HEADER, TRAILER, encoder
 
 _SENT_AT_ONCE = 256 * 1024  # bytes
 
 _NAMES = ", ".join(COLUMNS)
 _STAGE = f"CREATE TEMP TABLE ingest_staging AS SELECT {_NAMES} FROM anomalies WITH NO DATA"  # noqa: S608
-_COPY = f"COPY pg_temp.ingest_staging ({_NAMES}) FROM STDIN (FORMAT BINARY)"
 _DEFAULTS = """
     SELECT attname, pg_get_expr(adbin, adrelid)
     FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
@@ -93,9 +96,10 @@ def _insert(
 ) -> tuple[int, list[Reject]]:
     """All of them; what PostgreSQL refuses is found and left out, and the others go in together."""
     rejects: list[Reject] = []
+    if fresh and _insert_straight(fresh, actor, context | _span(fresh, numbered)):
+        return len(fresh), rejects
     while fresh:
-        numbers = [each.line for each in fresh]
-        about = context | {f"first_{numbered}": min(numbers), f"last_{numbered}": max(numbers)}
+        about = context | _span(fresh, numbered)
         try:
             with acting(actor, **about), _staged(fresh):
                 return _insert_staged(), rejects
@@ -109,14 +113,55 @@ def _insert(
     return 0, rejects
 
 
+def _span(fresh: list[Candidate], numbered: str) -> dict[str, int]:
+    numbers = [each.line for each in fresh]
+    return {f"first_{numbered}": min(numbers), f"last_{numbered}": max(numbers)}
+
+
+def _insert_straight(fresh: list[Candidate], actor: Actor, about: dict[str, Any]) -> bool:
+    """All of them by one COPY, or none, and then it says so."""
+    columns = _given(fresh)
+    if columns is None:
+        return False
+    try:
+        with acting(actor, **about):
+            _copy("anomalies", columns, fresh)
+    except DatabaseError as error:
+        if not is_refusal(error):
+            raise
+        return False
+    return True
+
+
+def _given(fresh: list[Candidate]) -> list[str] | None:
+    """The columns but those that every row leaves to a default; None where some rows do and some don't."""
+    left_out = set()
+    for name in _defaults():
+        given = sum(getattr(each.row, name) not in (None, NOT_GIVEN) for each in fresh)
+        if given == 0:
+            left_out.add(name)
+        elif given < len(fresh):
+            return None
+    return [name for name in COLUMNS if name not in left_out]
+
+
+def _copy(table: str, columns: Sequence[str], fresh: list[Candidate]) -> None:
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(statement) as copy,
+    ):
+        for piece in pieces(fresh, columns):
+            copy.write(piece)
+
+
 @contextmanager
 def _staged(fresh: list[Candidate]) -> Iterator[None]:
     """The rows in a table of their own, which has no constraints."""
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-            for piece in pieces(fresh):
-                copy.write(piece)
+        _copy("pg_temp.ingest_staging", COLUMNS, fresh)
         yield
         cursor.execute("DROP TABLE pg_temp.ingest_staging")
 
@@ -132,11 +177,16 @@ def _insert_staged() -> int:
 
 
 def _values() -> str:
-    """NULL in a column with a default means "not given"; the defaults are asked of the table itself."""
+    """NULL in a column with a default means "not given"."""
+    defaults = _defaults()
+    return ", ".join(f"coalesce({name}, {defaults[name]})" if name in defaults else name for name in COLUMNS)
+
+
+def _defaults() -> dict[str, str]:
+    """The table's own, as SQL, of the columns that a row may have."""
     with connection.cursor() as cursor:
         cursor.execute(_DEFAULTS)
-        defaults = dict(cursor.fetchall())
-    return ", ".join(f"coalesce({name}, {defaults[name]})" if name in defaults else name for name in COLUMNS)
+        return {name: words for name, words in cursor.fetchall() if name in COLUMNS}
 
 
 def _try_each(fresh: list[Candidate]) -> list[Refused]:
@@ -152,9 +202,9 @@ def _try_each(fresh: list[Candidate]) -> list[Refused]:
     return found
 
 
-def pieces(candidates: list[Candidate]) -> Iterator[bytes]:
+def pieces(candidates: list[Candidate], columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
     """The rows as COPY's binary format, a quarter of a MiB at a time."""
-    waiting = bytearray(HEADER)
+    encode, waiting = encoder(columns), bytearray(HEADER)
     for candidate in candidates:
         waiting += encode(candidate.row)
         if len(waiting) >= _SENT_AT_ONCE:

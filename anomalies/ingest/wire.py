@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, get_args, get_type_hints
@@ -11,13 +11,12 @@ from uuid import UUID
 
 from msgspec import Raw
 
-from .rows import COLUMNS, Row
+from .rows import Row
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_FIELDS = len(COLUMNS).to_bytes(2, "big")
 _NULL = b"\xff\xff\xff\xff"
 _TEXT_OID = 25
 _int32 = struct.Struct(">i").pack
@@ -26,13 +25,19 @@ _sized_int64 = struct.Struct(">iq").pack
 _array_head = struct.Struct(">iiiii").pack
 
 
-def encode(row: Row) -> bytes:
-    """One row, its columns in the order of COLUMNS."""
-    parts = [_FIELDS]
-    for name, field in _ENCODERS:
-        value = getattr(row, name)
-        parts.append(_NULL if value is None else field(value))
-    return b"".join(parts)
+def encoder(columns: Sequence[str]) -> Callable[[Row], bytes]:
+    """What makes a row of these columns, in their order."""
+    head = len(columns).to_bytes(2, "big")
+    fields = [(name, _ENCODERS[name]) for name in columns]
+
+    def encode(row: Row) -> bytes:
+        parts = [head]
+        for name, field in fields:
+            value = getattr(row, name)
+            parts.append(_NULL if value is None else field(value))
+        return b"".join(parts)
+
+    return encode
 
 
 def _sized(data: bytes) -> bytes:
@@ -92,4 +97,4 @@ def _encoder(hint: Any) -> Callable[[Any], bytes]:
     return _BY_TYPE.get(value_type, _enum)
 
 
-_ENCODERS = [(name, _encoder(hint)) for name, hint in get_type_hints(Row).items()]
+_ENCODERS = {name: _encoder(hint) for name, hint in get_type_hints(Row).items()}
