@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.contrib.auth.models import User as Account
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Model, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Concat
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Model, Q, QuerySet, TextField
+from django.db.models.expressions import RawSQL
 
 VIEWER = "viewer"
 ANALYST = "analyst"
@@ -35,7 +35,24 @@ ROLES: dict[str, tuple[str, ...]] = {
     LEAD: _SEES + _DECIDES + _CONFIGURES,
 }
 
-_FULL_NAME = Concat("content_type__app_label", Value("."), "codename")
+# What an account may itself and by its roles, as ``app.codename``: SQL, since it is asked on every page and
+# Django would write it anew each time, which takes longer than to run it.
+_PERMITTED = RawSQL(
+    """
+    ARRAY(
+        SELECT app_label || '.' || codename
+        FROM auth_permission JOIN django_content_type ON django_content_type.id = content_type_id
+        WHERE auth_permission.id IN (
+            SELECT permission_id FROM auth_user_user_permissions WHERE user_id = auth_user.id
+            UNION ALL
+            SELECT permission_id FROM auth_group_permissions JOIN auth_user_groups USING (group_id)
+            WHERE user_id = auth_user.id
+        )
+    )
+    """,
+    (),
+    ArrayField(TextField()),
+)
 
 
 class RoleBackend(ModelBackend):
@@ -43,8 +60,7 @@ class RoleBackend(ModelBackend):
 
     def get_user(self, user_id: Any) -> Account | None:
         """The account of a session, with its permissions; None for one that may not log in any more."""
-        permitted = ArraySubquery(_names_of(OuterRef(OuterRef("pk"))))
-        user = Account.objects.annotate(_permitted=permitted).filter(pk=user_id).first()
+        user = Account.objects.annotate(_permitted=_PERMITTED).filter(pk=user_id).first()
         if user is None or not self.user_can_authenticate(user):
             return None
         if not user.is_superuser:
@@ -58,17 +74,12 @@ class RoleBackend(ModelBackend):
         if user_obj.is_superuser:
             return super().get_all_permissions(user_obj, obj)
         if not hasattr(user_obj, "_perm_cache"):
-            user_obj._perm_cache = {name for (name,) in _names_of(user_obj.pk)}
+            account = Account.objects.filter(pk=user_obj.pk).annotate(_permitted=_PERMITTED)
+            user_obj._perm_cache = {
+                name for names in account.values_list("_permitted", flat=True) for name in names
+            }
         found: set[str] = user_obj._perm_cache
         return found
-
-
-def _names_of(user: Any) -> QuerySet[Permission, tuple[str]]:
-    """What an account of this key may itself and by its roles: ``(app.codename,)``, each once."""
-    own = Account.user_permissions.through.objects.filter(user_id=user)
-    by_role = Group.permissions.through.objects.filter(group__user=user)
-    given = Q(pk__in=own.values("permission_id")) | Q(pk__in=by_role.values("permission_id"))
-    return Permission.objects.filter(given).order_by().values_list(_FULL_NAME)
 
 
 class User(Protocol):
