@@ -11,7 +11,10 @@ from .timestamps import TimestampReader
 SHOWN = 60  # characters of a value that is quoted in a message
 MAX_NAME = 100  # characters of a column's or a field's name
 MAX_VALUES = 200  # numbers of an event
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?|[+-]?(?:nan|inf|infinity)", re.A | re.I)
+# Possessive: digits that are not given back make a cell of 64 KiB of them a matter of microseconds.
+_NUMBER = re.compile(
+    r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d{1,9})?|[+-]?(?:nan|inf|infinity)", re.A | re.I
+)
 _NOTHING = {"", "-", "na", "n/a", "null", "none"}
 
 

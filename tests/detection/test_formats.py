@@ -305,3 +305,10 @@ def test_no_bytes_whatever_make_more_than_a_clear_refusal(kind, lines, cut):
 def texts_of(event):
     assert len(event.text) <= 4096
     return [event.text, event.coded, event.session, *event.steps, *(name for name, _ in event.values)]
+
+
+def test_a_cell_of_nothing_but_digits_and_a_letter_is_refused():
+    """In a minute, where each digit is tried as the last one; in no time, where none is given back."""
+    row = b"2026-11-23T00:00:00Z," + b"9" * 60_000 + b"x"
+    *_, told = read_all([b"2026-11-23T00:00:00Z,1"] * 3 + [row], "metrics")
+    assert isinstance(told, Skipped)
