@@ -13,6 +13,9 @@ _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d)"
 _SECOND = r":(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?"
 _EPOCH = r"(?P<epoch>[1-3]\d{9})(?P<sub>\d{3}|\d{6}|\d{9}|\.\d{1,9})?(?!\d)"  # 2001 to 2096, s, ms, µs or ns
 
+# A day inside what a datetime holds, so that every time zone can show it, and a database take it.
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
 _compile = partial(re.compile, flags=re.ASCII)
 
 # Where two match at the same place the earlier one is taken. None repeats a repetition: all are linear.
@@ -82,13 +85,13 @@ class TimestampReader:
     def _read_told(self, text: str, whole: bool = False) -> datetime | None:
         assert self._told is not None
         try:
-            return self._told.read(text, self._timezone, self._latest, whole)
+            return _storable(self._told.read(text, self._timezone, self._latest, whole))
         except (ValueError, OverflowError):
             return None
 
     def _possible(self, match: re.Match[str]) -> datetime | None:
         try:
-            return self._moment(match.groupdict())
+            return _storable(self._moment(match.groupdict()))
         except (ValueError, OverflowError):  # 30 February, hour 25, an offset of 99 hours, year 0
             return None
 
@@ -111,6 +114,10 @@ class TimestampReader:
 
     def _in_latest_year(self, parts: dict[str, str | None], zone: tzinfo) -> datetime:
         return in_latest_year(self._latest, lambda year: _local(year, parts, zone))
+
+
+def _storable(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or _EARLIEST <= moment <= _LATEST else None
 
 
 def _year(parts: dict[str, str | None]) -> int | None:
