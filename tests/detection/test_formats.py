@@ -1,6 +1,9 @@
 """From raw lines to events, for the four kinds of stream."""
 
+import bz2
+import gzip
 import json
+import lzma
 import math
 import re
 from datetime import UTC, datetime
@@ -312,3 +315,66 @@ def test_a_cell_of_nothing_but_digits_and_a_letter_is_refused():
     row = b"2026-11-23T00:00:00Z," + b"9" * 60_000 + b"x"
     *_, told = read_all([b"2026-11-23T00:00:00Z,1"] * 3 + [row], "metrics")
     assert isinstance(told, Skipped)
+
+
+ARRAY = [{"timestamp": 1117838570 + second, "cpu": second % 7, "host": {"name": "a"}} for second in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (json.dumps(ARRAY), "JSON in one line, .* jq -c '.\\[\\]' FILE > NEW"),
+        (json.dumps(ARRAY * 100)[:65_536], "JSON in one line, .* jq -c '.\\[\\]'"),
+        ("".join(map(json.dumps, ARRAY)), "JSON in one line, .* jq -c . FILE"),
+        (json.dumps(ARRAY, indent=1), "JSON over several lines, .* jq -c '.\\[\\]'"),
+        ("\n".join(json.dumps(one, indent=4) for one in ARRAY), "JSON over several lines, .* jq -c . FILE"),
+    ],
+    ids=["array", "cut array", "objects", "indented array", "indented objects"],
+)
+@pytest.mark.parametrize("kind", [None, "metrics", "traces", "llm"])
+def test_json_that_is_not_one_object_a_line_is_refused_with_the_way_out(text, words, kind):
+    with pytest.raises(FormatError, match=f"line 1: this is {words}"):
+        read_all(text.encode().splitlines(), kind)
+
+
+def test_an_indented_record_is_plain_lines_where_logs_are_told():
+    assert len(read_all(json.dumps(ARRAY[0], indent=1).encode().splitlines(), "logs")) == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[\n{},\n{},\n{}\n]",
+        "[{},\n{},\n{}]",
+        "[\n{}\n, {}\n, {}\n]\n",
+        "\x1e{}\n\x1e{}\n\x1e{}\n",
+    ],
+)
+def test_an_array_with_an_object_a_line_is_read_as_its_objects(text):
+    lines = text.format(*map(json.dumps, ARRAY)).encode().split(b"\n")
+    events = [event for event in read_all(lines) if event]
+    assert [dict(event.values)["cpu"] for event in events] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("packed", "words"),
+    [
+        (bz2.compress(b"line\n" * 900), "packed by bzip2, .* bzip2 -dc FILE"),
+        (lzma.compress(b"line\n" * 900), "packed by xz, .* xz -dc FILE"),
+        (gzip.compress(b"line\n" * 900), "packed by gzip twice, .* gzip -dc FILE"),
+        (b"web.log" + bytes(250) + b"ustar  \0" + bytes(247) + b"line\n" * 900, "packed by tar, .* tar -xOf"),
+    ],
+    ids=["bzip2", "xz", "gzip", "tar"],
+)
+def test_an_archive_of_another_kind_is_named_with_what_unpacks_it(packed, words):
+    with pytest.raises(FormatError, match=f"line 1: this is {words}"):
+        read_all(packed.split(b"\n"))
+
+
+def test_lines_that_end_with_cr_alone_are_refused_with_the_way_out():
+    with pytest.raises(FormatError, match=r"line 1: the lines end with CR alone, .* tr '\\r' '\\n' < FILE"):
+        read_all([b"time,v\r2026-11-23T00:00:00Z,1\r2026-11-23T00:01:00Z,2\r"])
+
+
+def test_a_line_that_repaints_itself_is_a_line_of_a_log():
+    assert [type(one) for one in read_all([b"10%\r20%\r30%", b"done"])] == [Event, Event]
