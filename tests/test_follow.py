@@ -87,6 +87,18 @@ def test_stopped_anywhere_it_goes_on_and_finds_what_one_run_finds(log, how):
     assert in_pieces == set(Anomaly.objects.values_list("id", "p_value", "glass_box_explanation"))
 
 
+def test_a_metric_that_is_no_number_is_followed_like_others(log):
+    values = [(20 + n % 7, "nan", "inf", "-1e999")[n % 4] for n in range(300)]
+    rows = ["time,v", *(f"2026-11-23T{n // 60:02}:{n % 60:02}:00Z,{value}" for n, value in enumerate(values))]
+    for part in (rows[:150], rows[150:]):
+        add(log, part)
+        with following(log) as process:
+            wait_until(lambda: offset(log) == log.stat().st_size, seconds=20)
+            said = stop(process)
+        assert process.returncode == 0, said
+    assert "metrics: events 151, windows tested 191" in said
+
+
 def test_rotation_loses_nothing(log):
     lines = log_with_fault()
     add(log, lines[:305])
