@@ -262,14 +262,18 @@ def _said(texts: list[tuple[str, str]]) -> str:
 
 
 def _leaves(record: Record) -> Pairs:
-    """The values of a record, and of the objects in it; nothing deeper."""
+    """The values of a record, and of the objects in it, with their dotted names."""
     for key, value in list(record.items())[:_FIELDS]:
-        if key in _TIMES:
-            continue
-        if isinstance(value, dict):
-            yield from ((name_of(f"{key}.{inner}"), one) for inner, one in list(value.items())[:_FIELDS])
-        else:
-            yield name_of(key), value
+        if key not in _TIMES:
+            yield from _leaves_of(value, key, _DEPTH)
+
+
+def _leaves_of(value: Any, name: str, depth: int) -> Pairs:
+    if isinstance(value, dict) and depth:
+        for key, inner in list(value.items())[:_FIELDS]:
+            yield from _leaves_of(inner, f"{name}.{key}"[: 2 * MAX_NAME], depth - 1)
+    else:
+        yield name_of(name), value
 
 
 def _as_number(value: Any) -> float | None:

@@ -149,7 +149,7 @@ def test_columns_without_numbers_are_named_once_and_left_out():
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (b"1117838571", "line 3 has 1 columns where 2 are expected"),
+        (b"1117838571", "line 3 has 1 column where 2 are expected"),
         (b"1117838571,1,2", "line 3 has 3 columns where 2 are expected"),
         (b"1117838571,many", 'line 3, column "cpu": "many" is no number'),
         (b"yesterday,1", 'line 3, column 1: "yesterday" is no timestamp'),
@@ -165,7 +165,10 @@ def test_a_broken_row_is_skipped_with_its_place_and_the_way_out(row, words):
 def test_a_time_that_cannot_be_read_is_said_with_the_way_out():
     made = guess(lines_of("time,cpu\n11/23/2026 04:00,5\n"), CLOCK)
     assert made.kind == "metrics"
-    assert made.notes[0] == 'column "time" has timestamps of another format; name it with --time-format'
+    assert made.notes == (
+        'column "time" has timestamps of another format and is left out; '
+        "name it with --time-format, or write ISO 8601",
+    )
 
 
 def test_the_format_told_holds_for_the_column_of_time():
@@ -378,3 +381,57 @@ def test_lines_that_end_with_cr_alone_are_refused_with_the_way_out():
 
 def test_a_line_that_repaints_itself_is_a_line_of_a_log():
     assert [type(one) for one in read_all([b"10%\r20%\r30%", b"done"])] == [Event, Event]
+
+
+@pytest.mark.parametrize(
+    ("separator", "cells", "values"),
+    [
+        (",", ['"20,5"', '"21,25"', '"1950,5"'], [20.5, 21.25, 1950.5]),
+        (",", ['"1,950"', "950", '"1,000,950.5"'], [1950, 950, 1000950.5]),
+        (";", ["1.950,5", "2.000", "17"], [1950.5, 2000, 17]),
+        (";", ["1.950", "2.5", "17,5"], [1.95, 2.5, 17.5]),
+        (";", ["1,950.5", "2.5", "17"], [1950.5, 2.5, 17]),
+        ("\t", ["20,5", "21,25", "17"], [20.5, 21.25, 17]),
+    ],
+)
+def test_what_a_comma_stands_for_is_learnt_from_the_column(separator, cells, values):
+    rows = [f"2026-11-23T00:0{minute}:00Z{separator}{cell}" for minute, cell in enumerate(cells)]
+    events = read_all([row.encode() for row in [f"time{separator}v", *rows]])[1:]
+    assert [dict(event.values)["v"] for event in events] == values
+
+
+@pytest.mark.parametrize("start", ["0", "1.795400e+09"])
+def test_a_time_that_only_counts_up_is_left_out_and_said(start):
+    rows = [f"{float(start) + 60 * minute!r},{minute % 7},{minute % 3}" for minute in range(60)]
+    if "e" in start:
+        rows = [f"{float(start) + 10_000 * minute:e},{minute % 7},1" for minute in range(60)]
+    made = guess([row.encode() for row in ["time,latency,queue", *rows]], CLOCK)
+    assert made.kind == "metrics"
+    assert made.notes[0].startswith('column "time" has timestamps of another format and is left out')
+    assert [name for name, _ in made.read(2, rows[0].encode(), len(rows[0])).values] == ["latency", "queue"]
+
+
+def test_rows_without_a_value_and_comments_are_no_events():
+    lines = ["# from: db1, in ms", "time,v,w", "2026-11-23T00:00:00Z,1,2", ",,", "# restarted"]
+    lines += ["2026-11-23T00:01:00Z,1,2"] * 3
+    assert [type(one).__name__ for one in read_all(lines_of("\n".join(lines)))] == (
+        ["NoneType", "NoneType", "Event", "NoneType", "NoneType"] + ["Event"] * 3
+    )
+
+
+def test_a_header_that_begins_like_a_comment_is_the_header():
+    lines = lines_of("#time,v\n" + "2026-11-23T00:00:00Z,1\n" * 3)
+    assert read_all(lines, "metrics")[1].values == (("v", 1.0),)
+
+
+def test_the_rest_of_a_quoted_cell_that_goes_over_lines_is_said_to_be_that():
+    lines = ["time,v,note", "2026-11-23T00:00:00Z,1,ok", '2026-11-23T00:01:00Z,2,"one', 'two"', "3"]
+    *_, event, rest, short = read_all(lines_of("\n".join(lines)), "metrics")
+    assert event.values == (("v", 2.0),)
+    assert rest.reason.startswith("line 4 is a part of a row whose quoted cell goes over several lines;")
+    assert short.reason.startswith("line 5 has 1 column where 3 are expected;")
+
+
+def test_numbers_of_a_record_are_read_however_deep_they_are():
+    deep = {"timestamp": 1117838570, "host": {"cpu": {"user": {"share": 0.5}}, "up": True}}
+    assert read_all(records(deep, deep))[0].values == (("host.cpu.user.share", 0.5),)
