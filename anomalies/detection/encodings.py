@@ -24,10 +24,8 @@ _HALF = 0.4  # of a unit's places: so many NULs there make it a wide encoding
 
 
 def check_encoding(lines: Sequence[bytes]) -> None:
-    """Raises FormatError for UTF-16, UTF-32, archives and other binary input, and for lines that end with
-    CR alone, naming the way out."""
+    """Raises FormatError for UTF-16, UTF-32, archives and other binary input, naming the way out."""
     _check_packed(lines)
-    _check_ends(lines)
     start = next((line for line in lines if line.strip(b"\r\n")), b"")[:_LOOKED_AT]
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None) or _by_nuls(start)
     if encoding:
@@ -55,8 +53,11 @@ def _check_packed(lines: Sequence[bytes]) -> None:
             )
 
 
-def _check_ends(lines: Sequence[bytes]) -> None:
-    """One line alone with returns inside is the old Macintosh's text; in a log they repaint a line."""
+def check_ends(lines: Sequence[bytes]) -> None:
+    """Raises FormatError for one line alone with returns inside, as the old Macintosh's text is.
+
+    Among other lines of a log they repaint a line.
+    """
     if len(lines) == 1 and lines[0].strip(b"\r\n").count(b"\r") > 1:
         raise FormatError(
             "line 1: the lines end with CR alone, where LF or CRLF is expected; "

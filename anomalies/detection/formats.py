@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from .coders import Kind
-from .encodings import check_encoding
+from .encodings import check_encoding, check_ends
 from .lines import Format, FormatError, PlainLines, number_of
 from .records import (
     JsonLogs,
@@ -114,6 +114,7 @@ _READERS: dict[str, Callable[[Sequence[bytes], list[Record], TimestampReader], F
 def _head(lines: Sequence[bytes]) -> Sequence[bytes]:
     lines = lines[:GUESSED_FROM]
     check_encoding(lines)
+    check_ends(lines)
     return [line for line in lines if line.strip()]
 
 
