@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
+from multiprocessing import Pipe
 from pathlib import Path
 from random import Random
 
@@ -15,7 +17,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from anomalies import workers
+from anomalies.detection import Parameters
+from anomalies.management.commands import detect as command
 from anomalies.models import Anomaly, PerformanceMetric, Status
+from anomalies.scanning import Job
 
 from .factories import other_program
 from .test_detect import FOREIGN, log_with_fault, usual
@@ -342,3 +348,28 @@ def test_a_followed_file_that_is_not_of_a_format_is_named(tmp_path):
     wide.write_bytes("täglich\n".encode("utf-16") * 200)
     with pytest.raises(CommandError, match=r"can't read .*wide\.log: line 1: this is UTF-16"):
         detect(wide, "--follow")
+
+
+def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path):
+    log = written(tmp_path / "web.log", log_with_fault())
+    ours, theirs = Pipe(duplex=False)
+    ours.close()
+    former = signal.getsignal(signal.SIGINT)
+    try:
+        workers._work(Job(str(log), {"logs": Parameters()}, datetime.now(UTC)), theirs)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert theirs.closed
+
+
+def test_sources_that_a_stop_left_undone_are_one_line_each(folder, monkeypatch):
+    def stopped(jobs, count, advanced):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(command, "scan_all", stopped)
+    err = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("detect", str(folder), stderr=err)
+    assert err.getvalue().count("not read to its end; to do it all, run it again.\n") == 5
+    assert len(err.getvalue().splitlines()) == 5

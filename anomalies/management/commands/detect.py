@@ -135,10 +135,14 @@ class Command(BaseCommand):
 
     def _stopped(self, sources: list[str], detections: list[Detection]) -> None:
         for source, detection in zip(sources, detections, strict=True):
-            if not detection.report.ended or detection.report.failure:
-                self._say(source if len(sources) > 1 else None, detection)
-                line = detection.report.counts.last_line
-                self.stderr.write(f"stopped after line {line:,}; to do it all, run it again.")
+            line = detection.report.counts.last_line
+            if detection.report.ended and not detection.report.failure:
+                continue
+            if line == 0 and len(sources) > 1:
+                self._tell(f"{source}: not read to its end; to do it all, run it again.")
+                continue
+            self._say(source if len(sources) > 1 else None, detection)
+            self.stderr.write(f"stopped after line {line:,}; to do it all, run it again.")
         raise SystemExit(130)
 
     def _detection(self, source: str, options: dict[str, Any]) -> Detection:
