@@ -47,15 +47,18 @@ class TimestampReader:
 
     `reference` (aware; ValueError otherwise) is about when the log ends, for example when its file was last
     written: a stamp without a year is put into the latest year that does not place it more than a day after
-    the reference. `timezone` holds for stamps that name no zone, and for names other than Z, UTC and GMT,
-    because the same abbreviation stands for several zones. With a `time_format`, as of strptime, stamps of
-    that format are read and no others (ValueError for a bad directive or a format without a date).
+    the reference; without one it is not read. `timezone` holds for stamps that name no zone, and for names
+    other than Z, UTC and GMT, because the same abbreviation stands for several zones. With a `time_format`,
+    as of strptime, stamps of that format are read and no others (ValueError for a bad directive or a format
+    without a date).
     """
 
-    def __init__(self, reference: datetime, timezone: tzinfo = UTC, time_format: str | None = None) -> None:
-        if reference.tzinfo is None:
+    def __init__(
+        self, reference: datetime | None, timezone: tzinfo = UTC, time_format: str | None = None
+    ) -> None:
+        if reference is not None and reference.tzinfo is None:
             raise ValueError("reference must be an aware datetime")
-        self._latest = reference.astimezone(UTC) + timedelta(days=1)
+        self._latest = reference and reference.astimezone(UTC) + timedelta(days=1)
         self._timezone = timezone
         self._told = None if time_format is None else TimeFormat(time_format)
 
