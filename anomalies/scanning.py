@@ -225,6 +225,9 @@ def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Itera
     failure: str | None = None
     try:
         head = list(islice(lines, GUESSED_FROM))
+        if len(head) < GUESSED_FROM and not any(line.data.strip() for line in head):
+            yield Ended(Counts(kind=job.kind or "logs", last_line=len(head)))
+            return
         one = Scan.of(job, [line.data for line in head])
         yield from _found(one, one.feed(chain(head, lines)), job.at_a_time)
     except (ReadError, FormatError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -74,6 +75,7 @@ def _received(connection: Connection, job: Job, process: Any) -> Message | Advan
 def _work(job: Job, connection: Connection) -> None:
     # Who started it stops it; Ctrl-C reaches all of them, and the one that stores has to store first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for message in scan(job, connection.send, _STEP):
-        connection.send(message)
+    with suppress(BrokenPipeError):  # who started it was killed, and nobody wants to hear of it
+        for message in scan(job, connection.send, _STEP):
+            connection.send(message)
     connection.close()

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
+from multiprocessing import Pipe
 from pathlib import Path
 from random import Random
 
@@ -15,7 +17,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from anomalies import workers
+from anomalies.detection import Parameters
+from anomalies.management.commands import detect as command
 from anomalies.models import Anomaly, PerformanceMetric, Status
+from anomalies.scanning import Job
 
 from .factories import other_program
 from .test_detect import FOREIGN, log_with_fault, usual
@@ -289,3 +295,81 @@ def test_options_that_do_not_go_together_are_refused(arguments, words):
     with pytest.raises(CommandError, match=words) as caught:
         detect(*arguments)
     assert caught.value.returncode == 2
+
+
+# --- odd files, and odd things among them -----------------------------------------------------------------
+
+
+def test_a_name_that_is_too_long_is_one_clear_line():
+    with pytest.raises(CommandError, match=r"can't read x+: File name too long"):
+        detect("x" * 300)
+
+
+def test_what_is_no_file_in_a_folder_is_passed_over_and_said(folder):
+    (folder / "current.log").symlink_to("gone.log")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    said = detect(folder)
+    assert f"passed over: {folder}/current.log is a link to nothing." in said
+    assert f"passed over: {folder}/pipe is no file." in said
+    assert "in all: events 2840" in said
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_read(folder, monkeypatch):
+    closed, scandir = folder / "closed", os.scandir
+    closed.mkdir()
+
+    def refusing(path):
+        if str(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(CommandError, match=f"can't read {closed}: "):
+        detect(folder)
+    assert PerformanceMetric.objects.filter(success=True).count() == 5
+
+
+@pytest.mark.parametrize("kind", ["logs", "metrics", "traces", "llm"])
+def test_an_empty_file_is_of_any_kind(tmp_path, kind):
+    (tmp_path / "new.log").touch()
+    assert f"{kind}: events 0" in detect(tmp_path / "new.log", "--kind", kind)
+
+
+def test_a_time_format_that_no_line_has_is_said(tmp_path):
+    log = written(tmp_path / "web.log", log_with_fault())
+    said = detect(log, "--time-format", "%d.%m.%Y", "--time", "2026-01-02T03:04:05Z")
+    assert "no event has a timestamp; anomalies are given 2026-01-02 03:04:05+0000" in said
+    assert "no event has a timestamp" not in detect(log)
+
+
+def test_a_followed_file_that_is_not_of_a_format_is_named(tmp_path):
+    wide = tmp_path / "wide.log"
+    wide.write_bytes("täglich\n".encode("utf-16") * 200)
+    with pytest.raises(CommandError, match=r"can't read .*wide\.log: line 1: this is UTF-16"):
+        detect(wide, "--follow")
+
+
+def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path):
+    log = written(tmp_path / "web.log", log_with_fault())
+    ours, theirs = Pipe(duplex=False)
+    ours.close()
+    former = signal.getsignal(signal.SIGINT)
+    try:
+        workers._work(Job(str(log), {"logs": Parameters()}, datetime.now(UTC)), theirs)
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert theirs.closed
+
+
+def test_sources_that_a_stop_left_undone_are_one_line_each(folder, monkeypatch):
+    def stopped(jobs, count, advanced):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(command, "scan_all", stopped)
+    err = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("detect", str(folder), stderr=err)
+    assert err.getvalue().count("not read to its end; to do it all, run it again.\n") == 5
+    assert len(err.getvalue().splitlines()) == 5

@@ -87,6 +87,41 @@ def test_stopped_anywhere_it_goes_on_and_finds_what_one_run_finds(log, how):
     assert in_pieces == set(Anomaly.objects.values_list("id", "p_value", "glass_box_explanation"))
 
 
+def test_the_kind_does_not_depend_on_how_slowly_the_first_lines_come(log):
+    """A comment alone is a log; followed by rows it is a comment of a CSV."""
+    rows = [f"2026-11-23T{n // 60:02}:{n % 60:02}:00Z,{20 + n * n % 7}" for n in range(200)]
+    done = 0
+    for text in (["# exported by hand"], ["time,latency", *rows[:5]], rows[5:]):
+        add(log, text)
+        done += len(text)
+        with following(log) as process:
+            wait_until(lambda: offset(log) == log.stat().st_size, seconds=20)
+            said = stop(process)
+        assert f"stopped after line {done}; with --state" in said
+        assert ("nothing was tested: " in said) == (done < 100)
+    assert "metrics: events 200, windows tested 91" in said
+
+
+def test_a_followed_file_of_few_lines_that_is_no_text_is_refused_at_once(log):
+    log.write_bytes("täglich\n".encode("utf-16") * 5)
+    with following(log) as process:
+        said = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 1
+    assert f"can't read {log}: line 1: this is UTF-16" in said
+
+
+def test_a_metric_that_is_no_number_is_followed_like_others(log):
+    values = [(20 + n % 7, "nan", "inf", "-1e999")[n % 4] for n in range(300)]
+    rows = ["time,v", *(f"2026-11-23T{n // 60:02}:{n % 60:02}:00Z,{value}" for n, value in enumerate(values))]
+    for part in (rows[:150], rows[150:]):
+        add(log, part)
+        with following(log) as process:
+            wait_until(lambda: offset(log) == log.stat().st_size, seconds=20)
+            said = stop(process)
+        assert process.returncode == 0, said
+    assert "metrics: events 151, windows tested 191" in said
+
+
 def test_rotation_loses_nothing(log):
     lines = log_with_fault()
     add(log, lines[:305])

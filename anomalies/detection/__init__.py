@@ -17,6 +17,7 @@ from .acknowledged import Acknowledged
 from .coders import Kind
 from .compression import byte_entropy, compressed_size, ncd, novelty
 from .detector import Detector, detect
+from .encodings import check_encoding
 from .events import Event, event_from_line
 from .findings import ContextLine, Evidence, Finding
 from .formats import GUESSED_FROM, format_for, guess
@@ -40,6 +41,7 @@ __all__ = [
     "Skipped",
     "TimestampReader",
     "byte_entropy",
+    "check_encoding",
     "compressed_size",
     "detect",
     "event_from_line",

@@ -4,18 +4,21 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from .acknowledged import Acknowledged
 from .coders import CODERS, Kind
 from .episodes import Course, Episode, Line, Window
-from .events import Event, shown_text
+from .events import Event, event_from_line
 from .findings import Finding, finding_of
+from .formats import GUESSED_FROM, format_for
+from .lines import Skipped
 from .parameters import Parameters
 from .plain import from_plain, to_plain
 from .review import Review
 from .significance import History, Judged, Weights, conformal, significance
+from .timestamps import TimestampReader
 
 STATE = 1  # the form of a saved state
 
@@ -25,21 +28,43 @@ def detect(
 ) -> Iterator[Finding]:
     """Yield what is found in a whole stream, each episode as soon as it is closed.
 
-    `stream` holds events, as `event_from_line` and `formats` make them, or plain lines, which have no times
-    then. Memory does not grow with it.
+    `stream` holds events, as `event_from_line` and `formats` make them, or lines. Those of logs are plain
+    text then; those of other kinds are read by their format, which the first 100 tell, and what is not of it
+    is left out. A time that names no year is none. Memory does not grow with the stream. Raises FormatError
+    for lines that can't be of this kind.
     """
     detector = Detector(parameters or Parameters(), kind)
-    yield from detector.feed(_events(stream))
+    yield from detector.feed(_plain(stream) if kind == "logs" else _read(stream, kind))
     yield from detector.finish()
 
 
-def _events(stream: Iterable[Event | str | bytes]) -> Iterator[Event]:
+def _plain(stream: Iterable[Event | str | bytes]) -> Iterator[Event]:
+    clock = TimestampReader(None)
     for number, one in enumerate(stream, 1):
         if isinstance(one, Event):
             yield one
         else:
-            line = one if isinstance(one, bytes) else one.encode("utf-8", "backslashreplace")
-            yield Event(number, shown_text(line, len(line)), None)
+            line = _bytes(one)
+            yield event_from_line(number, line, len(line), clock)
+
+
+def _read(stream: Iterable[Event | str | bytes], kind: Kind) -> Iterator[Event]:
+    rest = iter(stream)
+    head = list(islice(rest, GUESSED_FROM))
+    lines = [_bytes(one) for one in head if not isinstance(one, Event)]
+    form = format_for(kind, lines, TimestampReader(None)) if lines else None
+    for number, one in enumerate(chain(head, rest), 1):
+        event: Event | Skipped | None
+        if isinstance(one, Event) or form is None:
+            event = one if isinstance(one, Event) else None
+        else:
+            event = form.read(number, _bytes(one), len(_bytes(one)))
+        if isinstance(event, Event):
+            yield event
+
+
+def _bytes(line: str | bytes) -> bytes:
+    return line if isinstance(line, bytes) else line.encode("utf-8", "backslashreplace")
 
 
 class Detector:
@@ -55,6 +80,8 @@ class Detector:
     """
 
     def __init__(self, parameters: Parameters, kind: Kind = "logs") -> None:
+        if kind not in CODERS:
+            raise ValueError(f'"{kind}" is no kind of stream; the kinds are {", ".join(CODERS)}')
         self.events_seen = 0
         self.windows_tested = 0
         self.windows_flagged = 0

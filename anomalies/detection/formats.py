@@ -1,11 +1,13 @@
 """Which kind of stream an input is, and how its lines are read: guessed from the first of them, or told."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from .coders import Kind
-from .encodings import check_encoding
+from .encodings import check_encoding, check_ends
 from .lines import Format, FormatError, PlainLines, number_of
 from .records import (
     JsonLogs,
@@ -29,6 +31,8 @@ _LOG_FIELDS = {
     "level", "severity", "loglevel", "lvl", "msg", "message", "log", "logger", "event", "method", "path",
     "url", "uri", "stack", "error", "exception",
 }  # fmt: skip
+_OF_ARRAY = re.compile(r'\[\s*\{\s*"')
+_JSON_PIECE = re.compile(r'[\[\]{}"]|(?:-?\d[\d.eE+-]*|true|false|null),?\Z')
 _LLM_SURE = {"prompt", "messages", "completion", "choices", "conversation"}
 _LLM_PAIRS = (
     {"input", "output"}, {"question", "answer"}, {"instruction", "response"},
@@ -41,12 +45,13 @@ _LONG = 200  # characters of a text that is more than a log's message
 def guess(lines: Sequence[bytes], clock: TimestampReader) -> Format:
     """Return how an input is read whose first lines these are (100 are looked at); logs in doubt.
 
-    Raises FormatError for input that is no text in UTF-8.
+    Raises FormatError for input that is no text in UTF-8, and for JSON that is not one record a line.
     """
     lines = _head(lines)
     records = _records(lines)
     if records:
         return _READERS[_kind_of(records, clock)](lines, records, clock)
+    _check_json(lines)
     return _table(lines, clock) or look_like_traces(lines, clock) or PlainLines(clock)
 
 
@@ -62,7 +67,10 @@ def format_for(kind: str, lines: Sequence[bytes], clock: TimestampReader) -> For
         raise FormatError(
             f"line 1: expected {kind}, but there is no line yet; check that the file is the right one"
         )
-    return _READERS[kind](lines, _records(lines), clock)
+    records = _records(lines)
+    if kind != "logs" and not records:
+        _check_json(lines)
+    return _READERS[kind](lines, records, clock)
 
 
 def _logs(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:
@@ -106,6 +114,7 @@ _READERS: dict[str, Callable[[Sequence[bytes], list[Record], TimestampReader], F
 def _head(lines: Sequence[bytes]) -> Sequence[bytes]:
     lines = lines[:GUESSED_FROM]
     check_encoding(lines)
+    check_ends(lines)
     return [line for line in lines if line.strip()]
 
 
@@ -113,6 +122,31 @@ def _records(lines: Sequence[bytes]) -> list[Record]:
     """The records among the lines; none where most are something else."""
     records = [record for line in lines if (record := record_of(line)) is not None]
     return records if len(records) >= _MOSTLY * len(lines) else []
+
+
+def _check_json(lines: Sequence[bytes]) -> None:
+    """Raises FormatError for JSON that is whole, but not one record a line."""
+    texts = [line.decode("utf-8", "backslashreplace").removeprefix("\ufeff").strip() for line in lines]
+    if len(texts) == 1 and (_OF_ARRAY.match(texts[0]) or _follows_another(texts[0])):
+        what = "in one line"
+    elif len(texts) > 2 and texts[0] in ("[", "{", "[{") and all(map(_JSON_PIECE.match, texts)):
+        what = "over several lines"
+    else:
+        return
+    each = "'.[]'" if texts[0].startswith("[") else "."
+    raise FormatError(
+        f"line 1: this is JSON {what}, where one object a line is expected; "
+        f"convert it: jq -c {each} FILE > NEW"
+    )
+
+
+def _follows_another(text: str) -> bool:
+    """Whether an object comes after an object."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _table(lines: Sequence[bytes], clock: TimestampReader) -> Format | None:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from .coders import Kind
 from .events import Event, event_from_line, safe
@@ -11,8 +11,16 @@ from .timestamps import TimestampReader
 SHOWN = 60  # characters of a value that is quoted in a message
 MAX_NAME = 100  # characters of a column's or a field's name
 MAX_VALUES = 200  # numbers of an event
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?|[+-]?(?:nan|inf|infinity)", re.A | re.I)
+# Possessive: digits that are not given back make a cell of 64 KiB of them a matter of microseconds.
+_NUMBER = re.compile(
+    r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d{1,9})?|[+-]?(?:nan|inf|infinity)", re.A | re.I
+)
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.A)
+_GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})++|\d++)(?:,\d*)?", re.A)
 _NOTHING = {"", "-", "na", "n/a", "null", "none"}
+
+
+Comma = Literal["none", "decimal", "grouped", "thousands"]
 
 
 class FormatError(ValueError):
@@ -58,12 +66,19 @@ class PlainLines:
         return event_from_line(number, raw, full_length, self._clock)
 
 
-def number_of(text: str, decimal_comma: bool = False) -> float | None:
-    """Return the number that a text is; NaN where it says that there is none; None for other text."""
+def number_of(text: str, comma: Comma = "none") -> float | None:
+    """Return the number that a text is; NaN where it says that there is none; None for other text.
+
+    `comma` is what a comma in it stands for; 'grouped' is a decimal one where dots group the thousands.
+    """
     text = text.strip()
     if text.lower() in _NOTHING:
         return float("nan")
-    if decimal_comma:
+    if comma == "thousands" and _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    elif comma == "grouped":
+        text = text.replace(".", "").replace(",", ".") if _GROUPED.fullmatch(text) else ""
+    elif comma == "decimal":
         text = text.replace(",", ".")
     return float(text) if _NUMBER.fullmatch(text) else None
 

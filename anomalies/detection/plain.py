@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+_NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def to_plain(value: Any) -> Any:
@@ -16,6 +19,8 @@ def to_plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, list | tuple):
         return [to_plain(each) for each in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)  # JSON has no number for it
     return value
 
 
@@ -42,6 +47,8 @@ def from_plain(kind: Any, value: Any) -> Any:
 def _simple(kind: Any, origin: Any, value: Any) -> Any:
     wanted = type(get_args(kind)[0]) if origin is Literal else kind
     if kind is float and type(value) is int:
+        return float(value)
+    if kind is float and value in _NOT_FINITE:
         return float(value)
     if type(value) is not wanted:
         raise TypeError(f"{value!r} is no {wanted.__name__}")

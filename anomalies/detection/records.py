@@ -26,17 +26,32 @@ _IDS = ("trace_id", "traceId", "session", "session_id", "sessionId", "id", "bloc
 _EVENTS = ("events", "steps", "spans")
 _STEP_NAMES = ("name", "event", "step", "id", "event_id", "type", "operation", "operationName")
 
+_AROUND = " \t\r\n\ufeff\x1e"
+
 Record = dict[str, Any]
 Pairs = Iterator[tuple[str, Any]]
 
 
 def record_of(raw: bytes) -> Record | None:
-    """Return the JSON object of a line, of a key said twice the last; None for anything else."""
+    """Return the JSON object of a line, of a key said twice the last; None for anything else.
+
+    What stands around the objects of an array that has one a line, and RFC 7464's separator, is no matter.
+    """
+    text = raw.decode("utf-8", "backslashreplace").strip(_AROUND)
+    if not text.endswith("}"):
+        text = text.rstrip(_AROUND + ",]")
+    if not text.startswith("{"):
+        text = text.lstrip(_AROUND + ",[")
     try:
-        value = json.loads(raw.decode("utf-8", "backslashreplace").removeprefix("\ufeff"), parse_int=_whole)
+        value = json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_nothing(raw: bytes) -> bool:
+    """Whether a line is empty, or opens or closes an array that has one record a line."""
+    return raw.strip() in (b"", b"[", b"]", b",")
 
 
 def moment_of(record: Record, clock: TimestampReader) -> datetime | None:
@@ -81,8 +96,8 @@ class JsonLogs:
         self._clock = clock
 
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a line; None for an empty one."""
-        if not raw or raw.isspace():
+        """Return the event of a line; None for an empty one, and for an array's bracket."""
+        if _is_nothing(raw):
             return None
         event = event_from_line(number, raw, full_length, self._clock)
         record = record_of(raw)
@@ -100,8 +115,8 @@ class _Records:
         self._clock = clock
 
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a record; None for an empty line; Skipped for what is none."""
-        if not raw or raw.isspace():
+        """Return the event of a record; None for an empty line or a bracket; Skipped for what is none."""
+        if _is_nothing(raw):
             return None
         if full_length > len(raw):
             return self._cut(number, raw, full_length)
@@ -247,14 +262,18 @@ def _said(texts: list[tuple[str, str]]) -> str:
 
 
 def _leaves(record: Record) -> Pairs:
-    """The values of a record, and of the objects in it; nothing deeper."""
+    """The values of a record, and of the objects in it, with their dotted names."""
     for key, value in list(record.items())[:_FIELDS]:
-        if key in _TIMES:
-            continue
-        if isinstance(value, dict):
-            yield from ((name_of(f"{key}.{inner}"), one) for inner, one in list(value.items())[:_FIELDS])
-        else:
-            yield name_of(key), value
+        if key not in _TIMES:
+            yield from _leaves_of(value, key, _DEPTH)
+
+
+def _leaves_of(value: Any, name: str, depth: int) -> Pairs:
+    if isinstance(value, dict) and depth:
+        for key, inner in list(value.items())[:_FIELDS]:
+            yield from _leaves_of(inner, f"{name}.{key}"[: 2 * MAX_NAME], depth - 1)
+    else:
+        yield name_of(name), value
 
 
 def _as_number(value: Any) -> float | None:

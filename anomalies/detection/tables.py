@@ -1,16 +1,24 @@
 """Metrics as CSV: a column of timestamps and one or many of numbers, with a header or without."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from .coders import Kind
 from .events import Event, shown_text
-from .lines import MAX_VALUES, FormatError, Skipped, decoded, name_of, number_of, quoted, too_long
+from .lines import MAX_VALUES, Comma, FormatError, Skipped, decoded, name_of, number_of, quoted, too_long
 from .timestamps import TimestampReader
 
 SEPARATORS = (",", ";", "\t")
+# What the commas of a column may stand for, by the separator: of those that fit equally the first is taken.
+_COMMAS: dict[str, tuple[Comma, ...]] = {
+    ",": ("none", "thousands", "decimal", "grouped"),
+    "\t": ("none", "thousands", "decimal", "grouped"),
+    ";": ("decimal", "grouped", "thousands"),
+}
 _MOSTLY = 0.5
 _TIME_NAMES = {
     "timestamp",
@@ -31,6 +39,7 @@ class _Column:
     place: int
     name: str
     empty: bool  # where the first lines have no value a text further on is none either
+    comma: Comma
 
 
 class MetricTable:
@@ -45,7 +54,7 @@ class MetricTable:
         `sure` is whether they can hardly be anything but metrics.
         """
         self._separator, self._clock = separator, clock
-        rows = [cells for line in lines if (cells := cells_of(decoded(line), separator))]
+        rows = _without_comments([cells_of(decoded(line), separator) for line in lines])
         self._header = rows[0] if rows and self._is_header(rows) else None
         body = [row for row in rows if row != self._header]
         self._width = len(self._header) if self._header else max(map(len, body), default=0)
@@ -53,7 +62,9 @@ class MetricTable:
         self._time = self._time_column(names, body)
         self._columns, others = self._number_columns(names, body)
         unread = next((name for name in others if name.lower() in _TIME_NAMES and self._time is None), "")
-        self.notes = _notes(others, len(self._columns) - MAX_VALUES, unread)
+        self.notes = _notes(
+            [name for name in others if name != unread], len(self._columns) - MAX_VALUES, unread
+        )
         self.sure = (self._time is not None or bool(unread)) and self._is_measured(
             names, body, others, unread
         )
@@ -64,32 +75,35 @@ class MetricTable:
                 'write rows like "2026-01-31 12:00:00,17.5", or name another kind of stream'
             )
         if not self._header and len(self._columns) == 1:
-            self._columns = [_Column(self._columns[0].place, "value", self._columns[0].empty)]
+            self._columns = [replace(self._columns[0], name="value")]
 
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a row; None for an empty line and for the header, wherever it comes again."""
+        """Return the event of a row; None for an empty one, a comment, and the header wherever it comes."""
         if not raw or raw.isspace():
             return None
         if full_length > len(raw):
             return too_long(number, raw, full_length)
         cells = cells_of(decoded(raw), self._separator)
-        if cells == self._header or not cells:
+        if cells == self._header or _is_empty(cells) or _is_comment(cells, self._width):
             return None
         try:
-            self._check_width(cells)
+            self._check_width(cells, raw.count(b'"') % 2 == 1)
             moment = self._moment(cells)
             values = tuple((column.name, self._value(column, cells)) for column in self._columns)
         except _RowError as error:
             return Skipped(number, f"line {number:,}{error}")
         return Event(number, shown_text(raw, full_length), moment, values=values)
 
-    def _check_width(self, cells: list[str]) -> None:
+    def _check_width(self, cells: list[str], is_open: bool) -> None:
         extra = cells[self._width :]
-        if len(cells) < self._width or any(extra):
+        if len(cells) >= self._width and not any(extra):
+            return
+        if is_open:
             raise _RowError(
-                f" has {len(cells):,} columns where {self._width:,} are expected; "
-                "complete the row or remove it"
+                " is a part of a row whose quoted cell goes over several lines; write each row in one line"
             )
+        columns = "1 column" if len(cells) == 1 else f"{len(cells):,} columns"
+        raise _RowError(f" has {columns} where {self._width:,} are expected; complete the row or remove it")
 
     def _moment(self, cells: list[str]) -> datetime | None:
         if self._time is None or not cells[self._time].strip():
@@ -103,7 +117,7 @@ class MetricTable:
         return moment
 
     def _value(self, column: _Column, cells: list[str]) -> float:
-        value = number_of(cells[column.place], self._separator == ";")
+        value = number_of(cells[column.place], column.comma)
         if value is None:
             if column.empty:
                 return _NAN
@@ -133,10 +147,12 @@ class MetricTable:
             if place == self._time:
                 continue
             cells = _filled(body, place)
-            if not cells or _share(self._is_number(cell) for cell in cells) >= _MOSTLY:
-                columns.append(_Column(place, names[place], not cells))
-            else:
+            comma = self._comma_of(cells)
+            numbers = [number_of(cell, comma) is not None for cell in cells]
+            if (cells and _share(numbers) < _MOSTLY) or self._counts_up(names[place], cells):
                 others.append(names[place])
+            else:
+                columns.append(_Column(place, names[place], not cells, comma))
         filled = [column for column in columns if not column.empty or (self._time is not None and not body)]
         return (columns if filled else []), others
 
@@ -145,8 +161,22 @@ class MetricTable:
         few = self._header is not None or len(others) <= max(1, len(self._columns) // 2)
         return few and not any(_tells(body, names.index(name)) for name in others if name != unread)
 
+    def _comma_of(self, cells: list[str]) -> Comma:
+        """What makes numbers of most cells."""
+        return max(
+            _COMMAS[self._separator],
+            key=lambda comma: sum(number_of(cell, comma) is not None for cell in cells),
+        )
+
+    def _counts_up(self, name: str, cells: list[str]) -> bool:
+        """Whether a column is a time that no calendar knows, as the seconds since a start."""
+        if self._time is not None or name.lower() not in _TIME_NAMES or len(cells) < 3:
+            return False
+        moments = [number_of(cell, self._comma_of(cells)) for cell in cells]
+        return all(a is not None and b is not None and a < b for a, b in pairwise(moments))
+
     def _is_number(self, cell: str) -> bool:
-        return number_of(cell, self._separator == ";") is not None
+        return any(number_of(cell, comma) is not None for comma in _COMMAS[self._separator])
 
     def _is_time(self, cell: str) -> bool:
         return self._clock.read_field(cell) is not None
@@ -177,6 +207,21 @@ def separator_of(lines: Sequence[bytes]) -> str | None:
     return best[1]
 
 
+def _without_comments(rows: list[list[str]]) -> list[list[str]]:
+    """The rows that are neither empty nor a comment, which is not as wide as the others are."""
+    widths = Counter(len(row) for row in rows if not _is_empty(row))
+    usual = widths.most_common(1)[0][0] if widths else 0
+    return [row for row in rows if not (_is_empty(row) or _is_comment(row, usual))]
+
+
+def _is_empty(cells: list[str]) -> bool:
+    return not any(map(str.strip, cells))
+
+
+def _is_comment(cells: list[str], width: int) -> bool:
+    return cells[0].startswith("#") and len(cells) != width
+
+
 def _filled(body: list[list[str]], place: int) -> list[str]:
     return [row[place] for row in body if place < len(row) and row[place].strip()]
 
@@ -204,7 +249,10 @@ def _unique(names: list[str]) -> list[str]:
 def _notes(texts: list[str], beyond: int, unread_time: str) -> tuple[str, ...]:
     notes = []
     if unread_time:
-        notes.append(f'column "{unread_time}" has timestamps of another format; name it with --time-format')
+        notes.append(
+            f'column "{unread_time}" has timestamps of another format and is left out; '
+            "name it with --time-format, or write ISO 8601"
+        )
     if texts:
         rest = f" and {len(texts) - 10:,} more" if len(texts) > 10 else ""
         notes.append(f"columns that hold no numbers are left out: {', '.join(texts[:10])}{rest}")

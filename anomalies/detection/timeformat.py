@@ -35,7 +35,7 @@ class TimeFormat:
         self._format = text.replace("%Z", "")
         self._has_year = bool({"Y", "y", "G"} & set(directives))
 
-    def read(self, text: str, zone: tzinfo, latest: datetime, whole: bool) -> datetime | None:
+    def read(self, text: str, zone: tzinfo, latest: datetime | None, whole: bool) -> datetime | None:
         """Return the first moment in the text in UTC; None for none. ValueError for an impossible one.
 
         `zone` holds where the stamp has no offset; without a year it is the last one that is not after
@@ -53,8 +53,10 @@ class TimeFormat:
         )
 
 
-def in_latest_year(latest: datetime, of_year: Callable[[int], datetime]) -> datetime:
+def in_latest_year(latest: datetime | None, of_year: Callable[[int], datetime]) -> datetime:
     """Return the moment in the last year that does not place it after `latest`; ValueError for none."""
+    if latest is None:
+        raise ValueError("no year is known")
     # Eight years, because 29 February is missing for that long around 1900 and 2100.
     for year in range(latest.year, latest.year - 9, -1):
         try:

@@ -13,6 +13,9 @@ _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d)"
 _SECOND = r":(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?"
 _EPOCH = r"(?P<epoch>[1-3]\d{9})(?P<sub>\d{3}|\d{6}|\d{9}|\.\d{1,9})?(?!\d)"  # 2001 to 2096, s, ms, µs or ns
 
+# A day inside what a datetime holds, so that every time zone can show it, and a database take it.
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
 _compile = partial(re.compile, flags=re.ASCII)
 
 # Where two match at the same place the earlier one is taken. None repeats a repetition: all are linear.
@@ -44,15 +47,18 @@ class TimestampReader:
 
     `reference` (aware; ValueError otherwise) is about when the log ends, for example when its file was last
     written: a stamp without a year is put into the latest year that does not place it more than a day after
-    the reference. `timezone` holds for stamps that name no zone, and for names other than Z, UTC and GMT,
-    because the same abbreviation stands for several zones. With a `time_format`, as of strptime, stamps of
-    that format are read and no others (ValueError for a bad directive or a format without a date).
+    the reference; without one it is not read. `timezone` holds for stamps that name no zone, and for names
+    other than Z, UTC and GMT, because the same abbreviation stands for several zones. With a `time_format`,
+    as of strptime, stamps of that format are read and no others (ValueError for a bad directive or a format
+    without a date).
     """
 
-    def __init__(self, reference: datetime, timezone: tzinfo = UTC, time_format: str | None = None) -> None:
-        if reference.tzinfo is None:
+    def __init__(
+        self, reference: datetime | None, timezone: tzinfo = UTC, time_format: str | None = None
+    ) -> None:
+        if reference is not None and reference.tzinfo is None:
             raise ValueError("reference must be an aware datetime")
-        self._latest = reference.astimezone(UTC) + timedelta(days=1)
+        self._latest = reference and reference.astimezone(UTC) + timedelta(days=1)
         self._timezone = timezone
         self._told = None if time_format is None else TimeFormat(time_format)
 
@@ -82,13 +88,13 @@ class TimestampReader:
     def _read_told(self, text: str, whole: bool = False) -> datetime | None:
         assert self._told is not None
         try:
-            return self._told.read(text, self._timezone, self._latest, whole)
+            return _storable(self._told.read(text, self._timezone, self._latest, whole))
         except (ValueError, OverflowError):
             return None
 
     def _possible(self, match: re.Match[str]) -> datetime | None:
         try:
-            return self._moment(match.groupdict())
+            return _storable(self._moment(match.groupdict()))
         except (ValueError, OverflowError):  # 30 February, hour 25, an offset of 99 hours, year 0
             return None
 
@@ -111,6 +117,10 @@ class TimestampReader:
 
     def _in_latest_year(self, parts: dict[str, str | None], zone: tzinfo) -> datetime:
         return in_latest_year(self._latest, lambda year: _local(year, parts, zone))
+
+
+def _storable(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or _EARLIEST <= moment <= _LATEST else None
 
 
 def _year(parts: dict[str, str | None]) -> int | None:

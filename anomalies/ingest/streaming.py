@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..detection import GUESSED_FROM, Finding
+from ..detection import GUESSED_FROM, Finding, check_encoding
 from ..following import Gap, Position, Stop, follow
 from ..reading import Line
 from ..saving import SavedStateError, load, save
@@ -64,6 +64,8 @@ class Stream:
             followed.close()
             self._record()
         self._save()
+        if self._head:
+            self.say(f"nothing was tested: {len(self._head)} lines, and the kind is told by {GUESSED_FROM}.")
 
     def _begin(self) -> None:
         saved = load(self.state) if self.state else None
@@ -72,6 +74,9 @@ class Stream:
         try:
             self._position = Position.from_json(saved["position"])
             self._scan = Scan.resumed(self.job, saved["scan"]) if saved["scan"] else None
+            self._head = [
+                Line(number, data.encode("latin-1"), size) for number, data, size in saved.get("head", ())
+            ]
         except (ValueError, TypeError, KeyError) as error:
             words = f"{self.state} holds no state of a stream ({error}); move it away to begin anew"
             raise SavedStateError(words) from error
@@ -84,12 +89,20 @@ class Stream:
             self._unsaved = True
         if self._scan is None:
             self._head += lines
-            if not self._head or (lines and len(self._head) < GUESSED_FROM):
+            if len(self._head) < GUESSED_FROM:
+                self._wait_for_more(bool(lines))
                 return
             lines, self._head = self._head, []
             self._scan = Scan.of(self.job, [line.data for line in lines[:GUESSED_FROM]])
             self.detection.report.counts = self._scan.counts
         self._store(list(self._scan.feed(lines)))
+
+    def _wait_for_more(self, came: bool) -> None:
+        """However slowly they come, the same lines are the same kind of stream; what is no text is told."""
+        if self._head:
+            self.detection.report.counts.last_line = self._head[-1].number
+        if not came:
+            check_encoding([line.data for line in self._head])
 
     def _store(self, findings: list[Finding]) -> None:
         if findings:
@@ -99,17 +112,19 @@ class Stream:
                 self.say(f"line {finding.first_line:,}, {what}: {finding.explanation.partition(chr(10))[0]}")
 
     def _do_what_is_due(self, idle: bool) -> None:
-        if self._scan is None:
-            return
-        if idle and time.monotonic() - self._heard > SILENT:
-            self._store(list(self._scan.detector.close_episode()))
-        if self._is_due("learn", LEARNT_EVERY):
-            origin = self.detection.origin
-            self._scan.detector.acknowledge(acknowledged_of(origin.stream_type, origin.name, origin.host))
-        if self._is_due("record", RECORDED_EVERY):
-            self._record()
+        if self._scan is not None:
+            self._tell_and_learn(self._scan, idle)
         if (idle and self._unsaved) or self._is_due("save", SAVED_EVERY):
             self._save()
+
+    def _tell_and_learn(self, scan: Scan, idle: bool) -> None:
+        if idle and time.monotonic() - self._heard > SILENT:
+            self._store(list(scan.detector.close_episode()))
+        if self._is_due("learn", LEARNT_EVERY):
+            origin = self.detection.origin
+            scan.detector.acknowledge(acknowledged_of(origin.stream_type, origin.name, origin.host))
+        if self._is_due("record", RECORDED_EVERY):
+            self._record()
 
     def _is_due(self, what: str, every: float) -> bool:
         now = time.monotonic()
@@ -140,9 +155,13 @@ class Stream:
         self._recorded = replace(counts)
 
     def _save(self) -> None:
-        """What was read into the head only is read again: its position is not kept."""
-        if self.state is None or self._scan is None or self._position is None:
+        """With the lines that wait for more of them before the kind of stream is known."""
+        if self.state is None or self._position is None:
             return
-        state: dict[str, Any] = {"position": self._position.as_json(), "scan": self._scan.state()}
+        state: dict[str, Any] = {
+            "position": self._position.as_json(),
+            "scan": self._scan.state() if self._scan else None,
+            "head": [[line.number, line.data.decode("latin-1"), line.full_length] for line in self._head],
+        }
         save(self.state, state)
         self._unsaved = False

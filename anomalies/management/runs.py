@@ -17,6 +17,9 @@ def told(detection: Detection) -> Iterator[str]:
         yield f"{counts.skipped - len(counts.complaints):,} more lines are skipped"
     if counts.backwards:
         yield f"time runs backwards at {counts.backwards:,} events; they are taken as their lines come"
+    if counts.events and counts.first is None and not any("--time-format" in note for note in counts.notes):
+        given = f"{detection.reference:%Y-%m-%d %H:%M:%S%z}"
+        yield f"no event has a timestamp; anomalies are given {given} (see --time-format and --time)"
     if counts.windows_tested == 0 and report.failure is None:
         sizes = detection.origin.thresholds
         needed = sizes.baseline_size + sizes.window_size

@@ -4,7 +4,16 @@ from itertools import islice, pairwise
 
 import pytest
 
-from anomalies.detection import Detector, Parameters, compressed_size, detect, event_from_line, ncd, normalise
+from anomalies.detection import (
+    Detector,
+    FormatError,
+    Parameters,
+    compressed_size,
+    detect,
+    event_from_line,
+    ncd,
+    normalise,
+)
 
 from .support import CLOCK, FOREIGN, event, events, find, ordinary, strange, with_foreign
 
@@ -316,3 +325,25 @@ def test_plain_lines_are_a_stream_too():
     (found,) = detect(lines)
     assert found == only(find(lines))
     assert list(detect(line.encode() for line in lines)) == [found]
+
+
+def test_the_lines_of_a_log_have_the_times_that_they_name_with_a_year():
+    lines = [f"2026-11-23T10:00:00Z {text}" for text in with_foreign(400, 200)]
+    assert [f"{found.timestamp}" for found in detect(lines)] == ["2026-11-23 10:00:00+00:00"]
+    lines = [f"Nov 23 10:00:00 {text}" for text in with_foreign(400, 200)]
+    assert [found.timestamp for found in detect(lines)] == [None]
+
+
+def test_lines_of_another_kind_are_read_by_their_format():
+    rows = [f"2026-11-23T{n // 60:02}:{n % 60:02}:00Z,{20 + n * n % 7}" for n in range(400)]
+    rows[300:302] = ["2026-11-23T05:00:00Z,950", "torn"]
+    (found,) = detect(["time,latency", *rows], kind="metrics")
+    assert found.explanation.startswith("latency is 950, usually 20 to 24 (line 302)")
+    assert f"{found.timestamp:%H:%M}" == "05:00"
+
+
+def test_lines_that_are_not_of_the_kind_and_kinds_that_there_are_none_of_are_refused():
+    with pytest.raises(FormatError, match="expected numbers between commas"):
+        list(detect(with_foreign(400, 200), kind="metrics"))
+    with pytest.raises(ValueError, match="the kinds are logs, metrics, traces, llm"):
+        list(detect([], kind="poems"))

@@ -1,6 +1,9 @@
 """From raw lines to events, for the four kinds of stream."""
 
+import bz2
+import gzip
 import json
+import lzma
 import math
 import re
 from datetime import UTC, datetime
@@ -146,7 +149,7 @@ def test_columns_without_numbers_are_named_once_and_left_out():
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        (b"1117838571", "line 3 has 1 columns where 2 are expected"),
+        (b"1117838571", "line 3 has 1 column where 2 are expected"),
         (b"1117838571,1,2", "line 3 has 3 columns where 2 are expected"),
         (b"1117838571,many", 'line 3, column "cpu": "many" is no number'),
         (b"yesterday,1", 'line 3, column 1: "yesterday" is no timestamp'),
@@ -162,7 +165,10 @@ def test_a_broken_row_is_skipped_with_its_place_and_the_way_out(row, words):
 def test_a_time_that_cannot_be_read_is_said_with_the_way_out():
     made = guess(lines_of("time,cpu\n11/23/2026 04:00,5\n"), CLOCK)
     assert made.kind == "metrics"
-    assert made.notes[0] == 'column "time" has timestamps of another format; name it with --time-format'
+    assert made.notes == (
+        'column "time" has timestamps of another format and is left out; '
+        "name it with --time-format, or write ISO 8601",
+    )
 
 
 def test_the_format_told_holds_for_the_column_of_time():
@@ -305,3 +311,127 @@ def test_no_bytes_whatever_make_more_than_a_clear_refusal(kind, lines, cut):
 def texts_of(event):
     assert len(event.text) <= 4096
     return [event.text, event.coded, event.session, *event.steps, *(name for name, _ in event.values)]
+
+
+def test_a_cell_of_nothing_but_digits_and_a_letter_is_refused():
+    """In a minute, where each digit is tried as the last one; in no time, where none is given back."""
+    row = b"2026-11-23T00:00:00Z," + b"9" * 60_000 + b"x"
+    *_, told = read_all([b"2026-11-23T00:00:00Z,1"] * 3 + [row], "metrics")
+    assert isinstance(told, Skipped)
+
+
+ARRAY = [{"timestamp": 1117838570 + second, "cpu": second % 7, "host": {"name": "a"}} for second in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (json.dumps(ARRAY), "JSON in one line, .* jq -c '.\\[\\]' FILE > NEW"),
+        (json.dumps(ARRAY * 100)[:65_536], "JSON in one line, .* jq -c '.\\[\\]'"),
+        ("".join(map(json.dumps, ARRAY)), "JSON in one line, .* jq -c . FILE"),
+        (json.dumps(ARRAY, indent=1), "JSON over several lines, .* jq -c '.\\[\\]'"),
+        ("\n".join(json.dumps(one, indent=4) for one in ARRAY), "JSON over several lines, .* jq -c . FILE"),
+    ],
+    ids=["array", "cut array", "objects", "indented array", "indented objects"],
+)
+@pytest.mark.parametrize("kind", [None, "metrics", "traces", "llm"])
+def test_json_that_is_not_one_object_a_line_is_refused_with_the_way_out(text, words, kind):
+    with pytest.raises(FormatError, match=f"line 1: this is {words}"):
+        read_all(text.encode().splitlines(), kind)
+
+
+def test_an_indented_record_is_plain_lines_where_logs_are_told():
+    assert len(read_all(json.dumps(ARRAY[0], indent=1).encode().splitlines(), "logs")) == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[\n{},\n{},\n{}\n]",
+        "[{},\n{},\n{}]",
+        "[\n{}\n, {}\n, {}\n]\n",
+        "\x1e{}\n\x1e{}\n\x1e{}\n",
+    ],
+)
+def test_an_array_with_an_object_a_line_is_read_as_its_objects(text):
+    lines = text.format(*map(json.dumps, ARRAY)).encode().split(b"\n")
+    events = [event for event in read_all(lines) if event]
+    assert [dict(event.values)["cpu"] for event in events] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("packed", "words"),
+    [
+        (bz2.compress(b"line\n" * 900), "packed by bzip2, .* bzip2 -dc FILE"),
+        (lzma.compress(b"line\n" * 900), "packed by xz, .* xz -dc FILE"),
+        (gzip.compress(b"line\n" * 900), "packed by gzip twice, .* gzip -dc FILE"),
+        (b"web.log" + bytes(250) + b"ustar  \0" + bytes(247) + b"line\n" * 900, "packed by tar, .* tar -xOf"),
+    ],
+    ids=["bzip2", "xz", "gzip", "tar"],
+)
+def test_an_archive_of_another_kind_is_named_with_what_unpacks_it(packed, words):
+    with pytest.raises(FormatError, match=f"line 1: this is {words}"):
+        read_all(packed.split(b"\n"))
+
+
+def test_lines_that_end_with_cr_alone_are_refused_with_the_way_out():
+    with pytest.raises(FormatError, match=r"line 1: the lines end with CR alone, .* tr '\\r' '\\n' < FILE"):
+        read_all([b"time,v\r2026-11-23T00:00:00Z,1\r2026-11-23T00:01:00Z,2\r"])
+
+
+def test_a_line_that_repaints_itself_is_a_line_of_a_log():
+    assert [type(one) for one in read_all([b"10%\r20%\r30%", b"done"])] == [Event, Event]
+
+
+@pytest.mark.parametrize(
+    ("separator", "cells", "values"),
+    [
+        (",", ['"20,5"', '"21,25"', '"1950,5"'], [20.5, 21.25, 1950.5]),
+        (",", ['"1,950"', "950", '"1,000,950.5"'], [1950, 950, 1000950.5]),
+        (";", ["1.950,5", "2.000", "17"], [1950.5, 2000, 17]),
+        (";", ["1.950", "2.5", "17,5"], [1.95, 2.5, 17.5]),
+        (";", ["1,950.5", "2.5", "17"], [1950.5, 2.5, 17]),
+        ("\t", ["20,5", "21,25", "17"], [20.5, 21.25, 17]),
+    ],
+)
+def test_what_a_comma_stands_for_is_learnt_from_the_column(separator, cells, values):
+    rows = [f"2026-11-23T00:0{minute}:00Z{separator}{cell}" for minute, cell in enumerate(cells)]
+    events = read_all([row.encode() for row in [f"time{separator}v", *rows]])[1:]
+    assert [dict(event.values)["v"] for event in events] == values
+
+
+@pytest.mark.parametrize("start", ["0", "1.795400e+09"])
+def test_a_time_that_only_counts_up_is_left_out_and_said(start):
+    rows = [f"{float(start) + 60 * minute!r},{minute % 7},{minute % 3}" for minute in range(60)]
+    if "e" in start:
+        rows = [f"{float(start) + 10_000 * minute:e},{minute % 7},1" for minute in range(60)]
+    made = guess([row.encode() for row in ["time,latency,queue", *rows]], CLOCK)
+    assert made.kind == "metrics"
+    assert made.notes[0].startswith('column "time" has timestamps of another format and is left out')
+    assert [name for name, _ in made.read(2, rows[0].encode(), len(rows[0])).values] == ["latency", "queue"]
+
+
+def test_rows_without_a_value_and_comments_are_no_events():
+    lines = ["# from: db1, in ms", "time,v,w", "2026-11-23T00:00:00Z,1,2", ",,", "# restarted"]
+    lines += ["2026-11-23T00:01:00Z,1,2"] * 3
+    assert [type(one).__name__ for one in read_all(lines_of("\n".join(lines)))] == (
+        ["NoneType", "NoneType", "Event", "NoneType", "NoneType"] + ["Event"] * 3
+    )
+
+
+def test_a_header_that_begins_like_a_comment_is_the_header():
+    lines = lines_of("#time,v\n" + "2026-11-23T00:00:00Z,1\n" * 3)
+    assert read_all(lines, "metrics")[1].values == (("v", 1.0),)
+
+
+def test_the_rest_of_a_quoted_cell_that_goes_over_lines_is_said_to_be_that():
+    lines = ["time,v,note", "2026-11-23T00:00:00Z,1,ok", '2026-11-23T00:01:00Z,2,"one', 'two"', "3"]
+    *_, event, rest, short = read_all(lines_of("\n".join(lines)), "metrics")
+    assert event.values == (("v", 2.0),)
+    assert rest.reason.startswith("line 4 is a part of a row whose quoted cell goes over several lines;")
+    assert short.reason.startswith("line 5 has 1 column where 3 are expected;")
+
+
+def test_numbers_of_a_record_are_read_however_deep_they_are():
+    deep = {"timestamp": 1117838570, "host": {"cpu": {"user": {"share": 0.5}}, "up": True}}
+    assert read_all(records(deep, deep))[0].values == (("host.cpu.user.share", 0.5),)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from math import inf, nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalies.detection import Acknowledged, Detector, Parameters, detect
+from anomalies.detection import Acknowledged, Detector, Event, Parameters, detect
 
 from .support import events, ordinary, real_events, real_log, with_foreign
 
@@ -53,6 +54,21 @@ def test_a_real_log_cut_and_saved_at_many_places_gives_the_same_to_the_last_digi
 def test_an_open_episode_outlives_saving():
     stream = events(with_foreign(600, 400))
     assert in_pieces(stream, [404], Parameters(), saved=True) == list(detect(stream))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from([1.0, 2.0, 950.0, nan, inf, -inf, -1.7e308, 1.7e308]), max_size=120),
+    st.lists(st.integers(0, 120), max_size=4),
+)
+def test_what_is_no_number_outlives_saving_as_json_that_all_can_read(values, cuts):
+    stream = [Event(number, "", None, values=(("v", value),)) for number, value in enumerate(values, 1)]
+    detector, findings, begin = Detector(PARAMETERS, "metrics"), [], 0
+    for end in [*sorted(cuts), len(stream)]:
+        findings += detector.feed(stream[begin:end])
+        begin = max(begin, end)
+        detector = Detector.load(json.loads(json.dumps(detector.state(), allow_nan=False)))
+    assert [*findings, *detector.finish()] == list(detect(stream, PARAMETERS, "metrics"))
 
 
 def test_counts_outlive_saving():

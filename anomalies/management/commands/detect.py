@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +82,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["state"] and not options["follow"]:
             raise CommandError("--state goes with --follow: a whole file needs none.", returncode=2)
-        sources = _sources(options)
+        sources = _sources(options, self._tell)
         detections = [self._detection(source, options) for source in sources]
         jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
         if options["follow"]:
@@ -116,7 +117,9 @@ class Command(BaseCommand):
         try:
             with stopping() as stop, locked(state) if state else nullcontext():
                 Stream(jobs[0], detection, state, self._tell).run(stop)
-        except (ReadError, FormatError, SavedStateError) as error:
+        except FormatError as error:
+            raise CommandError(printable(f"can't read {jobs[0].path}: {error}")) from error
+        except (ReadError, SavedStateError) as error:
             raise CommandError(printable(str(error))) from error
         except (DatabaseError, RowError) as error:
             raise CommandError(_refused(error)) from error
@@ -132,10 +135,14 @@ class Command(BaseCommand):
 
     def _stopped(self, sources: list[str], detections: list[Detection]) -> None:
         for source, detection in zip(sources, detections, strict=True):
-            if not detection.report.ended or detection.report.failure:
-                self._say(source if len(sources) > 1 else None, detection)
-                line = detection.report.counts.last_line
-                self.stderr.write(f"stopped after line {line:,}; to do it all, run it again.")
+            line = detection.report.counts.last_line
+            if detection.report.ended and not detection.report.failure:
+                continue
+            if line == 0 and len(sources) > 1:
+                self._tell(f"{source}: not read to its end; to do it all, run it again.")
+                continue
+            self._say(source if len(sources) > 1 else None, detection)
+            self.stderr.write(f"stopped after line {line:,}; to do it all, run it again.")
         raise SystemExit(130)
 
     def _detection(self, source: str, options: dict[str, Any]) -> Detection:
@@ -200,9 +207,9 @@ def _refused(error: DatabaseError | RowError) -> str:
     return f"the database refused: {said}; what was stored stays, and the same command goes on from there."
 
 
-def _sources(options: dict[str, Any]) -> list[str]:
+def _sources(options: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
     """The files named, and those in folders named, in the order of their names."""
-    sources = [path for given in options["files"] for path in _files(given)]
+    sources = [path for given in options["files"] for path in _files(given, tell)]
     if not sources:
         raise CommandError(f"there is no file in {printable(options['files'][0])}.")
     if options["name"] and len(sources) > 1:
@@ -212,15 +219,34 @@ def _sources(options: dict[str, Any]) -> list[str]:
     return sources
 
 
-def _files(given: str) -> Iterator[str]:
-    path = Path(given)
-    if given == "-" or not path.is_dir():
-        yield given
-        return
-    for one in sorted(path.rglob("*")):
-        inside = one.relative_to(path).parts
-        if one.is_file() and not any(part.startswith(".") for part in inside):
-            yield str(one)
+def _files(given: str, tell: Callable[[str], None]) -> list[str]:
+    """What is named, or all files in it; a folder that can't be listed is a source that can't be read."""
+    if given == "-" or not stat.S_ISDIR(_mode(given)):
+        return [given]
+    closed: list[OSError] = []
+    found: list[Path] = []
+    for folder, folders, files in os.walk(given, onerror=closed.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder) / name for name in files if not name.startswith(".")]
+    found += [Path(error.filename) for error in closed]
+    return [str(path) for path in sorted(found) if not _is_passed(path, tell)]
+
+
+def _is_passed(path: Path, tell: Callable[[str], None]) -> bool:
+    """Whether it is nothing with an end to read to, as a pipe or a link to nothing: that is told."""
+    mode = _mode(path)
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or not (mode or path.is_symlink()):
+        return False
+    tell(f"passed over: {path} is {'no file' if mode else 'a link to nothing'}.")
+    return True
+
+
+def _mode(path: str | Path) -> int:
+    """Its kind and permissions as stat knows them; 0 where it can't be asked, and reading it says why."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _size(path: str) -> int | None:
