@@ -66,6 +66,11 @@ class PlainLines:
         return event_from_line(number, raw, full_length, self._clock)
 
 
+def long_form(metric: str, name: str) -> str:
+    """Return the name of a value whose row or record says of which metric it is; '' for none."""
+    return (metric if name == "value" else f"{metric}.{name}"[:MAX_NAME]) if metric else name
+
+
 def number_of(text: str, comma: Comma = "none") -> float | None:
     """Return the number that a text is; NaN where it says that there is none; None for other text.
 

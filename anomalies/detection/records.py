@@ -8,7 +8,7 @@ from typing import Any
 
 from .coders import Kind
 from .events import Event, event_from_line, safe
-from .lines import MAX_NAME, MAX_VALUES, FormatError, Skipped, name_of, number_of, quoted, too_long
+from .lines import MAX_NAME, MAX_VALUES, FormatError, Skipped, long_form, name_of, number_of, quoted, too_long
 from .timestamps import TimestampReader
 
 MAX_STEPS = 10_000
@@ -177,7 +177,7 @@ class JsonMetrics(_Records):
             if number is None and name in self._names:
                 return f', field "{name}": {quoted(value)} is no number; write a number, or null'
             if number is not None and len(values) < MAX_VALUES:
-                values[_long_form(prefix, name)] = number
+                values[long_form(prefix, name)] = number
         if not values:
             return ': expected a field with a number, like "value": 0.5; complete the record or remove it'
         return replace(event, values=tuple(values.items()))
@@ -282,10 +282,6 @@ def _as_number(value: Any) -> float | None:
     if isinstance(value, str):
         return number_of(value)
     return float(value) if _is_number(value) else None
-
-
-def _long_form(prefix: str, name: str) -> str:
-    return (prefix if name == "value" else f"{prefix}.{name}"[:MAX_NAME]) if prefix else name
 
 
 def _is_number(value: Any) -> bool:

@@ -9,7 +9,18 @@ from itertools import pairwise
 
 from .coders import Kind
 from .events import Event, shown_text
-from .lines import MAX_VALUES, Comma, FormatError, Skipped, decoded, name_of, number_of, quoted, too_long
+from .lines import (
+    MAX_VALUES,
+    Comma,
+    FormatError,
+    Skipped,
+    decoded,
+    long_form,
+    name_of,
+    number_of,
+    quoted,
+    too_long,
+)
 from .timestamps import TimestampReader
 
 SEPARATORS = (",", ";", "\t")
@@ -31,6 +42,7 @@ _TIME_NAMES = {
     "epoch",
     "event_time",
 }
+_METRIC_NAMES = {"metric", "metric_name", "name"}  # of a column that says of which metric a row is: long form
 _NAN = float("nan")
 
 
@@ -62,9 +74,9 @@ class MetricTable:
         self._time = self._time_column(names, body)
         self._columns, others = self._number_columns(names, body)
         unread = next((name for name in others if name.lower() in _TIME_NAMES and self._time is None), "")
-        self.notes = _notes(
-            [name for name in others if name != unread], len(self._columns) - MAX_VALUES, unread
-        )
+        self._metric = next((names.index(name) for name in others if name.lower() in _METRIC_NAMES), None)
+        left_out = [name for name in others if name != unread and names.index(name) != self._metric]
+        self.notes = _notes(left_out, len(self._columns) - MAX_VALUES, unread)
         self.sure = (self._time is not None or bool(unread)) and self._is_measured(
             names, body, others, unread
         )
@@ -89,7 +101,10 @@ class MetricTable:
         try:
             self._check_width(cells, raw.count(b'"') % 2 == 1)
             moment = self._moment(cells)
-            values = tuple((column.name, self._value(column, cells)) for column in self._columns)
+            metric = name_of(cells[self._metric]) if self._metric is not None else ""
+            values = tuple(
+                (long_form(metric, column.name), self._value(column, cells)) for column in self._columns
+            )
         except _RowError as error:
             return Skipped(number, f"line {number:,}{error}")
         return Event(number, shown_text(raw, full_length), moment, values=values)

@@ -194,6 +194,21 @@ def test_metrics_in_long_form_have_the_name_of_their_series():
     assert [event.values for event in read_all(lines)] == [(("a", 1.0),), (("b", 1.0),)]
 
 
+@pytest.mark.parametrize(
+    ("head", "rest", "values"),
+    [
+        ("time,metric,value", ",1", (("cpu", 1.0),)),
+        ("time,Name,value,host", ",1,db1", (("cpu", 1.0),)),
+        ("time,metric,min,max", ",1,2", (("cpu.min", 1.0), ("cpu.max", 2.0))),
+    ],
+)
+def test_rows_in_long_form_have_the_name_of_their_series(head, rest, values):
+    lines = [head.encode(), *(f"111783857{n},{'cpu' if n % 2 else 'mem'}{rest}".encode() for n in range(9))]
+    _, first, second, *_ = read_all(lines)
+    assert first.values[0][0].startswith("mem")
+    assert second.values == values
+
+
 def test_a_torn_record_of_metrics_is_skipped_and_the_stream_goes_on():
     valid = b'{"timestamp": 1117838570, "cpu": 0.5}'
     results = read_all([valid, valid[:20], valid])
