@@ -100,8 +100,8 @@ class TestPlans(TestCase):
             plan = cursor.fetchone()[0]
         return (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
 
-    def check(self, query: str, index: str) -> None:
-        """The page comes from ``index``; for it and for the count few rows are read."""
+    def check(self, query: str, *index: str) -> None:
+        """The page comes from ``index``, or one of several; for it and for the count few rows are read."""
         count, page = self.plans_of(query)
         used = [step.get("Index Name", step["Node Type"]) for step in page]
         assert all(name.startswith(index) or name == "Bitmap Heap Scan" for name in used), page
@@ -171,10 +171,10 @@ class TestPlans(TestCase):
         self.check("end=1", "idx_anomalies_timestamp")
 
     def test_a_narrow_range_of_ncd_reads_its_index(self):
-        self.check("ncd_min=0.9995", "idx_anomalies_ncd")
+        self.check("ncd_min=0.9995", "idx_anomalies_ncd_score", "idx_anomalies_by_ncd")
 
     def test_a_narrow_range_of_p_reads_its_index(self):
-        self.check("p_max=0.0005", "idx_anomalies_p")
+        self.check("p_max=0.0005", "idx_anomalies_p_value", "idx_anomalies_by_p")
 
     def test_what_the_roll_up_knows_is_counted_without_reading_rows(self):
         for query in ("", "status=pending", "status=pending&stream=logs&significant=true"):
