@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,17 +70,21 @@ class Margins:
     newest_run: int | None = None
 
 
-def margins(
+@contextmanager
+def counting(
     shown: QuerySet[Anomaly],
     unfaceted: QuerySet[Anomaly],
     steps: Steps,
     selection: Selection | None = None,
     chosen: Selection | None = None,
-) -> Margins:
+) -> Iterator[Callable[[], Margins]]:
     """The margins of the ``shown`` rows; ``unfaceted`` is the same list of any status and stream.
 
     ``selection`` is that list as the roll-up knows it, where it does: its facets are then exact at any size,
     and so is the count, by the statuses and streams of ``chosen``, which is the list that is shown.
+
+    The server counts while the block does something else, anything but ask it; what the block is given waits
+    for the answer.
     """
     if selection is not None and not selection.is_of_whole_hours:
         selection = None
@@ -86,7 +92,8 @@ def margins(
         lists = _lists(shown, unfaceted)
         counts, values = _by_roll_up(lists, selection) if selection else _by_reading(lists)
     except EmptyResultSet:
-        return Margins()
+        yield Margins
+        return
     statement = f"""
         {counts},
                ({_WALK}),
@@ -94,9 +101,13 @@ def margins(
                (SELECT max(id) FROM (
                    SELECT id FROM performance_metrics WHERE metric_type = 'detection' OFFSET 0) AS runs)
     """  # noqa: S608 - all of it is ours; values go beside it
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.connection.pipeline():
         cursor.execute(statement, [*values, *steps.values])
-        total, counted, parts, is_built, newest_run = cursor.fetchone()
+        yield lambda: _told(cursor.fetchone(), selection, chosen)
+
+
+def _told(row: tuple[Any, ...], selection: Selection | None, chosen: Selection | None) -> Margins:
+    total, counted, parts, is_built, newest_run = row
     found = Counter({(status, stream): n for status, stream, n in json.loads(counted or "[]")})
     if total is None:
         total = min(COUNTED + 1, _sum_of(found, chosen))

@@ -97,6 +97,13 @@ def test_a_list_that_takes_too_long_answers_503_in_words(desk):
     assert "This took longer than 0.3 s" in answer.content.decode()
 
 
+def test_a_count_that_takes_too_long_while_the_lines_are_drawn_answers_503_and_the_connection_goes_on(desk):
+    make_anomaly()
+    with somebody("LOCK TABLE performance_metrics IN ACCESS EXCLUSIVE MODE"):  # read by the count alone
+        assert desk.get(LIST).status_code == 503
+    assert (desk.get(LIST).status_code, limit()) == (200, "0")
+
+
 def test_its_page_leads_to_the_list_without_filters(desk):
     with somebody(LOCKED):
         page = desk.get(f"{LIST}?q=deadlock&status=pending").content.decode()

@@ -95,25 +95,35 @@ class AnomalyChangeList(Sidebar, Pages):
         return ties if ties[0] == chosen[0] else paging.reverse(ties)
 
     def get_results(self, request: HttpRequest) -> None:
-        """The page, and what stands in its margins."""
+        """The page, and what stands in its margins: those are counted while the lines are drawn."""
         self.calendar = calendar_of(self.filterset.form)
-        unfaceted, selection = self._unfaceted(request)
-        chosen = selection_of(self.filterset)
-        self.margins = margins.margins(self.queryset, unfaceted, self.calendar.steps, selection, chosen)
-        self.result_count = self.margins.count
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         self.full_result_count = None
         self.show_full_result_count = False
         self.show_admin_actions = True
+        by_number = self.show_all or self.page_num != 1  # of which a page beyond the count is none
+        if not by_number:
+            self._try_to_read_page(request)
+        unfaceted, selection = self._unfaceted(request)
+        chosen = selection_of(self.filterset)
+        with margins.counting(self.queryset, unfaceted, self.calendar.steps, selection, chosen) as counted:
+            if not by_number and request.method == "GET":
+                self.draw()
+            self.margins = counted()
+        self.result_count = self.margins.count
         self.can_show_all = self.result_count <= self.list_max_show_all
-        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        if by_number:
+            self._try_to_read_page(request)
+        self.result_list = self.page.rows
+        self.multi_page = self.page.has_previous or self.page.has_next
+
+    def _try_to_read_page(self, request: HttpRequest) -> None:
         try:
             self._read_page(request)
         except paging.CursorError as error:
             messages.error(request, f"There is no such place in the list ({error}); nothing is shown.")
             self.page = paging.Page([], False, False)
             self.lines = []
-        self.result_list = self.page.rows
-        self.multi_page = self.page.has_previous or self.page.has_next
 
     @property
     def chance(self) -> str:

@@ -127,7 +127,11 @@ class Pages(ChangeList):
     def _links(self) -> Links:
         return Links(self)
 
-    @property
+    def draw(self) -> None:
+        """Draw the lines now and not when the template asks for them: the database is not asked for it."""
+        self.results  # noqa: B018 - it is kept
+
+    @cached_property
     def results(self) -> list[ResultList]:
         """The lines as Django's template draws them: the cells of each at once."""
         lines = Lines(self, self._links)

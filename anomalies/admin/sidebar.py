@@ -13,6 +13,9 @@ from ..filters import AnomalyFilter, in_words, words_of
 from ..margins import Margins
 from .calendar import Calendar, Part
 from .presentation import visible
+from .remembering import RememberingRenderer
+
+_RENDERER = RememberingRenderer()
 
 
 class Sidebar(ChangeList):
@@ -40,6 +43,7 @@ class Sidebar(ChangeList):
     def filter_fields(self) -> list[tuple[Any, list[tuple[Any, str]]]]:
         """The filter's fields; with a status or stream to tick goes how many there would be."""
         form = self.filterset.form
+        form.renderer = _RENDERER
         return [(field, self._boxes(field)) for field in form]
 
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
