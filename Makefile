@@ -38,11 +38,10 @@ format: ## format the code
 	$(VENV) -m ruff check --fix .
 	$(VENV) -m ruff format .
 
-bench: ## measure ingest against raw COPY, the record against none, adopting at two sizes; prints ratios
+ROWS ?= 1000000
+bench: ## measure ingest, record, decisions, statistics, the desk's pages against yardsticks (ROWS=10000000); what is missed
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
-	$(VENV) benchmarks/ingest.py
-	$(VENV) benchmarks/record.py
-	$(VENV) benchmarks/adopt.py
+	@$(VENV) -m benchmarks --rows $(ROWS)
 
 DATA ?= ../shared/data
 bench-detect: ## hold the detector against the naive way on labelled data (DATA=folder); prints a table

@@ -22,8 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent)]
 
+from verdict import verdict  # noqa: E402
+
+TARGETS = {"ingest": 0.65, "ingest of what is there": 1.0}  # at least, of raw COPY
 WORDS = (
     "checkpoint starting complete connection authorized received lock deadlock detected relation process "
     "waits for ShareLock on transaction blocked by statement UPDATE accounts SET balance WHERE id CONTEXT "
@@ -198,11 +201,13 @@ def report(file: Path, count: int, taken: dict[str, list[float]]) -> None:
     """Medians, their spread, and the ratios to raw COPY (more is faster)."""
     yardstick = statistics.median(taken["raw COPY"])
     print(f"{count:,} rows, {file.stat().st_size / count:,.0f} bytes each, {len(taken['raw COPY'])} rounds")
-    print(f"{'path':<30}{'rows/s':>10}{'seconds (min–max)':>22}{'ratio':>8}")
+    print(f"{'path':<30}{'rows/s':>10}{'seconds (min–max)':>22}{'ratio':>8}  target")
     for name, seconds in taken.items():
         median = statistics.median(seconds)
         spread = f"{median:.2f} ({min(seconds):.2f}–{max(seconds):.2f})"
-        print(f"{name:<30}{count / median:>10,.0f}{spread:>22}{yardstick / median:>8.2f}")
+        ratio = yardstick / median
+        told = verdict(ratio, least=TARGETS.get(name))
+        print(f"{name:<30}{count / median:>10,.0f}{spread:>22}{ratio:>8.2f}  {told}")
 
 
 if __name__ == "__main__":

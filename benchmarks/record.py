@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ingest import own_database
+from verdict import verdict
 
 AUDIT = ("audit_anomalies_update", "audit_anomalies_update_evidence")
 BULK, WRITERS, WORK = 5_000, 16, 0.005
@@ -44,7 +45,7 @@ def main() -> None:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         settings.SEAL_KEY = pem.decode()
         prepare()
-        print(f"{'what':<44}{'off':>12}{'on':>12}{'ratio':>8}{'at most':>9}")
+        print(f"{'what':<44}{'off':>12}{'on':>12}{'ratio':>8}  target")
         compare("a decision (ms)", single, given.rounds, 1.4, 1000)
         compare("a bulk of 5,000, sealed behind (ms)", bulk, given.rounds, 5, 1000)
         compare("16 writers, 5 ms of work: a decision (ms)", writers, given.rounds, 1.35, 1000)
@@ -79,7 +80,7 @@ def compare(name: str, work: Callable[[bool], float], rounds: int, target: float
                 run(f"ALTER TABLE anomalies {'ENABLE ALWAYS' if on else 'DISABLE'} TRIGGER {trigger}")
             taken[on].append(work(on))
     off, on_ = statistics.median(taken[False]) * scale, statistics.median(taken[True]) * scale
-    print(f"{name:<44}{off:>12.3f}{on_:>12.3f}{on_ / off:>8.2f}{target:>9}")
+    print(f"{name:<44}{off:>12.3f}{on_:>12.3f}{on_ / off:>8.2f}  {verdict(on_ / off, most=target)}")
 
 
 def ids(count: int) -> list[object]:
@@ -163,7 +164,8 @@ def verifying(entries: int, rounds: int) -> None:
         copied.append(time.perf_counter() - started)
     rate, yardstick = count / statistics.median(verified), count / statistics.median(copied)
     print(
-        f"verify: {rate:,.0f} entries/s of {count:,} (at least 50,000); {rate / yardstick:.2f} of COPY alone"
+        f"verify: {rate:,.0f} entries/s of {count:,}; {rate / yardstick:.2f} of COPY alone"
+        f"  {verdict(rate, least=50_000)}"
     )
 
 

@@ -23,6 +23,7 @@ from uuid import uuid4
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ingest import own_database
+from verdict import verdict
 
 SINGLES = 500
 RAW = (
@@ -151,10 +152,11 @@ def report(taken: dict[str, list[float]], rows: int) -> None:
     targets = {"bulk decision": 1.6, "after single decisions": 1.7, "undo": 2.0}
     yardstick = statistics.median(taken["raw UPDATE"])
     print(f"{rows:,} rows, medians of {len(taken['undo'])}")
-    print(f"{'what':<28}{'seconds':>9}{'ratio':>8}{'at most':>9}")
+    print(f"{'what':<28}{'seconds':>9}{'ratio':>8}  target")
     for name, seconds in taken.items():
         median = statistics.median(seconds)
-        print(f"{name:<28}{median:>9.2f}{median / yardstick:>8.2f}{targets.get(name, ''):>9}")
+        ratio = median / yardstick
+        print(f"{name:<28}{median:>9.2f}{ratio:>8.2f}  {verdict(ratio, most=targets.get(name))}")
 
 
 if __name__ == "__main__":
