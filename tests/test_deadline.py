@@ -57,10 +57,14 @@ def sleep(seconds: float) -> None:
         cursor.execute("SELECT pg_sleep(%s)", [seconds])
 
 
-def limit() -> str:
+def setting(name: str) -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW statement_timeout")
+        cursor.execute(f"SHOW {name}")
         return cursor.fetchone()[0]
+
+
+def limit() -> str:
+    return setting("statement_timeout")
 
 
 def status_of(anomaly: Anomaly) -> str:
@@ -232,10 +236,23 @@ def test_a_limit_set_before_a_savepoint_that_is_taken_back_holds():
 # --- nobody else's ----------------------------------------------------------------------------------------
 
 
+PLANNED = ("max_parallel_workers_per_gather", "work_mem")
+
+
 @pytest.mark.parametrize("path", [LIST, f"{LIST}?o=%00", "/admin/nowhere/", "/admin/login/"])
 def test_the_connection_is_given_back_without_the_limit(desk, path):
+    former = [setting(name) for name in PLANNED]
     desk.get(path)
-    assert limit() == "0"
+    assert (limit(), [setting(name) for name in PLANNED]) == ("0", former)
+
+
+@pytest.mark.parametrize(("given", "used"), [("4MB", "16MB"), ("64MB", "64MB")])
+def test_a_request_is_planned_for_few_rows_with_memory_for_what_an_index_finds(given, used):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', %s, false)", [given])
+    with connection.execute_wrapper(Deadline(1)):
+        assert [setting(name) for name in PLANNED] == ["0", used]
+    connection.close()
 
 
 def test_after_a_page_that_took_too_long_the_connection_has_no_limit(desk):
