@@ -12,10 +12,11 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 
-from . import limits
+from . import limits, tagged
 from .models import Anomaly, Status, Stream
 from .querysets import AnomalyQuerySet
 from .rollup import Selection
+from .tagged import Tagged
 
 WITHIN = {
     "1h": ("last hour", timedelta(hours=1)),
@@ -207,9 +208,7 @@ def selection_of(filterset: AnomalyFilter) -> Selection | None:
     """What the filter asks for, where the roll-up can answer it; else None."""
     if not filterset.form.is_valid():
         return None
-    asked = {
-        name: value for name, value in filterset.form.cleaned_data.items() if value not in (None, "", [])
-    }
+    asked = _asked(filterset)
     if set(asked) - _ROLLED_UP:
         return None
     since, until = bounds(asked)
@@ -220,6 +219,28 @@ def selection_of(filterset: AnomalyFilter) -> Selection | None:
         since=since,
         until=until,
     )
+
+
+def counted_of(filterset: AnomalyFilter) -> Selection | Tagged | None:
+    """What the filter asks for, where a roll-up knows how many that are; else None."""
+    if not filterset.form.is_valid():
+        return None
+    return selection_of(filterset) or _tagged_of(_asked(filterset))
+
+
+def _asked(filterset: AnomalyFilter) -> dict[str, Any]:
+    return {name: value for name, value in filterset.form.cleaned_data.items() if value not in (None, "", [])}
+
+
+def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
+    """One tag, be it any or all of those that are named, and nothing else but statuses and streams."""
+    names = set(asked) - {"status", "stream"}
+    if names not in ({"tags_any"}, {"tags_all"}):
+        return None
+    tag, *others = {tag.strip() for tag in asked[names.pop()]} - {""} or {""}
+    if others or not 0 < len(tag) <= tagged.LONGEST:
+        return None
+    return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())
 
 
 # --- in words -------------------------------------------------------------------------------------------

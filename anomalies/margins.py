@@ -18,8 +18,12 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from .models import Anomaly, Status
-from .rollup import Selection, figures_as_sql
+from .models import Anomaly
+from .rollup import Selection
+from .tagged import Tagged
+
+# A list as a roll-up knows it.
+Counted = Selection | Tagged
 
 COUNTED = 10_000
 _STEPS = 60  # months or days that are offered
@@ -75,18 +79,18 @@ def counting(
     shown: QuerySet[Anomaly],
     unfaceted: QuerySet[Anomaly],
     steps: Steps,
-    selection: Selection | None = None,
-    chosen: Selection | None = None,
+    selection: Counted | None = None,
+    chosen: Counted | None = None,
 ) -> Iterator[Callable[[], Margins]]:
     """The margins of the ``shown`` rows; ``unfaceted`` is the same list of any status and stream.
 
-    ``selection`` is that list as the roll-up knows it, where it does: its facets are then exact at any size,
+    ``selection`` is that list as a roll-up knows it, where one does: its facets are then exact at any size,
     and so is the count, by the statuses and streams of ``chosen``, which is the list that is shown.
 
     The server counts while the block does something else, anything but ask it; what the block is given waits
     for the answer.
     """
-    if selection is not None and not selection.is_of_whole_hours:
+    if selection is not None and not selection.is_told_alone:
         selection = None
     try:
         lists = _lists(shown, unfaceted)
@@ -97,7 +101,7 @@ def counting(
     statement = f"""
         {counts},
                ({_WALK}),
-               NOT EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL),
+               NOT {(selection or Selection).UNBUILT},
                (SELECT max(id) FROM (
                    SELECT id FROM performance_metrics WHERE metric_type = 'detection' OFFSET 0) AS runs)
     """  # noqa: S608 - all of it is ours; values go beside it
@@ -106,7 +110,7 @@ def counting(
         yield lambda: _told(cursor.fetchone(), selection, chosen)
 
 
-def _told(row: tuple[Any, ...], selection: Selection | None, chosen: Selection | None) -> Margins:
+def _told(row: tuple[Any, ...], selection: Counted | None, chosen: Counted | None) -> Margins:
     total, counted, parts, is_built, newest_run = row
     found = Counter({(status, stream): n for status, stream, n in json.loads(counted or "[]")})
     if total is None:
@@ -120,7 +124,7 @@ def _told(row: tuple[Any, ...], selection: Selection | None, chosen: Selection |
     )
 
 
-def _sum_of(found: Counter[tuple[str, str]], chosen: Selection | None) -> int:
+def _sum_of(found: Counter[tuple[str, str]], chosen: Counted | None) -> int:
     statuses, streams = (chosen.statuses, chosen.streams) if chosen else ((), ())
     return sum(
         n
@@ -139,12 +143,12 @@ def _lists(shown: QuerySet[Anomaly], unfaceted: QuerySet[Anomaly]) -> tuple[_Sql
     return _capped(shown, *columns), _capped(unfaceted, *columns)
 
 
-def _by_roll_up(lists: tuple[_Sql, _Sql], selection: Selection) -> _Sql:
+def _by_roll_up(lists: tuple[_Sql, _Sql], selection: Counted) -> _Sql:
     """Facets by the roll-up; the count with them, or read (else NULL) while that is being built."""
     (shown, shown_values), _ = lists
-    facets, facet_values = _rolled_up(selection)
+    facets, facet_values = selection.counts_as_sql()
     statement = f"""
-        SELECT CASE WHEN EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)
+        SELECT CASE WHEN {selection.UNBUILT}
                     THEN (SELECT count(*) FROM ({shown}) AS shown) END,
                ({_PAIRS} FROM ({facets}) AS each)"""  # noqa: S608 - all of it is ours; values go beside it
     return statement, (*shown_values, *facet_values)
@@ -162,13 +166,6 @@ def _by_reading(lists: tuple[_Sql, _Sql]) -> _Sql:
                    SELECT status, stream_type, count(*) AS n FROM ({unfaceted}) AS unfaceted
                    GROUP BY 1, 2) AS each)"""  # noqa: S608 - all of it is ours; values go beside it
     return statement, values
-
-
-def _rolled_up(selection: Selection) -> tuple[str, list[Any]]:
-    figures, values = figures_as_sql(selection)
-    pairs = ", ".join(f"('{status}', {status}_count)" for status in Status.values)
-    counts = f"LATERAL (VALUES {pairs}) AS counted (status, n)"
-    return f"SELECT status, stream_type, n FROM ({figures}) AS figures, {counts}", values  # noqa: S608
 
 
 def _capped(queryset: QuerySet[Anomaly], *columns: str) -> _Sql:

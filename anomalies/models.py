@@ -556,3 +556,46 @@ class AnomalyHourDelta(RolledUp):
             # Whether the roll-up is still being built: asked by every list, and empty otherwise.
             models.Index(fields=["id"], name="idx_hour_deltas_unbuilt", condition=Q(hour__isnull=True)),
         ]
+
+
+class CountedTag(models.Model):
+    """How many anomalies of a stream and status have a tag."""
+
+    # A longer tag is not counted (0027).
+    LONGEST = 200
+
+    stream_type = models.CharField(max_length=50)
+    status = models.CharField(max_length=20)
+    total = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return f"{self.total} {self.stream_type} {self.status}"
+
+
+class TagTotal(CountedTag):
+    """As far as folded. Functions of the database write it."""
+
+    pk = models.CompositePrimaryKey("tag", "stream_type", "status")
+    tag = models.CharField(max_length=CountedTag.LONGEST)
+
+    class Meta(CountedTag.Meta):
+        db_table = "anomaly_tag_totals"
+
+
+class TagDelta(CountedTag):
+    """What one write changed of one tag, until it is folded. Triggers append it.
+
+    Without a tag it says that rows from before the roll-up are not counted yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tag = models.CharField(max_length=CountedTag.LONGEST, null=True)
+
+    class Meta(CountedTag.Meta):
+        db_table = "anomaly_tag_deltas"
+        # What is not folded of one tag, and whether the roll-up is still being built.
+        indexes: ClassVar = [models.Index(fields=["tag"], name="idx_tag_deltas_tag")]

@@ -10,14 +10,19 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import DatabaseError, connection, transaction
 
+from . import tagged
 from .models import AnomalyHourDelta, Status
 
 # Reading that many deltas beside the hours takes milliseconds; beyond, somebody should fold them.
 WORTH_FOLDING = 5000
+_MANY = """
+    SELECT EXISTS (SELECT FROM anomaly_hour_deltas OFFSET %(many)s)
+        OR EXISTS (SELECT FROM anomaly_tag_deltas OFFSET %(many)s)
+"""
 
 _TOTALS_AMISS = """
     SELECT stream_type, status, significant FROM (
@@ -65,9 +70,12 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
 
+    # True as long as rows from before the roll-up are not counted in it.
+    UNBUILT: ClassVar = "EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)"
+
     @property
-    def is_of_whole_hours(self) -> bool:
-        """Whether it is told from the roll-up alone, without a row of the table."""
+    def is_told_alone(self) -> bool:
+        """Whether it is told from the roll-up alone, without a row of the table: of whole hours."""
         return all(moment is None or _hour_of(moment) == moment for moment in (self.since, self.until))
 
     def where(self) -> tuple[str, list[Any]]:
@@ -80,6 +88,13 @@ class Selection:
         asked = {condition: value for condition, value in given.items() if value is not None}
         return " AND ".join(asked) or "true", list(asked.values())
 
+    def counts_as_sql(self) -> tuple[str, list[Any]]:
+        """A statement for (status, stream_type, n)."""
+        figures, values = figures_as_sql(self)
+        pairs = ", ".join(f"('{status}', {status}_count)" for status in Status.values)
+        counts = f"LATERAL (VALUES {pairs}) AS counted (status, n)"
+        return f"SELECT status, stream_type, n FROM ({figures}) AS figures, {counts}", values  # noqa: S608
+
 
 def is_built() -> bool:
     """Whether the rows from before the roll-up are counted in it."""
@@ -87,30 +102,34 @@ def is_built() -> bool:
 
 
 def fold() -> int | None:
-    """Add what was appended to the hours; how many deltas that were, None where another one is at it."""
+    """Add what was appended to hours and tags; how many deltas that were, None where another one is at it."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT fold_anomaly_hours()")
+        cursor.execute("SELECT fold_anomaly_hours() + fold_anomaly_tags()")
         return cursor.fetchone()[0]
 
 
 def fold_if_many() -> None:
     """Fold where reading takes longer for want of it; who may not write leaves it to the next one."""
-    if not AnomalyHourDelta.objects.order_by().values_list("id")[WORTH_FOLDING : WORTH_FOLDING + 1]:
-        return
+    with connection.cursor() as cursor:
+        cursor.execute(_MANY, {"many": WORTH_FOLDING})
+        if not cursor.fetchone()[0]:
+            return
     with suppress(DatabaseError), transaction.atomic():
         fold()
 
 
 def rebuild() -> int:
-    """Make the roll-up agree with the table, which is read once; how many hours were not right.
+    """Make the roll-up agree with the table, which is read twice; how many figures were not right.
 
     Others may write, read and fold meanwhile; what they write counts.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT rebuild_anomaly_hours()")
-        (corrected,) = cursor.fetchone()
-        cursor.execute("SELECT fold_anomaly_hours()")
-        return corrected
+        (hours,) = cursor.fetchone()
+        cursor.execute("SELECT rebuild_anomaly_tags()")
+        (tags,) = cursor.fetchone()
+    fold()
+    return hours + tags
 
 
 def figures(selection: Selection) -> list[dict[str, Any]]:
@@ -165,7 +184,7 @@ def differences() -> list[str]:
         cursor.execute(_AMISS)
         rows = cursor.fetchall()
     words = [] if is_built() else ["rows from before the roll-up are not counted yet"]
-    return words + [_in_words(*row) for row in rows]
+    return words + [_in_words(*row) for row in rows] + tagged.differences()
 
 
 def _in_words(hour: str | None, stream: str, status: str, significant: bool, missing: int | None) -> str:

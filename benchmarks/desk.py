@@ -180,10 +180,10 @@ def fill(first: int, last: int) -> None:
         cursor.execute("ANALYZE evidence")
         for start in range(first, last + 1, AT_ONCE):
             cursor.execute(FILL, [start, min(start + AT_ONCE - 1, last), KINDS])
-            cursor.execute("SELECT fold_anomaly_hours()")
+            cursor.execute("SELECT fold_anomaly_hours(), fold_anomaly_tags()")
         cursor.execute("VACUUM ANALYZE anomalies")
         # What the fold took away: 25 ms a page until it is vacuumed, after a million rows at once.
-        cursor.execute("VACUUM ANALYZE anomaly_hour_deltas")
+        cursor.execute("VACUUM ANALYZE anomaly_hour_deltas, anomaly_tag_deltas")
         cursor.execute("CHECKPOINT")
 
 

@@ -51,7 +51,7 @@ def main() -> None:
         run("SELECT set_config('driftlock.requires_actor', 'off', false)")
         for start in range(0, given.rows, 100_000):
             run(INSERT, {"rows": min(100_000, given.rows - start)})
-        run("SELECT fold_anomaly_hours()")
+        run("SELECT fold_anomaly_hours(), fold_anomaly_tags()")
         run("VACUUM ANALYZE")
         print(f"{'what':<52}{'yardstick':>12}{'ours':>12}{'ratio':>9}  target")
         reading(given.rounds, target_of(given.rows))

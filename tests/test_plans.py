@@ -81,7 +81,7 @@ class TestPlans(TestCase):
             cursor.execute(FILL)
             for index in ("search", "tags", "metadata"):  # as autovacuum would
                 cursor.execute("SELECT gin_clean_pending_list(%s)", [f"idx_anomalies_{index}"])
-            cursor.execute("SELECT fold_anomaly_hours()")
+            cursor.execute("SELECT fold_anomaly_hours(), fold_anomaly_tags()")
             cursor.execute("ANALYZE anomalies")
 
     def plans_of(self, query: str) -> list[list[dict[str, Any]]]:

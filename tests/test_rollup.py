@@ -87,7 +87,7 @@ def test_a_truncation_together_with_the_roll_up_empties_it():
 
 
 def test_folding_changes_no_figure():
-    some(3)
+    some(3, tags=[])
     Anomaly.objects.filter(pk=Anomaly.objects.first().pk).update(status="dismissed")
     assert rollup.fold() == 3
     assert (seen(), AnomalyHourDelta.objects.count()) == ({"pending": 2, "dismissed": 1}, 0)
@@ -271,5 +271,5 @@ def test_the_rebuild_says_how_much_was_wrong(mixed):
 
 
 def test_folding_says_how_many():
-    make_anomaly()
+    make_anomaly(tags=[])
     assert roll_up("fold")[1] == "1 delta folded.\n"

@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from .. import margins, paging, stats
-from ..filters import AnomalyFilter, bounds, keeps_runs_whole, selection_of
+from ..filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
+from ..margins import Counted
 from ..querysets import AnomalyQuerySet
-from ..rollup import Selection
 from .calendar import calendar_of
 from .pages import PLACE, Pages
 from .sidebar import Sidebar
@@ -105,7 +105,7 @@ class AnomalyChangeList(Sidebar, Pages):
         if not by_number:
             self._try_to_read_page(request)
         unfaceted, selection = self._unfaceted(request)
-        chosen = selection_of(self.filterset)
+        chosen = counted_of(self.filterset)
         with margins.counting(self.queryset, unfaceted, self.calendar.steps, selection, chosen) as counted:
             if not by_number and request.method == "GET":
                 self.draw()
@@ -140,17 +140,17 @@ class AnomalyChangeList(Sidebar, Pages):
             f"up to {found.expected:,.0f} are expected by chance."
         )
 
-    def _unfaceted(self, request: HttpRequest) -> tuple[QuerySet[Any], Selection | None]:
-        """The same list of any status and stream, and the same as the roll-up knows it."""
+    def _unfaceted(self, request: HttpRequest) -> tuple[QuerySet[Any], Counted | None]:
+        """The same list of any status and stream, and the same as a roll-up knows it."""
         if self.queryset.query.is_empty():
             return self.queryset, None
         if not {"status", "stream"} & set(request.GET):
-            return self.queryset, selection_of(self.filterset)
+            return self.queryset, counted_of(self.filterset)
         kept = request.GET.copy()
         for name in ("status", "stream"):
             kept.pop(name, None)
         unfaceted = AnomalyFilter(kept, queryset=self.root_queryset, me=request.user.get_username())
-        return unfaceted.qs, selection_of(unfaceted)
+        return unfaceted.qs, counted_of(unfaceted)
 
     def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:

@@ -80,16 +80,19 @@ class Pages(ChangeList):
     def _read_episodes(self, request: HttpRequest) -> None:
         """Lines enough for a page out of as many anomalies as one may hold.
 
-        Most anomalies are an episode each, so a few more rows than lines are read first: where a filter
-        passes over hundreds for each row, that is most of what the page costs.
+        Most anomalies are an episode each, so half as many rows again as lines are read first, and more only
+        where they don't do: where a filter passes over hundreds for each row, that is most of what the page
+        costs.
         """
         gap = timedelta(seconds=settings.EPISODE_GAP)
-        read, start, end = self._rows_of_episodes(request, gap, 2 * self.list_per_page)
+        size = self.list_per_page * 3 // 2
+        read = self._page_by_cursor(request, size)
+        start, end = self._of_the_page(request, read, gap)
         is_last = not (read.has_previous if self._goes_backward(request) else read.has_next)
         if not is_last and len(read.rows) - (end - start) < self.list_per_page // 2:
             # A page's rows more than a page can hold: they tell whether its last episode goes on.
-            most = self.list_max_show_all + self.list_per_page
-            read, start, end = self._rows_of_episodes(request, gap, most)
+            read = self._read_on(request, read, self.list_max_show_all + self.list_per_page - size)
+            start, end = self._of_the_page(request, read, gap)
         rows = read.rows[start:end]
         self.page = paging.Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows))
         found = episodes(rows, gap)
@@ -97,16 +100,23 @@ class Pages(ChangeList):
         mark_cut(found, before, after, gap)
         self.lines = [self._line(episode) for episode in found]
 
-    def _rows_of_episodes(
-        self, request: HttpRequest, gap: timedelta, size: int
-    ) -> tuple[paging.Page, int, int]:
-        """So many rows, and from where to where of them a page of episodes goes."""
-        read = self._page_by_cursor(request, size)
+    def _read_on(self, request: HttpRequest, read: paging.Page, size: int) -> paging.Page:
+        """The rows that were read and, the same way on, so many more."""
+        if self._goes_backward(request):
+            place = paging.cursor_of(read.rows[0], self.ordering)
+            more = paging.page_before(self.queryset, self.ordering, place, size)
+            return paging.Page(more.rows + read.rows, more.has_previous, read.has_next)
+        place = paging.cursor_of(read.rows[-1], self.ordering)
+        more = paging.page_after(self.queryset, self.ordering, place, size)
+        return paging.Page(read.rows + more.rows, read.has_previous, more.has_next)
+
+    def _of_the_page(self, request: HttpRequest, read: paging.Page, gap: timedelta) -> tuple[int, int]:
+        """From where to where of these rows a page of episodes goes."""
         if self._goes_backward(request):
             rows = last_rows(read.rows[-self.list_max_show_all :], gap, self.list_per_page)
-            return read, len(read.rows) - len(rows), len(read.rows)
+            return len(read.rows) - len(rows), len(read.rows)
         rows = first_rows(read.rows[: self.list_max_show_all], gap, self.list_per_page)
-        return read, 0, len(rows)
+        return 0, len(rows)
 
     def _beside(self, before: list[Any], after: list[Any]) -> tuple[list[Any], list[Any]]:
         """Rows next to the page, read where there are none at hand."""

@@ -38,6 +38,10 @@ APP_MAY: dict[str, str] = {
     "anomaly_hours_now": "SELECT",
     "anomaly_totals_now": "SELECT",
     "anomaly_hours_missing": "SELECT",
+    "anomaly_tag_totals": "SELECT",
+    "anomaly_tag_deltas": "SELECT",
+    "anomaly_tags_now": "SELECT",
+    "anomaly_tags_missing": "SELECT",
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
     "anomaly_stats_by_stream_now": "SELECT",
@@ -65,7 +69,12 @@ SEALER_MAY: dict[str, str] = {
 }
 CALLS = ("audit_event(text, text, uuid, jsonb)",)
 # The application folds what its triggers append; it can't write a figure itself.
-APP_CALLS = ("fold_anomaly_hours()", "rebuild_anomaly_hours()")
+APP_CALLS = (
+    "fold_anomaly_hours()",
+    "rebuild_anomaly_hours()",
+    "fold_anomaly_tags()",
+    "rebuild_anomaly_tags()",
+)
 
 
 @dataclass(frozen=True, slots=True)
