@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -180,6 +180,16 @@ class AnomalyFilter(df.FilterSet):
             return self.queryset.none()
         return super().qs
 
+    def without(self, *names: str) -> AnomalyQuerySet:
+        """What would be found if these parameters were not set; they have to be valid."""
+        if not self.form.is_valid():
+            return self.queryset.none()
+        found = self.queryset.all()
+        for name, value in self.form.cleaned_data.items():
+            if name not in names:
+                found = self.filters[name].filter(found, value)
+        return found
+
 
 # --- the roll-up -----------------------------------------------------------------------------------------
 
@@ -206,9 +216,10 @@ def keeps_runs_whole(filterset: AnomalyFilter) -> bool:
 
 def selection_of(filterset: AnomalyFilter) -> Selection | None:
     """What the filter asks for, where the roll-up can answer it; else None."""
-    if not filterset.form.is_valid():
-        return None
-    asked = _asked(filterset)
+    return _selection_of(_asked(filterset)) if filterset.form.is_valid() else None
+
+
+def _selection_of(asked: dict[str, Any]) -> Selection | None:
     if set(asked) - _ROLLED_UP:
         return None
     since, until = bounds(asked)
@@ -221,11 +232,12 @@ def selection_of(filterset: AnomalyFilter) -> Selection | None:
     )
 
 
-def counted_of(filterset: AnomalyFilter) -> Selection | Tagged | None:
-    """What the filter asks for, where a roll-up knows how many that are; else None."""
+def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
+    """What the filter asks for (``without`` some parameters), where a roll-up knows how many; else None."""
     if not filterset.form.is_valid():
         return None
-    return selection_of(filterset) or _tagged_of(_asked(filterset))
+    asked = {name: value for name, value in _asked(filterset).items() if name not in without}
+    return _selection_of(asked) or _tagged_of(asked)
 
 
 def _asked(filterset: AnomalyFilter) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from .sidebar import Sidebar
 COUNTED = margins.COUNTED
 # What Django's own changelist understands in a URL, beside the filters; and ours.
 _FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
+# Of these it is told how many there would be of each.
+_FACETS = ("status", "stream")
 # Columns that an index holds together with a second one: the order of rows that are equal in the first.
 _TIES = {
     "timestamp": ("-timestamp", "-id"),
@@ -144,13 +146,9 @@ class AnomalyChangeList(Sidebar, Pages):
         """The same list of any status and stream, and the same as a roll-up knows it."""
         if self.queryset.query.is_empty():
             return self.queryset, None
-        if not {"status", "stream"} & set(request.GET):
+        if not set(_FACETS) & set(request.GET):
             return self.queryset, counted_of(self.filterset)
-        kept = request.GET.copy()
-        for name in ("status", "stream"):
-            kept.pop(name, None)
-        unfaceted = AnomalyFilter(kept, queryset=self.root_queryset, me=request.user.get_username())
-        return unfaceted.qs, counted_of(unfaceted)
+        return self.filterset.without(*_FACETS), counted_of(self.filterset, _FACETS)
 
     def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:

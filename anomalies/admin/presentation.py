@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -18,6 +19,7 @@ from ..terminal import escaped
 
 SHOWN_LINES = 300
 SHOWN_CHARACTERS = 2_000
+_MARKS = 1024  # kept as drawn: a page shows the same few statuses and tags on every line
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -57,6 +59,7 @@ def zone_name() -> str:
     return timezone.get_current_timezone_name()
 
 
+@lru_cache(maxsize=_MARKS)
 def status_mark(status: str, words: str) -> SafeString:
     """A status as a coloured word."""
     return format_html('<span class="status status-{}">{}</span>', status, words)
@@ -65,10 +68,14 @@ def status_mark(status: str, words: str) -> SafeString:
 def tag_marks(tags: Iterable[str] | None) -> SafeString | str:
     """Tags side by side, the first ten of them."""
     all_tags = list(tags or ())
-    more = format_html(" +{}", len(all_tags) - 10) if len(all_tags) > 10 else ""
     shown = [visible(tag if isinstance(tag, str) else as_text(tag), 40) for tag in all_tags[:10]]
-    marks = format_html_join(" ", '<span class="tag">{}</span>', ((tag,) for tag in shown))
-    return format_html("{}{}", marks, more)
+    marks = format_html_join(" ", "{}", ((_tag_mark(tag),) for tag in shown))
+    return format_html("{} +{}", marks, len(all_tags) - 10) if len(all_tags) > 10 else marks
+
+
+@lru_cache(maxsize=_MARKS)
+def _tag_mark(shown: str) -> SafeString:
+    return format_html('<span class="tag">{}</span>', shown)
 
 
 def visible(text: str, limit: int = SHOWN_CHARACTERS) -> str:
