@@ -150,6 +150,28 @@ def test_a_page_of_long_episodes_takes_an_analyst_no_more_queries(client, analys
     assert len(queries) <= 6
 
 
+def reads(desk: Client, query: str) -> list[str]:
+    """How many rows each statement asked for that read a page's lines."""
+    with CaptureQueriesContext(connection) as queries:
+        get(desk, query)
+    asked = [each["sql"] for each in queries if each["sql"].startswith('SELECT "anomalies"."id"')]
+    return [sql.rpartition("LIMIT ")[2] for sql in asked]
+
+
+@pytest.mark.parametrize("query", ["", "?end=1"])
+def test_of_anomalies_that_lie_apart_no_more_is_read_than_a_page(desk, short, query):
+    for n in range(12):
+        beat(3600 * n)
+    assert reads(desk, query) == ["5"]  # a page of three, one beyond, and whether there is more
+
+
+@pytest.mark.parametrize("query", ["", "?end=1"])
+def test_where_the_next_one_may_belong_to_the_page_it_is_read_on(desk, short, query):
+    for n in range(12):
+        beat(10 * n, metadata={"host": f"db{n}"})
+    assert len(reads(desk, query)) == 2
+
+
 # --- episodes -------------------------------------------------------------------------------------------
 
 

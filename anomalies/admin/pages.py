@@ -80,16 +80,14 @@ class Pages(ChangeList):
     def _read_episodes(self, request: HttpRequest) -> None:
         """Lines enough for a page out of as many anomalies as one may hold.
 
-        Most anomalies are an episode each, so half as many rows again as lines are read first, and more only
-        where they don't do: where a filter passes over hundreds for each row, that is most of what the page
-        costs.
+        Where a filter passes over hundreds of rows for each that it finds, reading is most of what a page
+        costs: first no more is read than fills it if each anomaly is an episode of its own.
         """
         gap = timedelta(seconds=settings.EPISODE_GAP)
-        size = self.list_per_page * 3 // 2
+        size = self.list_per_page + 1
         read = self._page_by_cursor(request, size)
         start, end = self._of_the_page(request, read, gap)
-        is_last = not (read.has_previous if self._goes_backward(request) else read.has_next)
-        if not is_last and len(read.rows) - (end - start) < self.list_per_page // 2:
+        if not self._is_ended(request, read, start, end, gap):
             # A page's rows more than a page can hold: they tell whether its last episode goes on.
             read = self._read_on(request, read, self.list_max_show_all + self.list_per_page - size)
             start, end = self._of_the_page(request, read, gap)
@@ -99,6 +97,16 @@ class Pages(ChangeList):
         before, after = self._beside(read.rows[:start], read.rows[end:])
         mark_cut(found, before, after, gap)
         self.lines = [self._line(episode) for episode in found]
+
+    def _is_ended(
+        self, request: HttpRequest, read: paging.Page, start: int, end: int, gap: timedelta
+    ) -> bool:
+        """Whether these rows fill the page and hold all that its episodes could go on with."""
+        if self._goes_backward(request):
+            edge, farthest, is_last = start, 0, not read.has_previous
+        else:
+            edge, farthest, is_last = end - 1, len(read.rows) - 1, not read.has_next
+        return is_last or abs(read.rows[edge].timestamp - read.rows[farthest].timestamp) > gap
 
     def _read_on(self, request: HttpRequest, read: paging.Page, size: int) -> paging.Page:
         """The rows that were read and, the same way on, so many more."""
