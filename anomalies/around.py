@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -12,6 +13,8 @@ from .paging import beyond, cursor_of, reverse
 
 NEWEST = 1_000  # anomalies that tell what is usual
 ON_EACH_SIDE = 40
+# Of at least so many, what lies a day and so many times as far away as three of four of them is left out.
+_ENOUGH, _FAR, _DAY = 8, 20, timedelta(days=1)
 _ORDER = ("-timestamp", "-id")
 _MEASURES = ("ncd_score", "novelty", "p_value")
 _SHARES = "ARRAY[0.05, 0.5, 0.95]::float8[]"
@@ -55,5 +58,14 @@ def around(anomaly: Anomaly) -> list[Any]:
     sides = [
         beyond(stream.order_by(*order), order, place)[:ON_EACH_SIDE] for order in (_ORDER, reverse(_ORDER))
     ]
-    found = [*sides[0].union(sides[1], all=True), anomaly]
+    found = [*_near(anomaly, list(sides[0].union(sides[1], all=True))), anomaly]
     return sorted(found, key=lambda each: (each.timestamp, each.pk), reverse=True)
+
+
+def _near(anomaly: Anomaly, others: list[Any]) -> list[Any]:
+    """Those that are not far beyond all others: beside a clock that is years ahead nothing else is seen."""
+    if len(others) < _ENOUGH:
+        return others
+    away = {each.pk: abs(each.timestamp - anomaly.timestamp) for each in others}
+    most = max(_DAY, _FAR * sorted(away.values())[len(others) * 3 // 4])
+    return [each for each in others if away[each.pk] <= most]

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anomalies import rollup
+from anomalies.admin.pictures import columns
 from anomalies.audit import Actor
 from anomalies.models import DetectionConfig, PerformanceMetric
 from anomalies.overview import BINS, Share, overview
@@ -247,3 +248,9 @@ def plan_of(sql: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {sql}")
         return "\n".join(line for (line,) in cursor.fetchall())
+
+
+@pytest.mark.parametrize("most", [3, 999, 9_999, 12_345_678])
+def test_the_number_beside_the_columns_is_within_the_picture(most):
+    [top, *_] = columns([most], [""], [""])["words"]
+    assert float(top.x) > 7 * len(top.text)

@@ -143,6 +143,20 @@ def test_the_anomalies_of_the_stream_nearest_in_time_are_around_it(monkeypatch):
     assert [each.pk for each in around.around(here)] == [each.pk for each in made[5:0:-1]]
 
 
+def test_a_clock_that_is_years_ahead_does_not_squeeze_the_time_line():
+    made = [make_anomaly(timestamp=NOON + timedelta(minutes=minute)) for minute in range(9)]
+    make_anomaly(timestamp=NOON + timedelta(days=365_000))
+    here = Anomaly.objects.for_list().get(pk=made[0].pk)
+    assert {each.pk for each in around.around(here)} == {each.pk for each in made}
+
+
+def test_where_all_lie_at_one_moment_what_is_of_the_same_day_stays():
+    made = [make_anomaly(timestamp=NOON) for _ in range(9)]
+    later = make_anomaly(timestamp=NOON + timedelta(hours=5))
+    here = Anomaly.objects.for_list().get(pk=made[0].pk)
+    assert later.pk in {each.pk for each in around.around(here)}
+
+
 def test_each_mark_on_the_time_line_is_a_link_with_words(admin_client):
     other = make_anomaly(timestamp=NOON - timedelta(hours=1), status="dismissed", ncd_score=0.25)
     shown = page(admin_client, make_anomaly())

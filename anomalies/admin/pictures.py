@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 WIDTH = 400
 _LINE, _LEFT, _RIGHT = 24, 92, 100
 _PLOT, _FOOT = 130, 34
+_DIGIT = 7  # as wide as one is drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def columns(
 ) -> dict[str, object]:
     """Columns from left to right, a label below each that has one, and a line of other values over them."""
     top = max([*values, *line, 1])
-    left, room = 34, WIDTH - 34
+    left = max(34, 12 + _DIGIT * len(_number(top)))
+    room = WIDTH - left
     step = room / len(values)
 
     def y(value: float) -> float:
