@@ -86,10 +86,22 @@ def in_words(nearest: list[Precedent]) -> str:
     """One sentence: "3 of 4 nearest were dismissed: known and harmless"."""
     if not nearest:
         return "Nothing like it was decided before."
-    decision, count = Counter(each.decision for each in nearest).most_common(1)[0]
     if len(nearest) == 1:
-        return f"The only one like it was {decision}."
-    return f"{'All' if count == len(nearest) else count} of the {len(nearest)} nearest were {decision}."
+        return f"The only one like it was {nearest[0].decision}."
+    told = [each.decision.partition(": ") for each in nearest]
+    (first, count), *others = Counter(decision for decision, _, _ in told).most_common()
+    share = "All" if count == len(nearest) else count
+    words = f"{share} of the {len(nearest)} nearest were {_because(first, told)}"
+    tied = [f", {as_many} {_because(other, told)}" for other, as_many in others if as_many == count]
+    return f"{words}{''.join(tied)}."
+
+
+def _because(decision: str, told: list[tuple[str, str, str]]) -> str:
+    """A decision with its reasons, and how often each where there are several."""
+    reasons = Counter(reason for each, _, reason in told if each == decision and reason).most_common()
+    if len(reasons) > 1:
+        return f"{decision}: " + ", ".join(f"{count} {reason}" for reason, count in reasons)
+    return ": ".join([decision, *(reason for reason, _ in reasons)])
 
 
 def _comparable(window: str | None) -> bytes:

@@ -126,12 +126,23 @@ def test_no_more_candidates_are_read_than_are_compared():
         (["dismissed"], "The only one like it was dismissed: known and harmless."),
         (["dismissed"] * 3, "All of the 3 nearest were dismissed: known and harmless."),
         (["dismissed"] * 3 + ["acknowledged"], "3 of the 4 nearest were dismissed: known and harmless."),
+        (
+            ["acknowledged", "acknowledged", "dismissed", "dismissed"],
+            "2 of the 4 nearest were acknowledged, 2 dismissed: known and harmless.",
+        ),
     ],
 )
 def test_it_is_said_in_one_sentence(decisions, words):
     for ago, status in enumerate(decisions, start=1):
         decided(status=status, ago=ago)
     assert in_words(nearest_to()) == words
+
+
+def test_reasons_that_differ_do_not_divide_a_decision():
+    for ago, reason in enumerate(["duplicate", "known_harmless", "duplicate"], start=1):
+        decided(ago=ago, dismissal_reason=reason)
+    decided(status="acknowledged", ago=4)
+    assert in_words(nearest_to()) == "3 of the 4 nearest were dismissed: 2 duplicate, 1 known and harmless."
 
 
 def test_the_page_tells_it_and_decides_nothing(client, viewer):
