@@ -192,6 +192,14 @@ def test_anomalies_of_one_stream_that_touch_are_one_line(desk):
     assert lines(get(desk)) == [[alone.pk], [second.pk, first.pk]]
 
 
+def test_an_episode_within_a_second_has_one_time(desk):
+    beat(0)
+    make_anomaly(timestamp=NOON + timedelta(milliseconds=400))
+    [line] = get(desk).lines
+    assert line.when.count("<time") == 1
+    assert "2 anomalies in less than 1 s" in line.headline
+
+
 def test_the_distance_that_touches_is_a_setting(desk, settings):
     settings.EPISODE_GAP = 300
     first, second, third = beat(0), beat(300), beat(601)

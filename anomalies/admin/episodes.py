@@ -60,7 +60,7 @@ class EpisodeLine:
     def when(self) -> SafeString:
         """From its first anomaly to its last."""
         times = sorted(each.timestamp for each in (self.episode.members[0], self.episode.members[-1]))
-        if times[0] == times[1]:
+        if times[0].replace(microsecond=0) == times[1].replace(microsecond=0):
             return format_html("{}", show.moment(times[0]))
         return format_html("{} – {}", show.moment(times[0]), show.moment(times[1], after=times[0]))
 
@@ -121,6 +121,8 @@ def _status(status: str) -> tuple[str, str]:
 
 def _duration(span: timedelta) -> str:
     seconds = int(span.total_seconds())
+    if not seconds:
+        return "less than 1 s"
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
