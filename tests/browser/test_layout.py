@@ -59,6 +59,14 @@ def test_a_page_does_not_scroll_sideways_as_a_whole(desk, admin_user: User, stre
     assert width_of(page) <= NARROW["width"]
 
 
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_the_list_shows_all_of_its_columns_beside_its_filter(desk, analyst, stretched, width):
+    make_anomaly(status="acknowledged"), make_anomaly(status="investigating"), make_anomaly(tags=["nightly"])
+    page = desk.open(user=analyst, viewport={"width": width, "height": 900})
+    box = page.locator(".results")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+
+
 def test_an_anomalys_page_does_not_scroll_sideways_as_a_whole(desk, analyst, stretched):
     page = desk.open(user=analyst, viewport=NARROW)
     for number in range(2):
