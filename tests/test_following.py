@@ -636,7 +636,7 @@ WRITER = """
 import logging.handlers, sys
 handler = logging.handlers.RotatingFileHandler(sys.argv[1], maxBytes=200_000, backupCount=100)
 logging.basicConfig(handlers=[handler], format="%(message)s", level=logging.INFO)
-for number in range(int(sys.argv[2])):
+for number in range(*map(int, sys.argv[2:])):
     logging.info("%d %s", number, "x" * 50)
 """
 
@@ -694,10 +694,17 @@ with locked(file), Stop() as stop:
 def test_a_reader_that_is_killed_again_and_again_handles_every_line_once(log, tmp_path):
     state, lines = tmp_path / "state", 60_000
     reading = [sys.executable, "-c", COUNTER, str(log.path), str(state)]
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(log.path), str(lines)]) as writer:
+    log.write(b"0 " + b"x" * 50 + b"\n")
+    with subprocess.Popen(reading, cwd=ROOT) as first:  # before it has a position, a file may be rotated away
+        while not (load(state) or {"lines": 0})["lines"]:
+            assert first.poll() is None
+            time.sleep(0.01)
+        first.kill()
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(log.path), "1", str(lines)]) as writer:
         for attempt in count():
-            if writer.poll() is not None and (load(state) or {"lines": 0})["lines"] >= lines:
+            if writer.poll() is not None and load(state)["lines"] >= lines:
                 break
+            assert attempt < 40, "lines are missing"
             reader = subprocess.Popen(reading, cwd=ROOT, stderr=subprocess.PIPE)
             time.sleep(0.4 + attempt / 20)
             reader.kill()
