@@ -30,7 +30,8 @@ def main() -> int:
     missed = [line for line in lines if MISSED in line]
     reached = sum(line.count(REACHED) for line in lines)
     print(f"\n{reached} targets reached, {sum(line.count(MISSED) for line in lines)} missed")
-    print("\n".join(missed))
+    for line in missed:
+        print(line)
     return bool(missed)
 
 

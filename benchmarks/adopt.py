@@ -29,6 +29,7 @@ KINDS = {
     "checksums": re.compile(r"sha256\("),
     "indexes": re.compile(r"CREATE (UNIQUE )?INDEX CONCURRENTLY"),
     "validation": re.compile(r"VALIDATE CONSTRAINT"),
+    "roll-ups": re.compile(r"rebuild_anomaly_"),
 }
 
 
