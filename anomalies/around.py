@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from .models import Anomaly
-from .paging import beyond, cursor_of, reverse
+from anomalies.models import Anomaly
+from anomalies.paging import beyond, cursor_of, reverse
 
 NEWEST = 1_000  # anomalies that tell what is usual
 ON_EACH_SIDE = 40

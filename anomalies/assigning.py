@@ -11,11 +11,11 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from .audit import Actor
-from .fields import Now
-from .models import Anomaly
-from .permissions import deciders
-from .transitions import DecisionError, Hold, Outcome, hold
+from anomalies.audit import Actor
+from anomalies.fields import Now
+from anomalies.models import Anomaly
+from anomalies.permissions import deciders
+from anomalies.transitions import DecisionError, Hold, Outcome, hold
 
 
 def assign(

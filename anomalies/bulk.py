@@ -19,10 +19,10 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from .audit import Actor
-from .audit.history import done_by
-from .models import Anomaly, BulkRow, BulkSet
-from .transitions import Left, check, decide_as_seen, why_not_from
+from anomalies.audit import Actor
+from anomalies.audit.history import done_by
+from anomalies.models import Anomaly, BulkRow, BulkSet
+from anomalies.transitions import Left, check, decide_as_seen, why_not_from
 
 STEP = 5_000
 KEPT = timedelta(days=2)

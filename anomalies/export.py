@@ -16,8 +16,8 @@ from django.db import transaction
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from .models import Anomaly
-from .querysets import AnomalyQuerySet
+from anomalies.models import Anomaly
+from anomalies.querysets import AnomalyQuerySet
 
 JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 # The row's own count of changes, whose it is and whether it sleeps are this desk's business.

@@ -12,11 +12,11 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 
-from . import limits, tagged
-from .models import Anomaly, Status, Stream
-from .querysets import AnomalyQuerySet
-from .rollup import Selection
-from .tagged import Tagged
+from anomalies import json_limits, tagged
+from anomalies.models import Anomaly, Status, Stream
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.rollup import Selection
+from anomalies.tagged import Tagged
 
 WITHIN = {
     "1h": ("last hour", timedelta(hours=1)),
@@ -47,8 +47,8 @@ class ContainmentField(forms.CharField):
 
 def _as_object(text: str) -> dict[str, Any] | None:
     try:
-        wanted = limits.loads(text, settings.INGEST_MAX_JSON_BYTES)
-    except limits.LimitError:
+        wanted = json_limits.loads(text, settings.INGEST_MAX_JSON_BYTES)
+    except json_limits.LimitError:
         return None
     return wanted if isinstance(wanted, dict) else None
 

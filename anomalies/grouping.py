@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from .models import Anomaly
+from anomalies.models import Anomaly
 
 
 @dataclass(slots=True)

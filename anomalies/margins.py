@@ -18,9 +18,9 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from .models import Anomaly
-from .rollup import Selection
-from .tagged import Tagged
+from anomalies.models import Anomaly
+from anomalies.rollup import Selection
+from anomalies.tagged import Tagged
 
 # A list as a roll-up knows it.
 Counted = Selection | Tagged

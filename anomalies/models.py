@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
-from .fields import (
+from anomalies.fields import (
     BigSerialField,
     EmptyArray,
     Index,
@@ -27,8 +27,8 @@ from .fields import (
     RandomUUID,
     SerialField,
 )
-from .jsonb import JSONColumn, Unreadable
-from .querysets import AnomalyQuerySet, search_document
+from anomalies.json_column import JSONColumn, Unreadable
+from anomalies.querysets import AnomalyQuerySet, search_document
 
 
 class Stream(models.TextChoices):

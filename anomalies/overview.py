@@ -17,9 +17,9 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from . import rollup
-from .models import AuditLog, DetectionConfig, Status, Stream
-from .stats import NEWEST, chance_per_hour
+from anomalies import rollup
+from anomalies.models import AuditLog, DetectionConfig, Status, Stream
+from anomalies.stats import NEWEST, chance_per_hour
 
 HOUR = timedelta(hours=1)
 HOURS, WEEKS, TAGS, SWITCHES = 48, 4, 8, 200

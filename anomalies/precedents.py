@@ -16,11 +16,11 @@ from uuid import UUID
 
 from django.db.models.expressions import RawSQL
 
-from .detection.compression import ncd
-from .detection.normalising import normalise
-from .evidence import Head, odd_text
-from .models import Anomaly, DismissalReason, Status
-from .querysets import AnomalyQuerySet
+from anomalies.detection.compression import ncd
+from anomalies.detection.normalising import normalise
+from anomalies.evidence import Head, odd_text
+from anomalies.models import Anomaly, DismissalReason, Status
+from anomalies.querysets import AnomalyQuerySet
 
 CANDIDATES = 200
 NEAREST = 4

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from django.db import DatabaseError, connection, transaction
 
-from . import tagged
-from .models import AnomalyHourDelta, Status
+from anomalies import tagged
+from anomalies.models import AnomalyHourDelta, Status
 
 # Reading that many deltas beside the hours takes milliseconds; beyond, somebody should fold them.
 WORTH_FOLDING = 5000

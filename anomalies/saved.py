@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from .filters import AnomalyFilter
-from .models import SavedFilter, StartPage
+from anomalies.filters import AnomalyFilter
+from anomalies.models import SavedFilter, StartPage
 
 User = AbstractBaseUser | AnonymousUser
 

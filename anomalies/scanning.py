@@ -14,7 +14,7 @@ from datetime import UTC, datetime, tzinfo
 from itertools import chain, islice
 from typing import Any
 
-from .detection import (
+from anomalies.detection import (
     GUESSED_FROM,
     Acknowledged,
     Detector,
@@ -29,7 +29,7 @@ from .detection import (
     format_for,
     guess,
 )
-from .reading import Line, ReadError, read_lines
+from anomalies.reading import Line, ReadError, read_lines
 
 LINE_BYTES = 64 * 1024  # what is looked at of a longer line
 INTERRUPTED = "interrupted"

@@ -22,10 +22,10 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from .audit import Actor, acting
-from .fields import Now
-from .models import Anomaly, Status, Stream
-from .transitions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
+from anomalies.audit import Actor, acting
+from anomalies.fields import Now
+from anomalies.models import Anomaly, Status, Stream
+from anomalies.transitions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
 
 SYSTEM = Actor("driftlock", via="wake")  # who wakes where no person or command does
 OPEN = frozenset({Status.PENDING, Status.INVESTIGATING})

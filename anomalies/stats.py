@@ -15,9 +15,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from . import jsonb, rollup
-from .models import Anomaly, PerformanceMetric, Status
-from .rollup import Selection
+from anomalies import json_column, rollup
+from anomalies.models import Anomaly, PerformanceMetric, Status
+from anomalies.rollup import Selection
 
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
@@ -235,8 +235,8 @@ def _runs(newest: int | None = None) -> list[dict[str, Any]]:
     """What detectors did. A file that grew is read again from its start: of its runs the longest counts."""
     metrics = PerformanceMetric.objects.filter(metric_type=DETECTION, success=True)
     latest: dict[str, dict[str, Any]] = {}
-    for metric in reversed(jsonb.as_text(metrics, ["metadata"]).order_by("-id")[:newest]):
-        about = jsonb.object_of(metric.metadata_text)
+    for metric in reversed(json_column.as_text(metrics, ["metadata"]).order_by("-id")[:newest]):
+        about = json_column.object_of(metric.metadata_text)
         if _is_ours(about):
             former = latest.get(about["run"])
             if former is None or former["windows_tested"] <= about["windows_tested"]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from django.db import connection
 
-from .models import TagDelta, TagTotal
+from anomalies.models import TagDelta, TagTotal
 
 LONGEST = TagTotal.LONGEST  # characters: a longer tag is not in the roll-up
 

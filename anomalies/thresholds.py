@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from .audit import Actor, acting
-from .detection import Parameters
-from .models import Anomaly, DetectionConfig, override_problems
+from anomalies.audit import Actor, acting
+from anomalies.detection import Parameters
+from anomalies.models import Anomaly, DetectionConfig, override_problems
 
 
 class ThresholdsError(Exception):

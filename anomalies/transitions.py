@@ -26,9 +26,9 @@ from django.db.models import BooleanField, Case, F, Q, QuerySet, TextField, Valu
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 
-from .audit import Actor, Entry, acting, latest
-from .fields import Now
-from .models import Anomaly, DismissalReason, Status
+from anomalies.audit import Actor, Entry, acting, latest
+from anomalies.fields import Now
+from anomalies.models import Anomaly, DismissalReason, Status
 
 
 @dataclass(frozen=True, slots=True)

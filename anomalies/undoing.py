@@ -17,10 +17,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from .audit import Actor, acting
-from .audit.history import done, done_by
-from .models import Anomaly
-from .transitions import MOVES, DecisionError, Left, clean_note
+from anomalies.audit import Actor, acting
+from anomalies.audit.history import done, done_by
+from anomalies.models import Anomaly
+from anomalies.transitions import MOVES, DecisionError, Left, clean_note
 
 STEP = 5_000
 UNDOABLE = (*MOVES, "assign", "unassign", "snooze", "undo")

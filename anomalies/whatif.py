@@ -16,9 +16,9 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from .audit import Actor, acting, is_made
-from .models import Anomaly, DetectionConfig, Status, Stream
-from .thresholds import ConfigChanged, Thresholds, activate, lock_configs, thresholds_for
+from anomalies.audit import Actor, acting, is_made
+from anomalies.models import Anomaly, DetectionConfig, Status, Stream
+from anomalies.thresholds import ConfigChanged, Thresholds, activate, lock_configs, thresholds_for
 
 VERDICT_FROM = 20  # decisions: below it the interval is wider than any difference
 LISTED = 50  # lost ones that are listed

@@ -21,10 +21,9 @@ from random import Random
 from time import perf_counter
 
 from anomalies.detection.sessions import Sessions as Memory
-
-from .detect.data import Sessions, sessions_in
-from .detect.figures import auc, best_f1, ncd
-from .detect.table import Table, mean
+from benchmarks.detect.data import Sessions, sessions_in
+from benchmarks.detect.figures import auc, best_f1, ncd
+from benchmarks.detect.table import Table, mean
 
 TARGETS = {100: 0.85, 1_000: 0.91}
 _LONGEST = 2**27  # characters of a cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from .factories import make_user
+from tests.factories import make_user
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
-
-from .factories import make_anomaly, make_user
+from tests.factories import make_anomaly, make_user
 
 ROLES = ("anonymous", "viewer", "analyst", "lead", "superuser")
 TABLE = Path(__file__).parent.parent / "docs" / "permissions.md"

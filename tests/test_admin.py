@@ -19,9 +19,8 @@ from anomalies.admin import changelist
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.transitions import decide
-
-from .factories import NOON, anomaly_values, make_anomaly, make_user
-from .forms import send
+from tests.factories import NOON, anomaly_values, make_anomaly, make_user
+from tests.forms import send
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,8 @@ from django.db import connection
 
 from anomalies.schema.adopting.golang import lock_id, lock_ids
 from anomalies.schema.catalog import plain
-
-from .golang import CONTRACT, OLD_INSERT, TABLES, Database, made_by_golang_migrate
-from .processes import manage, wait_until
+from tests.golang import CONTRACT, OLD_INSERT, TABLES, Database, made_by_golang_migrate
+from tests.processes import manage, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from .golang import CONTRACT, OLD_INSERT, Database, made_by_golang_migrate
-from .processes import manage, wait_until
+from tests.golang import CONTRACT, OLD_INSERT, Database, made_by_golang_migrate
+from tests.processes import manage, wait_until
 
 pytestmark = pytest.mark.slow
 

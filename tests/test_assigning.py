@@ -14,8 +14,7 @@ from anomalies.models import Anomaly
 from anomalies.permissions import deciders
 from anomalies.transitions import DecisionError, add_note, decide
 from anomalies.undoing import undo
-
-from .factories import make_anomaly, make_user
+from tests.factories import make_anomaly, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,7 @@ from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from anomalies.transitions import add_note, decide
-
-from .factories import anomaly_values, make_anomaly, other_program
+from tests.factories import anomaly_values, make_anomaly, other_program
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
 BOB = Actor("bob")

@@ -25,10 +25,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from anomalies.models import Anomaly
 from anomalies.schema.programs import find, major, server_version
 from driftlock.embedded_postgres.server import binaries
-
-from .factories import anomaly_values
-from .processes import manage, wait_until
-from .servers import OLDEST, Server, database, why_no_postgres_15
+from tests.factories import anomaly_values
+from tests.processes import manage, wait_until
+from tests.servers import OLDEST, Server, database, why_no_postgres_15
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,8 @@ from anomalies import bulk
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, BulkRow, BulkSet
 from anomalies.transitions import DecisionError, add_note, decide
-
-from .factories import anomaly_values, make_anomaly, make_user
-from .forms import carried
+from tests.factories import anomaly_values, make_anomaly, make_user
+from tests.forms import carried
 
 pytestmark = pytest.mark.django_db
 

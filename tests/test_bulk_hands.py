@@ -14,9 +14,8 @@ from anomalies.bulk import begin, decide_parts, freeze
 from anomalies.models import Anomaly, AuditLog, BulkSet
 from anomalies.transitions import decide
 from anomalies.undoing import undo
-
-from .hands import at_once, size
-from .test_many_hands import deadlocks, make_anomalies
+from tests.hands import at_once, size
+from tests.test_many_hands import deadlocks, make_anomalies
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 ANA = Actor("ana")

@@ -16,9 +16,8 @@ from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from anomalies.transitions import add_note, decide
-
-from .factories import make_anomaly, make_user
-from .forms import carried, send
+from tests.factories import make_anomaly, make_user
+from tests.forms import carried, send
 
 pytestmark = pytest.mark.django_db
 

@@ -15,9 +15,8 @@ from django.test import Client, RequestFactory
 from anomalies.admin.deadline import Deadline
 from anomalies.admin.errors import database_error_page
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
-
-from .factories import make_anomaly
-from .forms import send
+from tests.factories import make_anomaly
+from tests.forms import send
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -8,8 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from anomalies.audit import history
-
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
-
-from .processes import manage, wait_until
+from tests.processes import manage, wait_until
 
 pytestmark = pytest.mark.django_db
 

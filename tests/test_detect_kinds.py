@@ -22,9 +22,8 @@ from anomalies.detection import Parameters
 from anomalies.management.commands import detect as command
 from anomalies.models import Anomaly, PerformanceMetric, Status
 from anomalies.scanning import Job
-
-from .factories import other_program
-from .test_detect import FOREIGN, log_with_fault, usual
+from tests.factories import other_program
+from tests.test_detect import FOREIGN, log_with_fault, usual
 
 pytestmark = pytest.mark.django_db
 

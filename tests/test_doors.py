@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from .factories import make_user
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 

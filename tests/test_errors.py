@@ -9,8 +9,7 @@ from django.test import Client, RequestFactory
 
 from anomalies.admin import errors
 from anomalies.models import Anomaly
-
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 PAGES = ("400.html", "403.html", "403_csrf.html", "404.html", "405.html", "429.html", "500.html", "503.html")
 USERS = "/admin/auth/user/"

@@ -22,8 +22,7 @@ from anomalies.audit.sealing import seal
 from anomalies.models import Anomaly, AuditLog
 from anomalies.transitions import add_note, decide
 from scripts.check_evidence import Wrong, canonical, check, is_signed
-
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 

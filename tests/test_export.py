@@ -15,8 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.export import COLUMNS, defused, export
 from anomalies.models import Anomaly, AuditLog
 from anomalies.schema.checksums import checksum
-
-from .factories import NOON, anomaly_values, make_anomaly
+from tests.factories import NOON, anomaly_values, make_anomaly
 
 pytestmark = pytest.mark.django_db
 

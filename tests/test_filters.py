@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from anomalies.filters import WORDS as FILTER_WORDS
 from anomalies.filters import AnomalyFilter, in_words
-
-from .factories import NOON, make_anomaly
+from tests.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
 

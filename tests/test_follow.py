@@ -20,9 +20,8 @@ from anomalies.reading import Line
 from anomalies.saving import load
 from anomalies.scanning import Job, Scan
 from anomalies.thresholds import Thresholds
-
-from .processes import manage, wait_until
-from .test_detect import FOREIGN, log_with_fault, usual
+from tests.processes import manage, wait_until
+from tests.test_detect import FOREIGN, log_with_fault, usual
 
 THRESHOLDS = Thresholds(0.5, 0.05, 100, 10, 1)
 

@@ -13,9 +13,8 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.transitions import decide
-
-from .factories import NOON, make_anomaly, make_user
-from .forms import send
+from tests.factories import NOON, make_anomaly, make_user
+from tests.forms import send
 
 pytestmark = pytest.mark.django_db
 

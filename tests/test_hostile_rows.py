@@ -16,12 +16,11 @@ from django.db import connection, models
 from django.test import Client
 
 from anomalies.audit import Actor, history
-from anomalies.jsonb import OF_EACH_ROW, Unreadable
+from anomalies.json_column import OF_EACH_ROW, Unreadable
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.thresholds import ThresholdsError, activate, active_config, thresholds_for
-
-from .factories import anomaly_values, make_anomaly, make_user, other_program
-from .forms import send
+from tests.factories import anomaly_values, make_anomaly, make_user, other_program
+from tests.forms import send
 
 pytestmark = pytest.mark.django_db
 

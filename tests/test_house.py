@@ -20,9 +20,10 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "around assigning audit bulk evidence export fields filters following grouping ingest jsonb limits "
-    "margins models overview paging permissions precedents reading rollup saved saving scanning schema "
-    "snoozing stats terminal thresholds transitions undoing whatif workers".split()
+    "around assigning audit bulk evidence export fields filters following grouping ingest "
+    "json_column json_limits margins models overview paging permissions precedents reading rollup "
+    "safe_text saved saving scanning schema snoozing stats thresholds transitions undoing whatif "
+    "workers".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -30,28 +31,28 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": set(),
     "detection": set(),
     "fields": set(),
-    "jsonb": {"limits"},
-    "limits": set(),
+    "json_column": {"json_limits"},
+    "json_limits": set(),
     "permissions": set(),
     "reading": set(),
     "scanning": {"detection", "reading"},
     "following": {"reading"},
     "saving": set(),
     "workers": {"scanning"},
-    "terminal": set(),
+    "safe_text": set(),
     "querysets": set(),
-    "models": {"fields", "jsonb", "querysets"},
-    "filters": {"limits", "models", "querysets", "rollup", "tagged"},
+    "models": {"fields", "json_column", "querysets"},
+    "filters": {"json_limits", "models", "querysets", "rollup", "tagged"},
     "around": {"models", "paging"},
     "grouping": {"models"},
     "margins": {"models", "rollup", "tagged"},
     "paging": set(),
     "saved": {"filters", "models"},
-    "stats": {"jsonb", "models", "querysets", "rollup"},
+    "stats": {"json_column", "models", "querysets", "rollup"},
     "rollup": {"models", "tagged"},
     "tagged": {"models"},
     "overview": {"models", "rollup", "stats"},
-    "audit": {"jsonb", "models", "schema"},
+    "audit": {"json_column", "models", "schema"},
     "evidence": set(),
     "export": {"models", "querysets"},
     "precedents": {"detection", "evidence", "models", "querysets"},
@@ -67,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "audit",
         "detection",
         "following",
-        "limits",
+        "json_limits",
         "models",
         "reading",
         "saving",
@@ -88,7 +89,7 @@ OUTSIDE = {
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
     "reading": {"zstandard"},
-    "schema": {"driftlock", "psycopg"},  # the embedded server's pg_dump and pg_restore
+    "schema": {"driftlock", "psycopg"},
 }
 
 

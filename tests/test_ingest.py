@@ -21,8 +21,7 @@ from anomalies.ingest import RowError, Stopped, content_id, ingest, store
 from anomalies.ingest.rows import COLUMNS, read_row
 from anomalies.models import Anomaly, AuditLog
 from anomalies.reading import Line, ReadError
-
-from .processes import manage, wait_until
+from tests.processes import manage, wait_until
 
 pytestmark = pytest.mark.django_db
 

@@ -15,9 +15,8 @@ from anomalies.admin.config import BoundedJSONField
 from anomalies.filters import ContainmentField
 from anomalies.ingest.refusals import Misfit
 from anomalies.ingest.rows import look_closer, read_row
-from anomalies.limits import LimitError, deeper_than, key_deeper_than, loads
-
-from .test_ingest import with_raw
+from anomalies.json_limits import LimitError, deeper_than, key_deeper_than, loads
+from tests.test_ingest import with_raw
 
 # --- Depth, before any parser ---------------------------------------------------------------------------
 

@@ -11,8 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.transitions import decide
-
-from .factories import make_anomaly, other_program
+from tests.factories import make_anomaly, other_program
 
 COLUMNS = ("baseline_data", "window_data", "metadata")
 
@@ -76,8 +75,7 @@ def test_an_old_row_beyond_the_bounds_is_shown_and_decided_about(client, analyst
 def reason(**over: Any) -> str:
     from anomalies.ingest.refusals import Misfit
     from anomalies.ingest.rows import read_row
-
-    from .factories import anomaly_values
+    from tests.factories import anomaly_values
 
     values = {**anomaly_values(), "timestamp": "2026-01-01T00:00:00Z", **over}
     try:

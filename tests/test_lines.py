@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.templatetags.admin_list import items_for_result
 
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 

@@ -13,9 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from anomalies import margins
 from anomalies.models import Anomaly
-
-from .factories import NOON, anomaly_values, make_anomaly
-from .forms import carried
+from tests.factories import NOON, anomaly_values, make_anomaly
+from tests.forms import carried
 
 pytestmark = pytest.mark.django_db
 

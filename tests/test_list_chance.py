@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anomalies.models import PerformanceMetric
-
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 

@@ -17,9 +17,8 @@ from anomalies.audit import Actor
 from anomalies.ingest import ingest
 from anomalies.models import Anomaly
 from anomalies.reading import read_lines
-
-from .malformed import KINDS, MAX_JSON_BYTES, MAX_LINE_BYTES, good, malformed
-from .processes import manage
+from tests.malformed import KINDS, MAX_JSON_BYTES, MAX_LINE_BYTES, good, malformed
+from tests.processes import manage
 
 pytestmark = pytest.mark.django_db
 

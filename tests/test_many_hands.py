@@ -23,10 +23,9 @@ from django.test import Client
 from anomalies.audit import Actor, acting
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
-
-from .factories import anomaly_values, make_user
-from .forms import carried, send
-from .hands import at_once, in_processes, size
+from tests.factories import anomaly_values, make_user
+from tests.forms import carried, send
+from tests.hands import at_once, in_processes, size
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 

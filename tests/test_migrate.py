@@ -13,9 +13,8 @@ import psycopg
 import pytest
 
 from scripts.land_migrations import present
-
-from .databases import catalog, connect, database
-from .processes import manage, wait_until
+from tests.databases import catalog, connect, database
+from tests.processes import manage, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 

@@ -13,9 +13,8 @@ import pytest
 from django.db.migrations.loader import MigrationLoader
 
 from anomalies.schema.checksums import Checksum, checksum
-
-from .databases import catalog, connect, database, through_django
-from .processes import ROOT, manage
+from tests.databases import catalog, connect, database, through_django
+from tests.processes import ROOT, manage
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 

@@ -19,8 +19,7 @@ from anomalies.audit import Actor
 from anomalies.models import DetectionConfig, PerformanceMetric
 from anomalies.overview import BINS, Share, overview
 from anomalies.thresholds import activate
-
-from .factories import NOON, make_anomaly, other_program
+from tests.factories import NOON, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
 

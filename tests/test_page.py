@@ -15,8 +15,7 @@ from anomalies import around
 from anomalies.models import Anomaly, DetectionConfig
 from anomalies.thresholds import flags, thresholds_for
 from anomalies.whatif import shown_by
-
-from .factories import NOON, make_anomaly
+from tests.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
 

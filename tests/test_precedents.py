@@ -10,11 +10,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from anomalies import jsonb
+from anomalies import json_column
 from anomalies.models import Anomaly
 from anomalies.precedents import CANDIDATES, Precedent, in_words, precedents
-
-from .factories import NOON, anomaly_values, make_anomaly
+from tests.factories import NOON, anomaly_values, make_anomaly
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +34,7 @@ def odd(line: str) -> list[dict[str, Any]]:
 
 def nearest_to(**over: Any) -> list[Precedent]:
     anomaly = make_anomaly(**{"window_data": odd(DEADLOCK), **over})
-    (row,) = jsonb.as_text(Anomaly.objects.filter(pk=anomaly.pk), ["window_data"])
+    (row,) = json_column.as_text(Anomaly.objects.filter(pk=anomaly.pk), ["window_data"])
     return precedents(row, row.window_data_text)
 
 

@@ -14,9 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.transitions import decide
-
-from .factories import NOON, make_anomaly
-from .forms import send
+from tests.factories import NOON, make_anomaly
+from tests.forms import send
 
 pytestmark = pytest.mark.django_db
 

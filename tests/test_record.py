@@ -14,10 +14,9 @@ from django.test import Client
 from anomalies.audit import Actor, acting, record_event
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from driftlock.embedded_postgres.server import binaries
-
-from .factories import anomaly_values, make_anomaly, other_program
-from .forms import send
-from .processes import manage
+from tests.factories import anomaly_values, make_anomaly, other_program
+from tests.forms import send
+from tests.processes import manage
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
 

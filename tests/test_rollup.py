@@ -13,8 +13,7 @@ from django.urls import reverse
 
 from anomalies import rollup
 from anomalies.models import Anomaly, AnomalyHour, AnomalyHourDelta, AnomalyTotal
-
-from .factories import NOON, anomaly_values, make_anomaly, other_program
+from tests.factories import NOON, anomaly_values, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 import psycopg
 import pytest
 
-from .databases import connect, database
-from .processes import ROOT, manage
+from tests.databases import connect, database
+from tests.processes import ROOT, manage
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 

@@ -13,9 +13,8 @@ from anomalies.schema.advice import advice
 from anomalies.schema.catalog import Catalog
 from anomalies.schema.roles import Names, make_roles
 from anomalies.schema.scratch import applied_targets, migrate_to, scratch_database
-
-from .factories import make_anomaly
-from .processes import manage
+from tests.factories import make_anomaly
+from tests.processes import manage
 
 
 def run(*statements: str) -> list[tuple]:

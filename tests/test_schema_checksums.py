@@ -7,8 +7,7 @@ from django.db import connection
 
 from anomalies.models import Anomaly
 from anomalies.schema.checksums import checksum
-
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 

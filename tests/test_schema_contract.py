@@ -13,7 +13,7 @@ from django.db import DataError, IntegrityError, connection
 from django.db.migrations import RunSQL
 from django.db.migrations.loader import MigrationLoader
 
-from .factories import NOON, make_anomaly
+from tests.factories import NOON, make_anomaly
 
 PAGE = (Path(__file__).parent.parent / "docs" / "schema.md").read_text()
 COLUMN_COUNTS = {"anomalies": 28, "detection_config": 12, "performance_metrics": 8, "audit_log": 10}

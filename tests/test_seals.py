@@ -28,10 +28,9 @@ from anomalies.audit.keys import KeyProblem
 from anomalies.audit.sealing import seal
 from anomalies.audit.verifying import Verdict, verify
 from anomalies.models import Anomaly, AuditLog, AuditSeal
-
-from .factories import make_anomaly
-from .processes import manage
-from .servers import database
+from tests.factories import make_anomaly
+from tests.processes import manage
+from tests.servers import database
 
 TAMPERINGS = int(os.environ.get("DRIFTLOCK_TAMPERINGS", "1000"))
 ANA = Actor("ana", "10.0.0.7", via="/admin/")

@@ -20,8 +20,7 @@ from anomalies.models import Anomaly, AuditLog
 from anomalies.snoozing import Rule, end_snooze, snooze, told, wake
 from anomalies.transitions import MOVES, DecisionError, add_note, decide
 from anomalies.undoing import undo
-
-from .factories import make_anomaly, other_program
+from tests.factories import make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
 

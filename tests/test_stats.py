@@ -13,8 +13,7 @@ from django.db import connection
 
 from anomalies.models import Anomaly, PerformanceMetric
 from anomalies.stats import Span, figures_by_stream
-
-from .factories import NOON, make_anomaly
+from tests.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from anomalies import rollup, tagged
 from anomalies.filters import AnomalyFilter, counted_of
 from anomalies.models import Anomaly, TagDelta, TagTotal
-
-from .factories import anomaly_values, make_anomaly, other_program
+from tests.factories import anomaly_values, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
 

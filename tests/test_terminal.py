@@ -2,7 +2,7 @@
 
 import pytest
 
-from anomalies.terminal import printable
+from anomalies.safe_text import printable
 
 
 @pytest.mark.parametrize(

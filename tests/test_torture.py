@@ -10,10 +10,10 @@ import sys
 import pytest
 from django.db import connection
 
-from .factories import make_anomaly
-from .processes import ROOT
-from .torture import checks
-from .torture.checks import Entry
+from tests.factories import make_anomaly
+from tests.processes import ROOT
+from tests.torture import checks
+from tests.torture.checks import Entry
 
 # A tenth of what `make torture` runs; this many times as much for whoever sets it.
 SCALE = os.environ.get("DRIFTLOCK_TORTURE", "0.1")

@@ -12,8 +12,7 @@ from django.db import connection
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog
 from anomalies.transitions import MOVES, DecisionError, add_note, allowed_moves, decide
-
-from .factories import make_anomaly
+from tests.factories import make_anomaly
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
 BOB = Actor("bob")

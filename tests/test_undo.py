@@ -16,9 +16,8 @@ from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog
 from anomalies.transitions import MOVES, DecisionError, add_note, decide
 from anomalies.undoing import RESTORED, NoSuchDecision, decision, state, undo
-
-from .factories import make_anomaly, make_user, other_program
-from .forms import carried
+from tests.factories import make_anomaly, make_user, other_program
+from tests.forms import carried
 
 pytestmark = pytest.mark.django_db
 

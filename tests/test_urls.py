@@ -18,8 +18,7 @@ from django.test import Client
 
 from anomalies.filters import AnomalyFilter
 from anomalies.models import Anomaly, PerformanceMetric
-
-from .factories import make_anomaly, make_user
+from tests.factories import make_anomaly, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -13,9 +13,8 @@ from anomalies.audit import Actor
 from anomalies.models import AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from anomalies.whatif import WhatIfError, apply, replay, wilson
-
-from .factories import NOON, make_anomaly
-from .forms import send
+from tests.factories import NOON, make_anomaly
+from tests.forms import send
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/anomalies/detectionconfig/what-if/"

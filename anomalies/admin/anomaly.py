@@ -11,12 +11,13 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from .. import permissions
-from ..audit import history, with_last_entry
-from ..models import Anomaly, DismissalReason
-from ..precedents import in_words, precedents
-from ..querysets import AnomalyQuerySet
-from ..transitions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
+from anomalies import permissions
+from anomalies.audit import history, with_last_entry
+from anomalies.models import Anomaly, DismissalReason
+from anomalies.precedents import in_words, precedents
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.transitions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
+
 from . import presentation as show
 from .bulk import BulkDecisions
 from .changelist import AnomalyChangeList, CappedPaginator

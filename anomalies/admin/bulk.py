@@ -15,12 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ..assigning import assign
-from ..bulk import freeze
-from ..filters import AnomalyFilter, in_words
-from ..models import Anomaly
-from ..querysets import AnomalyQuerySet
-from ..transitions import MOVES, DecisionError, Refusal, allowed_moves, decide
+from anomalies.assigning import assign
+from anomalies.bulk import freeze
+from anomalies.filters import AnomalyFilter, in_words
+from anomalies.models import Anomaly
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.transitions import MOVES, DecisionError, Refusal, allowed_moves, decide
+
 from . import presentation as show
 from .decisions import FORM_LIMIT, DecisionForm, report
 from .holding import OF_MANY, AssignForm, SnoozeForm

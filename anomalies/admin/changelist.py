@@ -10,10 +10,11 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from .. import margins, paging, stats
-from ..filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
-from ..margins import Counted
-from ..querysets import AnomalyQuerySet
+from anomalies import margins, paging, stats
+from anomalies.filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
+from anomalies.margins import Counted
+from anomalies.querysets import AnomalyQuerySet
+
 from .calendar import calendar_of
 from .pages import PLACE, Pages
 from .sidebar import Sidebar

@@ -17,11 +17,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
-from .. import limits, permissions
-from ..audit import acting, is_made, with_last_entry
-from ..jsonb import Unreadable
-from ..models import DetectionConfig
-from ..thresholds import NUMBERS, ConfigChanged, ThresholdsError, activate, is_used, lock_configs
+from anomalies import json_limits, permissions
+from anomalies.audit import acting, is_made, with_last_entry
+from anomalies.json_column import Unreadable
+from anomalies.models import DetectionConfig
+from anomalies.thresholds import NUMBERS, ConfigChanged, ThresholdsError, activate, is_used, lock_configs
+
 from . import presentation as show
 from .changelist import OnlyItsFilters
 from .request import actor_of
@@ -37,16 +38,16 @@ class BoundedJSONField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value not in self.empty_values:
             try:
-                return limits.loads(value, settings.INGEST_MAX_JSON_BYTES)
-            except limits.LimitError as error:
+                return json_limits.loads(value, settings.INGEST_MAX_JSON_BYTES)
+            except json_limits.LimitError as error:
                 raise ValidationError(f"Enter a valid JSON: it {error}.", code="invalid") from error
         return super().to_python(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """What was typed, shown again."""
         try:
-            return data if self.disabled or data is None else limits.loads(data)
-        except limits.LimitError:
+            return data if self.disabled or data is None else json_limits.loads(data)
+        except json_limits.LimitError:
             return forms.fields.InvalidJSONInput(data)
 
     def prepare_value(self, value: Any) -> Any:

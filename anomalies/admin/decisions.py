@@ -10,11 +10,12 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
 
-from ..audit import Actor
-from ..audit.history import done
-from ..models import DismissalReason
-from ..transitions import Outcome, decide
-from ..undoing import UNDOABLE
+from anomalies.audit import Actor
+from anomalies.audit.history import done
+from anomalies.models import DismissalReason
+from anomalies.transitions import Outcome, decide
+from anomalies.undoing import UNDOABLE
+
 from .presentation import visible
 from .undo import offer
 from .versions import VersionedForm

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 
-from ..terminal import escaped
+from anomalies.safe_text import escaped
+
 from .errors import error_page
 from .request import client_address
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ..grouping import Episode
-from ..models import Anomaly, Status
+from anomalies.grouping import Episode
+from anomalies.models import Anomaly, Status
+
 from . import presentation as show
 from .held import with_held
 

@@ -11,7 +11,7 @@ from django.db import DataError, Error
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from ..terminal import printable
+from anomalies.safe_text import printable
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from .. import permissions
-from ..audit.evidence import NoSuchAnomaly, bundle
-from ..audit.keys import KeyProblem
+from anomalies import permissions
+from anomalies.audit.evidence import NoSuchAnomaly, bundle
+from anomalies.audit.keys import KeyProblem
+
 from .request import actor_of
 
 

@@ -16,11 +16,12 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from .. import permissions
-from ..audit import record_event
-from ..export import FORMATS, export
-from ..filters import AnomalyFilter
-from ..models import Anomaly
+from anomalies import permissions
+from anomalies.audit import record_event
+from anomalies.export import FORMATS, export
+from anomalies.filters import AnomalyFilter
+from anomalies.models import Anomaly
+
 from .request import actor_of
 
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}

@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .. import permissions
-from ..models import Anomaly
-from ..snoozing import OPEN, told
-from ..transitions import DecisionError
+from anomalies import permissions
+from anomalies.models import Anomaly
+from anomalies.snoozing import OPEN, told
+from anomalies.transitions import DecisionError
+
 from . import presentation as show
 from .decisions import report
 from .holding import OF_ONE, AssignOneForm, Form, SnoozeOneForm

@@ -10,11 +10,12 @@ from uuid import UUID
 from django import forms
 from django.utils import timezone
 
-from .. import permissions
-from ..assigning import assign
-from ..audit import Actor
-from ..snoozing import MOST, Rule, end_snooze, snooze
-from ..transitions import Outcome
+from anomalies import permissions
+from anomalies.assigning import assign
+from anomalies.audit import Actor
+from anomalies.snoozing import MOST, Rule, end_snooze, snooze
+from anomalies.transitions import Outcome
+
 from .versions import VersionedForm
 
 _SPANS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": "30 days"}

@@ -11,10 +11,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from .. import jsonb
-from ..around import around
-from ..evidence import Event, Head, Total
-from ..models import Anomaly, Status
+from anomalies import json_column
+from anomalies.around import around
+from anomalies.evidence import Event, Head, Total
+from anomalies.models import Anomaly, Status
+
 from . import presentation as show
 from .scales import Tick, time_line
 
@@ -47,7 +48,7 @@ def with_evidence(rows: QuerySet[Anomaly], asked: Asked) -> QuerySet[Anomaly]:
     whole = [column for part, column in PARTS.items() if asked.wants_all(part)]
     heads = {f"{column}_text": Head(column) for column in PARTS.values() if column not in whole}
     totals = {f"{column}_total": Total(column) for column in PARTS.values()}
-    read = jsonb.as_text(jsonb.as_text(rows, whole, jsonb.OF_ONE_ROW), ["metadata"])
+    read = json_column.as_text(json_column.as_text(rows, whole, json_column.OF_ONE_ROW), ["metadata"])
     return read.defer(*PARTS.values(), "metadata").annotate(**heads, **totals)
 
 

@@ -14,11 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from .. import rollup
-from ..models import Status, Stream
-from ..overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
-from ..permissions import can_see_overview
-from ..stats import NEWEST
+from anomalies import rollup
+from anomalies.models import Status, Stream
+from anomalies.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
+from anomalies.permissions import can_see_overview
+from anomalies.stats import NEWEST
+
 from .pictures import Link, Picture, bars, columns, heat
 from .presentation import visible, zone_name
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .. import jsonb
-from ..around import Range, usual
-from ..models import Anomaly
-from ..thresholds import Thresholds, ThresholdsError, active_config, flags, thresholds_for
+from anomalies import json_column
+from anomalies.around import Range, usual
+from anomalies.models import Anomaly
+from anomalies.thresholds import Thresholds, ThresholdsError, active_config, flags, thresholds_for
+
 from . import presentation as show
 from .scales import scale
 
@@ -82,7 +83,7 @@ def _now(anomaly: Any, today: dict[str, Any], active: str) -> str:
 
 def _kept_by_the_detector(metadata_text: str | None) -> tuple[dict[str, Any], int | None]:
     """The thresholds that the detector left in the metadata, and the number of its config."""
-    metadata = jsonb.object_of(metadata_text)
+    metadata = json_column.object_of(metadata_text)
     thresholds, config = metadata.get("thresholds"), metadata.get("config_id")
     known = config if type(config) is int and 0 < config < 2**31 else None
     return (thresholds if isinstance(thresholds, dict) else {}), known

@@ -14,9 +14,10 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, QueryDict
 from django.utils.http import urlencode
 
-from .. import paging
-from ..grouping import Episode, episodes, first_rows, last_rows, mark_cut
-from ..margins import COUNTED
+from anomalies import paging
+from anomalies.grouping import Episode, episodes, first_rows, last_rows, mark_cut
+from anomalies.margins import COUNTED
+
 from .episodes import EpisodeLine
 from .lines import Lines, Links
 

@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from .. import jsonb
-from ..evidence import MOST_CHARACTERS, Event, as_text, events_in
-from ..terminal import escaped
+from anomalies import json_column
+from anomalies.evidence import MOST_CHARACTERS, Event, as_text, events_in
+from anomalies.safe_text import escaped
 
 SHOWN_LINES = 300
 SHOWN_CHARACTERS = 2_000
@@ -119,10 +119,10 @@ def evidence(
     """
     if raw is None:
         return Evidence((), 0)
-    value = jsonb.parsed(raw)
+    value = json_column.parsed(raw)
     if len(raw) == MOST_CHARACTERS:
-        value = jsonb.Unreadable(raw, f"has more than {MOST_CHARACTERS:,} characters")
-    if isinstance(value, jsonb.Unreadable):
+        value = json_column.Unreadable(raw, f"has more than {MOST_CHARACTERS:,} characters")
+    if isinstance(value, json_column.Unreadable):
         return Evidence((Event(str(value)), Event(visible(raw))), 2)
     found = events_in(value)
     hits = [event for event in found if find.casefold() in event.text.casefold()] if find else found
@@ -154,8 +154,8 @@ def pretty_json(raw: str | None) -> str:
     """A jsonb column's text, indented; what breaks the limits as a placeholder and as it stands."""
     if raw is None:
         return ""
-    value = jsonb.parsed(raw)
-    if isinstance(value, jsonb.Unreadable):
+    value = json_column.parsed(raw)
+    if isinstance(value, json_column.Unreadable):
         return f"{value}\n{visible(raw, 20_000)}"
     return visible(json.dumps(value, indent=2, ensure_ascii=False), 20_000)
 

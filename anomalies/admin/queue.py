@@ -14,12 +14,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from .. import paging
-from ..filters import AnomalyFilter, in_words
-from ..margins import COUNTED
-from ..models import Anomaly, Status
-from ..querysets import AnomalyQuerySet
-from ..snoozing import wake
+from anomalies import paging
+from anomalies.filters import AnomalyFilter, in_words
+from anomalies.margins import COUNTED
+from anomalies.models import Anomaly, Status
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.snoozing import wake
+
 from .presentation import visible
 
 _ORDER = ("-timestamp", "-id")

@@ -14,9 +14,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from .. import jsonb
-from ..audit import resource_types
-from ..models import (
+from anomalies import json_column
+from anomalies.audit import resource_types
+from anomalies.models import (
     Anomaly,
     AuditLog,
     PerformanceMetric,
@@ -24,6 +24,7 @@ from ..models import (
     StreamStatistics,
     StreamStatisticsNow,
 )
+
 from . import presentation as show
 from .changelist import CappedPaginator, OnlyItsFilters
 
@@ -37,7 +38,7 @@ class ReadOnlyAdmin(OnlyItsFilters):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return jsonb.as_text(super().get_queryset(request), self.json_columns)
+        return json_column.as_text(super().get_queryset(request), self.json_columns)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """The list, headed by what it holds: nothing is to be selected here."""
@@ -194,14 +195,14 @@ class AuditLogAdmin(ReadOnlyAdmin):
     @admin.display(description="What")
     def resource(self, row: Any) -> str | SafeString:
         if row.resource_type != "anomaly" or row.resource_id is None:
-            return f"{row.resource_type} {jsonb.object_of(row.metadata_text).get('id', '')}".strip()
+            return f"{row.resource_type} {json_column.object_of(row.metadata_text).get('id', '')}".strip()
         url = reverse("admin:anomalies_anomaly_change", args=[row.resource_id])
         return format_html('<a href="{}">anomaly {}…</a>', url, str(row.resource_id)[:8])
 
     @admin.display(description="Changed")
     def changed(self, row: Any) -> str:
-        rows = jsonb.object_of(row.metadata_text).get("rows")
-        return f"{rows} rows" if rows else ", ".join(sorted(jsonb.object_of(row.new_values_text)))
+        rows = json_column.object_of(row.metadata_text).get("rows")
+        return f"{rows} rows" if rows else ", ".join(sorted(json_column.object_of(row.new_values_text)))
 
     @admin.display(description="Before")
     def before(self, row: Any) -> SafeString | str:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from django.conf import settings
 from django.http import HttpRequest
 
-from ..audit import Actor, acting
+from anomalies.audit import Actor, acting
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from .. import saved
-from ..filters import AnomalyFilter, in_words
-from ..models import SavedFilter
+from anomalies import saved
+from anomalies.filters import AnomalyFilter, in_words
+from anomalies.models import SavedFilter
+
 from .presentation import visible
 
 LIST = "admin:anomalies_anomaly_changelist"

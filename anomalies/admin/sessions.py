@@ -10,7 +10,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from ..audit import Actor, record_event
+from anomalies.audit import Actor, record_event
+
 from .request import client_address
 
 NOBODY = "(no name)"

@@ -15,11 +15,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from .. import permissions
-from ..bulk import begin, decide_parts, frozen, result, sample
-from ..models import Anomaly, BulkSet
-from ..querysets import AnomalyQuerySet
-from ..transitions import DecisionError, allowed_moves
+from anomalies import permissions
+from anomalies.bulk import begin, decide_parts, frozen, result, sample
+from anomalies.models import Anomaly, BulkSet
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.transitions import DecisionError, allowed_moves
+
 from . import presentation as show
 from .decisions import DecisionForm, counted, done_word
 from .pace import time_is_up

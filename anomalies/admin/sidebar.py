@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
 
-from ..filters import AnomalyFilter, in_words, words_of
-from ..margins import Margins
+from anomalies.filters import AnomalyFilter, in_words, words_of
+from anomalies.margins import Margins
+
 from .calendar import Calendar, Part
 from .presentation import visible
 from .remembering import RememberingRenderer

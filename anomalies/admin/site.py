@@ -9,7 +9,8 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from .. import saved
+from anomalies import saved
+
 from .doors import locked_out
 from .overview import OverviewSite
 from .request import acting_for

@@ -19,10 +19,21 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from .. import permissions
-from ..audit import Entry
-from ..transitions import DecisionError
-from ..undoing import UNDOABLE, Decision, NoSuchDecision, State, changed_in, decision, outcome, state, steps
+from anomalies import permissions
+from anomalies.audit import Entry
+from anomalies.transitions import DecisionError
+from anomalies.undoing import (
+    UNDOABLE,
+    Decision,
+    NoSuchDecision,
+    State,
+    changed_in,
+    decision,
+    outcome,
+    state,
+    steps,
+)
+
 from . import presentation as show
 from .pace import time_is_up
 from .request import actor_of

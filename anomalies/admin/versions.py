@@ -19,8 +19,9 @@ from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
-from ..audit import Entry, differences, since
-from ..evidence import as_text
+from anomalies.audit import Entry, differences, since
+from anomalies.evidence import as_text
+
 from . import presentation as show
 
 SHOWN_ENTRIES = 20

@@ -12,10 +12,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from .. import permissions
-from ..models import DetectionConfig, Stream
-from ..thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
-from ..whatif import Replay, WhatIfError, apply, replay
+from anomalies import permissions
+from anomalies.models import DetectionConfig, Stream
+from anomalies.thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
+from anomalies.whatif import Replay, WhatIfError, apply, replay
+
 from . import presentation as show
 from .request import actor_of
 from .versions import UNSIGNED, VersionedForm, new_batch

@@ -12,7 +12,7 @@ import psycopg
 from django.db import connection
 from psycopg.types.multirange import Multirange
 
-from ..models import AuditSeal
+from anomalies.models import AuditSeal
 
 HASH_BYTES = 8  # of each row's hash that a seal keeps: enough to say which row was changed
 NOTHING = "0" * 64  # the head before the first seal

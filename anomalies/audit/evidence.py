@@ -16,8 +16,9 @@ import rfc8785
 from django.db import transaction
 from django.db.models import Model
 
-from .. import jsonb
-from ..models import Anomaly, AuditSeal, DetectionConfig
+from anomalies import json_column
+from anomalies.models import Anomaly, AuditSeal, DetectionConfig
+
 from . import canonical
 from .actor import Actor
 from .events import record_event
@@ -46,14 +47,14 @@ def bundle(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
 
 
 def _said(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
-    found = jsonb.as_text(Anomaly.objects.filter(pk=anomaly_id), _JSON[Anomaly]).first()
+    found = json_column.as_text(Anomaly.objects.filter(pk=anomaly_id), _JSON[Anomaly]).first()
     if found is None:
         raise NoSuchAnomaly(f"there is no anomaly {anomaly_id}")
     entries = list(canonical.rows("resource_type = 'anomaly' AND resource_id = %s", [anomaly_id]))
     ids = [canonical.id_of(row) for row in entries]
     seals = _seals(ids)
     covered = {each for seal in seals for part in seal.ids for each in ids if part.lower <= each < part.upper}
-    config_id = jsonb.object_of(found.metadata_text).get("config_id")
+    config_id = json_column.object_of(found.metadata_text).get("config_id")
     return {
         "format": FORMAT,
         "made_at": canonical.moment(datetime.now(UTC)),
@@ -86,7 +87,7 @@ def _seal(seal: AuditSeal, ids: list[int]) -> dict[str, Any]:
 
 
 def _config(**which: Any) -> dict[str, Any] | None:
-    config = jsonb.as_text(DetectionConfig.objects.filter(**which), _JSON[DetectionConfig]).first()
+    config = json_column.as_text(DetectionConfig.objects.filter(**which), _JSON[DetectionConfig]).first()
     return None if config is None else _row(config)
 
 

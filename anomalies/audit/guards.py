@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from ..schema import catalog
+from anomalies.schema import catalog
 
 TABLES = (
     "anomalies",

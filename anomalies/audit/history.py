@@ -12,8 +12,8 @@ from django.db.models import QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from .. import jsonb
-from ..models import Anomaly, AuditLog, DismissalReason
+from anomalies import json_column
+from anomalies.models import Anomaly, AuditLog, DismissalReason
 
 # Told by the entry's own columns, so not told again as "changes".
 _SAID_BY_THE_ENTRY = frozenset(
@@ -146,12 +146,12 @@ def entries(resource_type: str, key: Any) -> QuerySet[AuditLog]:
 
 def entries_of(rows: QuerySet[AuditLog]) -> list[Entry]:
     """Rows of the record as entries, in their order."""
-    return [_entry(row) for row in jsonb.as_text(rows, ("old_values", "new_values", "metadata"))]
+    return [_entry(row) for row in json_column.as_text(rows, ("old_values", "new_values", "metadata"))]
 
 
 def _entry(row: Any) -> Entry:
     old, new = _values(row.old_values_text), _values(row.new_values_text)
-    about = jsonb.object_of(row.metadata_text)
+    about = json_column.object_of(row.metadata_text)
     batch = about.get("batch")
     return Entry(
         id=row.pk,
@@ -170,7 +170,7 @@ def _entry(row: Any) -> Entry:
 
 def _values(text: str | None) -> dict[str, Any]:
     """Values by column; what can't be read is said where the names of columns are."""
-    value = jsonb.parsed(text or "null")
-    if isinstance(value, jsonb.Unreadable):
+    value = json_column.parsed(text or "null")
+    if isinstance(value, json_column.Unreadable):
         return {str(value): None}
     return value if isinstance(value, dict) else {}

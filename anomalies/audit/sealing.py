@@ -17,7 +17,8 @@ from django.db import connection, transaction
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from ..models import AuditSeal
+from anomalies.models import AuditSeal
+
 from . import canonical
 from .guards import differences, fingerprint
 from .keys import key_id, sealing_key

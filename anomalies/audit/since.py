@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.db.models import F, Max, OuterRef, QuerySet, Subquery
 
-from ..models import AuditLog
+from anomalies.models import AuditLog
+
 from .history import Entry, entries, entries_of
 
 MOST = 1_000  # entries; who was away for more changes of one row sees the last of them

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from django.db import transaction
 
-from ..models import AuditSeal
+from anomalies.models import AuditSeal
+
 from . import canonical
 from .guards import differences, fingerprint
 from .keys import is_signed, public_keys

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 
-from ..audit import Actor, acting
+from anomalies.audit import Actor, acting
+
 from .refusals import Reject
 from .refused import Candidate, Refused, find_refused, is_refusal
 from .rows import COLUMNS, NOT_GIVEN

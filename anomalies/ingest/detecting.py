@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..audit import Actor
-from ..detection import Finding
-from ..models import PerformanceMetric
-from ..scanning import Counts, Ended, Found, Message
-from ..stats import DETECTION
+from anomalies.audit import Actor
+from anomalies.detection import Finding
+from anomalies.models import PerformanceMetric
+from anomalies.scanning import Counts, Ended, Found, Message
+from anomalies.stats import DETECTION
+
 from .findings import Origin, row_of
 from .store import store
 

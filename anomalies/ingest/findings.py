@@ -10,8 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from ..detection import Finding
-from ..thresholds import Thresholds
+from anomalies.detection import Finding
+from anomalies.thresholds import Thresholds
+
 from .identity import content_id
 
 # The time part of the id of a finding that has no time of its own: it must not depend on when it was found.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..detection import Acknowledged
-from ..models import Anomaly, Status
+from anomalies.detection import Acknowledged
+from anomalies.models import Anomaly, Status
 
 MOST = 2_000  # episodes of a source, the newest; a stream's memory is shorter than what they span
 

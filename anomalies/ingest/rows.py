@@ -11,8 +11,9 @@ import msgspec
 from django.conf import settings
 from msgspec import Meta, Raw
 
-from .. import limits
-from ..models import DismissalReason, Status, Stream
+from anomalies import json_limits
+from anomalies.models import DismissalReason, Status, Stream
+
 from .identity import row_id
 from .refusals import Misfit, misfit
 
@@ -82,7 +83,7 @@ def read_row(data: bytes) -> Row:
     row = _decoded(data)
     _check_once(data)
     _check_times(row)
-    if limits.holds_nul(data):
+    if json_limits.holds_nul(data):
         _check_nul(row)
     payloads = {name: _payload(row, name) for name in PAYLOADS}
     if row.tags:
@@ -93,12 +94,12 @@ def read_row(data: bytes) -> Row:
 
 
 def _decoded(data: bytes) -> Row:
-    within_a_row = limits.DEPTH + 1
+    within_a_row = json_limits.DEPTH + 1
     try:
         if not data.isascii():
             data.decode()
-        if limits.deeper_than(data, within_a_row):
-            raise Misfit(limits.key_deeper_than(data, within_a_row), limits.TOO_DEEP)
+        if json_limits.deeper_than(data, within_a_row):
+            raise Misfit(json_limits.key_deeper_than(data, within_a_row), json_limits.TOO_DEEP)
         return _row.decode(data)
     except (ValueError, msgspec.MsgspecError) as error:
         raise misfit(data, error, Row) from error
@@ -131,16 +132,16 @@ def _check_times(row: Row) -> None:
 def _check_nul(row: Row) -> None:
     texts = {name: getattr(row, name) for name in TEXTS} | {"tags": "".join(row.tags or ())}
     guilty = [name for name, text in texts.items() if text and "\0" in text]
-    guilty += [name for name in PAYLOADS if limits.holds_nul(bytes(getattr(row, name)))]
+    guilty += [name for name in PAYLOADS if json_limits.holds_nul(bytes(getattr(row, name)))]
     if guilty:
-        raise Misfit(guilty[0], limits.NUL)
+        raise Misfit(guilty[0], json_limits.NUL)
 
 
 def check_tags(tags: list[str]) -> None:
     """Raises Misfit for tags that are too many or too long."""
     try:
-        limits.check_tags(tags, settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
-    except limits.LimitError as error:
+        json_limits.check_tags(tags, settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
+    except json_limits.LimitError as error:
         raise Misfit("tags", str(error)) from error
 
 
@@ -155,12 +156,12 @@ def _payload(row: Row, name: str) -> Any:
 
 def _parsed(name: str, raw: bytes) -> Any:
     try:
-        limits.check_size(raw, settings.INGEST_MAX_JSON_BYTES)
+        json_limits.check_size(raw, settings.INGEST_MAX_JSON_BYTES)
         return _anything.decode(raw)
-    except limits.LimitError as error:
+    except json_limits.LimitError as error:
         raise Misfit(name, str(error)) from error
     except msgspec.ValidationError as error:
-        raise Misfit(name, limits.TOO_LARGE) from error
+        raise Misfit(name, json_limits.TOO_LARGE) from error
 
 
 def look_closer(row: Row) -> None:
@@ -170,6 +171,6 @@ def look_closer(row: Row) -> None:
     """
     for name in PAYLOADS:
         try:
-            limits.loads(bytes(getattr(row, name)).decode() or "null")
-        except limits.LimitError as error:
+            json_limits.loads(bytes(getattr(row, name)).decode() or "null")
+        except json_limits.LimitError as error:
             raise Misfit(name, str(error)) from error

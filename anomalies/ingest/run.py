@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from django.db import Error as DatabaseFailure
 
-from ..audit import Actor
-from ..reading import Line, Pause, ReadError
+from anomalies.audit import Actor
+from anomalies.reading import Line, Pause, ReadError
+
 from .copy import insert
 from .refusals import Misfit, Reject
 from .refused import Candidate

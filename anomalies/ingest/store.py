@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
-from ..audit import Actor
+from anomalies.audit import Actor
+
 from .copy import insert
 from .refusals import Misfit
 from .refused import Candidate

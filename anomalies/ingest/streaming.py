@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..detection import GUESSED_FROM, Finding, check_encoding
-from ..following import Gap, Position, Stop, follow
-from ..reading import Line
-from ..saving import SavedStateError, load, save
-from ..scanning import LINE_BYTES, Counts, Job, Scan
+from anomalies.detection import GUESSED_FROM, Finding, check_encoding
+from anomalies.following import Gap, Position, Stop, follow
+from anomalies.reading import Line
+from anomalies.saving import SavedStateError, load, save
+from anomalies.scanning import LINE_BYTES, Counts, Job, Scan
+
 from .detecting import Detection
 from .learning import acknowledged_of
 

@@ -9,7 +9,7 @@ import django_filters as df
 from django.core.management import CommandError
 from django.http import QueryDict
 
-from ..filters import AnomalyFilter
+from anomalies.filters import AnomalyFilter
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:

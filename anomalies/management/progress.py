@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from anomalies.following import Stop
-from anomalies.terminal import printable
+from anomalies.safe_text import printable
 
 Progress = Callable[[int, int | None], None]
 

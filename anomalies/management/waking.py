@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from anomalies.audit import Actor
+from anomalies.safe_text import printable
 from anomalies.snoozing import wake
-from anomalies.terminal import printable
 
 
 def wake_and_say(command: BaseCommand, actor: Actor) -> None:

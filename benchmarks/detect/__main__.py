@@ -13,9 +13,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from . import logs, metrics, soundness, speed, traces
-from .data import logs_in, series_in, sessions_in
-from .table import Table
+from benchmarks.detect import logs, metrics, soundness, speed, traces
+from benchmarks.detect.data import logs_in, series_in, sessions_in
+from benchmarks.detect.table import Table
 
 
 def main(folder: Path) -> int:

@@ -8,10 +8,9 @@ from random import Random
 from anomalies.detection.memory import Memory
 from anomalies.detection.significance import History, Judged, Weights, conformal
 from anomalies.detection.surprise import Reader
-
-from .data import Log, normalised
-from .figures import auc, best_f1, by_keyword, by_new_template, ncd, permutation_p
-from .table import Table, mean
+from benchmarks.detect.data import Log, normalised
+from benchmarks.detect.figures import auc, best_f1, by_keyword, by_new_template, ncd, permutation_p
+from benchmarks.detect.table import Table, mean
 
 BASELINE, WINDOW, COLD = 100, 10, 99  # COLD: windows before the history is long enough
 _EVERY, _FIRST = 150, 400

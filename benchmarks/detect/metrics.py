@@ -11,10 +11,9 @@ from anomalies.detection.coders import MetricCoder
 from anomalies.detection.numeric import Metrics
 from anomalies.detection.parameters import Parameters
 from anomalies.detection.significance import History, Judged, conformal
-
-from .data import Series
-from .figures import ncd
-from .table import Table
+from benchmarks.detect.data import Series
+from benchmarks.detect.figures import ncd
+from benchmarks.detect.table import Table
 
 FALSE_POSITIVE = 0.11  # the standard profile's weight; a true one and a missed window weigh 1
 _TOGETHER = 10  # points: alarms that are nearer to each other are one episode, as windows of ten that touch

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import logs, metrics, traces
-from .data import Log, Series, Sessions
-from .table import Table, mean
+from benchmarks.detect import logs, metrics, traces
+from benchmarks.detect.data import Log, Series, Sessions
+from benchmarks.detect.table import Table, mean
 
 _TARGETS = {"real": (0.065, 0.04), "shuffled": (0.06, 0.02)}
 

@@ -9,11 +9,10 @@ from anomalies.detection.compression import ncd as figure
 from anomalies.detection.memory import Memory
 from anomalies.detection.normalising import normalise
 from anomalies.detection.significance import History, Judged, Weights, conformal
-
-from .data import Log, normalised
-from .figures import permutation_p
-from .logs import BASELINE, WINDOW
-from .table import Table
+from benchmarks.detect.data import Log, normalised
+from benchmarks.detect.figures import permutation_p
+from benchmarks.detect.logs import BASELINE, WINDOW
+from benchmarks.detect.table import Table
 
 _ROUNDS = 3
 _SAMPLE = 40  # windows that the naive way is timed on

@@ -5,11 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from anomalies.detection.sessions import Sessions as Coder
-
-from .data import Sessions
-from .figures import auc, best_f1, ncd
-from .logs import COLD, p_values
-from .table import Table
+from benchmarks.detect.data import Sessions
+from benchmarks.detect.figures import auc, best_f1, ncd
+from benchmarks.detect.logs import COLD, p_values
+from benchmarks.detect.table import Table
 
 
 def normal_p(sessions: Sessions, shuffled: bool) -> list[float]:

@@ -14,8 +14,8 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.saved import save
 from anomalies.transitions import decide
+from tests.factories import make_anomaly
 
-from ..factories import make_anomaly
 from .conftest import LIST
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

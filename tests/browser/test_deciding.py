@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog
 from anomalies.transitions import decide
+from tests.factories import make_anomaly, make_user
 
-from ..factories import make_anomaly, make_user
 from .conftest import LIST, act, follow, page_of, rows, tick
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from anomalies.audit import Actor, acting
 from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
+from tests.factories import make_anomaly
 
-from ..factories import make_anomaly
 from .conftest import LIST, act, follow, page_of, rows, tick
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from anomalies.models import Anomaly
+from tests.test_bulk import make_anomalies
 
-from ..test_bulk import make_anomalies
 from .conftest import LIST, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

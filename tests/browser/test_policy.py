@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
 from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
+from tests.factories import make_anomaly
 
-from ..factories import make_anomaly
 from .conftest import LIST, act, follow, page_of, tick
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

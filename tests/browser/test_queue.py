@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from anomalies.models import Anomaly
+from tests.factories import NOON, make_anomaly
 
-from ..factories import NOON, make_anomaly
 from .conftest import LIST
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

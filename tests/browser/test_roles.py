@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from anomalies.models import DetectionConfig
+from tests.factories import make_anomaly
 
-from ..factories import make_anomaly
 from .conftest import LIST, act, follow, page_of, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]

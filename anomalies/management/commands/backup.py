@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
+from anomalies.safe_text import printable
 from anomalies.schema.backup import backup
 from anomalies.schema.manifest import manifest_of
 from anomalies.schema.programs import BackupError
-from anomalies.terminal import printable
 
 from ..options import add_dump_options
 from ..progress import interruptible, reading_bar, saying

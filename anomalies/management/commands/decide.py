@@ -11,7 +11,7 @@ from anomalies.audit import Actor
 from anomalies.bulk import begin, decide_parts, freeze, result
 from anomalies.filters import in_words
 from anomalies.models import DismissalReason
-from anomalies.terminal import printable
+from anomalies.safe_text import printable
 from anomalies.transitions import MOVES, DecisionError, check, decide
 
 from ..filter_options import add_filter_options, filterset, given_filters

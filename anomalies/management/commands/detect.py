@@ -21,12 +21,12 @@ from django.utils.dateparse import parse_datetime
 
 from anomalies.audit import Actor
 from anomalies.ingest import Detection, Origin, RowError, Stream, acknowledged_of
-from anomalies.limits import LimitError, check_tags
+from anomalies.json_limits import LimitError, check_tags
 from anomalies.models import Stream as Kind
 from anomalies.reading import ReadError
+from anomalies.safe_text import printable
 from anomalies.saving import SavedStateError, locked
 from anomalies.scanning import FormatError, Job
-from anomalies.terminal import printable
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 from anomalies.workers import scan_all
 

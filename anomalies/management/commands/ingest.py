@@ -19,7 +19,7 @@ from tqdm import tqdm
 from anomalies.audit import Actor
 from anomalies.ingest import BATCH_ROWS, Reject, Stopped, Summary, ingest
 from anomalies.reading import Pause, ReadError, read_lines
-from anomalies.terminal import printable
+from anomalies.safe_text import printable
 
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar

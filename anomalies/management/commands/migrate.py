@@ -8,9 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
+from anomalies.safe_text import printable
 from anomalies.schema.migrating import guarded
 from anomalies.schema.patience import GaveUp, Limits
-from anomalies.terminal import printable
 
 from ..options import seconds
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit import Actor
-from anomalies.terminal import printable
+from anomalies.safe_text import printable
 from anomalies.transitions import DecisionError
 from anomalies.undoing import Decision, State, decision, state, steps
 

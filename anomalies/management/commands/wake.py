@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
+from anomalies.safe_text import printable
 from anomalies.snoozing import SYSTEM, wake
-from anomalies.terminal import printable
 
 
 class Command(BaseCommand):

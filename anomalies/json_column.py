@@ -16,7 +16,7 @@ from django.db import models
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast, Left
 
-from .limits import LimitError, loads
+from anomalies.json_limits import LimitError, loads
 
 # Characters of one column: what the page of one row reads, and what a list of a hundred reads of each.
 OF_ONE_ROW = 32 * 1024 * 1024
