@@ -226,7 +226,7 @@ def page_1000(client: Any, place: str) -> str:
     from urllib.parse import urlencode
 
     from anomalies.models import Anomaly
-    from anomalies.paging import cursor_of
+    from anomalies.queries.keyset import cursor_of
 
     order = ("-timestamp", "-id")
     rows = Anomaly.objects.order_by(*order).only("timestamp")

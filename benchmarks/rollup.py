@@ -89,15 +89,15 @@ def reading(rounds: int, most: float | None) -> None:
     """The view, the roll-up folded, the same with as many deltas as are left to be folded."""
     from datetime import UTC, datetime, timedelta
 
-    from anomalies import rollup
+    from anomalies.queries import hourly_rollup
 
-    month = rollup.Selection(since=datetime.now(UTC) - timedelta(days=30))
+    month = hourly_rollup.Selection(since=datetime.now(UTC) - timedelta(days=30))
     ways = {
-        "statistics: view against roll-up (ms)": lambda: rollup.figures(rollup.Selection()),
+        "statistics: view against roll-up (ms)": lambda: hourly_rollup.figures(hourly_rollup.Selection()),
         "statistics: view against view over the roll-up (ms)": lambda: run(
             "SELECT * FROM anomaly_stats_by_stream_now"
         ),
-        "statistics of 30 days, to the minute (ms)": lambda: rollup.figures(month),
+        "statistics of 30 days, to the minute (ms)": lambda: hourly_rollup.figures(month),
     }
     exact = [seconds_of(lambda: run("SELECT * FROM anomaly_stats_by_stream")) for _ in range(rounds)]
     for what, way in ways.items():
@@ -107,7 +107,7 @@ def reading(rounds: int, most: float | None) -> None:
     told(
         "the same with 5,000 deltas unfolded (ms)",
         exact,
-        [seconds_of(lambda: rollup.figures(rollup.Selection())) for _ in range(rounds)],
+        [seconds_of(lambda: hourly_rollup.figures(hourly_rollup.Selection())) for _ in range(rounds)],
         most=most,
     )
     run("DELETE FROM anomaly_hour_deltas WHERE id < 0")

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from anomalies.export import COLUMNS, defused, export
 from anomalies.models import Anomaly, AuditLog
+from anomalies.queries.export import COLUMNS, defused, export
 from anomalies.schema.checksums import checksum
 from tests.factories import NOON, anomaly_values, make_anomaly
 

@@ -8,8 +8,8 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from anomalies.filters import WORDS as FILTER_WORDS
-from anomalies.filters import AnomalyFilter, in_words
+from anomalies.queries.filters import WORDS as FILTER_WORDS
+from anomalies.queries.filters import AnomalyFilter, in_words
 from tests.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db

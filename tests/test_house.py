@@ -20,10 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "around assigning audit bulk evidence export fields filters following grouping ingest "
-    "json_column json_limits margins models overview paging permissions precedents reading rollup "
-    "safe_text saved saving scanning schema snoozing stats thresholds transitions undoing whatif "
-    "workers".split()
+    "assigning audit bulk fields following ingest json_column json_limits models permissions queries "
+    "reading safe_text saving scanning schema snoozing thresholds transitions undoing workers".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -42,23 +40,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "safe_text": set(),
     "querysets": set(),
     "models": {"fields", "json_column", "querysets"},
-    "filters": {"json_limits", "models", "querysets", "rollup", "tagged"},
-    "around": {"models", "paging"},
-    "grouping": {"models"},
-    "margins": {"models", "rollup", "tagged"},
-    "paging": set(),
-    "saved": {"filters", "models"},
-    "stats": {"json_column", "models", "querysets", "rollup"},
-    "rollup": {"models", "tagged"},
-    "tagged": {"models"},
-    "overview": {"models", "rollup", "stats"},
+    "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
     "audit": {"json_column", "models", "schema"},
-    "evidence": set(),
-    "export": {"models", "querysets"},
-    "precedents": {"detection", "evidence", "models", "querysets"},
     "schema": {"models"},
     "thresholds": {"audit", "detection", "fields", "models"},
-    "whatif": {"audit", "models", "thresholds"},
     "transitions": {"audit", "fields", "models"},
     "bulk": {"audit", "models", "transitions"},
     "undoing": {"audit", "models", "transitions"},
@@ -70,10 +55,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "following",
         "json_limits",
         "models",
+        "queries",
         "reading",
         "saving",
         "scanning",
-        "stats",
         "thresholds",
     },
     "migrations": {"fields"},
@@ -85,7 +70,7 @@ OUTSIDE = {
     "admin": {"axes"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
-    "filters": {"django_filters"},
+    "queries": {"django_filters"},
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
     "reading": {"zstandard"},

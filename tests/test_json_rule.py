@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalies.admin.config import BoundedJSONField
-from anomalies.filters import ContainmentField
 from anomalies.ingest.refusals import Misfit
 from anomalies.ingest.rows import look_closer, read_row
 from anomalies.json_limits import LimitError, deeper_than, key_deeper_than, loads
+from anomalies.queries.filters import ContainmentField
 from tests.test_ingest import with_raw
 
 # --- Depth, before any parser ---------------------------------------------------------------------------

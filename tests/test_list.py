@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from anomalies import margins
 from anomalies.models import Anomaly
+from anomalies.queries import facets
 from tests.factories import NOON, anomaly_values, make_anomaly
 from tests.forms import carried
 
@@ -322,7 +322,7 @@ def test_counts_follow_the_other_filters(desk):
 
 
 def test_a_count_of_a_part_says_that_there_are_more(desk, monkeypatch):
-    monkeypatch.setattr(margins, "COUNTED", 3)
+    monkeypatch.setattr(facets, "COUNTED", 3)
     for n in range(5):
         beat(n)
     assert counts(get(desk, "?ncd_min=0.1"), "status")["pending"] == "4+"
@@ -332,7 +332,7 @@ def test_a_count_of_a_part_says_that_there_are_more(desk, monkeypatch):
     "query", ["", "?status=pending", "?stream=logs&significant=true&since=2026-01-01T00:00:00"]
 )
 def test_what_the_roll_up_knows_is_counted_exactly_at_any_size(desk, monkeypatch, query):
-    monkeypatch.setattr(margins, "COUNTED", 3)
+    monkeypatch.setattr(facets, "COUNTED", 3)
     for n in range(5):
         beat(n)
     assert counts(get(desk, query), "status")["pending"] == "5"

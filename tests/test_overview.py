@@ -13,11 +13,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anomalies import rollup
 from anomalies.admin.pictures import columns
 from anomalies.audit import Actor
 from anomalies.models import DetectionConfig, PerformanceMetric
-from anomalies.overview import BINS, Share, overview
+from anomalies.queries import hourly_rollup
+from anomalies.queries.overview import BINS, Share, overview
 from anomalies.thresholds import activate
 from tests.factories import NOON, make_anomaly, other_program
 
@@ -191,7 +191,7 @@ def test_the_zone_is_named(client, viewer):
 
 
 def test_who_may_not_fold_sees_the_page_all_the_same(client, viewer, monkeypatch):
-    monkeypatch.setattr(rollup, "WORTH_FOLDING", 0)
+    monkeypatch.setattr(hourly_rollup, "WORTH_FOLDING", 0)
     make_anomaly()
     client.force_login(viewer)
     with connection.cursor() as cursor:
@@ -200,11 +200,11 @@ def test_who_may_not_fold_sees_the_page_all_the_same(client, viewer, monkeypatch
 
 
 def test_reading_folds_what_has_piled_up(client, viewer, monkeypatch):
-    monkeypatch.setattr(rollup, "WORTH_FOLDING", 2)
+    monkeypatch.setattr(hourly_rollup, "WORTH_FOLDING", 2)
     for _ in range(3):
         make_anomaly()
     page(client, viewer)
-    assert rollup.fold() == 0
+    assert hourly_rollup.fold() == 0
 
 
 # --- what it costs ----------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from anomalies import around
 from anomalies.models import Anomaly, DetectionConfig
+from anomalies.queries import neighbours
+from anomalies.queries.threshold_replay import shown_by
 from anomalies.thresholds import flags, thresholds_for
-from anomalies.whatif import shown_by
 from tests.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
@@ -41,16 +41,16 @@ def test_a_number_is_a_picture_with_words(admin_client):
 
 
 def test_what_is_usual_is_that_of_the_newest_of_this_stream(monkeypatch):
-    monkeypatch.setattr(around, "_USUAL", around._USUAL.replace("LIMIT 1000", "LIMIT 2"))
+    monkeypatch.setattr(neighbours, "_USUAL", neighbours._USUAL.replace("LIMIT 1000", "LIMIT 2"))
     for hours, ncd in ((0, 0.9), (1, 0.7), (2, 0.1)):
         make_anomaly(timestamp=NOON - timedelta(hours=hours), ncd_score=ncd)
     make_anomaly(stream_type="llm", ncd_score=0.2)
-    assert around.usual("logs").ranges["ncd_score"].median == pytest.approx(0.8)
+    assert neighbours.usual("logs").ranges["ncd_score"].median == pytest.approx(0.8)
 
 
 def test_what_no_anomaly_has_is_not_usual():
     make_anomaly(novelty=None)
-    assert "novelty" not in around.usual("logs").ranges
+    assert "novelty" not in neighbours.usual("logs").ranges
 
 
 def test_no_picture_carries_a_style_of_its_own(admin_client):
@@ -135,25 +135,25 @@ def test_a_single_event_without_end_is_cut_and_said_to_be(admin_client):
 
 
 def test_the_anomalies_of_the_stream_nearest_in_time_are_around_it(monkeypatch):
-    monkeypatch.setattr(around, "ON_EACH_SIDE", 2)
+    monkeypatch.setattr(neighbours, "ON_EACH_SIDE", 2)
     made = [make_anomaly(timestamp=NOON + timedelta(hours=hour)) for hour in range(7)]
     make_anomaly(timestamp=NOON + timedelta(hours=3), stream_type="llm")
     here = Anomaly.objects.for_list().get(pk=made[3].pk)
-    assert [each.pk for each in around.around(here)] == [each.pk for each in made[5:0:-1]]
+    assert [each.pk for each in neighbours.around(here)] == [each.pk for each in made[5:0:-1]]
 
 
 def test_a_clock_that_is_years_ahead_does_not_squeeze_the_time_line():
     made = [make_anomaly(timestamp=NOON + timedelta(minutes=minute)) for minute in range(9)]
     make_anomaly(timestamp=NOON + timedelta(days=365_000))
     here = Anomaly.objects.for_list().get(pk=made[0].pk)
-    assert {each.pk for each in around.around(here)} == {each.pk for each in made}
+    assert {each.pk for each in neighbours.around(here)} == {each.pk for each in made}
 
 
 def test_where_all_lie_at_one_moment_what_is_of_the_same_day_stays():
     made = [make_anomaly(timestamp=NOON) for _ in range(9)]
     later = make_anomaly(timestamp=NOON + timedelta(hours=5))
     here = Anomaly.objects.for_list().get(pk=made[0].pk)
-    assert later.pk in {each.pk for each in around.around(here)}
+    assert later.pk in {each.pk for each in neighbours.around(here)}
 
 
 def test_each_mark_on_the_time_line_is_a_link_with_words(admin_client):

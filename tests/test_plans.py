@@ -13,7 +13,7 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
 from anomalies.models import Anomaly
-from anomalies.precedents import LOOKED_AT, precedents
+from anomalies.queries.precedents import LOOKED_AT, precedents
 
 LIST = "/admin/anomalies/anomaly/"
 ROWS = 100_000

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from anomalies import json_column
 from anomalies.models import Anomaly
-from anomalies.precedents import CANDIDATES, Precedent, in_words, precedents
+from anomalies.queries.precedents import CANDIDATES, Precedent, in_words, precedents
 from tests.factories import NOON, anomaly_values, make_anomaly
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ import pytest
 from django import forms
 
 from anomalies.admin.remembering import RememberingRenderer
-from anomalies.filters import AnomalyFilter
 from anomalies.models import Anomaly
+from anomalies.queries.filters import AnomalyFilter
 
 VALUES = [
     {},

@@ -12,9 +12,9 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from anomalies import rollup
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
+from anomalies.queries import hourly_rollup
 from anomalies.schema.roles import APP_MAY, SEALER_MAY, Names, make_roles, not_granted, statements
 from anomalies.thresholds import activate
 from anomalies.transitions import decide
@@ -164,8 +164,8 @@ def test_a_shadow_of_the_record_catches_nothing(roles):
 
 def test_the_application_s_writes_are_rolled_up_and_folded_by_it(as_app):
     make_anomaly(tags=["db"])
-    assert rollup.fold() == 2  # a figure of the hour, one of the tag
-    assert rollup.differences() == []
+    assert hourly_rollup.fold() == 2  # a figure of the hour, one of the tag
+    assert hourly_rollup.differences() == []
 
 
 # --- how the roles are made -------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.urls import reverse
 
-from anomalies import rollup
 from anomalies.models import Anomaly, AnomalyHour, AnomalyHourDelta, AnomalyTotal
+from anomalies.queries import hourly_rollup
 from tests.factories import NOON, anomaly_values, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
@@ -67,12 +67,12 @@ def test_a_deletion_is_taken_off():
     some(3)
     Anomaly.objects.all().delete()
     assert seen() == {}
-    assert rollup.differences() == []
+    assert hourly_rollup.differences() == []
 
 
 def test_a_truncation_empties_it():
     some(3)
-    rollup.fold()
+    hourly_rollup.fold()
     some(2)
     run("TRUNCATE anomalies")
     assert (AnomalyHour.objects.count(), AnomalyTotal.objects.count(), seen()) == (0, 0, {})
@@ -82,22 +82,22 @@ def test_a_truncation_together_with_the_roll_up_empties_it():
     some(3)
     run("TRUNCATE anomaly_hours, anomalies, anomaly_hour_deltas")
     assert seen() == {}
-    assert rollup.differences() == []
+    assert hourly_rollup.differences() == []
 
 
 def test_folding_changes_no_figure():
     some(3, tags=[])
     Anomaly.objects.filter(pk=Anomaly.objects.first().pk).update(status="dismissed")
-    assert rollup.fold() == 3
+    assert hourly_rollup.fold() == 3
     assert (seen(), AnomalyHourDelta.objects.count()) == ({"pending": 2, "dismissed": 1}, 0)
 
 
 def test_what_is_folded_can_be_taken_off_again():
     some(3, ncd_score=0.1, p_value=5e-324)
-    rollup.fold()
+    hourly_rollup.fold()
     Anomaly.objects.update(ncd_score=0.3)
     Anomaly.objects.all().delete()
-    rollup.fold()
+    hourly_rollup.fold()
     assert set(AnomalyTotal.objects.values_list("total", "ncd_sum", "p_sum")) == {(0, 0, 0)}
 
 
@@ -105,22 +105,22 @@ def test_a_moment_that_never_ends_is_counted_too():
     run("SET LOCAL datestyle = 'ISO'")
     some(2)
     run("UPDATE anomalies SET timestamp = 'infinity' WHERE id = (SELECT id FROM anomalies LIMIT 1)")
-    assert rollup.differences() == []
+    assert hourly_rollup.differences() == []
 
 
 def test_hours_are_those_of_utc_whatever_the_session_s_zone():
     run("SET LOCAL timezone = 'Asia/Kolkata'")
     make_anomaly(timestamp=NOON + timedelta(minutes=59))
-    rollup.fold()
+    hourly_rollup.fold()
     run("SET LOCAL timezone = 'UTC'")
     assert AnomalyHour.objects.get().hour == NOON
 
 
 def test_a_row_that_is_missing_in_the_roll_up_is_named():
     some(3)
-    rollup.fold()
+    hourly_rollup.fold()
     run("UPDATE anomaly_hours SET total = total + 1")
-    assert rollup.differences() == [
+    assert hourly_rollup.differences() == [
         "2026-11-23 12:00:00 UTC, logs pending significant: 1 too many in the roll-up",
         "all hours, logs pending significant: the total is not the sum of the hours",
     ]
@@ -128,18 +128,18 @@ def test_a_row_that_is_missing_in_the_roll_up_is_named():
 
 def test_a_sum_that_is_wrong_is_named():
     some(3)
-    rollup.fold()
+    hourly_rollup.fold()
     run("UPDATE anomaly_hours SET ncd_sum = ncd_sum + 1e-12")
-    assert "the sum of NCD or p is wrong" in rollup.differences()[0]
+    assert "the sum of NCD or p is wrong" in hourly_rollup.differences()[0]
 
 
 def test_rebuilding_mends_what_is_wrong():
     some(3)
-    rollup.fold()
+    hourly_rollup.fold()
     run("UPDATE anomaly_hours SET total = total + 1, p_sum = 7")
     run("DELETE FROM anomaly_totals")
-    rollup.rebuild()
-    assert rollup.differences() == []
+    hourly_rollup.rebuild()
+    assert hourly_rollup.differences() == []
 
 
 def test_a_bulk_decision_after_six_single_ones_stays_linear():
@@ -175,7 +175,7 @@ def mixed():
             p_value=10.0**-number,
         )
         if number == 70:
-            rollup.fold()
+            hourly_rollup.fold()
 
 
 def numbers(rows: list[dict]) -> dict[tuple[str, str], float]:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from anomalies.models import SavedFilter, StartPage
-from anomalies.saved import SavedFilterError, save
+from anomalies.queries.saved_filters import SavedFilterError, save
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from anomalies.models import Anomaly, PerformanceMetric
-from anomalies.stats import Span, figures_by_stream
+from anomalies.queries.stats import Span, figures_by_stream
 from tests.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db

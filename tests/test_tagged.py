@@ -11,9 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from anomalies import rollup, tagged
-from anomalies.filters import AnomalyFilter, counted_of
 from anomalies.models import Anomaly, TagDelta, TagTotal
+from anomalies.queries import hourly_rollup, tag_rollup
+from anomalies.queries.filters import AnomalyFilter, counted_of
 from tests.factories import anomaly_values, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,7 @@ def seen(tag: str) -> dict[tuple[str, str], int]:
 
 
 def tagged_sql(tag: str) -> tuple[str, str]:
-    statement, [value] = tagged.Tagged(tag).counts_as_sql()
+    statement, [value] = tag_rollup.Tagged(tag).counts_as_sql()
     return statement, value
 
 
@@ -92,14 +92,14 @@ def test_another_tag_moves_a_row_from_one_tag_to_the_other():
 
 def test_a_write_that_changes_no_figure_appends_nothing():
     make_anomaly(tags=["db"])
-    rollup.fold()
+    hourly_rollup.fold()
     Anomaly.objects.update(notes="looked at")
     assert not TagDelta.objects.exists()
 
 
 def test_a_deletion_is_taken_off():
     make_anomaly(tags=["db"])
-    rollup.fold()
+    hourly_rollup.fold()
     Anomaly.objects.all().delete()
     assert seen("db") == {}
 
@@ -107,7 +107,7 @@ def test_a_deletion_is_taken_off():
 @pytest.mark.parametrize("tables", ["anomalies", "anomalies, anomaly_tag_totals, anomaly_tag_deltas"])
 def test_a_truncation_empties_it(tables):
     make_anomaly(tags=["db"])
-    rollup.fold()
+    hourly_rollup.fold()
     make_anomaly(tags=["db"])
     run(f"TRUNCATE {tables}")
     assert not TagTotal.objects.exists()
@@ -116,10 +116,10 @@ def test_a_truncation_empties_it(tables):
 
 def test_folding_changes_no_figure():
     some(3, tags=["db"])
-    rollup.fold()
+    hourly_rollup.fold()
     some(2, tags=["db"])
     before = seen("db")
-    assert (rollup.fold(), seen("db")) == (2, before)  # a delta of the hour, one of the tag
+    assert (hourly_rollup.fold(), seen("db")) == (2, before)  # a delta of the hour, one of the tag
 
 
 # --- checked, and mended ----------------------------------------------------------------------------------
@@ -143,13 +143,13 @@ def test_the_check_names_each_figure_that_is_wrong(amiss):
 
 
 def test_rebuilding_mends_what_is_wrong(amiss):
-    assert (rollup.rebuild(), rollup.differences()) == (2, [])
+    assert (hourly_rollup.rebuild(), hourly_rollup.differences()) == (2, [])
     assert (seen("db"), seen("gone")) == ({("pending", "logs"): 2}, {})
 
 
 def test_as_long_as_old_rows_are_not_counted_the_check_says_so():
     run("INSERT INTO anomaly_tag_deltas (stream_type, status, total) VALUES ('', '', 0)")
-    assert rollup.differences() == ["tags of rows from before their roll-up are not counted yet"]
+    assert hourly_rollup.differences() == ["tags of rows from before their roll-up are not counted yet"]
 
 
 # --- which filters it answers -----------------------------------------------------------------------------
@@ -162,10 +162,10 @@ def asked(**filters: object) -> object:
 @pytest.mark.parametrize(
     ("filters", "known"),
     [
-        ({"tags_any": "db"}, tagged.Tagged("db")),
-        ({"tags_all": " db , db,"}, tagged.Tagged("db")),
-        ({"tags_any": "db", "status": ["pending"]}, tagged.Tagged("db", ["pending"])),
-        ({"tags_any": "db", "stream": ["llm"]}, tagged.Tagged("db", (), ["llm"])),
+        ({"tags_any": "db"}, tag_rollup.Tagged("db")),
+        ({"tags_all": " db , db,"}, tag_rollup.Tagged("db")),
+        ({"tags_any": "db", "status": ["pending"]}, tag_rollup.Tagged("db", ["pending"])),
+        ({"tags_any": "db", "stream": ["llm"]}, tag_rollup.Tagged("db", (), ["llm"])),
         ({"tags_any": "db,lock"}, None),
         ({"tags_any": "db", "tags_all": "lock"}, None),
         ({"tags_any": "db", "within": "24h"}, None),

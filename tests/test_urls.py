@@ -16,8 +16,8 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 
-from anomalies.filters import AnomalyFilter
 from anomalies.models import Anomaly, PerformanceMetric
+from anomalies.queries.filters import AnomalyFilter
 from tests.factories import make_anomaly, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)

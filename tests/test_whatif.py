@@ -11,8 +11,8 @@ from django.test import Client
 
 from anomalies.audit import Actor
 from anomalies.models import AuditLog, DetectionConfig
+from anomalies.queries.threshold_replay import WhatIfError, apply, replay, wilson
 from anomalies.thresholds import activate
-from anomalies.whatif import WhatIfError, apply, replay, wilson
 from tests.factories import NOON, make_anomaly
 from tests.forms import send
 

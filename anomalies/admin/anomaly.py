@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from anomalies import permissions
 from anomalies.audit import history, with_last_entry
 from anomalies.models import Anomaly, DismissalReason
-from anomalies.precedents import in_words, precedents
+from anomalies.queries.precedents import in_words, precedents
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.transitions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
 

@@ -17,8 +17,8 @@ from django.urls import reverse
 
 from anomalies.assigning import assign
 from anomalies.bulk import freeze
-from anomalies.filters import AnomalyFilter, in_words
 from anomalies.models import Anomaly
+from anomalies.queries.filters import AnomalyFilter, in_words
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.transitions import MOVES, DecisionError, Refusal, allowed_moves, decide
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django import forms
 from django.utils import timezone
 
-from anomalies.margins import Steps
+from anomalies.queries.facets import Steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,16 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from anomalies import margins, paging, stats
-from anomalies.filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
-from anomalies.margins import Counted
+from anomalies.queries import facets, keyset, stats
+from anomalies.queries.facets import Counted
+from anomalies.queries.filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
 from anomalies.querysets import AnomalyQuerySet
 
 from .calendar import calendar_of
 from .pages import PLACE, Pages
 from .sidebar import Sidebar
 
-COUNTED = margins.COUNTED
+COUNTED = facets.COUNTED
 # What Django's own changelist understands in a URL, beside the filters; and ours.
 _FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
 # Of these it is told how many there would be of each.
@@ -95,7 +95,7 @@ class AnomalyChangeList(Sidebar, Pages):
         if first not in _TIES or (len(chosen) > 1 and chosen[1].lstrip("-") not in ("pk", "id")):
             return [name.replace("pk", "id") for name in chosen]
         ties = list(_TIES[first])
-        return ties if ties[0] == chosen[0] else paging.reverse(ties)
+        return ties if ties[0] == chosen[0] else keyset.reverse(ties)
 
     def get_results(self, request: HttpRequest) -> None:
         """The page, and what stands in its margins: those are counted while the lines are drawn."""
@@ -109,7 +109,7 @@ class AnomalyChangeList(Sidebar, Pages):
             self._try_to_read_page(request)
         unfaceted, selection = self._unfaceted(request)
         chosen = counted_of(self.filterset)
-        with margins.counting(self.queryset, unfaceted, self.calendar.steps, selection, chosen) as counted:
+        with facets.counting(self.queryset, unfaceted, self.calendar.steps, selection, chosen) as counted:
             if not by_number and request.method == "GET":
                 self.draw()
             self.margins = counted()
@@ -123,9 +123,9 @@ class AnomalyChangeList(Sidebar, Pages):
     def _try_to_read_page(self, request: HttpRequest) -> None:
         try:
             self._read_page(request)
-        except paging.CursorError as error:
+        except keyset.CursorError as error:
             messages.error(request, f"There is no such place in the list ({error}); nothing is shown.")
-            self.page = paging.Page([], False, False)
+            self.page = keyset.Page([], False, False)
             self.lines = []
 
     @property

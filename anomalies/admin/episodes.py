@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from anomalies.grouping import Episode
 from anomalies.models import Anomaly, Status
+from anomalies.queries.incidents import Episode
 
 from . import presentation as show
 from .held import with_held

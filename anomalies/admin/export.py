@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from anomalies import permissions
 from anomalies.audit import record_event
-from anomalies.export import FORMATS, export
-from anomalies.filters import AnomalyFilter
 from anomalies.models import Anomaly
+from anomalies.queries.export import FORMATS, export
+from anomalies.queries.filters import AnomalyFilter
 
 from .request import actor_of
 

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from anomalies import json_column
-from anomalies.around import around
-from anomalies.evidence import Event, Head, Total
 from anomalies.models import Anomaly, Status
+from anomalies.queries.evidence_events import Event, Head, Total
+from anomalies.queries.neighbours import around
 
 from . import presentation as show
 from .scales import Tick, time_line

@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from anomalies import rollup
 from anomalies.models import Status, Stream
-from anomalies.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
 from anomalies.permissions import can_see_overview
-from anomalies.stats import NEWEST
+from anomalies.queries import hourly_rollup
+from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
+from anomalies.queries.stats import NEWEST
 
 from .pictures import Link, Picture, bars, columns, heat
 from .presentation import visible, zone_name
@@ -40,7 +40,7 @@ class OverviewSite(AdminSite):
         context = {"zone": zone_name(), "is_built": found is not None, "is_empty": found and found.is_empty}
         if found and not found.is_empty:
             context["pictures"] = pictures(found)
-        rollup.fold_if_many()
+        hourly_rollup.fold_if_many()
         response = super().index(request, {**context, **(extra_context or {})})
         response.template_name = "admin/overview.html"
         return response

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomalies import json_column
-from anomalies.around import Range, usual
 from anomalies.models import Anomaly
+from anomalies.queries.neighbours import Range, usual
 from anomalies.thresholds import Thresholds, ThresholdsError, active_config, flags, thresholds_for
 
 from . import presentation as show

@@ -14,9 +14,9 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, QueryDict
 from django.utils.http import urlencode
 
-from anomalies import paging
-from anomalies.grouping import Episode, episodes, first_rows, last_rows, mark_cut
-from anomalies.margins import COUNTED
+from anomalies.queries import keyset
+from anomalies.queries.facets import COUNTED
+from anomalies.queries.incidents import Episode, episodes, first_rows, last_rows, mark_cut
 
 from .episodes import EpisodeLine
 from .lines import Lines, Links
@@ -32,7 +32,7 @@ class Pages(ChangeList):
     """
 
     ordering: list[str]
-    page: paging.Page
+    page: keyset.Page
     lines: list[Any]
 
     @property
@@ -53,27 +53,27 @@ class Pages(ChangeList):
             self.page = self._rows(request)
             self.lines = self.page.rows
 
-    def _rows(self, request: HttpRequest) -> paging.Page:
+    def _rows(self, request: HttpRequest) -> keyset.Page:
         """As many anomalies as a page has, from where the URL says."""
         size = self.list_per_page
         if self.show_all and self.can_show_all:
-            return paging.page_after(self.queryset, self.ordering, "", self.list_max_show_all)
+            return keyset.page_after(self.queryset, self.ordering, "", self.list_max_show_all)
         if self.page_num != 1:
             return self._page_by_number(size)
         return self._page_by_cursor(request, size)
 
-    def _page_by_number(self, size: int) -> paging.Page:
+    def _page_by_number(self, size: int) -> keyset.Page:
         """As Django's links have it, no further than is counted."""
         start = (self.page_num - 1) * size
         if not 0 <= start < min(self.result_count, COUNTED):
             raise IncorrectLookupParameters
         rows = list(self.queryset[start : start + size + 1])
-        return paging.Page(rows[:size], start > 0, len(rows) > size)
+        return keyset.Page(rows[:size], start > 0, len(rows) > size)
 
-    def _page_by_cursor(self, request: HttpRequest, size: int) -> paging.Page:
+    def _page_by_cursor(self, request: HttpRequest, size: int) -> keyset.Page:
         if self._goes_backward(request):
-            return paging.page_before(self.queryset, self.ordering, request.GET.get("before", ""), size)
-        return paging.page_after(self.queryset, self.ordering, request.GET.get("after", ""), size)
+            return keyset.page_before(self.queryset, self.ordering, request.GET.get("before", ""), size)
+        return keyset.page_after(self.queryset, self.ordering, request.GET.get("after", ""), size)
 
     def _goes_backward(self, request: HttpRequest) -> bool:
         return "before" in request.GET or "end" in request.GET
@@ -93,14 +93,14 @@ class Pages(ChangeList):
             read = self._read_on(request, read, self.list_max_show_all + self.list_per_page - size)
             start, end = self._of_the_page(request, read, gap)
         rows = read.rows[start:end]
-        self.page = paging.Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows))
+        self.page = keyset.Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows))
         found = episodes(rows, gap)
         before, after = self._beside(read.rows[:start], read.rows[end:])
         mark_cut(found, before, after, gap)
         self.lines = [self._line(episode) for episode in found]
 
     def _is_ended(
-        self, request: HttpRequest, read: paging.Page, start: int, end: int, gap: timedelta
+        self, request: HttpRequest, read: keyset.Page, start: int, end: int, gap: timedelta
     ) -> bool:
         """Whether these rows fill the page and hold all that its episodes could go on with."""
         if self._goes_backward(request):
@@ -109,17 +109,17 @@ class Pages(ChangeList):
             edge, farthest, is_last = end - 1, len(read.rows) - 1, not read.has_next
         return is_last or abs(read.rows[edge].timestamp - read.rows[farthest].timestamp) > gap
 
-    def _read_on(self, request: HttpRequest, read: paging.Page, size: int) -> paging.Page:
+    def _read_on(self, request: HttpRequest, read: keyset.Page, size: int) -> keyset.Page:
         """The rows that were read and, the same way on, so many more."""
         if self._goes_backward(request):
-            place = paging.cursor_of(read.rows[0], self.ordering)
-            more = paging.page_before(self.queryset, self.ordering, place, size)
-            return paging.Page(more.rows + read.rows, more.has_previous, read.has_next)
-        place = paging.cursor_of(read.rows[-1], self.ordering)
-        more = paging.page_after(self.queryset, self.ordering, place, size)
-        return paging.Page(read.rows + more.rows, read.has_previous, more.has_next)
+            place = keyset.cursor_of(read.rows[0], self.ordering)
+            more = keyset.page_before(self.queryset, self.ordering, place, size)
+            return keyset.Page(more.rows + read.rows, more.has_previous, read.has_next)
+        place = keyset.cursor_of(read.rows[-1], self.ordering)
+        more = keyset.page_after(self.queryset, self.ordering, place, size)
+        return keyset.Page(read.rows + more.rows, read.has_previous, more.has_next)
 
-    def _of_the_page(self, request: HttpRequest, read: paging.Page, gap: timedelta) -> tuple[int, int]:
+    def _of_the_page(self, request: HttpRequest, read: keyset.Page, gap: timedelta) -> tuple[int, int]:
         """From where to where of these rows a page of episodes goes."""
         if self._goes_backward(request):
             rows = last_rows(read.rows[-self.list_max_show_all :], gap, self.list_per_page)
@@ -131,11 +131,11 @@ class Pages(ChangeList):
         """Rows next to the page, read where there are none at hand."""
         rows = self.page.rows
         if self.page.has_previous and not before:
-            place = paging.cursor_of(rows[0], self.ordering)
-            before = paging.page_before(self.queryset, self.ordering, place, self.list_per_page).rows
+            place = keyset.cursor_of(rows[0], self.ordering)
+            before = keyset.page_before(self.queryset, self.ordering, place, self.list_per_page).rows
         if self.page.has_next and not after:
-            place = paging.cursor_of(rows[-1], self.ordering)
-            after = paging.page_after(self.queryset, self.ordering, place, self.list_per_page).rows
+            place = keyset.cursor_of(rows[-1], self.ordering)
+            after = keyset.page_after(self.queryset, self.ordering, place, self.list_per_page).rows
         return before, after
 
     def _line(self, episode: Episode) -> Any:
@@ -186,7 +186,7 @@ class Pages(ChangeList):
         ]
 
     def _cursor(self, row: Any) -> str:
-        return paging.cursor_of(row, self.ordering)
+        return keyset.cursor_of(row, self.ordering)
 
     def _place(self, name: str, value: str) -> str:
         kept = QueryDict(self.get_query_string()[1:], mutable=True)

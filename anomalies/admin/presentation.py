@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from anomalies import json_column
-from anomalies.evidence import MOST_CHARACTERS, Event, as_text, events_in
+from anomalies.queries.evidence_events import MOST_CHARACTERS, Event, as_text, events_in
 from anomalies.safe_text import escaped
 
 SHOWN_LINES = 300

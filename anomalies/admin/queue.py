@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from anomalies import paging
-from anomalies.filters import AnomalyFilter, in_words
-from anomalies.margins import COUNTED
 from anomalies.models import Anomaly, Status
+from anomalies.queries import keyset
+from anomalies.queries.facets import COUNTED
+from anomalies.queries.filters import AnomalyFilter, in_words
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.snoozing import wake
 
@@ -102,10 +102,10 @@ def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
 def _found(request: HttpRequest, filterset: AnomalyFilter) -> Anomaly | None:
     """The next one from the place that is asked for; at an end of the queue the first or last one again."""
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    step, place = (paging.page_before, before) if before else (paging.page_after, after)
+    step, place = (keyset.page_before, before) if before else (keyset.page_after, after)
     try:
         found = step(_rows(filterset), _ORDER, place, 1).rows
-    except paging.CursorError:
+    except keyset.CursorError:
         found, place = [], "?"
     if not found and place:
         found = step(_rows(filterset), _ORDER, "", 1).rows
@@ -121,7 +121,7 @@ def _rows(filterset: AnomalyFilter) -> AnomalyQuerySet:
 
 def _link(filterset: AnomalyFilter, way: str, anomaly: Anomaly) -> str:
     asked = filterset.data.copy()
-    asked[way] = paging.cursor_of(anomaly, _ORDER)
+    asked[way] = keyset.cursor_of(anomaly, _ORDER)
     return f"{reverse('admin:anomalies_anomaly_queue')}?{asked.urlencode()}"
 
 

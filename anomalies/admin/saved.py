@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from anomalies import saved
-from anomalies.filters import AnomalyFilter, in_words
 from anomalies.models import SavedFilter
+from anomalies.queries import saved_filters
+from anomalies.queries.filters import AnomalyFilter, in_words
 
 from .presentation import visible
 
@@ -36,19 +36,19 @@ class SavedFilters:
             raise PermissionDenied
         if request.method == "POST":
             return _do(request)
-        start = saved.start_of(request.user)
+        start = saved_filters.start_of(request.user)
         context = {
             **self.admin_site.each_context(request),  # type: ignore[attr-defined]
             "opts": self.opts,  # type: ignore[attr-defined]
             "title": "Saved filters",
-            "filters": [_line(each, request, start) for each in saved.visible_to(request.user)],
+            "filters": [_line(each, request, start) for each in saved_filters.visible_to(request.user)],
         }
         return TemplateResponse(request, "admin/anomalies/anomaly/filters.html", context)
 
 
 def beside_the_list(request: HttpRequest) -> dict[str, Any]:
     """The first saved filters as links."""
-    kept = list(saved.visible_to(request.user)[: _SHOWN + 1])
+    kept = list(saved_filters.visible_to(request.user)[: _SHOWN + 1])
     return {
         "saved_filters": [(each.name, link_of(each)) for each in kept[:_SHOWN]],
         "more_filters": len(kept) > _SHOWN,
@@ -73,7 +73,7 @@ def _line(kept: SavedFilter, request: HttpRequest, start: SavedFilter | None) ->
 def _do(request: HttpRequest) -> HttpResponse:
     try:
         words, where = _done(request)
-    except saved.SavedFilterError as error:
+    except saved_filters.SavedFilterError as error:
         messages.error(request, str(error))
         query = request.POST.get("query")
         where = reverse(PAGE) if query is None else f"{reverse(LIST)}?{query.removeprefix('?')}"
@@ -88,22 +88,22 @@ def _done(request: HttpRequest) -> tuple[str, str]:
     name, shared = form.get("name", ""), "shared" in form
     match form.get("action"):
         case "save":
-            kept = saved.save(user, name, form.get("query", ""), shared=shared)
+            kept = saved_filters.save(user, name, form.get("query", ""), shared=shared)
             return f"Saved as “{kept.name}”{', shared' if shared else ''}.", link_of(kept)
         case "change":
-            kept = saved.change(user, _id(form), name, shared=shared)
+            kept = saved_filters.change(user, _id(form), name, shared=shared)
             return f"“{kept.name}” is {'shared' if shared else 'yours alone'} now.", reverse(PAGE)
         case "delete":
-            return f"“{saved.delete(user, _id(form))}” is deleted.", reverse(PAGE)
+            return f"“{saved_filters.delete(user, _id(form))}” is deleted.", reverse(PAGE)
         case "start":
-            start = saved.start_with(user, _id(form) if form.get("id") else None)
+            start = saved_filters.start_with(user, _id(form) if form.get("id") else None)
             words = (
                 f"You begin with “{start.name}” from now on."
                 if start
                 else "You begin with the overview again."
             )
             return words, reverse(PAGE)
-    raise saved.SavedFilterError("The form does not say what to do; nothing was changed.")
+    raise saved_filters.SavedFilterError("The form does not say what to do; nothing was changed.")
 
 
 def _id(form: QueryDict) -> int:

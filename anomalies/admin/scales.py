@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from anomalies.around import Range
+from anomalies.queries.neighbours import Range
 
 _WIDTH, _HEIGHT = 180, 22
 _LEAST_P = 1e-4  # the left end of a p-value's scale, which is one of powers of ten

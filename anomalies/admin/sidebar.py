@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
 
-from anomalies.filters import AnomalyFilter, in_words, words_of
-from anomalies.margins import Margins
+from anomalies.queries.facets import Margins
+from anomalies.queries.filters import AnomalyFilter, in_words, words_of
 
 from .calendar import Calendar, Part
 from .presentation import visible

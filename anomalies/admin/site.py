@@ -9,7 +9,7 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from anomalies import saved
+from anomalies.queries import saved_filters
 
 from .doors import locked_out
 from .overview import OverviewSite
@@ -31,7 +31,7 @@ class DeskSite(OverviewSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """What one begins with: the saved filter that one has chosen, unless the index itself is meant."""
-        start = saved.start_of(request.user) if request.method == "GET" and not request.GET else None
+        start = saved_filters.start_of(request.user) if request.method == "GET" and not request.GET else None
         return redirect(link_of(start)) if start else super().index(request, extra_context)
 
     def password_change(  # type: ignore[override]

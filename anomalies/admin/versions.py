@@ -20,7 +20,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
 from anomalies.audit import Entry, differences, since
-from anomalies.evidence import as_text
+from anomalies.queries.evidence_events import as_text
 
 from . import presentation as show
 

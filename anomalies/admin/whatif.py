@@ -14,8 +14,8 @@ from django.urls import URLPattern, path
 
 from anomalies import permissions
 from anomalies.models import DetectionConfig, Stream
+from anomalies.queries.threshold_replay import Replay, WhatIfError, apply, replay
 from anomalies.thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
-from anomalies.whatif import Replay, WhatIfError, apply, replay
 
 from . import presentation as show
 from .request import actor_of

@@ -11,8 +11,8 @@ from typing import Any
 from anomalies.audit import Actor
 from anomalies.detection import Finding
 from anomalies.models import PerformanceMetric
+from anomalies.queries.stats import DETECTION
 from anomalies.scanning import Counts, Ended, Found, Message
-from anomalies.stats import DETECTION
 
 from .findings import Origin, row_of
 from .store import store

@@ -9,7 +9,7 @@ import django_filters as df
 from django.core.management import CommandError
 from django.http import QueryDict
 
-from anomalies.filters import AnomalyFilter
+from anomalies.queries.filters import AnomalyFilter
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:

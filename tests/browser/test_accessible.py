@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
-from anomalies.saved import save
+from anomalies.queries.saved_filters import save
 from anomalies.transitions import decide
 from tests.factories import make_anomaly
 

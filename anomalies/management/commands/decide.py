@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit import Actor
 from anomalies.bulk import begin, decide_parts, freeze, result
-from anomalies.filters import in_words
 from anomalies.models import DismissalReason
+from anomalies.queries.filters import in_words
 from anomalies.safe_text import printable
 from anomalies.transitions import MOVES, DecisionError, check, decide
 

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from anomalies.audit import Actor, record_event
-from anomalies.export import FORMATS, export
+from anomalies.queries.export import FORMATS, export
 
 from ..filter_options import add_filter_options, filterset, given_filters
 from ..options import add_actor_option

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from anomalies import rollup
+from anomalies.queries import hourly_rollup
 
 SHOWN = 50
 
@@ -32,14 +32,14 @@ class Command(BaseCommand):
             raise CommandError(str(error).strip().splitlines()[0]) from error
 
     def _fold(self, options: dict[str, Any]) -> None:
-        folded = rollup.fold()
+        folded = hourly_rollup.fold()
         if folded is None:
             self.stderr.write("Another one is folding; nothing to do.")
             return
         self.stderr.write(f"{folded} {'delta' if folded == 1 else 'deltas'} folded.")
 
     def _check(self, options: dict[str, Any]) -> None:
-        differences = rollup.differences()
+        differences = hourly_rollup.differences()
         for words in differences[: None if options["all"] else SHOWN]:
             self.stdout.write(words)
         if differences:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         self.stderr.write("No differences from the table.")
 
     def _rebuild(self, options: dict[str, Any]) -> None:
-        corrected = rollup.rebuild()
+        corrected = hourly_rollup.rebuild()
         self.stderr.write(
             f"Rebuilt; {corrected} {'figure was' if corrected == 1 else 'figures were'} not right."
         )

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from anomalies import rollup
-from anomalies.filters import bounds, keeps_runs_whole, selection_of
-from anomalies.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
+from anomalies.queries import hourly_rollup
+from anomalies.queries.filters import bounds, keeps_runs_whole, selection_of
+from anomalies.queries.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
 
 from ..filter_options import add_filter_options, filterset
 
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         figures = None
         selection = None if options["exact"] else selection_of(narrowed)
         if selection is not None:
-            rollup.fold_if_many()
+            hourly_rollup.fold_if_many()
             figures = rolled_up_by_stream(selection, span)
         if figures is None:
             figures = figures_by_stream(narrowed.qs, span)

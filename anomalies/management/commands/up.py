@@ -18,7 +18,7 @@ from django.db import OperationalError
 
 from anomalies.audit import Actor, acting
 from anomalies.permissions import ROLES
-from anomalies.stats import has_run_over
+from anomalies.queries.stats import has_run_over
 
 SAMPLE = Path("samples") / "postgresql.log"
 

@@ -12,11 +12,13 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 
-from anomalies import json_limits, tagged
+from anomalies import json_limits
 from anomalies.models import Anomaly, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.rollup import Selection
-from anomalies.tagged import Tagged
+
+from . import tag_rollup
+from .hourly_rollup import Selection
+from .tag_rollup import Tagged
 
 WITHIN = {
     "1h": ("last hour", timedelta(hours=1)),
@@ -250,7 +252,7 @@ def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
     if names not in ({"tags_any"}, {"tags_all"}):
         return None
     tag, *others = {tag.strip() for tag in asked[names.pop()]} - {""} or {""}
-    if others or not 0 < len(tag) <= tagged.LONGEST:
+    if others or not 0 < len(tag) <= tag_rollup.LONGEST:
         return None
     return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())
 

@@ -15,9 +15,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from anomalies import json_column, rollup
+from anomalies import json_column
 from anomalies.models import Anomaly, PerformanceMetric, Status
-from anomalies.rollup import Selection
+
+from . import hourly_rollup
+from .hourly_rollup import Selection
 
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
@@ -105,9 +107,9 @@ def rolled_up_by_stream(selection: Selection, span: Span | None) -> list[StreamF
 
     The times to a decision are those of the NEWEST decisions. None as long as the roll-up is not built.
     """
-    if not rollup.is_built():
+    if not hourly_rollup.is_built():
         return None
-    rows = {row["stream_type"]: row for row in rollup.figures(selection)}
+    rows = {row["stream_type"]: row for row in hourly_rollup.figures(selection)}
     for stream, median, p90 in _newest_waits(selection):
         if stream in rows:
             rows[stream].update(median_time_to_decision=median, p90_time_to_decision=p90)

@@ -17,9 +17,10 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from anomalies import rollup
 from anomalies.models import AuditLog, DetectionConfig, Status, Stream
-from anomalies.stats import NEWEST, chance_per_hour
+
+from . import hourly_rollup
+from .stats import NEWEST, chance_per_hour
 
 HOUR = timedelta(hours=1)
 HOURS, WEEKS, TAGS, SWITCHES = 48, 4, 8, 200
@@ -125,7 +126,7 @@ class Overview:
 
 def overview(now: datetime | None = None) -> Overview | None:
     """The overview of now; None as long as the roll-up is not built."""
-    if not rollup.is_built():
+    if not hourly_rollup.is_built():
         return None
     until = _end(now or timezone.now())
     found = dict(_rows(_HOURLY, [until - timedelta(weeks=WEEKS), until]))

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from django.db import DatabaseError, connection, transaction
 
-from anomalies import tagged
 from anomalies.models import AnomalyHourDelta, Status
+
+from . import tag_rollup
 
 # Reading that many deltas beside the hours takes milliseconds; beyond, somebody should fold them.
 WORTH_FOLDING = 5000
@@ -184,7 +185,7 @@ def differences() -> list[str]:
         cursor.execute(_AMISS)
         rows = cursor.fetchall()
     words = [] if is_built() else ["rows from before the roll-up are not counted yet"]
-    return words + [_in_words(*row) for row in rows] + tagged.differences()
+    return words + [_in_words(*row) for row in rows] + tag_rollup.differences()
 
 
 def _in_words(hour: str | None, stream: str, status: str, significant: bool, missing: int | None) -> str:

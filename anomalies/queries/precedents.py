@@ -18,9 +18,10 @@ from django.db.models.expressions import RawSQL
 
 from anomalies.detection.compression import ncd
 from anomalies.detection.normalising import normalise
-from anomalies.evidence import Head, odd_text
 from anomalies.models import Anomaly, DismissalReason, Status
 from anomalies.querysets import AnomalyQuerySet
+
+from .evidence_events import Head, odd_text
 
 CANDIDATES = 200
 NEAREST = 4

@@ -10,8 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from anomalies.filters import AnomalyFilter
 from anomalies.models import SavedFilter, StartPage
+
+from .filters import AnomalyFilter
 
 User = AbstractBaseUser | AnonymousUser
 

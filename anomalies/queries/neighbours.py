@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection
 
 from anomalies.models import Anomaly
-from anomalies.paging import beyond, cursor_of, reverse
+
+from .keyset import beyond, cursor_of, reverse
 
 NEWEST = 1_000  # anomalies that tell what is usual
 ON_EACH_SIDE = 40

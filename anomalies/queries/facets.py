@@ -19,8 +19,9 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from anomalies.models import Anomaly
-from anomalies.rollup import Selection
-from anomalies.tagged import Tagged
+
+from .hourly_rollup import Selection
+from .tag_rollup import Tagged
 
 # A list as a roll-up knows it.
 Counted = Selection | Tagged
