@@ -186,7 +186,7 @@ def run_ingest(file: Path, dry_run: bool = False) -> None:
 
     from anomalies.audit import Actor
     from anomalies.ingest import ingest
-    from anomalies.reading import read_lines
+    from anomalies.sources.lines import read_lines
 
     lines = read_lines(str(file), settings.INGEST_MAX_LINE_BYTES)
     summary = ingest(lines, Actor("bench", via="benchmark"), _no_rejects, source=file.name, dry_run=dry_run)

@@ -17,11 +17,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from anomalies import workers
 from anomalies.detection import Parameters
 from anomalies.management.commands import detect as command
 from anomalies.models import Anomaly, PerformanceMetric, Status
-from anomalies.scanning import Job
+from anomalies.sources import scan_pool
+from anomalies.sources.scan import Job
 from tests.factories import other_program
 from tests.test_detect import FOREIGN, log_with_fault, usual
 
@@ -355,7 +355,7 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_word(tmp_path):
     ours.close()
     former = signal.getsignal(signal.SIGINT)
     try:
-        workers._work(Job(str(log), {"logs": Parameters()}, datetime.now(UTC)), theirs)
+        scan_pool._work(Job(str(log), {"logs": Parameters()}, datetime.now(UTC)), theirs)
     finally:
         signal.signal(signal.SIGINT, former)
     assert theirs.closed

@@ -13,12 +13,12 @@ import pytest
 
 from anomalies.audit import Actor
 from anomalies.detection import Parameters
-from anomalies.following import Stop
 from anomalies.ingest import Detection, Origin, Stream, streaming
 from anomalies.models import Anomaly, PerformanceMetric
-from anomalies.reading import Line
-from anomalies.saving import load
-from anomalies.scanning import Job, Scan
+from anomalies.sources.checkpoint import load
+from anomalies.sources.follow import Stop
+from anomalies.sources.lines import Line
+from anomalies.sources.scan import Job, Scan
 from anomalies.thresholds import Thresholds
 from tests.processes import manage, wait_until
 from tests.test_detect import FOREIGN, log_with_fault, usual

@@ -23,9 +23,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalies.following import Gap, Position, Reached, Stop, follow
-from anomalies.reading import Line, ReadError, read_lines
-from anomalies.saving import load
+from anomalies.sources.checkpoint import load
+from anomalies.sources.follow import Gap, Position, Reached, Stop, follow
+from anomalies.sources.lines import Line, ReadError, read_lines
 from tests.processes import ROOT, wait_until
 
 EXAMPLES = int(os.environ.get("DRIFTLOCK_FOLLOWINGS", "150"))

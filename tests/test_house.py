@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "assigning audit bulk fields following ingest json_column json_limits models permissions queries "
-    "reading safe_text saving scanning schema snoozing thresholds transitions undoing workers".split()
+    "assigning audit bulk fields ingest json_column json_limits models permissions queries safe_text "
+    "schema snoozing sources thresholds transitions undoing".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -32,11 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "json_column": {"json_limits"},
     "json_limits": set(),
     "permissions": set(),
-    "reading": set(),
-    "scanning": {"detection", "reading"},
-    "following": {"reading"},
-    "saving": set(),
-    "workers": {"scanning"},
+    "sources": {"detection"},
     "safe_text": set(),
     "querysets": set(),
     "models": {"fields", "json_column", "querysets"},
@@ -49,18 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "undoing": {"audit", "models", "transitions"},
     "assigning": {"audit", "fields", "models", "permissions", "transitions"},
     "snoozing": {"audit", "fields", "models", "transitions"},
-    "ingest": {
-        "audit",
-        "detection",
-        "following",
-        "json_limits",
-        "models",
-        "queries",
-        "reading",
-        "saving",
-        "scanning",
-        "thresholds",
-    },
+    "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,
@@ -73,7 +58,7 @@ OUTSIDE = {
     "queries": {"django_filters"},
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
-    "reading": {"zstandard"},
+    "sources": {"zstandard"},
     "schema": {"driftlock", "psycopg"},
 }
 

@@ -20,7 +20,7 @@ from anomalies.audit import Actor
 from anomalies.ingest import RowError, Stopped, content_id, ingest, store
 from anomalies.ingest.rows import COLUMNS, read_row
 from anomalies.models import Anomaly, AuditLog
-from anomalies.reading import Line, ReadError
+from anomalies.sources.lines import Line, ReadError
 from tests.processes import manage, wait_until
 
 pytestmark = pytest.mark.django_db

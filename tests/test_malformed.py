@@ -16,7 +16,7 @@ import pytest
 from anomalies.audit import Actor
 from anomalies.ingest import ingest
 from anomalies.models import Anomaly
-from anomalies.reading import read_lines
+from anomalies.sources.lines import read_lines
 from tests.malformed import KINDS, MAX_JSON_BYTES, MAX_LINE_BYTES, good, malformed
 from tests.processes import manage
 

@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 import zstandard
 
-from anomalies.reading import Line, ReadError, read_lines
+from anomalies.sources.lines import Line, ReadError, read_lines
 
 TEXT = b"one\ntwo\nthree\n"
 LINES = [Line(1, b"one", 3), Line(2, b"two", 3), Line(3, b"three", 5)]
@@ -47,7 +47,7 @@ def test_an_archive_is_known_by_its_first_bytes(file, data):
 
 @pytest.mark.parametrize("data", ARCHIVES.values(), ids=ARCHIVES.keys())
 def test_standard_input_may_be_an_archive_too(data):
-    program = "from anomalies.reading import read_lines; print([*read_lines('-', 100)])"
+    program = "from anomalies.sources.lines import read_lines; print([*read_lines('-', 100)])"
     done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
     assert done.stdout.decode().strip() == repr(LINES)
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalies.saving import SavedStateError, load, locked, save
+from anomalies.sources.checkpoint import SavedStateError, load, locked, save
 from tests.processes import ROOT, wait_until
 
 STATE = {"number": 7, "bits": 0.1 + 0.2, "words": ["é", "\x00", "\n"], "nothing": None}

@@ -12,7 +12,7 @@ from anomalies.audit import Actor
 from anomalies.detection import Finding
 from anomalies.models import PerformanceMetric
 from anomalies.queries.stats import DETECTION
-from anomalies.scanning import Counts, Ended, Found, Message
+from anomalies.sources.scan import Counts, Ended, Found, Message
 
 from .findings import Origin, row_of
 from .store import store

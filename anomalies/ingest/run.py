@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import Error as DatabaseFailure
 
 from anomalies.audit import Actor
-from anomalies.reading import Line, Pause, ReadError
+from anomalies.sources.lines import Line, Pause, ReadError
 
 from .copy import insert
 from .refusals import Misfit, Reject

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from anomalies.detection import GUESSED_FROM, Finding, check_encoding
-from anomalies.following import Gap, Position, Stop, follow
-from anomalies.reading import Line
-from anomalies.saving import SavedStateError, load, save
-from anomalies.scanning import LINE_BYTES, Counts, Job, Scan
+from anomalies.sources.checkpoint import SavedStateError, load, save
+from anomalies.sources.follow import Gap, Position, Stop, follow
+from anomalies.sources.lines import Line
+from anomalies.sources.scan import LINE_BYTES, Counts, Job, Scan
 
 from .detecting import Detection
 from .learning import acknowledged_of

@@ -11,8 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from anomalies.following import Stop
 from anomalies.safe_text import printable
+from anomalies.sources.follow import Stop
 
 Progress = Callable[[int, int | None], None]
 

@@ -23,12 +23,12 @@ from anomalies.audit import Actor
 from anomalies.ingest import Detection, Origin, RowError, Stream, acknowledged_of
 from anomalies.json_limits import LimitError, check_tags
 from anomalies.models import Stream as Kind
-from anomalies.reading import ReadError
 from anomalies.safe_text import printable
-from anomalies.saving import SavedStateError, locked
-from anomalies.scanning import FormatError, Job
+from anomalies.sources.checkpoint import SavedStateError, locked
+from anomalies.sources.lines import ReadError
+from anomalies.sources.scan import FormatError, Job
+from anomalies.sources.scan_pool import scan_all
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
-from anomalies.workers import scan_all
 
 from ..options import add_actor_option
 from ..progress import events_bar, interruptible, stopping

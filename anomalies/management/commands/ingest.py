@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from anomalies.audit import Actor
 from anomalies.ingest import BATCH_ROWS, Reject, Stopped, Summary, ingest
-from anomalies.reading import Pause, ReadError, read_lines
 from anomalies.safe_text import printable
+from anomalies.sources.lines import Pause, ReadError, read_lines
 
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar

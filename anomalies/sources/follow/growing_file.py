@@ -9,8 +9,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from anomalies.reading import DAMAGED, is_packed, unpacked
-
+from ..lines import DAMAGED, is_packed, unpacked
 from .position import MARK_BYTES, Mark, Position
 
 BLOCK = 256 * 1024

@@ -29,7 +29,8 @@ from anomalies.detection import (
     format_for,
     guess,
 )
-from anomalies.reading import Line, ReadError, read_lines
+
+from .lines import Line, ReadError, read_lines
 
 LINE_BYTES = 64 * 1024  # what is looked at of a longer line
 INTERRUPTED = "interrupted"

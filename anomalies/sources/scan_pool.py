@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from anomalies.scanning import Advanced, Counts, Ended, Job, Message, scan
+from .scan import Advanced, Counts, Ended, Job, Message, scan
 
 _STEP = 1024 * 1024  # bytes
 # A forked copy would share its parent's database connection.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anomalies.reading import BOM, Line, line_end
+from ..lines import BOM, Line, line_end
 
 
 class Splitter:

@@ -26,13 +26,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalies.reading import Line, ReadError
-
-from .finding import Sibling, has_head, identity_of, is_archive, locate, written_after
+from ..lines import Line, ReadError
+from .growing_file import Identity, Source
+from .line_buffer import Splitter
 from .position import MARK_BYTES, Mark, Position
-from .source import Identity, Source
-from .splitting import Splitter
-from .stopping import Stop
+from .rotation import Sibling, has_head, identity_of, is_archive, locate, written_after
+from .stop_signal import Stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,6 @@
 
 from .follower import Gap, Reached, follow
 from .position import Position
-from .stopping import Stop
+from .stop_signal import Stop
 
 __all__ = ["Gap", "Position", "Reached", "Stop", "follow"]

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .growing_file import Identity, Source
 from .position import MARK_BYTES, Mark, Position
-from .source import Identity, Source
 
 _PACKED = re.compile(r"\.(gz|zst|bz2|xz|lz4|Z)$")
 _SECOND = 1_000_000_000
