@@ -400,7 +400,7 @@ class StartPage(models.Model):
 
 
 class BulkSet(models.Model):
-    """What a decision about many was asked for, and how far it is; ``anomalies.bulk`` makes and runs it."""
+    """A decision about many, and how far it is; ``triage.frozen_selection`` makes and runs it."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)  # the decision's batch
     created_at = models.DateTimeField(db_default=Now())

@@ -119,8 +119,8 @@ def measure(taken: dict[str, list[float]]) -> None:
 def decide_all() -> str:
     """Freeze what is pending and dismiss it, as the desk does; the decision's batch."""
     from anomalies.audit import Actor
-    from anomalies.bulk import begin, decide_parts, freeze
     from anomalies.models import Anomaly
+    from anomalies.triage.frozen_selection import begin, decide_parts, freeze
 
     pending = Anomaly.objects.filter(status="pending").order_by("-timestamp", "-id")
     asked = begin(freeze(pending, "ana", "dismiss", "pending anomalies"), "other", "")
@@ -132,7 +132,7 @@ def decide_all() -> str:
 def decide_singly() -> None:
     from anomalies.audit import Actor
     from anomalies.models import Anomaly
-    from anomalies.transitions import decide
+    from anomalies.triage.decisions import decide
 
     for pk, version in Anomaly.objects.values_list("pk", "version")[:SINGLES]:
         outcome = decide("acknowledge", [pk], Actor("ana"), seen={pk: version}, batch=uuid4())
@@ -141,7 +141,7 @@ def decide_singly() -> None:
 
 def undo_all(batch: str) -> None:
     from anomalies.audit import Actor
-    from anomalies.undoing import undo
+    from anomalies.triage.undo import undo
 
     now = undo(batch, Actor("ana"), uuid4())
     assert now.undone > 0

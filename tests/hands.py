@@ -75,7 +75,7 @@ def in_processes(tasks: Sequence[dict[str, Any]], seconds: float = 300) -> list[
 def decide_each(name: str, ids: list[str]) -> dict[str, Any]:
     """Acknowledge each as it was when it arrived: which were won, what was said of the rest."""
     from anomalies.audit import Actor
-    from anomalies.transitions import decide
+    from anomalies.triage.decisions import decide
 
     won, told = [], {}
     random.shuffle(ids)
@@ -90,7 +90,7 @@ def decide_many(name: str, ids: list[str], goes: int, at_a_time: int) -> dict[st
     """Bulk decisions about some of them, in any order: how many were asked for, decided and refused."""
     from anomalies.audit import Actor
     from anomalies.models import Anomaly
-    from anomalies.transitions import MOVES, decide
+    from anomalies.triage.decisions import MOVES, decide
 
     counts = {"asked": 0, "decided": 0, "refused": 0}
     for number in range(goes):

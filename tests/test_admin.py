@@ -18,7 +18,7 @@ from django.utils import timezone
 from anomalies.admin import changelist
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.factories import NOON, anomaly_values, make_anomaly, make_user
 from tests.forms import send
 

@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 
-from anomalies.assigning import assign
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly
 from anomalies.permissions import deciders
-from anomalies.transitions import DecisionError, add_note, decide
-from anomalies.undoing import undo
+from anomalies.triage.assignment import assign
+from anomalies.triage.decisions import DecisionError, add_note, decide
+from anomalies.triage.undo import undo
 from tests.factories import make_anomaly, make_user
 
 pytestmark = pytest.mark.django_db

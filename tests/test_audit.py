@@ -13,7 +13,7 @@ from django.db.models import Func, JSONField
 from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
-from anomalies.transitions import add_note, decide
+from anomalies.triage.decisions import add_note, decide
 from tests.factories import anomaly_values, make_anomaly, other_program
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")

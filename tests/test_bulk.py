@@ -13,10 +13,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from anomalies import bulk
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, BulkRow, BulkSet
-from anomalies.transitions import DecisionError, add_note, decide
+from anomalies.triage import frozen_selection
+from anomalies.triage.decisions import DecisionError, add_note, decide
 from tests.factories import anomaly_values, make_anomaly, make_user
 from tests.forms import carried
 
@@ -31,13 +31,15 @@ def make_anomalies(count: int, **over: Any) -> list[Anomaly]:
 
 
 def freeze(action: str = "acknowledge", **given: Any) -> BulkSet:
-    return bulk.freeze(Anomaly.objects.order_by("-timestamp"), "ana", action, "all anomalies", **given)
+    return frozen_selection.freeze(
+        Anomaly.objects.order_by("-timestamp"), "ana", action, "all anomalies", **given
+    )
 
 
 def run(asked: BulkSet, reason: str | None = None, note: str = "") -> BulkSet:
     """Decide about the whole set."""
-    asked = bulk.begin(asked, reason, note)
-    for now in bulk.decide_parts(asked, ANA):
+    asked = frozen_selection.begin(asked, reason, note)
+    for now in frozen_selection.decide_parts(asked, ANA):
         asked = now
     return asked
 
@@ -49,7 +51,7 @@ def statuses() -> set[str]:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Parts of three, so that a few rows are several transactions."""
-    monkeypatch.setattr("anomalies.bulk.STEP", 3)
+    monkeypatch.setattr("anomalies.triage.frozen_selection.STEP", 3)
 
 
 # --- the set --------------------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ def small_parts(monkeypatch):
 def test_a_set_is_decided_in_parts_under_one_batch():
     make_anomalies(8, notes="old")
     asked = run(freeze("dismiss"), "duplicate", "seen")
-    assert (asked.decided, asked.done_to, bulk.result(asked).left) == (8, 8, ())
+    assert (asked.decided, asked.done_to, frozen_selection.result(asked).left) == (8, 8, ())
     assert set(Anomaly.objects.values_list("status", "dismissed_by", "notes")) == {
         ("dismissed", "ana", "old\nseen")
     }
@@ -72,7 +74,7 @@ def test_what_arrives_or_changes_meanwhile_is_left_alone_and_told_of():
     late = make_anomaly()
     decide("dismiss", [rows[0].pk], BOB, reason="other")
     add_note(rows[1].pk, BOB, "wait")
-    found = bulk.result(run(asked))
+    found = frozen_selection.result(run(asked))
     why = sorted(re.sub(r" at 20.*", "", left.why) for left in found.left)
     assert (found.decided, found.skipped) == (3, 2)
     assert why == [f"changed since it was shown: {what} by bob" for what in ("dismissed", "notes changed")]
@@ -84,7 +86,7 @@ def test_what_the_decision_is_not_possible_for_is_grouped_by_why():
     make_anomalies(2)
     make_anomalies(3, status="acknowledged")
     make_anomalies(1, status="dismissed")
-    found = bulk.result(run(freeze()))
+    found = frozen_selection.result(run(freeze()))
     assert [(left.count, left.why) for left in found.left] == [
         (3, "it is acknowledged already"),
         (1, "it is dismissed; reopen it first"),
@@ -96,43 +98,46 @@ def test_what_is_gone_meanwhile_is_told_of():
     asked = freeze()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM anomalies WHERE id = %s", [anomaly.pk])
-    assert bulk.result(run(asked)).left[0].why == "there is no such anomaly any more"
+    assert frozen_selection.result(run(asked)).left[0].why == "there is no such anomaly any more"
 
 
 def test_cut_off_after_a_part_it_goes_on_from_there():
     make_anomalies(8)
-    asked = bulk.begin(freeze(), None, "")
-    next(bulk.decide_parts(asked, ANA))
+    asked = frozen_selection.begin(freeze(), None, "")
+    next(frozen_selection.decide_parts(asked, ANA))
     assert BulkSet.objects.get().done_to == Anomaly.objects.filter(status="acknowledged").count() == 3
-    assert [now.done_to for now in bulk.decide_parts(asked, ANA)] == [6, 8]
+    assert [now.done_to for now in frozen_selection.decide_parts(asked, ANA)] == [6, 8]
 
 
 def test_a_part_that_fails_leaves_neither_decisions_nor_progress(monkeypatch):
     make_anomalies(3)
-    asked = bulk.begin(freeze(), None, "")
+    asked = frozen_selection.begin(freeze(), None, "")
 
     def cut_off(*args: Any, **given: Any) -> None:
         decide("acknowledge", Anomaly.objects.values_list("pk", flat=True), ANA)
         raise ConnectionError
 
-    monkeypatch.setattr("anomalies.bulk.decide_as_seen", cut_off)
+    monkeypatch.setattr("anomalies.triage.frozen_selection.decide_as_seen", cut_off)
     with pytest.raises(ConnectionError):
-        list(bulk.decide_parts(asked, ANA))
+        list(frozen_selection.decide_parts(asked, ANA))
     assert (statuses(), BulkSet.objects.get().done_to) == ({"pending"}, 0)
 
 
 def test_a_set_decided_twice_is_decided_once():
     rows = make_anomalies(4)
     asked = run(freeze())
-    assert list(bulk.decide_parts(asked, ANA)) == []
+    assert list(frozen_selection.decide_parts(asked, ANA)) == []
     assert [len(history(each.pk)) for each in rows] == [1] * 4
 
 
 def test_the_first_word_about_reason_and_note_holds():
     make_anomalies(1)
     asked = freeze("dismiss")
-    bulk.begin(asked, "duplicate", "first")
-    assert (bulk.begin(asked, "other", "second").reason, bulk.begin(asked, "other", "x").note) == (
+    frozen_selection.begin(asked, "duplicate", "first")
+    assert (
+        frozen_selection.begin(asked, "other", "second").reason,
+        frozen_selection.begin(asked, "other", "x").note,
+    ) == (
         "duplicate",
         "first",
     )
@@ -141,7 +146,7 @@ def test_the_first_word_about_reason_and_note_holds():
 def test_a_set_without_its_reason_is_not_begun():
     make_anomalies(1)
     with pytest.raises(DecisionError):
-        bulk.begin(freeze("dismiss"), None, "")
+        frozen_selection.begin(freeze("dismiss"), None, "")
     assert BulkSet.objects.get().started_at is None
 
 
@@ -157,10 +162,10 @@ def test_a_set_is_as_many_as_the_limit_and_says_so():
 def test_a_set_is_its_owners_and_is_forgotten_after_a_while():
     make_anomalies(1)
     asked = freeze()
-    assert bulk.frozen(asked.pk, "ana") == asked
-    assert bulk.frozen(asked.pk, "bob") is None
-    BulkSet.objects.update(created_at=asked.created_at - bulk.KEPT)
-    assert bulk.frozen(asked.pk, "ana") is None
+    assert frozen_selection.frozen(asked.pk, "ana") == asked
+    assert frozen_selection.frozen(asked.pk, "bob") is None
+    BulkSet.objects.update(created_at=asked.created_at - frozen_selection.KEPT)
+    assert frozen_selection.frozen(asked.pk, "ana") is None
     freeze()
     assert BulkRow.objects.filter(set_id=asked.pk).count() == 0
 
@@ -168,13 +173,13 @@ def test_a_set_is_its_owners_and_is_forgotten_after_a_while():
 def test_a_part_takes_the_same_number_of_queries_whatever_its_size(monkeypatch):
     counts = []
     for size in (2, 40):
-        monkeypatch.setattr("anomalies.bulk.STEP", size)
+        monkeypatch.setattr("anomalies.triage.frozen_selection.STEP", size)
         make_anomalies(size)
-        asked = bulk.begin(freeze(), None, "")
+        asked = frozen_selection.begin(freeze(), None, "")
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            next(bulk.decide_parts(asked, ANA))
+            next(frozen_selection.decide_parts(asked, ANA))
         counts.append(len(queries))
     assert counts[0] == counts[1]
 

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from anomalies.audit import Actor
-from anomalies.bulk import begin, decide_parts, freeze
 from anomalies.models import Anomaly, AuditLog, BulkSet
-from anomalies.transitions import decide
-from anomalies.undoing import undo
+from anomalies.triage.decisions import decide
+from anomalies.triage.frozen_selection import begin, decide_parts, freeze
+from anomalies.triage.undo import undo
 from tests.hands import at_once, size
 from tests.test_many_hands import deadlocks, make_anomalies
 
@@ -24,8 +24,8 @@ ANA = Actor("ana")
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Parts of some rows, so that sets overlap in many transactions."""
-    monkeypatch.setattr("anomalies.bulk.STEP", 17)
-    monkeypatch.setattr("anomalies.undoing.STEP", 13)
+    monkeypatch.setattr("anomalies.triage.frozen_selection.STEP", 17)
+    monkeypatch.setattr("anomalies.triage.undo.STEP", 13)
 
 
 def decided_set(action: str = "acknowledge") -> BulkSet:

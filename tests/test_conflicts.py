@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
-from anomalies.transitions import add_note, decide
+from anomalies.triage.decisions import add_note, decide
 from tests.factories import make_anomaly, make_user
 from tests.forms import carried, send
 

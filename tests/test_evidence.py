@@ -20,7 +20,7 @@ from anomalies.audit import Actor
 from anomalies.audit.evidence import bundle
 from anomalies.audit.sealing import seal
 from anomalies.models import Anomaly, AuditLog
-from anomalies.transitions import add_note, decide
+from anomalies.triage.decisions import add_note, decide
 from scripts.check_evidence import Wrong, canonical, check, is_signed
 from tests.factories import make_anomaly
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.factories import NOON, make_anomaly, make_user
 from tests.forms import send
 

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "assigning audit bulk fields ingest json_column json_limits models permissions queries safe_text "
-    "schema snoozing sources thresholds transitions undoing".split()
+    "audit fields ingest json_column json_limits models permissions queries safe_text schema sources "
+    "thresholds triage".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -40,11 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": {"json_column", "models", "schema"},
     "schema": {"models"},
     "thresholds": {"audit", "detection", "fields", "models"},
-    "transitions": {"audit", "fields", "models"},
-    "bulk": {"audit", "models", "transitions"},
-    "undoing": {"audit", "models", "transitions"},
-    "assigning": {"audit", "fields", "models", "permissions", "transitions"},
-    "snoozing": {"audit", "fields", "models", "transitions"},
+    "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "migrations": {"fields"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
@@ -176,8 +172,8 @@ def test_nobody_assigns_a_status():
 
 
 def test_only_transitions_updates_a_status_and_undoing_takes_it_back():
-    assert where(ast.Call, updates_status) == {"anomalies/transitions.py"}
-    assert where(ast.Constant, sql(r"update\s+(only\s+)?anomalies\b")) == {"anomalies/undoing.py"}
+    assert where(ast.Call, updates_status) == {"anomalies/triage/decisions.py"}
+    assert where(ast.Constant, sql(r"update\s+(only\s+)?anomalies\b")) == {"anomalies/triage/undo.py"}
 
 
 def test_only_ingest_creates_anomalies():

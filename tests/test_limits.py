@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.factories import make_anomaly, other_program
 
 COLUMNS = ("baseline_data", "window_data", "metadata")

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.factories import NOON, make_anomaly
 from tests.forms import send
 

@@ -16,7 +16,7 @@ from django.urls.exceptions import Resolver404
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.forms import carried
 from tests.roles import ROLES, TABLE, body_of, browser_of, outcome, path_of, rows_by_table, table
 

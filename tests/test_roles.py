@@ -17,7 +17,7 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetr
 from anomalies.queries import hourly_rollup
 from anomalies.schema.roles import APP_MAY, SEALER_MAY, Names, make_roles, not_granted, statements
 from anomalies.thresholds import activate
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.factories import anomaly_values, make_anomaly, make_user
 
 NAMES = Names("test_migrator", "test_app", "test_sealer")

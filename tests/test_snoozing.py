@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog
-from anomalies.snoozing import Rule, end_snooze, snooze, told, wake
-from anomalies.transitions import MOVES, DecisionError, add_note, decide
-from anomalies.undoing import undo
+from anomalies.triage.decisions import MOVES, DecisionError, add_note, decide
+from anomalies.triage.snooze import Rule, end_snooze, snooze, told, wake
+from anomalies.triage.undo import undo
 from tests.factories import make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.db import connection
 
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog
-from anomalies.transitions import MOVES, DecisionError, add_note, allowed_moves, decide
+from anomalies.triage.decisions import MOVES, DecisionError, add_note, allowed_moves, decide
 from tests.factories import make_anomaly
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")

@@ -14,8 +14,8 @@ from django.test import Client
 
 from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog
-from anomalies.transitions import MOVES, DecisionError, add_note, decide
-from anomalies.undoing import RESTORED, NoSuchDecision, decision, state, undo
+from anomalies.triage.decisions import MOVES, DecisionError, add_note, decide
+from anomalies.triage.undo import RESTORED, NoSuchDecision, decision, state, undo
 from tests.factories import make_anomaly, make_user, other_program
 from tests.forms import carried
 
@@ -185,7 +185,7 @@ def test_a_decision_is_told_in_words():
 
 
 def test_many_are_undone_step_by_step(monkeypatch):
-    monkeypatch.setattr("anomalies.undoing.STEP", 3)
+    monkeypatch.setattr("anomalies.triage.undo.STEP", 3)
     rows = [make_anomaly() for _ in range(8)]
     batch = take("dismiss", *rows)
     assert undo(batch, ANA, uuid4()).undone == 8
@@ -336,7 +336,7 @@ def test_a_decision_that_there_is_not_leads_to_the_list(desk, batch):
 
 
 def test_a_large_undo_goes_on_from_form_to_form(desk, monkeypatch):
-    monkeypatch.setattr("anomalies.undoing.STEP", 3)
+    monkeypatch.setattr("anomalies.triage.undo.STEP", 3)
     monkeypatch.setattr("anomalies.admin.pace.SECONDS", 0)
     rows = [make_anomaly() for _ in range(8)]
     address = f"{LIST}undo/{take('dismiss', *rows)}/"

@@ -16,7 +16,7 @@ from anomalies.audit import history, with_last_entry
 from anomalies.models import Anomaly, DismissalReason
 from anomalies.queries.precedents import in_words, precedents
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.transitions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
+from anomalies.triage.decisions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
 
 from . import presentation as show
 from .bulk import BulkDecisions

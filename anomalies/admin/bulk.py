@@ -15,12 +15,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from anomalies.assigning import assign
-from anomalies.bulk import freeze
 from anomalies.models import Anomaly
 from anomalies.queries.filters import AnomalyFilter, in_words
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.transitions import MOVES, DecisionError, Refusal, allowed_moves, decide
+from anomalies.triage.assignment import assign
+from anomalies.triage.decisions import MOVES, DecisionError, Refusal, allowed_moves, decide
+from anomalies.triage.frozen_selection import freeze
 
 from . import presentation as show
 from .decisions import FORM_LIMIT, DecisionForm, report

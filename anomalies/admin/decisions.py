@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from anomalies.audit import Actor
 from anomalies.audit.history import done
 from anomalies.models import DismissalReason
-from anomalies.transitions import Outcome, decide
-from anomalies.undoing import UNDOABLE
+from anomalies.triage.decisions import Outcome, decide
+from anomalies.triage.undo import UNDOABLE
 
 from .presentation import visible
 from .undo import offer

@@ -17,8 +17,8 @@ from django.utils.safestring import SafeString
 
 from anomalies import permissions
 from anomalies.models import Anomaly
-from anomalies.snoozing import OPEN, told
-from anomalies.transitions import DecisionError
+from anomalies.triage.decisions import DecisionError
+from anomalies.triage.snooze import OPEN, told
 
 from . import presentation as show
 from .decisions import report

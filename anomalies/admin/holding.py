@@ -11,10 +11,10 @@ from django import forms
 from django.utils import timezone
 
 from anomalies import permissions
-from anomalies.assigning import assign
 from anomalies.audit import Actor
-from anomalies.snoozing import MOST, Rule, end_snooze, snooze
-from anomalies.transitions import Outcome
+from anomalies.triage.assignment import assign
+from anomalies.triage.decisions import Outcome
+from anomalies.triage.snooze import MOST, Rule, end_snooze, snooze
 
 from .versions import VersionedForm
 

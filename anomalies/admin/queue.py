@@ -19,7 +19,7 @@ from anomalies.queries import keyset
 from anomalies.queries.facets import COUNTED
 from anomalies.queries.filters import AnomalyFilter, in_words
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.snoozing import wake
+from anomalies.triage.snooze import wake
 
 from .presentation import visible
 

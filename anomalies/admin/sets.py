@@ -16,10 +16,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from anomalies import permissions
-from anomalies.bulk import begin, decide_parts, frozen, result, sample
 from anomalies.models import Anomaly, BulkSet
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.transitions import DecisionError, allowed_moves
+from anomalies.triage.decisions import DecisionError, allowed_moves
+from anomalies.triage.frozen_selection import begin, decide_parts, frozen, result, sample
 
 from . import presentation as show
 from .decisions import DecisionForm, counted, done_word

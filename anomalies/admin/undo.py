@@ -21,8 +21,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from anomalies import permissions
 from anomalies.audit import Entry
-from anomalies.transitions import DecisionError
-from anomalies.undoing import (
+from anomalies.triage.decisions import DecisionError
+from anomalies.triage.undo import (
     UNDOABLE,
     Decision,
     NoSuchDecision,

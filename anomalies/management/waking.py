@@ -7,7 +7,7 @@ from django.db import DatabaseError
 
 from anomalies.audit import Actor
 from anomalies.safe_text import printable
-from anomalies.snoozing import wake
+from anomalies.triage.snooze import wake
 
 
 def wake_and_say(command: BaseCommand, actor: Actor) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.queries.saved_filters import save
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 from tests.factories import make_anomaly
 
 from .conftest import LIST

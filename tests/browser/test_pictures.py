@@ -14,7 +14,7 @@ from django.core.management import call_command
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 
 from .conftest import LIST, page_of
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from anomalies.transitions import MOVES
+from anomalies.triage.decisions import MOVES
 
 from .worker import BATCH_ROWS, NO_ANSWER
 

@@ -22,7 +22,7 @@ from django.core.management import CommandError
 from django.db import Error, connection
 
 from anomalies.audit import Actor
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 
 from . import checks
 from .checks import Findings

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, Status
-from anomalies.transitions import decide
+from anomalies.triage.decisions import decide
 
 from . import checks
 from .checks import Findings

@@ -20,7 +20,7 @@ from django.db import Error, connection, connections
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
-from anomalies.transitions import MOVES, decide
+from anomalies.triage.decisions import MOVES, decide
 
 from .ledger import Ledger, read
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit import Actor
-from anomalies.bulk import begin, decide_parts, freeze, result
 from anomalies.models import DismissalReason
 from anomalies.queries.filters import in_words
 from anomalies.safe_text import printable
-from anomalies.transitions import MOVES, DecisionError, check, decide
+from anomalies.triage.decisions import MOVES, DecisionError, check, decide
+from anomalies.triage.frozen_selection import begin, decide_parts, freeze, result
 
 from ..filter_options import add_filter_options, filterset, given_filters
 from ..options import add_actor_option

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit import Actor
 from anomalies.safe_text import printable
-from anomalies.transitions import DecisionError
-from anomalies.undoing import Decision, State, decision, state, steps
+from anomalies.triage.decisions import DecisionError
+from anomalies.triage.undo import Decision, State, decision, state, steps
 
 from ..options import add_actor_option
 

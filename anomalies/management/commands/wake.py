@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.safe_text import printable
-from anomalies.snoozing import SYSTEM, wake
+from anomalies.triage.snooze import SYSTEM, wake
 
 
 class Command(BaseCommand):

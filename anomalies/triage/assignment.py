@@ -15,7 +15,8 @@ from anomalies.audit import Actor
 from anomalies.fields import Now
 from anomalies.models import Anomaly
 from anomalies.permissions import deciders
-from anomalies.transitions import DecisionError, Hold, Outcome, hold
+
+from .decisions import DecisionError, Hold, Outcome, hold
 
 
 def assign(

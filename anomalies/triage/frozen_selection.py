@@ -22,7 +22,8 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.audit.history import done_by
 from anomalies.models import Anomaly, BulkRow, BulkSet
-from anomalies.transitions import Left, check, decide_as_seen, why_not_from
+
+from .decisions import Left, check, decide_as_seen, why_not_from
 
 STEP = 5_000
 KEPT = timedelta(days=2)

@@ -20,7 +20,8 @@ from django.db import connection
 from anomalies.audit import Actor, acting
 from anomalies.audit.history import done, done_by
 from anomalies.models import Anomaly
-from anomalies.transitions import MOVES, DecisionError, Left, clean_note
+
+from .decisions import MOVES, DecisionError, Left, clean_note
 
 STEP = 5_000
 UNDOABLE = (*MOVES, "assign", "unassign", "snooze", "undo")

@@ -25,7 +25,8 @@ from django.utils import timezone
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
 from anomalies.models import Anomaly, Status, Stream
-from anomalies.transitions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
+
+from .decisions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
 
 SYSTEM = Actor("driftlock", via="wake")  # who wakes where no person or command does
 OPEN = frozenset({Status.PENDING, Status.INVESTIGATING})
