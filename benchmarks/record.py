@@ -98,7 +98,7 @@ def single(on: bool) -> float:
 
 def bulk(on: bool) -> float:
     """Seconds of a bulk decision; with the record on, of sealing what it wrote too."""
-    from anomalies.audit.sealing import seal
+    from anomalies.audit.seals import seal
 
     chosen = ids(BULK)
     if on:
@@ -143,9 +143,9 @@ def verifying(entries: int, rounds: int) -> None:
     """Entries a second that `verify` recomputes, beside COPY of the same."""
     from django.db import transaction
 
-    from anomalies.audit import canonical
-    from anomalies.audit.sealing import seal
-    from anomalies.audit.verifying import verify
+    from anomalies.audit import canonical_rows
+    from anomalies.audit.seals import seal
+    from anomalies.audit.verification import verify
 
     for trigger in AUDIT:
         run(f"ALTER TABLE anomalies ENABLE ALWAYS TRIGGER {trigger}")
@@ -160,7 +160,7 @@ def verifying(entries: int, rounds: int) -> None:
         verified.append(time.perf_counter() - started)
         started = time.perf_counter()
         with transaction.atomic():
-            assert sum(1 for _ in canonical.rows("true", [])) == count
+            assert sum(1 for _ in canonical_rows.rows("true", [])) == count
         copied.append(time.perf_counter() - started)
     rate, yardstick = count / statistics.median(verified), count / statistics.median(copied)
     print(

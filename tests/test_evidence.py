@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.core.management import CommandError, call_command
 
 from anomalies.audit import Actor
-from anomalies.audit.evidence import bundle
-from anomalies.audit.sealing import seal
+from anomalies.audit.bundle import bundle
+from anomalies.audit.seals import seal
 from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import add_note, decide
 from scripts.check_evidence import Wrong, canonical, check, is_signed

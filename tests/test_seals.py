@@ -23,10 +23,10 @@ from django.db import connection, connections, transaction
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from anomalies.audit import Actor, acting, canonical, guards
+from anomalies.audit import Actor, acting, canonical_rows, guards
 from anomalies.audit.keys import KeyProblem
-from anomalies.audit.sealing import seal
-from anomalies.audit.verifying import Verdict, verify
+from anomalies.audit.seals import seal
+from anomalies.audit.verification import Verdict, verify
 from anomalies.models import Anomaly, AuditLog, AuditSeal
 from tests.factories import make_anomaly
 from tests.processes import manage
@@ -85,7 +85,7 @@ def test_every_entry_is_sealed_and_the_seals_are_a_chain(sealed):
     seals = list(AuditSeal.objects.order_by("number"))
     covered = sum(each.rows for each in seals)
     assert covered == AuditLog.objects.count()
-    assert [each.former for each in seals] == [canonical.NOTHING, *[each.head for each in seals[:-1]]]
+    assert [each.former for each in seals] == [canonical_rows.NOTHING, *[each.head for each in seals[:-1]]]
 
 
 def test_what_is_sealed_is_sound(sealed):
@@ -104,7 +104,7 @@ def test_without_new_entries_there_is_no_new_seal(sealed):
 
 
 def test_many_entries_take_several_seals(db, monkeypatch):
-    monkeypatch.setattr("anomalies.audit.sealing.BATCH", 4)
+    monkeypatch.setattr("anomalies.audit.seals.BATCH", 4)
     decisions(5)
     entries = AuditLog.objects.count()
     assert seal() == entries
@@ -147,8 +147,8 @@ def test_nothing_is_settled_while_a_writer_has_an_id_and_no_number_yet():
 
 
 def test_verifying_holds_a_few_entries_and_seals_at_once(sealed, monkeypatch):
-    monkeypatch.setattr("anomalies.audit.verifying._AT_ONCE", 3)
-    monkeypatch.setattr("anomalies.audit.verifying._SEALS_AT_ONCE", 1)
+    monkeypatch.setattr("anomalies.audit.verification._AT_ONCE", 3)
+    monkeypatch.setattr("anomalies.audit.verification._SEALS_AT_ONCE", 1)
     entry = AuditLog.objects.order_by("-id")[4].pk
     assert verify().is_sound
     owner("UPDATE audit_log SET username = 'eve' WHERE id = %s", entry)
@@ -204,9 +204,9 @@ def test_the_guards_are_those_that_the_migrations_make(db):
 
 def test_the_same_row_is_the_same_bytes_in_every_session(db):
     decisions(1)
-    before = list(canonical.rows("true", []))
+    before = list(canonical_rows.rows("true", []))
     run("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SET extra_float_digits = -3")
-    assert list(canonical.rows("true", [])) == before
+    assert list(canonical_rows.rows("true", [])) == before
 
 
 # --- tampering --------------------------------------------------------------------------------------------
@@ -290,16 +290,18 @@ def reseal(chance: random.Random) -> None:
     number = chance.randint(1, 3)
     each = AuditSeal.objects.get(number=number)
     entries = list(
-        canonical.rows("id = ANY (%s)", [[n for part in each.ids for n in range(part.lower, part.upper)]])
+        canonical_rows.rows(
+            "id = ANY (%s)", [[n for part in each.ids for n in range(part.lower, part.upper)]]
+        )
     )
-    each.row_hashes = b"".join(map(canonical.row_hash, entries))
+    each.row_hashes = b"".join(map(canonical_rows.row_hash, entries))
     stranger = Ed25519PrivateKey.generate()
-    statement = canonical.statement_of(each)
+    statement = canonical_rows.statement_of(each)
     owner(
         "UPDATE audit_seals SET row_hashes = %s, signature = %s, head = %s WHERE number = %s",
         each.row_hashes,
         stranger.sign(statement).hex(),
-        canonical.head_of(statement),
+        canonical_rows.head_of(statement),
         number,
     )
 
@@ -461,7 +463,7 @@ def test_a_key_is_for_its_owner_only_and_never_overwritten(tmp_path):
 
 def test_ids_are_told_as_ranges():
     ids = Multirange([Range(1, 5), Range(7, 8)])
-    assert canonical.ids_as_text(ids) == "1-4,7-7"
+    assert canonical_rows.ids_as_text(ids) == "1-4,7-7"
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 
 from anomalies import permissions
-from anomalies.audit.evidence import NoSuchAnomaly, bundle
+from anomalies.audit.bundle import NoSuchAnomaly, bundle
 from anomalies.audit.keys import KeyProblem
 
 from .request import actor_of

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
-from anomalies.audit import Entry, differences, since
+from anomalies.audit import Entry, differences, entries_since
 from anomalies.queries.evidence_events import as_text
 
 from . import presentation as show
@@ -119,7 +119,7 @@ def compare(
     """
     changes = [
         each
-        for each in since(resource_type, row.pk, entry, row.version - seen)
+        for each in entries_since(resource_type, row.pk, entry, row.version - seen)
         if row.last_entry is None or each.id <= row.last_entry
     ]
     changed = differences(changes)

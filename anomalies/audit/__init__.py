@@ -4,20 +4,20 @@ The rule of this folder: it tells the triggers who is acting, and reads what the
 """
 
 from .actor import Actor, acting
+from .changes_since import differences, entries_since, is_made, latest, with_last_entry
 from .events import record_event
 from .history import Entry, history, resource_types
-from .since import differences, is_made, latest, since, with_last_entry
 
 __all__ = [
     "Actor",
     "Entry",
     "acting",
     "differences",
+    "entries_since",
     "history",
     "is_made",
     "latest",
     "record_event",
     "resource_types",
-    "since",
     "with_last_entry",
 ]

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anomalies.audit.canonical import moment
+from anomalies.audit.canonical_rows import moment
 from anomalies.audit.keys import KeyProblem, make_key
-from anomalies.audit.sealing import SealError, seal
-from anomalies.audit.verifying import verify
+from anomalies.audit.seals import SealError, seal
+from anomalies.audit.verification import verify
 from anomalies.models import AuditSeal
 
 from ..progress import interruptible

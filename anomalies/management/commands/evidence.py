@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit import Actor
-from anomalies.audit.evidence import NoSuchAnomaly, bundle
+from anomalies.audit.bundle import NoSuchAnomaly, bundle
 from anomalies.audit.keys import KeyProblem
 
 from ..options import add_actor_option

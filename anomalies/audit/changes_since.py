@@ -27,7 +27,7 @@ def with_last_entry(rows: QuerySet, resource_type: str) -> QuerySet:
     return rows.annotate(last_entry=Subquery(last.annotate(last=Max(F("id") + 0)).values("last")))
 
 
-def since(resource_type: str, key: Any, seen: int | None, versions: int) -> list[Entry]:
+def entries_since(resource_type: str, key: Any, seen: int | None, versions: int) -> list[Entry]:
     """The changes of a row after the entry ``seen``, the last first; without it as many as its versions."""
     told = entries(resource_type, key).order_by("-id")
     if seen is None:

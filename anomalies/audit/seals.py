@@ -19,7 +19,7 @@ from psycopg.types.range import Range
 
 from anomalies.models import AuditSeal
 
-from . import canonical
+from . import canonical_rows
 from .guards import differences, fingerprint
 from .keys import key_id, sealing_key
 
@@ -58,7 +58,7 @@ def _seal_batch() -> AuditSeal | None:
         last = AuditSeal.objects.order_by("-number").first()
         settled, seen = last.settled if last else 0, _seen(cursor)
         # Read after `seen`: who had ended by then is among them, so what is still a gap now stays one.
-        entries = list(canonical.rows(_UNSEALED, [settled, settled, BATCH]))
+        entries = list(canonical_rows.rows(_UNSEALED, [settled, settled, BATCH]))
         if len(entries) < BATCH:
             settled = _settled(last, seen)
         return _signed(last, entries, settled, seen) if entries else None
@@ -119,18 +119,18 @@ def _signed(last: AuditSeal | None, entries: list[bytes], settled: int, seen: st
     made = AuditSeal(
         number=last.number + 1 if last else 1,
         made_at=datetime.now(UTC),
-        ids=_ranges([canonical.id_of(row) for row in entries]),
+        ids=_ranges([canonical_rows.id_of(row) for row in entries]),
         rows=len(entries),
         settled=settled,
         seen=seen,
         digest=hashlib.sha256(b"".join(row + b"\n" for row in entries)).hexdigest(),
-        row_hashes=b"".join(map(canonical.row_hash, entries)),
+        row_hashes=b"".join(map(canonical_rows.row_hash, entries)),
         guard=fingerprint(),
-        former=last.head if last else canonical.NOTHING,
+        former=last.head if last else canonical_rows.NOTHING,
         key=key_id(key.public_key()),
     )
-    statement = canonical.statement_of(made)
-    made.signature, made.head = key.sign(statement).hex(), canonical.head_of(statement)
+    statement = canonical_rows.statement_of(made)
+    made.signature, made.head = key.sign(statement).hex(), canonical_rows.head_of(statement)
     made.save(force_insert=True)
     return made
 

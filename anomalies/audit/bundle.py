@@ -19,7 +19,7 @@ from django.db.models import Model
 from anomalies import json_column
 from anomalies.models import Anomaly, AuditSeal, DetectionConfig
 
-from . import canonical
+from . import canonical_rows
 from .actor import Actor
 from .events import record_event
 from .keys import key_id, raw, sealing_key
@@ -50,14 +50,14 @@ def _said(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
     found = json_column.as_text(Anomaly.objects.filter(pk=anomaly_id), _JSON[Anomaly]).first()
     if found is None:
         raise NoSuchAnomaly(f"there is no anomaly {anomaly_id}")
-    entries = list(canonical.rows("resource_type = 'anomaly' AND resource_id = %s", [anomaly_id]))
-    ids = [canonical.id_of(row) for row in entries]
+    entries = list(canonical_rows.rows("resource_type = 'anomaly' AND resource_id = %s", [anomaly_id]))
+    ids = [canonical_rows.id_of(row) for row in entries]
     seals = _seals(ids)
     covered = {each for seal in seals for part in seal.ids for each in ids if part.lower <= each < part.upper}
     config_id = json_column.object_of(found.metadata_text).get("config_id")
     return {
         "format": FORMAT,
-        "made_at": canonical.moment(datetime.now(UTC)),
+        "made_at": canonical_rows.moment(datetime.now(UTC)),
         "made_by": actor.username,
         "anomaly": _row(found),
         "config": _config(id=config_id) if isinstance(config_id, int) else None,
@@ -82,7 +82,7 @@ def _seals(ids: list[int]) -> list[AuditSeal]:
 def _seal(seal: AuditSeal, ids: list[int]) -> dict[str, Any]:
     """What a seal says; with the hashes of its rows where it covers an entry of the bundle."""
     covers = any(part.lower <= each < part.upper for part in seal.ids for each in ids)
-    told = canonical.said_by(seal) | {"signature": seal.signature, "head": seal.head}
+    told = canonical_rows.said_by(seal) | {"signature": seal.signature, "head": seal.head}
     return told | ({"hashes": bytes(seal.row_hashes).hex()} if covers else {})
 
 
@@ -101,7 +101,7 @@ def _row(row: Model) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, datetime):
-        return canonical.moment(value)
+        return canonical_rows.moment(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if isinstance(value, str | int | list | None) else str(value)

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from anomalies.models import AuditSeal
 
-from . import canonical
+from . import canonical_rows
 from .guards import differences, fingerprint
 from .keys import is_signed, public_keys
 
@@ -67,7 +67,7 @@ def verify(heads: list[str] | None = None, most: int = 20) -> Verdict:
             found.append(problem)
             if len(found) >= most:
                 break
-    head = seals[-1].head if seals else canonical.NOTHING
+    head = seals[-1].head if seals else canonical_rows.NOTHING
     return Verdict(tuple(found[:most]), len(seals), counts[0], counts[1], head)
 
 
@@ -75,15 +75,15 @@ def verify(heads: list[str] | None = None, most: int = 20) -> Verdict:
 
 
 def _chain_problems(seals: Iterable[AuditSeal], keys: dict) -> Iterator[str]:
-    former, settled = canonical.NOTHING, 0
+    former, settled = canonical_rows.NOTHING, 0
     for number, seal in enumerate(seals, start=1):
         if seal.number != number:
             yield f"seal {number} is missing: the next one there is {seal.number}"
             return
         if seal.former != former:
             yield f"seal {number} does not follow seal {number - 1}: one of them was put in another's place"
-        statement = canonical.statement_of(seal)
-        if seal.head != canonical.head_of(statement):
+        statement = canonical_rows.statement_of(seal)
+        if seal.head != canonical_rows.head_of(statement):
             yield f"seal {number} was edited: its head is not the hash of what it says"
         if seal.key not in keys:
             yield f"seal {number} is signed with the unknown key {seal.key}: re-sealed, or a key is not given"
@@ -125,7 +125,7 @@ def _row_problems(seals: list[AuditSeal], counts: list[int]) -> Iterator[str]:
     place, due = 0, spans[0][0] if spans else None
     for row in _all_rows():
         counts[0] += 1
-        number = canonical.id_of(row)
+        number = canonical_rows.id_of(row)
         while due is not None and due < number:
             yield f"entry {due} was removed (seal {opened[spans[place][2]].seal.number})"
             opened[spans[place][2]].harmed = True
@@ -148,9 +148,9 @@ def _row_problems(seals: list[AuditSeal], counts: list[int]) -> Iterator[str]:
 def _all_rows() -> Iterator[bytes]:
     """All entries, some at a time: while they come in, no hash could be asked for."""
     first = -(2**63)  # an entry that was added by hand can have any id
-    while some := list(canonical.rows(_NEXT_ROWS, [first, _AT_ONCE])):
+    while some := list(canonical_rows.rows(_NEXT_ROWS, [first, _AT_ONCE])):
         yield from some
-        first = canonical.id_of(some[-1]) + 1
+        first = canonical_rows.id_of(some[-1]) + 1
 
 
 def _next(spans: list[tuple[int, int, int]], place: int, due: int) -> tuple[int, int | None]:
@@ -173,11 +173,11 @@ def _row_hashes(seal: int) -> bytes:
 
 
 def _against(open_seal: _Open, hashes: Callable[[int], bytes], row: bytes, number: int) -> Iterator[str]:
-    at = open_seal.position * canonical.HASH_BYTES
-    kept = hashes(open_seal.seal.number)[at : at + canonical.HASH_BYTES]
+    at = open_seal.position * canonical_rows.HASH_BYTES
+    kept = hashes(open_seal.seal.number)[at : at + canonical_rows.HASH_BYTES]
     open_seal.hashed.update(row + b"\n")  # type: ignore[attr-defined]
     open_seal.position += 1
-    if canonical.row_hash(row) != kept:
+    if canonical_rows.row_hash(row) != kept:
         open_seal.harmed = True
         yield f"entry {number} was edited (seal {open_seal.seal.number})"
 
