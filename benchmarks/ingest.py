@@ -156,7 +156,7 @@ def empty(off: str = "") -> None:
 def copy_data(file: Path) -> list[bytes]:
     """The file's rows, made ready for COPY: the yardstick pays for no parsing."""
     from anomalies.ingest.copy import pieces
-    from anomalies.ingest.refused import Candidate
+    from anomalies.ingest.database_refusals import Candidate
     from anomalies.ingest.rows import read_row
     from anomalies.models import Status
 

@@ -13,7 +13,7 @@ import pytest
 
 from anomalies.audit import Actor
 from anomalies.detection import Parameters
-from anomalies.ingest import Detection, Origin, Stream, streaming
+from anomalies.ingest import Detection, Origin, Stream, followed_file
 from anomalies.models import Anomaly, PerformanceMetric
 from anomalies.sources.checkpoint import load
 from anomalies.sources.follow import Stop
@@ -174,8 +174,8 @@ def test_a_damaged_state_stops_it_with_one_clear_line(log):
 
 def test_a_stream_that_falls_silent_has_its_open_episode_told(log, monkeypatch):
     add(log, log_with_fault()[:308])
-    monkeypatch.setattr(streaming, "SILENT", 0.2)
-    monkeypatch.setattr(streaming, "POLL", 0.05)
+    monkeypatch.setattr(followed_file, "SILENT", 0.2)
+    monkeypatch.setattr(followed_file, "POLL", 0.05)
     origin = Origin("web.log", "logs", 1, THRESHOLDS, "web1")
     job = Job(str(log), {"logs": Parameters()}, datetime.now(UTC), kind="logs")
     detection = Detection({"logs": origin}, Actor("op", via="detect"), datetime.now(UTC))

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from anomalies.audit import Actor
-from anomalies.ingest import RowError, Stopped, content_id, ingest, store
+from anomalies.ingest import RowError, Stopped, content_id, ingest, programmatic
 from anomalies.ingest.rows import COLUMNS, read_row
 from anomalies.models import Anomaly, AuditLog
 from anomalies.sources.lines import Line, ReadError
@@ -351,7 +351,7 @@ def test_a_batch_that_is_refused_as_a_whole_takes_few_statements(django_assert_m
 
 
 def test_a_value_that_only_postgresql_knows_to_refuse_is_named_by_line_and_column(monkeypatch):
-    monkeypatch.setattr("anomalies.ingest.refused.look_closer", lambda row: None)
+    monkeypatch.setattr("anomalies.ingest.database_refusals.look_closer", lambda row: None)
     summary, [reject] = feed(line(ncd_score=0.1), with_raw("metadata", "1e-20000"), line(ncd_score=0.2))
     assert counts(summary) == (3, 2, 0, 1)
     assert (reject.line, reject.field) == (2, "metadata")
@@ -538,21 +538,21 @@ def values(**over):
 
 def test_a_programs_rows_go_the_same_way():
     rows = [values(), values(ncd_score=0.1, id=UUID(int=5), tags=["x"])]
-    assert store(rows, ANA, "a.log") == (2, 0)
-    assert store(rows, ANA, "a.log") == (0, 2)
+    assert programmatic(rows, ANA, "a.log") == (2, 0)
+    assert programmatic(rows, ANA, "a.log") == (0, 2)
     about = AuditLog.objects.get().metadata
     assert (about["source"], about["first_row"], about["last_row"]) == ("a.log", 1, 2)
 
 
 def test_a_program_and_a_file_agree_on_the_id():
-    store([values()], ANA, "a.log")
+    programmatic([values()], ANA, "a.log")
     assert counts(feed(line(metadata={"host": "a"}))[0]) == (1, 0, 1, 0)
 
 
 @pytest.mark.parametrize("over", [{"ncd_score": 2}, {"p_value": float("nan")}, {"metadata": b"1e-20000"}])
 def test_a_programs_bad_row_is_an_error_and_none_is_stored(over):
     with pytest.raises(RowError):
-        store([values(), values(**over)], ANA, "a.log")
+        programmatic([values(), values(**over)], ANA, "a.log")
     assert not Anomaly.objects.exists()
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalies.admin.config import BoundedJSONField
-from anomalies.ingest.refusals import Misfit
 from anomalies.ingest.rows import look_closer, read_row
+from anomalies.ingest.validation_errors import Misfit
 from anomalies.json_limits import LimitError, deeper_than, key_deeper_than, loads
 from anomalies.queries.filters import ContainmentField
 from tests.test_ingest import with_raw

@@ -73,8 +73,8 @@ def test_an_old_row_beyond_the_bounds_is_shown_and_decided_about(client, analyst
 
 
 def reason(**over: Any) -> str:
-    from anomalies.ingest.refusals import Misfit
     from anomalies.ingest.rows import read_row
+    from anomalies.ingest.validation_errors import Misfit
     from tests.factories import anomaly_values
 
     values = {**anomaly_values(), "timestamp": "2026-01-01T00:00:00Z", **over}

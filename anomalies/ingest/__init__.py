@@ -4,14 +4,14 @@ Whatever makes an anomaly comes through here, so that no row is in the table tha
 there twice, and each has its entry in the audit log.
 """
 
-from .detecting import Detection, Report
-from .findings import Origin
+from .acknowledged_events import acknowledged_of
+from .finding_rows import Origin
+from .findings_sink import Detection, Report
+from .followed_file import Stream
 from .identity import content_id
-from .learning import acknowledged_of
-from .refusals import Reject
-from .run import BATCH_ROWS, Stopped, Summary, ingest
-from .store import RowError, store
-from .streaming import Stream
+from .json_lines import BATCH_ROWS, Stopped, Summary, ingest
+from .programmatic import RowError, store
+from .validation_errors import Reject
 
 __all__ = [
     "BATCH_ROWS",

@@ -15,10 +15,10 @@ from django.db import DatabaseError, connection, transaction
 
 from anomalies.audit import Actor, acting
 
-from .refusals import Reject
-from .refused import Candidate, Refused, find_refused, is_refusal
+from .binary_copy import HEADER, TRAILER, encoder
+from .database_refusals import Candidate, Refused, find_refused, is_refusal
 from .rows import COLUMNS, NOT_GIVEN
-from .wire import HEADER, TRAILER, encoder
+from .validation_errors import Reject
 
 _SENT_AT_ONCE = 256 * 1024  # bytes
 

@@ -15,7 +15,7 @@ from anomalies import json_limits
 from anomalies.models import DismissalReason, Status, Stream
 
 from .identity import row_id
-from .refusals import Misfit, misfit
+from .validation_errors import Misfit, misfit
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Moment = Annotated[datetime, Meta(tz=True)]

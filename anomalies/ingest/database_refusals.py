@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from .refusals import Misfit, Reject
 from .rows import COLUMNS, Row, look_closer
+from .validation_errors import Misfit, Reject
 
 # SQLSTATE classes that say "this row", not "this server": data, integrity, and a limit of an index.
 _REFUSALS = ("22", "23", "54")

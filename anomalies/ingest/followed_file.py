@@ -18,8 +18,8 @@ from anomalies.sources.follow import Gap, Position, Stop, follow
 from anomalies.sources.lines import Line
 from anomalies.sources.scan import LINE_BYTES, Counts, Job, Scan
 
-from .detecting import Detection
-from .learning import acknowledged_of
+from .acknowledged_events import acknowledged_of
+from .findings_sink import Detection
 
 POLL = 0.5  # seconds between two looks at a file that has nothing new
 SAVED_EVERY = 5.0  # seconds, while lines come

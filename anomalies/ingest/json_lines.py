@@ -13,9 +13,9 @@ from anomalies.audit import Actor
 from anomalies.sources.lines import Line, Pause, ReadError
 
 from .copy import insert
-from .refusals import Misfit, Reject
-from .refused import Candidate
+from .database_refusals import Candidate
 from .rows import Row, read_row
+from .validation_errors import Misfit, Reject
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 16 * 1024 * 1024

@@ -11,9 +11,9 @@ from django.db import transaction
 from anomalies.audit import Actor
 
 from .copy import insert
-from .refusals import Misfit
-from .refused import Candidate
+from .database_refusals import Candidate
 from .rows import PAYLOADS, read_row
+from .validation_errors import Misfit
 
 
 class RowError(ValueError):

@@ -14,8 +14,8 @@ from anomalies.models import PerformanceMetric
 from anomalies.queries.stats import DETECTION
 from anomalies.sources.scan import Counts, Ended, Found, Message
 
-from .findings import Origin, row_of
-from .store import store
+from .finding_rows import Origin, row_of
+from .programmatic import store
 
 
 @dataclass(slots=True)
