@@ -59,7 +59,7 @@ def _measure(rows: int) -> dict[str, dict[str, float]]:
 def _adopt_a_copy(name: str, with_checksums: bool) -> dict[str, float]:
     from django.db import connection
 
-    from anomalies.schema.adopting import adopt
+    from anomalies.schema.adopt import adopt
     from tests.golang import connect
 
     copy = f"{name}_{secrets.token_hex(2)}"

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from anomalies.schema.adopting.golang import lock_id, lock_ids
+from anomalies.schema.adopt.golang_migrate import lock_id, lock_ids
 from anomalies.schema.catalog import plain
 from tests.golang import CONTRACT, OLD_INSERT, TABLES, Database, made_by_golang_migrate
 from tests.processes import manage, wait_until

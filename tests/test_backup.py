@@ -23,7 +23,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from anomalies.models import Anomaly
-from anomalies.schema.programs import find, major, server_version
+from anomalies.schema.backup.pg_binaries import find, major, server_version
 from driftlock.embedded_postgres.server import binaries
 from tests.factories import anomaly_values
 from tests.processes import manage, wait_until

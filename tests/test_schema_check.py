@@ -8,11 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from anomalies.schema import catalog, drift, state
-from anomalies.schema.advice import advice
+from anomalies.schema import catalog, drift
 from anomalies.schema.catalog import Catalog
+from anomalies.schema.drift_fixes import advice
+from anomalies.schema.migrate import migration_state
 from anomalies.schema.roles import Names, make_roles
-from anomalies.schema.scratch import applied_targets, migrate_to, scratch_database
+from anomalies.schema.scratch_database import applied_targets, migrate_to, scratch_database
 from tests.factories import make_anomaly
 from tests.processes import manage
 
@@ -361,7 +362,7 @@ def said(capsys, *arguments: str) -> str:
 
 @pytest.mark.django_db
 def test_version_is_the_last_applied_migration(capsys):
-    assert said(capsys, "version").splitlines()[0] == state.migration_names()[-1]
+    assert said(capsys, "version").splitlines()[0] == migration_state.migration_names()[-1]
 
 
 @pytest.mark.django_db
@@ -381,10 +382,13 @@ def test_version_tells_golangs_too(capsys):
 @on_the_server
 def test_down_says_what_would_be_lost_and_does_nothing():
     make_anomaly(novelty=0.5), make_anomaly()
-    code, printed, told = schema("down", str(len(state.migration_names()) - 4))
+    code, printed, told = schema("down", str(len(migration_state.migration_names()) - 4))
     assert "lost: column anomalies.novelty, 1 values" in printed
     assert "lost: column anomalies.version, 2 values" in printed
-    assert (code, state.state().version) == (0, state.migration_names()[-1]) and "--yes does it" in told
+    assert (code, migration_state.state().version) == (
+        0,
+        migration_state.migration_names()[-1],
+    ) and "--yes does it" in told
 
 
 @pytest.mark.django_db
@@ -398,15 +402,15 @@ def test_down_by_what_is_no_number_of_migrations_is_refused(steps):
 def test_force_refuses_what_the_catalog_does_not_show():
     code, _, told = schema("force", "0009")
     assert code == 1 and "is not what 0009_roles makes" in told
-    assert state.state().version == state.migration_names()[-1]
+    assert migration_state.state().version == migration_state.migration_names()[-1]
 
 
 @on_the_server
 def test_force_writes_down_what_is_so():
-    last = state.migration_names()[-1]
-    state.force("0009_roles")
+    last = migration_state.migration_names()[-1]
+    migration_state.force("0009_roles")
     assert schema("force", last)[:2] == (0, f"written down: {last}\n")
-    assert state.state().version == last
+    assert migration_state.state().version == last
 
 
 @pytest.mark.django_db

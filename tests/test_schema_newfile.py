@@ -1,4 +1,4 @@
-"""anomalies.schema.newfile: a file that is there whole, or not at all."""
+"""anomalies.schema.backup.atomic_file: a file that is there whole, or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from anomalies.schema.newfile import NewFile
+from anomalies.schema.backup.atomic_file import NewFile
 
 
 @pytest.fixture(params=["a system with nameless files", "one without"], autouse=True)

@@ -10,7 +10,7 @@ from django.db import connection
 
 from . import catalog
 from .catalog import Catalog
-from .scratch import Targets, applied_targets, migrate_to, scratch_database
+from .scratch_database import Targets, applied_targets, migrate_to, scratch_database
 
 
 @dataclass(frozen=True, slots=True)

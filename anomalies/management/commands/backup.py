@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from anomalies.safe_text import printable
-from anomalies.schema.backup import backup
-from anomalies.schema.manifest import manifest_of
-from anomalies.schema.programs import BackupError
+from anomalies.schema.backup.dump import backup
+from anomalies.schema.backup.manifest import manifest_of
+from anomalies.schema.backup.pg_binaries import BackupError
 
 from ..options import add_dump_options
 from ..progress import interruptible, reading_bar, saying

@@ -1,4 +1,4 @@
-"""``manage.py migrate``: Django's own, for many at once and under traffic (anomalies/schema/migrating.py)."""
+"""``manage.py migrate``: Django's own, many at once and under traffic (``schema.migrate.run``)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
 from anomalies.safe_text import printable
-from anomalies.schema.migrating import guarded
-from anomalies.schema.patience import GaveUp, Limits
+from anomalies.schema.migrate.lock_retries import GaveUp, Limits
+from anomalies.schema.migrate.run import guarded
 
 from ..options import seconds
 

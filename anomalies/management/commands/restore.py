@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from anomalies.safe_text import printable
-from anomalies.schema.programs import BackupError
-from anomalies.schema.restore import Restored, restore
+from anomalies.schema.backup.pg_binaries import BackupError
+from anomalies.schema.backup.restore import Restored, restore
 
 from ..options import add_dump_options
 from ..progress import interruptible, reading_bar, saying

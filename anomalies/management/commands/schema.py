@@ -9,10 +9,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anomalies.schema import adopting, roles, state
-from anomalies.schema.advice import advice
+from anomalies.schema import adopt, roles
 from anomalies.schema.drift import find_drift
-from anomalies.schema.scratch import ScratchError
+from anomalies.schema.drift_fixes import advice
+from anomalies.schema.migrate import migration_state
+from anomalies.schema.scratch_database import ScratchError
 
 from ..options import add_actor_option, seconds
 from ..progress import interruptible
@@ -41,23 +42,23 @@ class Command(BaseCommand):
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
         force.add_argument("--anyway", action="store_true", help="even where the catalog says otherwise")
         _add_scratch(force)
-        adopt = verbs.add_parser(
+        adopting = verbs.add_parser(
             "adopt", help="take over a database that golang-migrate made; first says how"
         )
-        adopt.add_argument("--apply", action="store_true", help="do it")
-        adopt.add_argument("--undo", action="store_true", help="bring back what golang-migrate made")
-        adopt.add_argument(
+        adopting.add_argument("--apply", action="store_true", help="do it")
+        adopting.add_argument("--undo", action="store_true", help="bring back what golang-migrate made")
+        adopting.add_argument(
             "--no-checksums", action="store_true", help="don't read every row before and after"
         )
-        adopt.add_argument(
+        adopting.add_argument(
             "--patience",
             type=seconds,
-            default=adopting.PATIENCE,
+            default=adopt.PATIENCE,
             metavar="SECONDS",
             help="how long to wait for a golang-migrate that is at work (default: %(default)s)",
         )
-        add_actor_option(adopt)
-        _add_scratch(adopt)
+        add_actor_option(adopting)
+        _add_scratch(adopting)
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
@@ -65,11 +66,11 @@ class Command(BaseCommand):
                 getattr(self, f"_{verb}")(options)
         except KeyboardInterrupt:
             raise CommandError("stopped", returncode=130) from None
-        except (ScratchError, state.StateError, adopting.AdoptError) as error:
+        except (ScratchError, migration_state.StateError, adopt.AdoptError) as error:
             raise CommandError(str(error)) from error
 
     def _version(self, options: dict[str, Any]) -> None:
-        now = state.state()
+        now = migration_state.state()
         if options["json"]:
             self.stdout.write(json.dumps({"version": now.version, "dirty": now.is_dirty, **asdict(now)}))
             return
@@ -86,14 +87,14 @@ class Command(BaseCommand):
 
     def _check(self, options: dict[str, Any]) -> None:
         drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
-        found = adopting.without_known(drifted)
+        found = adopt.without_known(drifted)
         told = [{"what": each.what, **asdict(each), "to_do": advice(each, wanted, live)} for each in found]
         if options["json"]:
             self.stdout.write(json.dumps(told))
         else:
             for difference, words in zip(found, told, strict=True):
                 self.stdout.write(f"{difference}\n    to do:    {words['to_do']}")
-        pending = state.state().pending
+        pending = migration_state.state().pending
         if pending:
             self.stderr.write(f"pending, and not compared: {', '.join(pending)}")
         if len(drifted) > len(found):
@@ -103,40 +104,40 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _down(self, options: dict[str, Any]) -> None:
-        target = state.target_of_down(options["steps"])
-        lost = state.losses(target, options["scratch"])
+        target = migration_state.target_of_down(options["steps"])
+        lost = migration_state.losses(target, options["scratch"])
         for loss in lost:
             self.stdout.write(f"lost: {loss.name}, {loss.values} values")
         if not options["yes"]:
             self.stderr.write(f"would go down to {target}; nothing was changed; --yes does it")
             return
-        state.go_down(target, options["verbosity"])
+        migration_state.go_down(target, options["verbosity"])
         self.stderr.write(f"down to {target}; {len(lost)} tables and columns are gone")
 
     def _force(self, options: dict[str, Any]) -> None:
-        name = state.named(options["name"])
-        found = state.differences_from(name, KNOWN_ROLES, options["scratch"])
+        name = migration_state.named(options["name"])
+        found = migration_state.differences_from(name, KNOWN_ROLES, options["scratch"])
         for difference in found:
             self.stderr.write(str(difference))
         if found and not options["anyway"]:
             raise CommandError(
                 f"the schema is not what {name} makes ({len(found)} differences); mend it, or --anyway"
             )
-        state.force(name)
+        migration_state.force(name)
         self.stdout.write(f"written down: {name}")
 
     def _adopt(self, options: dict[str, Any]) -> None:
         if options["undo"]:
-            adopting.undo(self.stdout.write, options["patience"])
+            adopt.undo(self.stdout.write, options["patience"])
             self.stderr.write("undone: the schema is as golang-migrate made it")
             return
         if options["apply"]:
             with_checksums = not options["no_checksums"]
-            planned = adopting.adopt(
+            planned = adopt.adopt(
                 options["by"], self.stdout.write, with_checksums, options["scratch"], options["patience"]
             )
         else:
-            planned = adopting.plan(options["scratch"])
+            planned = adopt.plan(options["scratch"])
         if planned.is_done:
             self.stderr.write("adopted already; nothing to do")
             return
@@ -150,7 +151,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _outcome(planned: adopting.Adoption, done: bool) -> str:
+def _outcome(planned: adopt.Adoption, done: bool) -> str:
     if done:
         return "adopted"
     return "nothing was changed; " + ("mend what blocks it first" if planned.blocking else "--apply does it")

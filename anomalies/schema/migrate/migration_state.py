@@ -11,9 +11,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg import sql
 
-from . import catalog, drift
-from .drift import Difference
-from .scratch import Targets, applied_targets
+from .. import catalog, drift
+from ..drift import Difference
+from ..scratch_database import Targets, applied_targets
 
 APP = "anomalies"
 

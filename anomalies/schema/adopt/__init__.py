@@ -5,7 +5,7 @@ that undoes it before the next one begins. ``golang`` knows the other tool, ``so
 what is to be done about it, ``rows`` looks at what is in the tables, ``journal`` remembers, ``run`` does.
 """
 
-from .golang import AdoptError
+from .golang_migrate import AdoptError
 from .run import PATIENCE, Adoption, adopt, plan, undo, without_known
 
 __all__ = ["PATIENCE", "AdoptError", "Adoption", "adopt", "plan", "undo", "without_known"]

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 
-from .programs import Program, running
+from .pg_binaries import Program, running
 
 _SEQUENCE = re.compile(
     r"^SELECT pg_catalog\.setval\('((?:[^']|'')+)', (-?\d+), (true|false)\);$", re.MULTILINE

@@ -17,11 +17,11 @@ from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
-from . import note as notes
-from .indexes import Editor, mend, unfinished
+from . import run_marker as notes
+from .concurrent_indexes import Editor, mend, unfinished
+from .lock_retries import Limits, Patience, session_of_a_migration
 from .locks import Say, one_at_a_time
-from .note import Note
-from .patience import Limits, Patience, session_of_a_migration
+from .run_marker import Note
 
 Plan = list[tuple[Migration, bool]]
 

@@ -13,9 +13,9 @@ from django.db import ProgrammingError, connection, transaction
 
 from ..drift import Difference
 from ..repairs import Step
-from .golang import AdoptError
+from .drift_triage import Finding
+from .golang_migrate import AdoptError
 from .rows import Sums
-from .sorting import Finding
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS public.schema_adoptions (

@@ -15,9 +15,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from .archive import roles_in
-from .backup import PIECE, Progress, Say
+from .dump import PIECE, Progress, Say
 from .manifest import Contents, Manifest, contents_of, manifest_of, read_manifest
-from .programs import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
+from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
 
 # Whatever somebody may have made: relations, functions, types of their own, schemas; not an extension's.
 _THINGS = """

@@ -13,8 +13,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
-from .checksums import Checksum, checksum
-from .programs import BackupError
+from ..checksums import Checksum, checksum
+from .pg_binaries import BackupError
 
 FORMAT = 1
 

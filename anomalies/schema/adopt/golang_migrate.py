@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from ..state import golang_versions
+from ..migrate.migration_state import golang_versions
 
 _SALT = 1486364155
 KNOWN_VERSION = 1

@@ -18,8 +18,8 @@ from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from django.db.models import Index, Model
 from psycopg import sql
 
+from .lock_retries import GaveUp, Patience
 from .locks import in_the_way_of_a_build, in_the_way_of_a_drop, is_lock_trouble
-from .patience import GaveUp, Patience
 
 # A partitioned table's index is invalid until every partition has its part; one being built is not left over.
 _INVALID = """

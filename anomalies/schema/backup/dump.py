@@ -21,9 +21,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from .archive import roles_in, sequences_in
+from .atomic_file import NewFile
 from .manifest import Manifest, contents_of, manifest_of, relations
-from .newfile import NewFile
-from .programs import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
+from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
 
 Progress = Callable[[int, int | None], None]
 Say = Callable[[str], None]

@@ -17,10 +17,10 @@ from psycopg import sql
 from ..catalog import Catalog
 from ..checksums import checksums_of_parts
 from ..drift import Difference
+from ..migrate.migration_state import APP
 from ..repairs import Step, table_of
-from ..state import APP
-from .golang import CONTRACT, AdoptError
-from .sorting import Finding
+from .drift_triage import Finding
+from .golang_migrate import CONTRACT, AdoptError
 
 PARTS = 256
 

@@ -14,17 +14,18 @@ from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from .. import catalog, drift, state
+from .. import catalog, drift
 from ..catalog import Catalog
 from ..drift import Difference
-from ..indexes import unfinished
-from ..locks import one_at_a_time
-from ..patience import GaveUp, Limits, Patience, session_of_a_migration
+from ..migrate import migration_state
+from ..migrate.concurrent_indexes import unfinished
+from ..migrate.lock_retries import GaveUp, Limits, Patience, session_of_a_migration
+from ..migrate.locks import one_at_a_time
 from ..repairs import Step
 from . import journal
-from .golang import CONTRACT, AdoptError, as_owner, check_place, check_version, golangs_lock
+from .drift_triage import TABLES, Finding, sort
+from .golang_migrate import CONTRACT, AdoptError, as_owner, check_place, check_version, golangs_lock
 from .rows import Sums, compare_with, contract_columns, look, unfit
-from .sorting import TABLES, Finding, sort
 
 Say = Callable[[str], None]
 
@@ -55,7 +56,7 @@ class Expected:
         """Both. Raises ScratchError."""
         if self._built is None:
             leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
-            contract = drift.expected_catalog([(state.APP, CONTRACT)], scratch=self.scratch)
+            contract = drift.expected_catalog([(migration_state.APP, CONTRACT)], scratch=self.scratch)
             self._built = contract, drift.expected_catalog(leaves, scratch=self.scratch)
         return self._built
 
@@ -79,7 +80,7 @@ def _plan(expected: Expected) -> Adoption:
 
 def _applied() -> tuple[str, ...]:
     try:
-        return state.state().applied
+        return migration_state.state().applied
     except DatabaseError as error:
         raise AdoptError("the table django_migrations is not Django's; rename or drop it") from error
 
@@ -235,25 +236,25 @@ def _run(statement: str) -> None:
 
 def _write_down(expected: Expected, say: Say) -> None:
     """Record the contract's migrations, now that the catalog is what they make."""
-    if state.state().applied:
+    if migration_state.state().applied:
         return
     left = [finding for finding in _findings(expected) if finding.verdict != "harmless"]
     if left:
         raise AdoptError("after the repairs there is still: " + "; ".join(map(str, left)))
     recorder = MigrationRecorder(connection)
     recorder.ensure_schema()
-    names = state.migration_names()
+    names = migration_state.migration_names()
     with transaction.atomic():
         for name in names[: names.index(CONTRACT) + 1]:
-            recorder.record_applied(state.APP, name)
+            recorder.record_applied(migration_state.APP, name)
             say(f"written down: {name}")
 
 
 def _unmigrate(patience: Patience, say: Say) -> None:
     """Back to the contract, and Django's own tables away; no signal, for they would fill those again."""
-    applied = state.state().applied
+    applied = migration_state.state().applied
     if applied and applied[-1] != CONTRACT:
-        call_command("migrate", state.APP, CONTRACT, interactive=False, verbosity=0)
+        call_command("migrate", migration_state.APP, CONTRACT, interactive=False, verbosity=0)
     patience.try_until_done("taking Django's tables away", _unmigrate_the_others)
     _run("DROP TABLE IF EXISTS public.django_migrations")
     say(f"down to {CONTRACT}, and Django's own tables are gone")
@@ -261,7 +262,7 @@ def _unmigrate(patience: Patience, say: Say) -> None:
 
 def _unmigrate_the_others() -> None:
     executor = MigrationExecutor(connection)
-    others = {app for app, _ in executor.loader.applied_migrations} - {state.APP}
+    others = {app for app, _ in executor.loader.applied_migrations} - {migration_state.APP}
     executor.migrate([(app, None) for app in sorted(others) if app in executor.loader.migrated_apps])
 
 
