@@ -30,10 +30,10 @@ from anomalies.sources.scan import FormatError, Job
 from anomalies.sources.scan_pool import scan_all
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 
+from ..detection_summary import summed_up, told
 from ..options import add_actor_option
 from ..progress import events_bar, interruptible, stopping
-from ..runs import summed_up, told
-from ..waking import wake_and_say
+from ..wake_notice import wake_and_say
 
 
 class Command(BaseCommand):

@@ -23,7 +23,7 @@ from anomalies.sources.lines import Pause, ReadError, read_lines
 
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar
-from ..waking import wake_and_say
+from ..wake_notice import wake_and_say
 
 _SHOWN = 50  # rejects said on the terminal
 _LONGEST_NAME = 255  # characters of a username in the audit log
