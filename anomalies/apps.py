@@ -8,3 +8,7 @@ class AnomaliesConfig(AppConfig):
 
     name = "anomalies"
     verbose_name = "Driftlock"
+
+    def ready(self) -> None:
+        """Connect the receivers that write logins to the audit log."""
+        from anomalies.web import login_audit  # noqa: F401

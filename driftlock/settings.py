@@ -129,7 +129,7 @@ SEAL_PUBLIC_KEYS = _text("DRIFTLOCK_SEAL_PUBLIC_KEYS")
 
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
-CSRF_FAILURE_VIEW = "anomalies.admin.errors.form_refused"
+CSRF_FAILURE_VIEW = "anomalies.web.error_pages.form_refused"
 
 # --- Application --------------------------------------------------------------------------------------
 
@@ -149,10 +149,10 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "anomalies.admin.doors.HeadersMiddleware",
+    "anomalies.web.security.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "anomalies.admin.doors.MethodsMiddleware",
-    "anomalies.admin.deadline.DeadlineMiddleware",
+    "anomalies.web.security.MethodsMiddleware",
+    "anomalies.web.deadline.DeadlineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -189,10 +189,10 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = _whole_number("DRIFTLOCK_LOGIN_ATTEMPTS", 5, least=1)
 AXES_COOLOFF_TIME = timedelta(minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
-AXES_HANDLER = "anomalies.admin.doors.Guard"
-AXES_CLIENT_IP_CALLABLE = "anomalies.admin.doors.attempts_address"
-AXES_USERNAME_CALLABLE = "anomalies.admin.doors.attempts_username"
-AXES_LOCKOUT_CALLABLE = "anomalies.admin.doors.locked_out"
+AXES_HANDLER = "anomalies.web.security.Guard"
+AXES_CLIENT_IP_CALLABLE = "anomalies.web.security.attempts_address"
+AXES_USERNAME_CALLABLE = "anomalies.web.security.attempts_username"
+AXES_LOCKOUT_CALLABLE = "anomalies.web.security.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Knocking at a closed door neither keeps it closed for longer nor counts against the user elsewhere.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

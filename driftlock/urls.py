@@ -9,7 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "anomalies.admin.errors.bad_request"
-handler403 = "anomalies.admin.errors.forbidden"
-handler404 = "anomalies.admin.errors.not_found"
-handler500 = "anomalies.admin.errors.server_error"
+handler400 = "anomalies.web.error_pages.bad_request"
+handler403 = "anomalies.web.error_pages.forbidden"
+handler404 = "anomalies.web.error_pages.not_found"
+handler500 = "anomalies.web.error_pages.server_error"

@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anomalies.admin import changelist
+from anomalies.admin.list import changelist
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.triage.decisions import decide

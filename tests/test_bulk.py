@@ -190,7 +190,7 @@ def test_a_part_takes_the_same_number_of_queries_whatever_its_size(monkeypatch):
 @pytest.fixture
 def desk(monkeypatch) -> Client:
     """An analyst's browser; a form carries no more than two rows."""
-    monkeypatch.setattr("anomalies.admin.bulk.FORM_LIMIT", 2)
+    monkeypatch.setattr("anomalies.admin.decide.selected.FORM_LIMIT", 2)
     client = Client()
     client.force_login(make_user("analyst", "ana"))
     return client
@@ -242,7 +242,7 @@ def test_without_a_reason_the_question_is_asked_again(desk):
 
 
 def test_a_large_set_goes_on_from_form_to_form_and_a_get_does_not(desk, monkeypatch):
-    monkeypatch.setattr("anomalies.admin.pace.SECONDS", 0)
+    monkeypatch.setattr("anomalies.web.time_budget.SECONDS", 0)
     make_anomalies(8)
     address, seen = address_of(ask(desk, "acknowledge")), []
     for _ in range(3):

@@ -12,9 +12,9 @@ from django.core.management import call_command
 from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 
-from anomalies.admin.deadline import Deadline
-from anomalies.admin.errors import database_error_page
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
+from anomalies.web.deadline import Deadline
+from anomalies.web.error_pages import database_error_page
 from tests.factories import make_anomaly
 from tests.forms import send
 
@@ -123,9 +123,9 @@ def test_its_page_takes_no_query(desk):
 def test_it_is_logged_with_the_path_made_printable(desk, caplog):
     with somebody(LOCKED):
         desk.get(f"{STREAMS}%1B%5B2J/change/")
-    assert [record.getMessage() for record in caplog.records if record.name == "anomalies.admin.errors"] == [
-        f"took longer than 0.3 s: GET {STREAMS}\\x1b[2J/change/"
-    ]
+    assert [
+        record.getMessage() for record in caplog.records if record.name == "anomalies.web.error_pages"
+    ] == [f"took longer than 0.3 s: GET {STREAMS}\\x1b[2J/change/"]
 
 
 def test_the_session_that_cannot_be_saved_in_time_answers_503_too(desk, settings):

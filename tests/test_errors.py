@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client, RequestFactory
 
-from anomalies.admin import errors
 from anomalies.models import Anomaly
+from anomalies.web import error_pages
 from tests.factories import make_anomaly
 
 PAGES = ("400.html", "403.html", "403_csrf.html", "404.html", "405.html", "429.html", "500.html", "503.html")
@@ -30,7 +30,9 @@ def words(answer) -> str:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_an_error_page_needs_no_database_and_stands_in_the_admins_frame(name):
-    answer = errors.error_page(name, 500, path="/admin/")  # a query would fail: this test may not make one
+    answer = error_pages.error_page(
+        name, 500, path="/admin/"
+    )  # a query would fail: this test may not make one
     assert 'id="site-name"' in words(answer)
     assert "admin/css/base.css" in words(answer)
 
@@ -63,7 +65,7 @@ def test_without_static_files_the_last_resort_is_a_page_still(settings):
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
-    answer = errors.server_error(RequestFactory().get("/"))
+    answer = error_pages.server_error(RequestFactory().get("/"))
     assert (answer.status_code, "Something broke here" in words(answer)) == (500, True)
 
 

@@ -26,7 +26,7 @@ EVERY_ROOM_A_SURFACE_MAY = set(
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
-    "apps": set(),
+    "apps": {"web"},
     "detection": set(),
     "fields": set(),
     "json_column": {"json_limits"},
@@ -43,12 +43,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "migrations": {"fields"},
-    "admin": EVERY_ROOM_A_SURFACE_MAY,
+    "web": {"audit", "safe_text"},
+    "admin": EVERY_ROOM_A_SURFACE_MAY | {"web"},
     "management": EVERY_ROOM_A_SURFACE_MAY,
 }
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
     "admin": {"axes"},
+    "web": {"axes"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "queries": {"django_filters"},

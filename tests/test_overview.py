@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anomalies.admin.pictures import columns
+from anomalies.admin.ui.charts import columns
 from anomalies.audit import Actor
 from anomalies.models import DetectionConfig, PerformanceMetric
 from anomalies.queries import hourly_rollup

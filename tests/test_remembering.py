@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django import forms
 
-from anomalies.admin.remembering import RememberingRenderer
+from anomalies.admin.list.cached_widgets import RememberingRenderer
 from anomalies.models import Anomaly
 from anomalies.queries.filters import AnomalyFilter
 

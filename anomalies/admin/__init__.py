@@ -4,11 +4,10 @@ The rule of this folder: it asks ``permissions`` who may, ``filters`` what is me
 decide, and shows; it keeps no rule of its own. One module per desk, ``presentation`` for what they share.
 """
 
-from . import sessions as sessions  # its receivers listen
 from .accounts import AccountAdmin, RoleAdmin
 from .anomaly import AnomalyAdmin
 from .config import DetectionConfigAdmin
-from .records import (
+from .read_only import (
     AuditLogAdmin,
     PerformanceMetricAdmin,
     RecentSignificantAnomalyAdmin,

@@ -12,8 +12,9 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse
 
-from .changelist import OnlyItsFilters
-from .request import acting_for
+from anomalies.web.actor import acting_for
+
+from .list.changelist import OnlyItsFilters
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

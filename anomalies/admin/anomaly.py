@@ -17,24 +17,24 @@ from anomalies.models import Anomaly, DismissalReason
 from anomalies.queries.precedents import in_words, precedents
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.decisions import MOVES, DecisionError, Outcome, add_note, allowed_moves, decide, why_not
+from anomalies.web.actor import actor_of
 
-from . import presentation as show
-from .bulk import BulkDecisions
-from .changelist import AnomalyChangeList, CappedPaginator
-from .decisions import OneDecisionForm, report
-from .episodes import EpisodeLine, tick_members
-from .evidence import Evidenced
-from .export import Exported
-from .held import Held, held, with_held, with_people
-from .looking import Asked, evidence_of, time_line_of, with_evidence
-from .page import figures
-from .queue import Queued, bar, next_in_queue
-from .records import AnomalyColumns, ReadOnlyAdmin
-from .request import actor_of
-from .saved import SavedFilters, beside_the_list
-from .sets import Frozen
-from .undo import Undone, undoable
-from .versions import UNSIGNED, compare, new_batch
+from .decide.all_matching import Frozen
+from .decide.assign_snooze import Held, held, with_held, with_people
+from .decide.edit_conflict import UNSIGNED, compare, new_batch
+from .decide.forms import OneDecisionForm, report
+from .decide.queue import Queued, bar, next_in_queue
+from .decide.selected import BulkDecisions
+from .decide.undo import Undone, undoable
+from .detail.bundle import Evidenced
+from .detail.evidence_panel import Asked, evidence_of, time_line_of, with_evidence
+from .detail.threshold_table import figures
+from .list.changelist import AnomalyChangeList, CappedPaginator
+from .list.export import Exported
+from .list.incident_rows import EpisodeLine, tick_members
+from .list.saved_filters import SavedFilters, beside_the_list
+from .read_only import AnomalyColumns, ReadOnlyAdmin
+from .ui import formatting as show
 
 
 @admin.register(Anomaly)

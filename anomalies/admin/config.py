@@ -22,12 +22,12 @@ from anomalies.audit import acting, is_made, with_last_entry
 from anomalies.json_column import Unreadable
 from anomalies.models import DetectionConfig
 from anomalies.thresholds import NUMBERS, ConfigChanged, ThresholdsError, activate, is_used, lock_configs
+from anomalies.web.actor import actor_of
 
-from . import presentation as show
-from .changelist import OnlyItsFilters
-from .request import actor_of
-from .versions import UNSIGNED, VersionedForm, compare, new_batch, seen_in
-from .whatif import WhatIf
+from .decide.edit_conflict import UNSIGNED, VersionedForm, compare, new_batch, seen_in
+from .list.changelist import OnlyItsFilters
+from .threshold_replay import WhatIf
+from .ui import formatting as show
 
 _SHOWN = 20_000  # characters of a value that can't be read
 

@@ -20,8 +20,8 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
 from anomalies.queries.stats import NEWEST
 
-from .pictures import Link, Picture, bars, columns, heat
-from .presentation import visible, zone_name
+from .ui.charts import Link, Picture, bars, columns, heat
+from .ui.formatting import visible, zone_name
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OPEN = (Status.PENDING, Status.INVESTIGATING)

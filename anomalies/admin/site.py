@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from anomalies.queries import saved_filters
+from anomalies.web.actor import acting_for
+from anomalies.web.security import locked_out
 
-from .doors import locked_out
+from .list.saved_filters import link_of
 from .overview import OverviewSite
-from .request import acting_for
-from .saved import link_of
 
 
 class DeskSite(OverviewSite):

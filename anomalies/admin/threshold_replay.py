@@ -16,10 +16,10 @@ from anomalies import permissions
 from anomalies.models import DetectionConfig, Stream
 from anomalies.queries.threshold_replay import Replay, WhatIfError, apply, replay
 from anomalies.thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
+from anomalies.web.actor import actor_of
 
-from . import presentation as show
-from .request import actor_of
-from .versions import UNSIGNED, VersionedForm, new_batch
+from .decide.edit_conflict import UNSIGNED, VersionedForm, new_batch
+from .ui import formatting as show
 
 KEYS = {"ncd_threshold": "NCD threshold", "p_value_threshold": "p-value threshold"}
 

@@ -18,8 +18,8 @@ from anomalies.queries import keyset
 from anomalies.queries.facets import COUNTED
 from anomalies.queries.incidents import Episode, episodes, first_rows, last_rows, mark_cut
 
-from .episodes import EpisodeLine
-from .lines import Lines, Links
+from .incident_rows import EpisodeLine
+from .rows import Lines, Links
 
 # Where one is in the list: goes with every other filter or order.
 PLACE = ("after", "before", "end", "p", "all")

@@ -22,7 +22,7 @@ from django.utils.text import capfirst
 from anomalies.audit import Entry, differences, entries_since
 from anomalies.queries.evidence_events import as_text
 
-from . import presentation as show
+from ..ui import formatting as show
 
 SHOWN_ENTRIES = 20
 _BIGGEST = 2**63 - 1

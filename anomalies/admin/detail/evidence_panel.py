@@ -16,8 +16,8 @@ from anomalies.models import Anomaly, Status
 from anomalies.queries.evidence_events import Event, Head, Total
 from anomalies.queries.neighbours import around
 
-from . import presentation as show
-from .scales import Tick, time_line
+from ..ui import formatting as show
+from ..ui.scale_charts import Tick, time_line
 
 PARTS = {"baseline": "baseline_data", "window": "window_data"}
 _MOST_LINES = 20_000  # that are shown when all are asked for

@@ -15,9 +15,9 @@ from anomalies.queries.facets import Counted
 from anomalies.queries.filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
 from anomalies.querysets import AnomalyQuerySet
 
-from .calendar import calendar_of
-from .pages import PLACE, Pages
-from .sidebar import Sidebar
+from .date_drilldown import calendar_of
+from .filter_panel import Sidebar
+from .pagination import PLACE, Pages
 
 COUNTED = facets.COUNTED
 # What Django's own changelist understands in a URL, beside the filters; and ours.

@@ -20,12 +20,12 @@ from anomalies.models import Anomaly, BulkSet
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.decisions import DecisionError, allowed_moves
 from anomalies.triage.frozen_selection import begin, decide_parts, frozen, result, sample
+from anomalies.web.actor import actor_of
+from anomalies.web.time_budget import time_is_up
 
-from . import presentation as show
-from .decisions import DecisionForm, counted, done_word
-from .pace import time_is_up
-from .request import actor_of
-from .versions import new_batch
+from ..ui import formatting as show
+from .edit_conflict import new_batch
+from .forms import DecisionForm, counted, done_word
 
 SAMPLE = 10
 

@@ -10,8 +10,8 @@ from anomalies.models import Anomaly
 from anomalies.queries.neighbours import Range, usual
 from anomalies.thresholds import Thresholds, ThresholdsError, active_config, flags, thresholds_for
 
-from . import presentation as show
-from .scales import scale
+from ..ui import formatting as show
+from ..ui.scale_charts import scale
 
 
 @dataclass(frozen=True, slots=True)

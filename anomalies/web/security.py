@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 
 from anomalies.safe_text import escaped
 
-from .errors import error_page
-from .request import client_address
+from .actor import client_address
+from .error_pages import error_page
 
 # In tenths, in the order of AXES_LOCKOUT_PARAMETERS: a user from one address, a user from anywhere, an
 # address for anybody. An office behind one address makes typing mistakes, and nobody should be able to lock a

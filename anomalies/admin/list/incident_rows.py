@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 from anomalies.models import Anomaly, Status
 from anomalies.queries.incidents import Episode
 
-from . import presentation as show
-from .held import with_held
+from ..decide.assign_snooze import with_held
+from ..ui import formatting as show
 
 
 class EpisodeLine:

@@ -21,7 +21,7 @@ from anomalies.queries.filters import AnomalyFilter, in_words
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.snooze import wake
 
-from .presentation import visible
+from ..ui.formatting import visible
 
 _ORDER = ("-timestamp", "-id")
 _LIST = "admin:anomalies_anomaly_changelist"

@@ -33,10 +33,10 @@ from anomalies.triage.undo import (
     state,
     steps,
 )
+from anomalies.web.actor import actor_of
+from anomalies.web.time_budget import time_is_up
 
-from . import presentation as show
-from .pace import time_is_up
-from .request import actor_of
+from ..ui import formatting as show
 
 
 class UndoForm(forms.Form):

@@ -21,12 +21,12 @@ from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import MOVES, DecisionError, Refusal, allowed_moves, decide
 from anomalies.triage.frozen_selection import freeze
+from anomalies.web.actor import actor_of
 
-from . import presentation as show
-from .decisions import FORM_LIMIT, DecisionForm, report
-from .holding import OF_MANY, AssignForm, SnoozeForm
-from .request import actor_of
-from .versions import new_batch, seen_in, seen_text
+from ..ui import formatting as show
+from .assign_snooze_forms import OF_MANY, AssignForm, SnoozeForm
+from .edit_conflict import new_batch, seen_in, seen_text
+from .forms import FORM_LIMIT, DecisionForm, report
 
 SAMPLE = 10
 ManyForm = DecisionForm | AssignForm | SnoozeForm

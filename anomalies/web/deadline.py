@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse
 
-from .errors import database_error_page
+from .error_pages import database_error_page
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|WITH)\b", re.IGNORECASE)
 # A page reads few rows of a large table. Parallel workers take longer to start than that, and make the

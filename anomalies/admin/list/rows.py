@@ -20,7 +20,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from .episodes import EpisodeLine
+from .incident_rows import EpisodeLine
 
 _NOBODY = str(UUID(int=0))  # stands for an anomaly's id until there is one
 _CHECKBOX = (

@@ -21,8 +21,7 @@ from anomalies.audit import record_event
 from anomalies.models import Anomaly
 from anomalies.queries.export import FORMATS, export
 from anomalies.queries.filters import AnomalyFilter
-
-from .request import actor_of
+from anomalies.web.actor import actor_of
 
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 

@@ -25,8 +25,8 @@ from anomalies.models import (
     StreamStatisticsNow,
 )
 
-from . import presentation as show
-from .changelist import CappedPaginator, OnlyItsFilters
+from .list.changelist import CappedPaginator, OnlyItsFilters
+from .ui import formatting as show
 
 
 class ReadOnlyAdmin(OnlyItsFilters):

@@ -13,8 +13,7 @@ from django.urls import URLPattern, path, reverse
 from anomalies import permissions
 from anomalies.audit.bundle import NoSuchAnomaly, bundle
 from anomalies.audit.keys import KeyProblem
-
-from .request import actor_of
+from anomalies.web.actor import actor_of
 
 
 class Evidenced:

@@ -12,9 +12,9 @@ from django.contrib.admin.views.main import ChangeList
 from anomalies.queries.facets import Margins
 from anomalies.queries.filters import AnomalyFilter, in_words, words_of
 
-from .calendar import Calendar, Part
-from .presentation import visible
-from .remembering import RememberingRenderer
+from ..ui.formatting import visible
+from .cached_widgets import RememberingRenderer
+from .date_drilldown import Calendar, Part
 
 _RENDERER = RememberingRenderer()
 

@@ -19,13 +19,13 @@ from anomalies import permissions
 from anomalies.models import Anomaly
 from anomalies.triage.decisions import DecisionError
 from anomalies.triage.snooze import OPEN, told
+from anomalies.web.actor import actor_of
 
-from . import presentation as show
-from .decisions import report
-from .holding import OF_ONE, AssignOneForm, Form, SnoozeOneForm
-from .request import actor_of
+from ..ui import formatting as show
+from .assign_snooze_forms import OF_ONE, AssignOneForm, Form, SnoozeOneForm
+from .edit_conflict import UNSIGNED, compare, new_batch
+from .forms import report
 from .undo import way_back
-from .versions import UNSIGNED, compare, new_batch
 
 
 class Held:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from anomalies.audit import Actor, record_event
 
-from .request import client_address
+from .actor import client_address
 
 NOBODY = "(no name)"
 

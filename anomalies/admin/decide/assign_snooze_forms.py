@@ -16,7 +16,7 @@ from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import Outcome
 from anomalies.triage.snooze import MOST, Rule, end_snooze, snooze
 
-from .versions import VersionedForm
+from .edit_conflict import VersionedForm
 
 _SPANS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": "30 days"}
 

@@ -16,9 +16,9 @@ from anomalies.models import DismissalReason
 from anomalies.triage.decisions import Outcome, decide
 from anomalies.triage.undo import UNDOABLE
 
-from .presentation import visible
+from ..ui.formatting import visible
+from .edit_conflict import VersionedForm
 from .undo import offer
-from .versions import VersionedForm
 
 # So many rows travel in a form, with the versions that were seen; a larger set is frozen in the database.
 FORM_LIMIT = 1_000

@@ -14,7 +14,7 @@ from anomalies.models import SavedFilter
 from anomalies.queries import saved_filters
 from anomalies.queries.filters import AnomalyFilter, in_words
 
-from .presentation import visible
+from ..ui.formatting import visible
 
 LIST = "admin:anomalies_anomaly_changelist"
 PAGE = "admin:anomalies_anomaly_filters"
