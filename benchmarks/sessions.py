@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from time import perf_counter
 
-from anomalies.detection.sessions import Sessions as Memory
+from anomalies.detection.scoring.sessions import Sessions as Memory
 from benchmarks.detect.data import Sessions, sessions_in
 from benchmarks.detect.figures import auc, best_f1, ncd
 from benchmarks.detect.table import Table, mean

@@ -14,17 +14,17 @@ others: docs/detection.md.
 """
 
 from .acknowledged import Acknowledged
-from .coders import Kind
 from .compression import byte_entropy, compressed_size, ncd, novelty
 from .detector import Detector, detect
-from .encodings import check_encoding
 from .events import Event, event_from_line
 from .findings import ContextLine, Evidence, Finding
-from .formats import GUESSED_FROM, format_for, guess
-from .lines import Format, FormatError, Skipped
-from .normalising import normalise
+from .formats.base import Format, FormatError, Skipped
+from .formats.encodings import check_encoding
+from .formats.kinds import GUESSED_FROM, format_for, guess
+from .formats.timestamps import TimestampReader
 from .parameters import Parameters
-from .timestamps import TimestampReader
+from .scoring.masking import normalise
+from .scoring.scorers import Kind
 
 __all__ = [
     "GUESSED_FROM",

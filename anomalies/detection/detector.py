@@ -8,17 +8,17 @@ from itertools import chain, islice
 from typing import Any
 
 from .acknowledged import Acknowledged
-from .coders import CODERS, Kind
 from .episodes import Course, Episode, Line, Window
 from .events import Event, event_from_line
 from .findings import Finding, finding_of
-from .formats import GUESSED_FROM, format_for
-from .lines import Skipped
+from .formats.base import Skipped
+from .formats.kinds import GUESSED_FROM, format_for
+from .formats.timestamps import TimestampReader
 from .parameters import Parameters
-from .plain import from_plain, to_plain
 from .review import Review
+from .scoring.scorers import CODERS, Kind
 from .significance import History, Judged, Weights, conformal, significance
-from .timestamps import TimestampReader
+from .state_json import from_plain, to_plain
 
 STATE = 1  # the form of a saved state
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from .compression import Figures, measure
 from .events import Event
-from .memory import News
+from .scoring.surprise import Reader, Surprise, Usual
+from .scoring.text_memory import News
 from .significance import Significance, Weights
-from .surprise import Reader, Surprise, Usual
 
 _MOSTLY = 0.5  # of what an event weighs has to be beyond the usual
 KEPT = 200  # lines of an episode, so that one which never ends stays in bounds

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from .timestamps import TimestampReader
+from .formats.timestamps import TimestampReader
 
 MAX_CHARACTERS = 4096
 _MAX_UTF8_BYTES = 4  # of one character

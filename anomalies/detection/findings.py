@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .episodes import Episode, Read
-from .explaining import explain, explain_in_detail
+from .explain.report import explain, explain_in_detail
 from .parameters import Parameters
 from .significance import Method
 

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 from .episodes import Episode, Window
-from .plain import from_plain, to_plain
 from .significance import Weights
+from .state_json import from_plain, to_plain
 
 _LEAST = 1_000  # events of a day: in a stream of a few a day each would be among its oddest
 _DAY_OF_EVENTS = 10_000  # what counts as a day in a stream without times

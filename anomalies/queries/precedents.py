@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db.models.expressions import RawSQL
 
 from anomalies.detection.compression import ncd
-from anomalies.detection.normalising import normalise
+from anomalies.detection.scoring.masking import normalise
 from anomalies.models import Anomaly, DismissalReason, Status
 from anomalies.querysets import AnomalyQuerySet
 

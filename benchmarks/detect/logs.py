@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from anomalies.detection.memory import Memory
+from anomalies.detection.scoring.surprise import Reader
+from anomalies.detection.scoring.text_memory import Memory
 from anomalies.detection.significance import History, Judged, Weights, conformal
-from anomalies.detection.surprise import Reader
 from benchmarks.detect.data import Log, normalised
 from benchmarks.detect.figures import auc, best_f1, by_keyword, by_new_template, ncd, permutation_p
 from benchmarks.detect.table import Table, mean

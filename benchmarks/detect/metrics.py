@@ -7,9 +7,9 @@ from math import exp
 from random import Random
 from statistics import fmean, pstdev
 
-from anomalies.detection.coders import MetricCoder
-from anomalies.detection.numeric import Metrics
 from anomalies.detection.parameters import Parameters
+from anomalies.detection.scoring.metric_series import Metrics
+from anomalies.detection.scoring.scorers import MetricCoder
 from anomalies.detection.significance import History, Judged, conformal
 from benchmarks.detect.data import Series
 from benchmarks.detect.figures import ncd

@@ -6,8 +6,8 @@ from random import Random
 from time import perf_counter
 
 from anomalies.detection.compression import ncd as figure
-from anomalies.detection.memory import Memory
-from anomalies.detection.normalising import normalise
+from anomalies.detection.scoring.masking import normalise
+from anomalies.detection.scoring.text_memory import Memory
 from anomalies.detection.significance import History, Judged, Weights, conformal
 from benchmarks.detect.data import Log, normalised
 from benchmarks.detect.figures import permutation_p

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from anomalies.detection.sessions import Sessions as Coder
+from anomalies.detection.scoring.sessions import Sessions as Coder
 from benchmarks.detect.data import Sessions
 from benchmarks.detect.figures import auc, best_f1, ncd
 from benchmarks.detect.logs import COLD, p_values

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalies.detection import normalise
-from anomalies.detection.absence import disappeared
-from anomalies.detection.contrast import LIKE, Neighbours, nearest
-from anomalies.detection.costly import costly
-from anomalies.detection.saying import MOST, message_of, sentence
-from anomalies.detection.surprise import Reader
-from anomalies.detection.tokens import tokenise
+from anomalies.detection.explain.costly_words import costly
+from anomalies.detection.explain.missing_lines import disappeared
+from anomalies.detection.explain.nearest_line import LIKE, Neighbours, nearest
+from anomalies.detection.explain.sentence import MOST, message_of, sentence
+from anomalies.detection.scoring.surprise import Reader
+from anomalies.detection.scoring.token_model import tokenise
 
 from .support import FOREIGN, ordinary, real_log
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomalies.detection.memory import Memory, News
+from anomalies.detection.scoring.text_memory import Memory, News
 
 from .support import ordinary
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalies.detection.numeric import LONG, MEMORY, SHORT, Metrics, Values
+from anomalies.detection.scoring.metric_series import LONG, MEMORY, SHORT, Metrics, Values
 
 WAVE = [20 + n * 7 % 5 + (n % 3) / 10 for n in range(400)]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalies.detection.memory import News
-from anomalies.detection.sessions import MOST_HELD, MOST_STEPS, Sessions
+from anomalies.detection.scoring.sessions import MOST_HELD, MOST_STEPS, Sessions
+from anomalies.detection.scoring.text_memory import News
 from benchmarks.detect.data import sessions_in
 from benchmarks.detect.figures import best_f1
 from benchmarks.sessions import frozen, mixed

@@ -3,8 +3,8 @@ from itertools import pairwise
 
 import pytest
 
-from anomalies.detection.surprise import Reader
-from anomalies.detection.tokens import TokenModel
+from anomalies.detection.scoring.surprise import Reader
+from anomalies.detection.scoring.token_model import TokenModel
 
 
 def bits(model, line):

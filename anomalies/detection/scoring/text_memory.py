@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from .tokens import MOST_TOKENS, Coded, TokenModel
+from .token_model import MOST_TOKENS, Coded, TokenModel
 
 MEMORY_SIZE = 2_000  # events
 MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB

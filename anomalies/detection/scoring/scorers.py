@@ -3,13 +3,13 @@
 from collections.abc import Callable, Container, Sequence
 from typing import Any, Literal, Protocol
 
-from .events import Event
-from .memory import MOST_COUNTS, Memory, News
-from .normalising import normalise
-from .numeric import MEMORY, Metrics
-from .parameters import Parameters
+from ..events import Event
+from ..parameters import Parameters
+from ..significance import HISTORY_SIZE, Weights
+from .masking import normalise
+from .metric_series import MEMORY, Metrics
 from .sessions import Sessions
-from .significance import HISTORY_SIZE, Weights
+from .text_memory import MOST_COUNTS, Memory, News
 
 Kind = Literal["logs", "metrics", "traces", "llm"]
 

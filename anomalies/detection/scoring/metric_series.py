@@ -14,7 +14,7 @@ from math import inf, isfinite, log2
 from sys import float_info
 from typing import Any
 
-from .memory import FINE, News
+from .text_memory import FINE, News
 
 MEMORY = 2_000  # values of a series
 SHORT, LONG = 5, 60  # points

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from .coders import Kind
+from ..scoring.scorers import Kind
+from .base import Format, FormatError, PlainLines, number_of
 from .encodings import check_encoding, check_ends
-from .lines import Format, FormatError, PlainLines, number_of
-from .records import (
+from .json_lines import (
     JsonLogs,
     JsonMetrics,
     JsonPrompts,
@@ -21,9 +21,9 @@ from .records import (
     session_of,
     steps_of,
 )
-from .tables import SEPARATORS, MetricTable, separator_of
+from .metric_csv import SEPARATORS, MetricTable, separator_of
 from .timestamps import TimestampReader
-from .traces import SessionTable, look_like_traces
+from .trace_csv import SessionTable, look_like_traces
 
 GUESSED_FROM = 100  # lines
 _MOSTLY = 0.5

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from .absence import Gone
-from .contrast import Nearest
+from .missing_lines import Gone
+from .nearest_line import Nearest
 
 MOST = 200  # characters
 _PHRASE = 60  # characters of a quoted piece

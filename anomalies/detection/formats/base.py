@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from .coders import Kind
-from .events import Event, event_from_line, safe
+from ..events import Event, event_from_line, safe
+from ..scoring.scorers import Kind
 from .timestamps import TimestampReader
 
 SHOWN = 60  # characters of a value that is quoted in a message

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
-from .coders import Kind
-from .events import Event, shown_text
-from .lines import (
+from ..events import Event, shown_text
+from ..scoring.scorers import Kind
+from .base import (
     MAX_VALUES,
     Comma,
     FormatError,

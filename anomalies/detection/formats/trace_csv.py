@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from .coders import Kind
-from .events import Event, safe, shown_text
-from .lines import FormatError, Skipped, decoded, quoted, too_long
-from .records import MAX_STEP, MAX_STEPS
-from .tables import cells_of, separator_of
+from ..events import Event, safe, shown_text
+from ..scoring.scorers import Kind
+from .base import FormatError, Skipped, decoded, quoted, too_long
+from .json_lines import MAX_STEP, MAX_STEPS
+from .metric_csv import cells_of, separator_of
 from .timestamps import TimestampReader
 
 _ID_NAMES = re.compile(r"(?:trace|session|block|blk|request|case)?[ _-]?(?:id)?", re.IGNORECASE)

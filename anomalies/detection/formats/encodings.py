@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .lines import FormatError
+from .base import FormatError
 
 _LOOKED_AT = 4096  # bytes of a line
 _MARKS = (  # the longer ones first: UTF-32's little end begins with UTF-16's

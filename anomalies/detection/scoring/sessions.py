@@ -10,9 +10,9 @@ from collections import Counter, deque
 from collections.abc import Container, Iterable, Sequence
 from math import log2
 
-from .memory import FINE, MEMORY_SIZE, MOST_COUNTS, News
-from .ranks import Ranks
-from .tokens import Coded, TokenModel
+from ..ranks import Ranks
+from .text_memory import FINE, MEMORY_SIZE, MOST_COUNTS, News
+from .token_model import Coded, TokenModel
 
 MOST_STEPS = 2_000  # of a session; what comes after them is not looked at
 MOST_HELD = 400_000  # steps of all sessions together: 200 a session, some 50 MB

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .costly import spans
-from .tokens import tokenise
+from ..scoring.token_model import tokenise
+from .costly_words import spans
 
 LIKE = 0.35  # what is less alike is nothing like it
 _COMPARED = 8  # candidates that are compared in full

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .tokens import TokenModel
+from .token_model import TokenModel
 
 _ODD_SHARE = 0.05
 

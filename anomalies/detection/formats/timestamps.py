@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import partial
 
-from .timeformat import TimeFormat, in_latest_year
+from .time_format import TimeFormat, in_latest_year
 
 _SEARCHED = 200  # characters: a stamp further inside is about something else
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from .coders import Kind
-from .events import Event, event_from_line, safe
-from .lines import MAX_NAME, MAX_VALUES, FormatError, Skipped, long_form, name_of, number_of, quoted, too_long
+from ..events import Event, event_from_line, safe
+from ..scoring.scorers import Kind
+from .base import MAX_NAME, MAX_VALUES, FormatError, Skipped, long_form, name_of, number_of, quoted, too_long
 from .timestamps import TimestampReader
 
 MAX_STEPS = 10_000

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from .absence import disappeared
-from .compression import Figures
-from .contrast import Nearest, Neighbours
-from .costly import costly
-from .episodes import Episode, Read
-from .memory import FINE, News
-from .parameters import Parameters
-from .saying import message_of, sentence
-from .significance import Significance
+from ..compression import Figures
+from ..episodes import Episode, Read
+from ..parameters import Parameters
+from ..scoring.text_memory import FINE, News
+from ..significance import Significance
+from .costly_words import costly
+from .missing_lines import disappeared
+from .nearest_line import Nearest, Neighbours
+from .sentence import message_of, sentence
 
 _QUOTED = 160  # characters of a line
 _NAMED = 3  # odd lines that are named at once

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
-from .contrast import PIECE
+from .nearest_line import PIECE
 
 _CHANCE = 0.01  # of none at all, at the rate of the baseline
 _LONGER = 3  # times: an absence beside the longest one that the baseline itself holds
