@@ -25,23 +25,32 @@ LTS, NEWEST = "5.2", "6"
 WITHOUT = [
     "tests/browser",  # draws the same page on any of them
     "tests/detection/test_real_logs.py",
-    "tests/test_sample.py",
-    "tests/test_bootstrap.py",  # makes a .venv, which is what this does
-    "tests/test_embedded_postgres.py",  # the server, pg_dump and kill -9 are the same
-    "tests/test_backup.py",
-    "tests/test_torture.py",
+    "tests/samples/test_sample.py",
+    "tests/scripts/test_bootstrap.py",  # makes a .venv, which is what this does
+    "tests/driftlock/test_embedded_postgres.py",  # the server, pg_dump and kill -9 are the same
+    "tests/schema/test_backup.py",
+    "tests/torture/test_torture.py",
 ]
 # Not needed to run the tests, and bound to one Django.
 TOOLS = re.compile(r"(django-stubs|mypy|types-)", re.IGNORECASE)
 
 
 LANGUAGE = [
+    "tests/audit/test_audit_log.py",
+    "tests/audit/test_bundle.py",
     "tests/detection",
-    *(
-        f"tests/test_{name}.py"
-        for name in "filters house ingest json_rule reading record settings stats".split()
-    ),
-    *(f"tests/test_{name}.py" for name in "export evidence thresholds transitions undo whatif".split()),
+    "tests/driftlock/test_settings.py",
+    "tests/ingest/test_json_lines.py",
+    "tests/queries/test_export.py",
+    "tests/queries/test_filters.py",
+    "tests/queries/test_stats.py",
+    "tests/queries/test_threshold_replay.py",
+    "tests/sources/test_lines.py",
+    "tests/test_architecture.py",
+    "tests/test_json_limits.py",
+    "tests/test_thresholds.py",
+    "tests/triage/test_decisions.py",
+    "tests/triage/test_undo.py",
 ]
 
 

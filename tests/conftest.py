@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 
 @pytest.fixture
@@ -21,3 +21,16 @@ def analyst(db) -> User:
 @pytest.fixture
 def lead(db) -> User:
     return make_user("lead")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests on one worker of pytest-xdist, and those that flush the database behind the others.
+
+    pytest-django has sorted the tests so that the flushing ones come last: they take the migrations' rows away
+    too. A group is handed to a worker whole, in the order in which the groups begin.
+    """
+    for item in items:
+        marker, fixtures = item.get_closest_marker("django_db"), getattr(item, "fixturenames", ())
+        flushes = bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in fixtures
+        flushes = flushes or "live_server" in fixtures
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}{' flushes' if flushes else ''}"))

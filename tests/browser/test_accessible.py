@@ -14,7 +14,7 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.queries.saved_filters import save
 from anomalies.triage.decisions import decide
-from tests.factories import make_anomaly
+from tests.support.factories import make_anomaly
 
 from .conftest import LIST
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import decide
-from tests.factories import make_anomaly, make_user
+from tests.support.factories import make_anomaly, make_user
 
 from .conftest import LIST, act, follow, page_of, rows, tick
 

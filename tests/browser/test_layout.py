@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from anomalies.audit import Actor, acting
 from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
-from tests.factories import make_anomaly
+from tests.support.factories import make_anomaly
 
 from .conftest import LIST, act, follow, page_of, rows, tick
 

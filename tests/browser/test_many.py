@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from anomalies.models import Anomaly
-from tests.test_bulk import make_anomalies
+from tests.triage.test_frozen_selection import make_anomalies
 
 from .conftest import LIST, page_of
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
 from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
-from tests.factories import make_anomaly
+from tests.support.factories import make_anomaly
 
 from .conftest import LIST, act, follow, page_of, tick
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from anomalies.models import Anomaly
-from tests.factories import NOON, make_anomaly
+from tests.support.factories import NOON, make_anomaly
 
 from .conftest import LIST
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from anomalies.models import DetectionConfig
-from tests.factories import make_anomaly
+from tests.support.factories import make_anomaly
 
 from .conftest import LIST, act, follow, page_of, rows
 

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from tests.servers import Server
+from tests.support.servers import Server
 
 _RECOVERS_WITHIN = 120  # seconds
 
@@ -117,7 +117,7 @@ def ground(kind: Kind, folder: Path | None = None, tablespace: Path | None = Non
 def make_rows(count: int, seed: int) -> list[UUID]:
     """Pending anomalies whose ids follow from the seed."""
     from anomalies.models import Anomaly  # not before Django is set up
-    from tests.factories import anomaly_values
+    from tests.support.factories import anomaly_values
 
     dice = random.Random(seed)
     ids = [UUID(int=dice.getrandbits(128), version=4) for _ in range(count)]

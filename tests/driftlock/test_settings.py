@@ -1,0 +1,172 @@
+"""The settings, read by a process of its own from an environment that holds nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SECRET = "nZ4vM2tQ8rX1yL6kD9wB3hJ7cF5gS0pA-uE_iOzKqTmVbNxRlH"
+PRODUCTION = {
+    "DRIFTLOCK_MODE": "production",
+    "SECRET_KEY": SECRET,
+    "DATABASE_URL": "postgres://ana:p%40ss@db.example.org:5433/driftlock",
+    "DRIFTLOCK_HOSTS": "driftlock.example.org,driftlock.example.com",
+}
+
+
+def process(arguments: list[str], settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "driftlock.settings", **settings}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def value(expression: str, **settings: str) -> str:
+    """What an expression about the settings gives in such an environment."""
+    program = f"from driftlock import settings; print(({expression}))"
+    done = process(["-c", program], settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def complaint(**settings: str) -> str:
+    """The last line of a start that failed."""
+    done = process(["-c", "import driftlock.settings"], settings)
+    assert done.returncode != 0
+    return done.stderr.strip().splitlines()[-1]
+
+
+def without(name: str) -> dict[str, str]:
+    return {key: text for key, text in PRODUCTION.items() if key != name}
+
+
+# --- development ----------------------------------------------------------------------------------------
+
+
+def test_nothing_set_is_development_on_the_embedded_server():
+    said = value('settings.DEBUG, settings.DATABASES["default"]["ENGINE"]')
+    assert said == "(True, 'driftlock.embedded_postgres')"
+
+
+def test_nothing_set_lets_only_this_machine_ask():
+    assert value("settings.ALLOWED_HOSTS") == "['localhost', '127.0.0.1', '[::1]']"
+
+
+def test_nothing_set_keeps_the_data_in_the_checkout():
+    assert value("settings.DATA_DIR") == str(ROOT / ".data")
+
+
+def test_the_folder_of_the_data_can_be_chosen(tmp_path):
+    home = value('settings.DATABASES["default"]["EMBEDDED"]["HOME"]', DRIFTLOCK_DATA=str(tmp_path))
+    assert home == str(tmp_path)
+
+
+def test_without_a_key_of_its_own_each_process_has_another():
+    assert value("settings.SECRET_KEY") != value("settings.SECRET_KEY")
+
+
+def test_a_database_url_is_used_in_development_too():
+    said = value(
+        "[settings.DATABASES['default'][key] for key in ('HOST', 'PORT', 'NAME', 'USER', 'PASSWORD')]",
+        DATABASE_URL=PRODUCTION["DATABASE_URL"],
+    )
+    assert said == str(["db.example.org", 5433, "driftlock", "ana", "p@ss"])
+
+
+# --- production -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "DRIFTLOCK_HOSTS"])
+def test_what_is_missing_in_production_stops_the_start_and_is_named(name):
+    assert f"ImproperlyConfigured: {name} must be set in production" in complaint(**without(name))
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "DRIFTLOCK_HOSTS"])
+def test_what_is_empty_in_production_counts_as_missing(name):
+    assert f"{name} must be set in production" in complaint(**PRODUCTION | {name: ""})
+
+
+def test_production_shows_no_debug_pages():
+    assert value("settings.DEBUG, settings.ALLOWED_HOSTS", **PRODUCTION) == (
+        "(False, ['driftlock.example.org', 'driftlock.example.com'])"
+    )
+
+
+def test_the_deployment_check_has_nothing_to_warn_of():
+    done = process(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], PRODUCTION)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_secret_may_come_from_a_file(tmp_path):
+    (tmp_path / "key").write_text(SECRET)
+    settings = without("SECRET_KEY") | {"SECRET_KEY_FILE": str(tmp_path / "key")}
+    assert value("settings.SECRET_KEY", **settings) == SECRET
+
+
+def test_a_database_url_may_come_from_a_file(tmp_path):
+    (tmp_path / "url").write_text(PRODUCTION["DATABASE_URL"])
+    settings = without("DATABASE_URL") | {"DATABASE_URL_FILE": str(tmp_path / "url")}
+    assert value("settings.DATABASES['default']['HOST']", **settings) == "db.example.org"
+
+
+def test_redirection_to_https_can_be_left_to_a_proxy():
+    assert value("settings.SECURE_SSL_REDIRECT", **PRODUCTION, DRIFTLOCK_HTTPS_REDIRECT="no") == "False"
+
+
+def test_headers_of_a_proxy_are_believed_only_where_that_is_said():
+    expression = "hasattr(settings, 'SECURE_PROXY_SSL_HEADER')"
+    assert value(expression, **PRODUCTION) == "False"
+    assert value(expression, **PRODUCTION, DRIFTLOCK_BEHIND_PROXY="true") == "True"
+
+
+# --- values that can't be meant ---------------------------------------------------------------------------
+
+BAD = [
+    ("DRIFTLOCK_MODE", "prod"),
+    ("DRIFTLOCK_BEHIND_PROXY", "maybe"),
+    ("DRIFTLOCK_HTTPS_REDIRECT", "2"),
+    ("DRIFTLOCK_HSTS_SECONDS", "a year"),
+    ("DRIFTLOCK_HSTS_SECONDS", "-1"),
+    ("DRIFTLOCK_PAGE_SECONDS", "5s"),
+    ("DRIFTLOCK_LOGIN_ATTEMPTS", "0"),
+    ("DRIFTLOCK_LOGIN_PAUSE_MINUTES", "0"),
+    ("DRIFTLOCK_SESSION_HOURS", "a day"),
+    ("DRIFTLOCK_INGEST_MAX_LINE_BYTES", "16M"),
+    ("DATABASE_URL", "mysql://db.example.org/driftlock"),
+    ("DATABASE_URL", "db.example.org"),
+    ("DATABASE_URL", "postgres://ana:secret@db.example.org:fivethousand/driftlock"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_value_that_cannot_be_meant_stops_the_start_and_is_named(name, text):
+    said = complaint(**PRODUCTION | {name: text})
+    assert f"ImproperlyConfigured: {name}" in said
+
+
+@pytest.mark.parametrize("text", ["false", "0", "No", "OFF"])
+def test_no_can_be_said_in_several_ways(text):
+    assert value("settings.BEHIND_PROXY", DRIFTLOCK_BEHIND_PROXY=text) == "False"
+
+
+def test_a_password_is_not_repeated_in_a_complaint():
+    assert "hunter2" not in complaint(DATABASE_URL="mysql://ana:hunter2@db.example.org/driftlock")
+
+
+def test_a_file_that_is_named_and_not_there_is_said(tmp_path):
+    said = complaint(SECRET_KEY_FILE=str(tmp_path / "nowhere"))
+    assert "ImproperlyConfigured: SECRET_KEY_FILE can't be read" in said
+
+
+def test_the_line_end_of_a_file_is_no_part_of_its_value(tmp_path):
+    (tmp_path / "key").write_text(SECRET + "\n")
+    assert value("settings.SECRET_KEY", SECRET_KEY_FILE=str(tmp_path / "key")) == SECRET
+
+
+def test_names_in_a_list_may_have_space_around_them():
+    hosts = value("settings.ALLOWED_HOSTS", DRIFTLOCK_HOSTS="a.example.org, b.example.org ,")
+    assert hosts == "['a.example.org', 'b.example.org']"

@@ -1,0 +1,216 @@
+"""``manage.py up``, as ``make run`` calls it: from an empty folder to a page, and its end."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = re.compile(r"^  (\w+) +([\w-]{12})$", re.MULTILINE)
+
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Up:
+    """A running ``manage.py up`` on a data folder and a port of its own."""
+
+    def __init__(self, data: Path, port: int | None = None) -> None:
+        self.data, self.port, self.said = data, port or free_port(), ""
+        names = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
+        environment = {name: value for name, value in os.environ.items() if name not in names}
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port)],
+            env=environment | {"DRIFTLOCK_DATA": str(data), "DRIFTLOCK_MODE": "development"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_until_served(self) -> Up:
+        """Read what it says up to the line with its address."""
+        for line in self.process.stdout:
+            self.said += line
+            if f"http://127.0.0.1:{self.port}/" in line:
+                return self
+        raise AssertionError(f"it ended before it served: {self.process.stderr.read()}")
+
+    def get(self, path: str) -> tuple[str, str]:
+        """A page's type and text."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+            return answer.headers["Content-Type"], answer.read().decode()
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Its exit status after a signal, and what it said on standard error."""
+        self.process.send_signal(number)
+        said, complained = self.process.communicate(timeout=60)
+        self.said += said
+        return self.process.returncode, complained
+
+
+def postmaster(data: Path) -> int | None:
+    """The process id of the data folder's server, where it runs."""
+    file = data / "postgres" / "postmaster.pid"
+    pid = int(file.read_text().split()[0]) if file.exists() else None
+    return pid if pid is not None and psutil.pid_exists(pid) else None
+
+
+@dataclass
+class FirstRun:
+    """What a first run on an empty folder said and served, and how it ended."""
+
+    data: Path
+    said: str
+    login: tuple[str, str]
+    css: tuple[str, str]
+    code: int
+    complained: str
+
+
+@pytest.fixture(scope="module")
+def first_run() -> Iterator[FirstRun]:
+    folder = Path(tempfile.mkdtemp(prefix="driftlock-up-"))
+    up = Up(folder / "data").wait_until_served()
+    try:
+        login = up.get("/")
+        css = up.get(re.search(r'href="([^"]+\.css)"', login[1])[1])
+        code, complained = up.end()
+        yield FirstRun(folder / "data", up.said, login, css, code, complained)
+    finally:
+        up.process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def data(first_run) -> Path:
+    """The folder of a first run that has ended."""
+    return first_run.data
+
+
+@pytest.fixture
+def up(data) -> Iterator[Up]:
+    """A later run, serving."""
+    up = Up(data)
+    yield up.wait_until_served()
+    if up.process.poll() is None:
+        up.end()
+
+
+def test_a_first_run_makes_a_user_of_each_role_and_tells_the_passwords(first_run):
+    told = PASSWORD.findall(first_run.said)
+    assert [name for name, _ in told] == ["viewer", "analyst", "lead", "admin"]
+    assert len({password for _, password in told}) == 4
+
+
+def test_the_root_leads_to_the_login_page(first_run):
+    kind, page = first_run.login
+    assert kind.startswith("text/html")
+    assert 'name="password"' in page
+
+
+def test_the_login_page_has_its_css(first_run):
+    kind, text = first_run.css
+    assert kind.startswith("text/css")
+    assert "{" in text
+
+
+def test_sigterm_ends_it_cleanly_and_stops_the_database(first_run):
+    assert first_run.code == 0
+    assert "stopped" in first_run.complained.splitlines()  # a request may be logged after it
+    assert postmaster(first_run.data) is None
+
+
+def test_a_later_run_tells_no_password(up):
+    assert PASSWORD.findall(up.said) == []
+
+
+def test_a_later_run_does_not_read_the_sample_again(up):
+    _, complained = up.end()
+    assert "detecting" not in complained
+
+
+def test_a_told_password_lets_its_user_in(first_run, up):
+    session = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    login = f"http://127.0.0.1:{up.port}/admin/login/?next=/admin/"
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.open(login).read().decode())[1]
+    password = dict(PASSWORD.findall(first_run.said))["analyst"]
+    form = f"csrfmiddlewaretoken={token}&username=analyst&password={password}"
+    page = session.open(login, form.encode())
+    assert page.url.endswith("/admin/")
+
+
+def test_sigint_ends_it_cleanly_and_stops_the_database(up):
+    code, complained = up.end(signal.SIGINT)
+    assert (code, "stopped" in complained.splitlines()) == (0, True)
+    assert postmaster(up.data) is None
+
+
+def test_a_signal_during_the_preparation_ends_it_cleanly(data):
+    up = Up(data)
+    assert up.process.stderr.readline() == "preparing the database …\n"
+    code, complained = up.end()
+    assert (code, "stopped" in complained.splitlines()) == (0, True)
+    assert postmaster(data) is None
+
+
+def test_after_kill_9_the_next_run_serves_and_stops_the_database_that_was_left(data):
+    killed = Up(data).wait_until_served()
+    killed.end(signal.SIGKILL)
+    assert postmaster(data) is not None
+    up = Up(data).wait_until_served()
+    assert 'name="password"' in up.get("/")[1]
+    assert (up.end()[0], postmaster(data)) == (0, None)
+
+
+def test_two_runs_on_two_ports_share_the_database(up):
+    second = Up(up.data).wait_until_served()
+    second.end()
+    assert 'name="password"' in up.get("/")[1]
+
+
+def test_a_taken_port_is_one_line_and_starts_nothing(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = Up(tmp_path / "data", port)
+        said, complained = up.process.communicate(timeout=60)
+    assert (up.process.returncode, said) == (1, "")
+    assert complained == (
+        f"CommandError: port {port} can't be had (Address already in use); try make run PORT={port + 1}\n"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none_is_one_line(tmp_path, port):
+    up = Up(tmp_path / "data", port)
+    _, complained = up.process.communicate(timeout=60)
+    assert (up.process.returncode, len(complained.splitlines())) == (1, 1)
+    assert f"{port} is no port" in complained
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    up = Up(tmp_path / "file" / "data")
+    _, complained = up.process.communicate(timeout=60)
+    assert up.process.returncode == 1
+    assert complained.splitlines()[-1].startswith("CommandError: the embedded PostgreSQL can't keep its data")
+    assert "Traceback" not in complained

@@ -1,0 +1,180 @@
+"""Export: exactly what is filtered, in a form that can be read in again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from anomalies.models import Anomaly, AuditLog
+from anomalies.queries.export import COLUMNS, defused, export
+from anomalies.schema.checksums import checksum
+from tests.support.factories import NOON, anomaly_values, make_anomaly
+
+pytestmark = pytest.mark.django_db
+
+URL = "/admin/anomalies/anomaly/export/"
+
+
+def exported(format_name: str = "jsonl", **filters: Any) -> str:
+    return b"".join(export(Anomaly.objects.filter(**filters), format_name)).decode()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def downloaded(client, path: str) -> str:
+    answer = client.get(URL + path)
+    assert answer.status_code == 200, answer
+    return b"".join(answer.streaming_content).decode()
+
+
+# --- the files --------------------------------------------------------------------------------------------
+
+
+def test_what_was_exported_can_be_ingested_again(tmp_path):
+    make_anomaly(
+        status="dismissed", dismissal_reason="other", notes='a "note",\nof two lines', tags=["a,b", "{}"]
+    )
+    make_anomaly(metadata={"big": 10**40, "deep": [[[[1.5e-300]]]]}, baseline_data="ünïcode \u2028", tags=[])
+    before = checksum("anomalies", COLUMNS)
+    file = tmp_path / "a.jsonl"
+    file.write_text(exported())
+    Anomaly.objects.all().delete()
+    call_command("ingest", str(file), by="ana")
+    assert checksum("anomalies", COLUMNS) == before
+
+
+def test_the_newest_comes_first():
+    old, new = make_anomaly(), make_anomaly(timestamp=NOON.replace(hour=13))
+    assert [json.loads(line)["id"] for line in exported().splitlines()] == [str(new.pk), str(old.pk)]
+
+
+def test_csv_names_every_column():
+    make_anomaly()
+    assert tuple(rows_of(exported("csv"))[0]) == COLUMNS
+
+
+def test_csv_keeps_lines_quotes_and_commas_of_a_text():
+    text = 'first "line",\nsecond'
+    make_anomaly(notes=text)
+    assert rows_of(exported("csv"))[0]["notes"] == text
+
+
+def test_csv_says_nothing_for_null():
+    make_anomaly(notes=None)
+    assert rows_of(exported("csv"))[0]["notes"] == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =cmd|' /C calc'!A0", '=HYPERLINK("x")'],
+)
+def test_a_formula_is_defused(text):
+    make_anomaly(notes=text, glass_box_explanation=text, tags=[text])
+    row = rows_of(exported("csv"))[0]
+    assert row["notes"] == f"'{text}" and row["glass_box_explanation"] == f"'{text}"
+    assert row["tags"].startswith("[")
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a=b", "1 - 1", "'quoted", "ä"])
+def test_any_other_text_is_left_as_it_is(text):
+    assert defused(text) == text
+
+
+def test_a_negative_number_is_no_formula():
+    make_anomaly(compression_ratio_change=-12.5)
+    assert rows_of(exported("csv"))[0]["compression_ratio_change"] == "-12.5"
+
+
+def test_json_that_python_cannot_parse_is_exported_as_it_is():
+    anomaly = make_anomaly()
+    deep = "[" * 1500 + "]" * 1500
+    with connection.cursor() as cursor:
+        for constraint in constraints_on_json(cursor):
+            cursor.execute(f"ALTER TABLE anomalies DROP CONSTRAINT {constraint}")
+        cursor.execute("UPDATE anomalies SET window_data = %s WHERE id = %s", [deep, anomaly.pk])
+    assert deep in exported() and deep in exported("csv")
+
+
+def constraints_on_json(cursor) -> list[str]:
+    cursor.execute(
+        "SELECT conname FROM pg_constraint WHERE conrelid = 'anomalies'::regclass AND contype = 'c' "
+        "AND pg_get_constraintdef(oid) LIKE '%window_data%'"
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def test_rows_are_fetched_a_chunk_at_a_time():
+    Anomaly.objects.bulk_create(Anomaly(**anomaly_values()) for _ in range(500))
+    with CaptureQueriesContext(connection) as queries:
+        lines = export(Anomaly.objects.all(), "jsonl")
+        next(lines)
+        assert len([q for q in queries if "anomalies" in q["sql"]]) <= 1
+    assert sum(1 for _ in lines) == 499
+
+
+# --- the desk ---------------------------------------------------------------------------------------------
+
+
+def test_the_desk_exports_what_is_filtered(client, viewer):
+    client.force_login(viewer)
+    make_anomaly(status="dismissed"), make_anomaly()
+    (row,) = rows_of(downloaded(client, "csv/?status=dismissed&o=3"))
+    assert row["status"] == "dismissed"
+
+
+def test_the_list_links_to_the_export_of_what_it_shows(client, viewer):
+    client.force_login(viewer)
+    page = client.get("/admin/anomalies/anomaly/?status=dismissed&o=3&p=1").content.decode()
+    assert f'href="{URL}csv/?status=dismissed"' in page
+
+
+@pytest.mark.parametrize("path", ["csv/?status=open", "csv/?no_such=1", "csv/?ncd_min=2"])
+def test_what_is_not_understood_exports_nothing_and_says_so(client, viewer, path):
+    client.force_login(viewer)
+    answer = client.get(URL + path, follow=True)
+    assert "nothing was exported" in answer.content.decode()
+    assert not AuditLog.objects.filter(action="export").exists()
+
+
+def test_an_export_is_on_record(client, viewer):
+    client.force_login(viewer)
+    downloaded(client, "csv/?status=pending")
+    entry = AuditLog.objects.get(action="export")
+    assert (entry.username, entry.metadata["filter"]) == ("viewer", "status=pending")
+
+
+def test_who_may_not_see_anomalies_exports_none(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("nobody", is_staff=True))
+    assert client.get(f"{URL}csv/").status_code == 403
+
+
+# --- the command ------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_a_file(tmp_path, capsys):
+    make_anomaly(status="dismissed"), make_anomaly()
+    call_command("export", "--status", "dismissed", "--out", str(tmp_path / "a.jsonl"), by="ana")
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "exported 1 anomalies"
+
+
+def test_the_command_overwrites_nothing(tmp_path):
+    (tmp_path / "a.jsonl").write_text("mine")
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("export", "--out", str(tmp_path / "a.jsonl"), by="ana")
+    assert (tmp_path / "a.jsonl").read_text() == "mine"
+
+
+def test_a_full_disk_is_said():
+    make_anomaly()
+    with pytest.raises(CommandError, match="/dev/full"):
+        call_command("export", "--out", "/dev/full", by="ana")

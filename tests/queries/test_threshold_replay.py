@@ -1,0 +1,233 @@
+"""What if: other thresholds over what was decided."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from anomalies.audit import Actor
+from anomalies.models import AuditLog, DetectionConfig
+from anomalies.queries.threshold_replay import WhatIfError, apply, replay, wilson
+from anomalies.thresholds import activate
+from tests.support.factories import NOON, make_anomaly
+from tests.support.forms import send
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/anomalies/detectionconfig/what-if/"
+
+
+def decided(status: str, count: int = 1, **over: Any) -> None:
+    for number in range(count):
+        when = NOON + timedelta(seconds=30 * number)
+        who = {f"{status}_by": "ana", f"{status}_at": when}
+        make_anomaly(**{"status": status, "p_value": 0.01, "novelty": 0.7, **who, **over})
+
+
+def config(**over: Any) -> DetectionConfig:
+    return DetectionConfig(**{"ncd_threshold": 0.5, "p_value_threshold": 0.05, **over})
+
+
+def replayed(**proposed: Any):
+    return replay(config(), config(**proposed))
+
+
+# --- the figures ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # The last two: R. G. Newcombe, "Two-sided confidence intervals for the single proportion", 1998, table I.
+    [
+        (0, 10, 0.0, 0.2775),
+        (10, 10, 0.7225, 1.0),
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+    ],
+)
+def test_wilsons_interval_is_that_of_the_literature(successes, trials, low, high):
+    interval = wilson(successes, trials)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=6e-5)
+
+
+def test_no_trials_have_no_interval():
+    assert wilson(0, 0) is None
+
+
+def test_the_same_thresholds_lose_nothing():
+    decided("acknowledged", 2), decided("dismissed", 3)
+    result = replayed()
+    assert (result.before, result.lost) == (result.after, ())
+
+
+@pytest.mark.parametrize(
+    ("proposed", "shown"),
+    [({"ncd_threshold": 0.7}, 1), ({"ncd_threshold": 0.71}, 0), ({"p_value_threshold": 0.01}, 0)],
+)
+def test_the_rule_is_the_detectors(proposed, shown):
+    decided("dismissed")
+    assert replayed(**proposed).after.dismissed == shown
+
+
+def test_a_row_without_novelty_is_held_by_its_ncd():
+    decided("dismissed", novelty=None, ncd_score=0.9)
+    decided("dismissed", novelty=0.6, ncd_score=0.9)
+    assert replayed(ncd_threshold=0.8).after.dismissed == 1
+
+
+def test_a_streams_own_threshold_is_its_own():
+    decided("dismissed"), decided("dismissed", stream_type="llm")
+    result = replayed(stream_overrides={"llm": {"ncd_threshold": 0.8}})
+    assert result.after.dismissed == 1
+
+
+def test_what_is_not_decided_does_not_count():
+    make_anomaly(), make_anomaly(status="investigating")
+    assert replayed().before.decided == 0
+
+
+def test_acknowledged_ones_that_would_be_lost_are_listed():
+    decided("acknowledged", novelty=0.6), decided("acknowledged", novelty=0.9)
+    result = replayed(ncd_threshold=0.8)
+    assert (result.lost_count, len(result.lost)) == (1, 1)
+
+
+def test_hours_are_the_dismissals_saved_at_the_pace_of_the_record():
+    decided("dismissed", 21, novelty=0.6)
+    result = replayed(ncd_threshold=0.8)
+    assert (result.seconds_per_decision, result.hours_saved) == (30.0, 21 * 30 / 3600)
+
+
+def test_without_a_pace_no_hours_are_made_up():
+    decided("dismissed")
+    assert replayed().hours_saved is None
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(19, False), (20, True)])
+def test_there_is_no_verdict_below_20_decisions(count, verdict):
+    decided("dismissed", count)
+    assert replayed().has_verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "laxer",
+    [
+        {"ncd_threshold": 0.4},
+        {"p_value_threshold": 0.06},
+        {"ncd_threshold": 0.9, "stream_overrides": {"llm": {"ncd_threshold": 0.4}}},
+    ],
+)
+def test_laxer_thresholds_cannot_be_replayed(laxer):
+    with pytest.raises(WhatIfError, match="Only stricter"):
+        replayed(**laxer)
+
+
+def test_an_override_that_falls_away_may_be_laxer_too():
+    current = config(stream_overrides={"llm": {"ncd_threshold": 0.8}})
+    with pytest.raises(WhatIfError, match=r"llm: the NCD threshold 0\.6 is below 0\.8"):
+        replay(current, config(ncd_threshold=0.6))
+
+
+def test_applying_makes_a_new_active_config_with_the_result_in_its_notes():
+    decided("dismissed", 20)
+    former = DetectionConfig.objects.get()
+    result, seen = replayed(ncd_threshold=0.9), (former.pk, former.version)
+    new = apply(config(ncd_threshold=0.9), result, Actor("lea"), current=seen, batch=uuid4())
+    active = DetectionConfig.objects.get(is_active=True)
+    assert active.pk == new.pk != former.pk and active.ncd_threshold == 0.9
+    assert "Of 20 decided anomalies 0 would still be shown" in active.notes
+    assert AuditLog.objects.filter(username="lea", action="activate").exists()
+
+
+ASKED = {"ncd_threshold": "0.9", "p_value_threshold": "0.05"}
+
+
+def opened(client: Client, **over: str) -> Any:
+    return client.get(PAGE, {**ASKED, **over})
+
+
+def apply_it(client: Client, page: Any = None, **over: str) -> Any:
+    return send(client, PAGE, page or opened(client), **{**ASKED, **over})
+
+
+# --- the page ---------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_would_be(client: Client, viewer):
+    decided("acknowledged", 10, novelty=0.6), decided("dismissed", 10)
+    client.force_login(viewer)
+    page = client.get(PAGE, {"ncd_threshold": "0.65", "p_value_threshold": "0.05"}).content.decode()
+    assert "10 acknowledged ones would be lost" in page and "Apply" not in page
+
+
+def test_the_page_says_why_laxer_thresholds_cannot_be_replayed(client, lead):
+    client.force_login(lead)
+    page = client.get(PAGE, {"ncd_threshold": "0.1", "p_value_threshold": "0.05"}).content.decode()
+    assert "Only stricter thresholds can be replayed" in page
+
+
+@pytest.mark.parametrize("value", ["", "x", "2", "-1", "nan", "inf", "1e999"])
+def test_a_threshold_that_is_none_is_refused_beside_its_field(client, lead, value):
+    client.force_login(lead)
+    answer = client.get(PAGE, {"ncd_threshold": value, "p_value_threshold": "0.05"})
+    assert answer.status_code == 200 and answer.context["form"].errors["ncd_threshold"]
+
+
+def test_a_lead_applies_what_was_replayed(client, lead):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    apply_it(client, **{"llm-ncd_threshold": "0.95"})
+    active = DetectionConfig.objects.get(is_active=True)
+    assert (active.ncd_threshold, active.created_by) == (0.9, "lead")
+    assert active.stream_overrides == {"llm": {"ncd_threshold": 0.95}}
+
+
+def test_what_is_sent_twice_is_applied_once(client, lead):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    page = opened(client)
+    assert [apply_it(client, page).status_code for _ in range(2)] == [302, 302]
+    assert DetectionConfig.objects.count() == 2
+
+
+def test_a_result_against_another_config_is_not_applied_and_is_shown_anew(client, lead):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    page = opened(client)
+    activate(DetectionConfig.objects.create(ncd_threshold=0.6).pk, Actor("bo"))
+    answer = apply_it(client, page)
+    assert answer.status_code == 409 and "changed since the replay" in answer.content.decode()
+    assert apply_it(client, answer).status_code == 302
+    assert DetectionConfig.objects.get(is_active=True).ncd_threshold == 0.9
+
+
+@pytest.mark.parametrize("left_out", ["config", "version", "batch"])
+def test_a_form_that_does_not_say_what_was_seen_applies_nothing(client, lead, left_out):
+    decided("dismissed", 20)
+    client.force_login(lead)
+    assert apply_it(client, **{left_out: ""}).status_code == 400
+    assert DetectionConfig.objects.count() == 1
+
+
+def test_what_has_no_verdict_is_not_applied(client, lead):
+    client.force_login(lead)
+    client.post(PAGE, {"ncd_threshold": "0.9", "p_value_threshold": "0.05"})
+    assert DetectionConfig.objects.get().ncd_threshold == 0.5
+
+
+@pytest.mark.parametrize("role", ["viewer", "analyst"])
+def test_who_may_not_activate_applies_nothing(client, request, role):
+    decided("dismissed", 20)
+    client.force_login(request.getfixturevalue(role))
+    answer = client.post(PAGE, {"ncd_threshold": "0.9", "p_value_threshold": "0.05"})
+    assert answer.status_code == 403 and DetectionConfig.objects.count() == 1
+
+
+def test_without_an_active_config_the_page_says_what_to_do(client, lead):
+    DetectionConfig.objects.update(is_active=False)
+    client.force_login(lead)
+    page = client.get(PAGE, follow=True).content.decode()
+    assert "No detection config is active" in page

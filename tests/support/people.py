@@ -1,0 +1,118 @@
+"""People at the desk by role, each logged in for real, and an address for every row there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+
+from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
+
+from .factories import make_anomaly, make_user
+
+ROLES = ("anonymous", "viewer", "analyst", "lead", "superuser")
+TABLE = Path(__file__).parents[2] / "docs" / "permissions.md"
+CONFIG = {
+    "ncd_threshold": "0.6",
+    "p_value_threshold": "0.05",
+    "baseline_size": "100",
+    "window_size": "10",
+    "hop_size": "1",
+    "stream_overrides": "{}",
+    "notes": "",
+}
+NEW_PASSWORD = {"password1": "a long one of no words", "password2": "a long one of no words"}
+
+
+class Row(NamedTuple):
+    """A line of the table: an address (ID stands for a row's), a method, and what each role gets."""
+
+    address: str
+    method: str
+    outcomes: dict[str, str]
+
+
+def table() -> list[Row]:
+    """The lines of docs/permissions.md that begin with an address."""
+    found = []
+    for line in TABLE.read_text().splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        if re.match(r"\| `\S+` \| (GET|POST) ", line):
+            found.append(Row(cells[0], cells[1], dict(zip(ROLES, cells[2:], strict=True))))
+    return found
+
+
+def browser_of(role: str) -> Client:
+    """The browser of somebody of this role, who went through the login page."""
+    client = Client(raise_request_exception=False)
+    if role == "superuser":
+        User.objects.create_superuser("root", password="password")
+    elif role != "anonymous":
+        make_user(role, f"the {role}")
+    if role != "anonymous":
+        name = "root" if role == "superuser" else f"the {role}"
+        answer = client.post("/admin/login/", {"username": name, "password": "password"})
+        assert answer.status_code == 302, "not logged in"
+    return client
+
+
+def rows_by_table() -> dict[str, str]:
+    """The id of a row in each table, as it stands in an address."""
+    anomaly = make_anomaly(is_statistically_significant=True)
+    metric = PerformanceMetric.objects.create(metric_type="job", duration_ms=1)
+    return {
+        "anomaly": str(anomaly.pk),
+        "bulk": "no-such-set",
+        "undo": "no-such-decision",
+        "recentsignificantanomaly": str(anomaly.pk),
+        "streamstatistics": "logs",
+        "performancemetric": str(metric.pk),
+        "auditlog": str(AuditLog.objects.latest("id").pk),
+        "detectionconfig": str(DetectionConfig.objects.create(notes="another").pk),
+        "user": str(User.objects.create_user("somebody", password="password").pk),
+        "group": str(Group.objects.get(name="viewer").pk),
+        "r": f"{ContentType.objects.get_for_model(Group).pk}/{Group.objects.get(name='viewer').pk}",
+    }
+
+
+def path_of(address: str, rows: dict[str, str]) -> str:
+    """The address with the id of a row that there is."""
+    before = address.split("/ID")[0].rsplit("/", 1)[-1]
+    return address.replace("ID", rows[before]) if "/ID" in address else address
+
+
+def body_of(address: str) -> dict[str, Any]:
+    """What somebody would send there, if they might."""
+    if address.endswith("anomaly/ID/change/"):
+        return {"action": "note", "note": "seen"}
+    if "/detectionconfig/" in address:
+        return dict(CONFIG)
+    if address.endswith("/delete/"):
+        return {"post": "yes"}
+    if address.endswith("user/add/"):
+        return {"username": "newcomer", "usable_password": "true", **NEW_PASSWORD}
+    if address.endswith("ID/password/"):
+        return {"usable_password": "true", **NEW_PASSWORD}
+    if address.endswith("user/ID/change/"):
+        return {"username": "somebody", "date_joined_0": "2026-11-23", "date_joined_1": "12:00:00"}
+    if "/group/" in address:
+        return {"name": "a role"}
+    if address.endswith("password_change/"):
+        new = NEW_PASSWORD["password1"]
+        return {"old_password": "password", "new_password1": new, "new_password2": new}
+    if address.endswith("/login/"):
+        return {"username": "somebody", "password": "password"}
+    return {}
+
+
+def outcome(answer: Any) -> str:
+    """What an answer is called in the table."""
+    if answer.status_code == 200:
+        return "shows"
+    if answer.status_code in (301, 302):
+        return "login" if answer["Location"].startswith("/admin/login/") else "on"
+    return str(answer.status_code)

@@ -1,0 +1,45 @@
+"""``manage.py`` as a process of its own, on the database of the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_PROGRAM = """
+import os, sys
+from django.core.management import execute_from_command_line
+from driftlock import settings
+settings.DATABASES["default"]["NAME"] = os.environ["DATABASE_OF_THE_TEST"]
+execute_from_command_line(sys.argv)
+"""
+
+
+def manage(*args: str, database: str | None = None, **over: Any) -> subprocess.Popen[bytes]:
+    """``manage.py`` with these arguments; every stream is a pipe. Rows must be committed to be seen by it.
+
+    ``database`` is one on the same server, instead of the test's; ``over`` goes to Popen.
+    """
+    env = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "driftlock.settings",
+        "DATABASE_OF_THE_TEST": database or str(connection.settings_dict["NAME"]),
+    }
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes, **over)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until it holds; fail where it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
