@@ -1,0 +1,49 @@
+"""The tables, as docs/schema.md promises them to other programs.
+
+Fields up to a model's ``# Ours`` are the contract; those below are nullable or have a default in the
+database, so that an INSERT which knows only the contract goes on working.
+"""
+
+from .anomaly import Anomaly
+from .audit import AuditLog, AuditSeal
+from .choices import DismissalReason, Status, Stream
+from .config import DetectionConfig, override_problems
+from .database_views import RecentSignificantAnomaly, StreamFigures, StreamStatistics, StreamStatisticsNow
+from .performance import PerformanceMetric
+from .rollups import (
+    AnomalyHour,
+    AnomalyHourDelta,
+    AnomalyTotal,
+    CountedTag,
+    RolledUp,
+    TagDelta,
+    TagTotal,
+)
+from .triage import BulkRow, BulkSet, SavedFilter, StartPage
+
+__all__ = [
+    "Anomaly",
+    "AnomalyHour",
+    "AnomalyHourDelta",
+    "AnomalyTotal",
+    "AuditLog",
+    "AuditSeal",
+    "BulkRow",
+    "BulkSet",
+    "CountedTag",
+    "DetectionConfig",
+    "DismissalReason",
+    "PerformanceMetric",
+    "RecentSignificantAnomaly",
+    "RolledUp",
+    "SavedFilter",
+    "StartPage",
+    "Status",
+    "Stream",
+    "StreamFigures",
+    "StreamStatistics",
+    "StreamStatisticsNow",
+    "TagDelta",
+    "TagTotal",
+    "override_problems",
+]

@@ -1,0 +1,142 @@
+"""The table ``anomalies``: one row for each stretch of a stream that a detector flagged."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
+from anomalies.fields import (
+    EmptyArray,
+    Now,
+    RandomUUID,
+)
+from anomalies.json_column import JSONColumn
+from anomalies.querysets import AnomalyQuerySet, search_document
+
+from .choices import DismissalReason, Status, Stream
+from .constraints import between_0_and_1, one_of
+
+# What a list's margins count by; an index that holds it saves a look at ten thousand rows.
+_COUNTED = ("status", "stream_type", "is_statistically_significant")
+
+
+class Anomaly(models.Model):
+    """One window of a stream that a detector flagged, and what was decided about it."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    timestamp = models.DateTimeField(help_text="When the window happened.")
+    stream_type = models.CharField("stream", max_length=50, choices=Stream.choices)
+    ncd_score = models.FloatField("NCD", help_text="Normalized compression distance, 0 to 1.")
+    p_value = models.FloatField("p-value", help_text="0 to 1.")
+    status = models.CharField(max_length=20, choices=Status.choices, db_default=Status.PENDING)
+    glass_box_explanation = models.TextField("explanation")
+    detailed_explanation = models.TextField(null=True, blank=True)
+    compression_baseline = models.FloatField(help_text="Compressed / raw size of the baseline.")
+    compression_window = models.FloatField(help_text="Compressed / raw size of the window.")
+    compression_combined = models.FloatField(help_text="Compressed / raw size of both together.")
+    compression_ratio_change = models.FloatField(
+        "change", null=True, blank=True, help_text="Percent: (window - baseline) / baseline × 100."
+    )
+    baseline_entropy = models.FloatField(null=True, blank=True, help_text="Bits per byte.")
+    window_entropy = models.FloatField(null=True, blank=True, help_text="Bits per byte.")
+    entropy_change = models.FloatField(null=True, blank=True, help_text="Bits per byte: window - baseline.")
+    confidence_level = models.FloatField("confidence", help_text="0 to 1: 1 - p.")
+    is_statistically_significant = models.BooleanField("significant", db_default=False)
+    baseline_data = JSONColumn("baseline", null=True, blank=True)
+    window_data = JSONColumn("window", null=True, blank=True)
+    metadata = JSONColumn(null=True, blank=True)
+    tags = ArrayField(models.TextField(), null=True, blank=True, db_default=EmptyArray())
+    acknowledged_by = models.CharField(max_length=255, null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    dismissed_by = models.CharField(max_length=255, null=True, blank=True)
+    dismissed_at = models.DateTimeField(null=True, blank=True)
+    notes = models.TextField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+    # Ours
+    novelty = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="0 to 1: the share of the newest line that its stream had not shown in that place.",
+    )
+    dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
+    investigating_by = models.CharField(max_length=255, null=True, blank=True)
+    investigating_at = models.DateTimeField(null=True, blank=True)
+    version = models.BigIntegerField(db_default=1, editable=False)  # a trigger counts every UPDATE
+    assigned_to = models.CharField(max_length=255, null=True, blank=True)
+    assigned_by = models.CharField(max_length=255, null=True, blank=True)
+    assigned_at = models.DateTimeField(null=True, blank=True)
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+    snooze_ncd_above = models.FloatField("snoozed until NCD above", null=True, blank=True)
+    snooze_more = models.IntegerField("snoozed until so many more in 24 h", null=True, blank=True)
+    snoozed_by = models.CharField(max_length=255, null=True, blank=True)
+    snoozed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AnomalyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "anomalies"
+        verbose_name_plural = "anomalies"
+        default_permissions = ("view",)
+        permissions: ClassVar = [("decide_anomaly", "Can decide about anomalies")]
+        constraints: ClassVar = [
+            one_of("stream_type", Stream, "anomalies"),
+            between_0_and_1("ncd_score", "anomalies"),
+            between_0_and_1("p_value", "anomalies"),
+            one_of("status", Status, "anomalies"),
+            between_0_and_1("confidence_level", "anomalies"),
+            one_of("dismissal_reason", DismissalReason, "anomalies"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-timestamp"], name="idx_anomalies_timestamp"),
+            models.Index(fields=["status"], name="idx_anomalies_status"),
+            models.Index(fields=["stream_type"], name="idx_anomalies_stream_type"),
+            models.Index(fields=["p_value"], name="idx_anomalies_p_value"),
+            models.Index(fields=["ncd_score"], name="idx_anomalies_ncd_score"),
+            models.Index(
+                fields=["is_statistically_significant"],
+                name="idx_anomalies_significant",
+                condition=Q(is_statistically_significant=True),
+            ),
+            models.Index(fields=["-created_at"], name="idx_anomalies_created_at"),
+            GinIndex(fields=["tags"], name="idx_anomalies_tags"),
+            GinIndex(fields=["metadata"], name="idx_anomalies_metadata"),
+            # Ours. The desk's list, newest first, of one status or one stream.
+            models.Index(fields=["status", "-timestamp", "-id"], name="idx_anomalies_status_time"),
+            models.Index(fields=["stream_type", "-timestamp", "-id"], name="idx_anomalies_stream_time"),
+            # Sorted by, with an order among rows of the same value: many have the least p there is; and
+            # counted by status and stream without a look at the rows.
+            models.Index(fields=["-ncd_score", "-id"], include=_COUNTED, name="idx_anomalies_by_ncd"),
+            models.Index(fields=["p_value", "id"], include=_COUNTED, name="idx_anomalies_by_p"),
+            # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
+            models.Index(
+                fields=["assigned_to", "status", "-timestamp", "-id"],
+                name="idx_anomalies_assigned",
+                condition=Q(assigned_to__isnull=False),
+            ),
+            models.Index(
+                fields=["stream_type", "snoozed_at"],
+                name="idx_anomalies_snoozed",
+                condition=Q(snoozed_at__isnull=False),
+            ),
+            # The desk's search box.
+            GinIndex(search_document(), name="idx_anomalies_search"),
+            # The newest decisions: how long they took.
+            models.Index(
+                Coalesce("acknowledged_at", "dismissed_at").desc(),
+                name="idx_anomalies_decided",
+                condition=Q(acknowledged_at__isnull=False) | Q(dismissed_at__isnull=False),
+            ),
+        ]
+
+    # Whose it is and whether it sleeps: the business of this desk, not of whoever reads an anomaly.
+    ASSIGNMENT = ("assigned_to", "assigned_by", "assigned_at")
+    SNOOZE = ("snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
+
+    def __str__(self) -> str:
+        return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"

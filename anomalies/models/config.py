@@ -1,0 +1,100 @@
+"""The table ``detection_config``: the thresholds that detectors use, and what a valid one is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+
+from anomalies.fields import (
+    Now,
+    SerialField,
+)
+from anomalies.json_column import JSONColumn, Unreadable
+
+from .choices import Stream
+from .constraints import between_0_and_1, positive
+
+
+def override_problems(overrides: object) -> list[str]:
+    """What is wrong with a ``stream_overrides`` value, each in one sentence; nothing for a good one."""
+    if overrides is None:
+        return []
+    if isinstance(overrides, Unreadable):
+        return [f"It {overrides.reason}."]
+    if not isinstance(overrides, dict):
+        return ['It must be an object: {"logs": {"ncd_threshold": 0.6}}.']
+    return [problem for stream, values in overrides.items() for problem in _stream_problems(stream, values)]
+
+
+def _stream_problems(stream: str, values: object) -> list[str]:
+    if stream not in Stream.values:
+        return [f"{stream!r} is no stream; there are {', '.join(Stream.values)}."]
+    if not isinstance(values, dict):
+        return [f"{stream}: must be an object of thresholds."]
+    return [f"{stream}.{key}: {words}" for key, value in values.items() if (words := _misfit(key, value))]
+
+
+def _misfit(key: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number."
+    if key in ("ncd_threshold", "p_value_threshold"):
+        return "" if 0 <= value <= 1 else "must be from 0 to 1."
+    if key in ("baseline_size", "window_size", "hop_size"):
+        return "" if isinstance(value, int) and 0 < value < 2**31 else "must be a whole number above 0."
+    return (
+        "is no threshold; there are ncd_threshold, p_value_threshold, baseline_size, window_size, hop_size."
+    )
+
+
+class DetectionConfig(models.Model):
+    """Thresholds that a detector works by. Exactly one row is active."""
+
+    id = SerialField(primary_key=True)
+    ncd_threshold = models.FloatField("NCD threshold", db_default=0.5, default=0.5)
+    p_value_threshold = models.FloatField("p-value threshold", db_default=0.05, default=0.05)
+    baseline_size = models.IntegerField(db_default=100, default=100, help_text="Events.")
+    window_size = models.IntegerField(db_default=10, default=10, help_text="Events.")
+    hop_size = models.IntegerField(
+        db_default=1, default=1, help_text="Events from the start of one window to the start of the next."
+    )
+    stream_overrides = JSONColumn(
+        null=True,
+        blank=True,
+        default=dict,
+        db_default={},
+        help_text='Per stream, the same keys as above: {"logs": {"ncd_threshold": 0.6}}',
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_by = models.CharField(max_length=255, db_default="system", editable=False)
+    notes = models.TextField(null=True, blank=True)
+    is_active = models.BooleanField("active", db_default=False, editable=False)
+    # Ours
+    version = models.BigIntegerField(db_default=1, editable=False)  # a trigger counts every UPDATE
+
+    class Meta:
+        db_table = "detection_config"
+        verbose_name = "detection config"
+        default_permissions = ("view", "add", "change")
+        permissions: ClassVar = [("activate_detectionconfig", "Can activate a detection config")]
+        constraints: ClassVar = [
+            between_0_and_1("ncd_threshold", "detection_config"),
+            between_0_and_1("p_value_threshold", "detection_config"),
+            positive("baseline_size", "detection_config"),
+            positive("window_size", "detection_config"),
+            positive("hop_size", "detection_config"),
+            models.UniqueConstraint(
+                fields=["is_active"], condition=Q(is_active=True), name="idx_detection_config_active"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"config {self.pk}"
+
+    def clean(self) -> None:
+        problems = override_problems(self.stream_overrides)
+        if problems:
+            raise ValidationError({"stream_overrides": problems})

@@ -1,0 +1,109 @@
+"""The roll-up tables: counts by hour, in all and by tag, which triggers and functions write."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from anomalies.fields import (
+    NumericField,
+)
+
+
+class RolledUp(models.Model):
+    """What the roll-up knows of some anomalies: how many, and the sums of their NCD and p, exact."""
+
+    stream_type = models.CharField(max_length=50)
+    status = models.CharField(max_length=20)
+    significant = models.BooleanField()
+    total = models.BigIntegerField()
+    ncd_sum = NumericField()
+    p_sum = NumericField()
+
+    class Meta:
+        abstract = True
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return f"{self.total} {self.stream_type} {self.status}"
+
+
+class AnomalyHour(RolledUp):
+    """The anomalies of one hour (UTC), as far as folded. Functions of the database write it."""
+
+    pk = models.CompositePrimaryKey("hour", "stream_type", "status", "significant")
+    hour = models.DateTimeField()
+
+    class Meta(RolledUp.Meta):
+        db_table = "anomaly_hours"
+
+
+class AnomalyTotal(RolledUp):
+    """The same over all hours."""
+
+    pk = models.CompositePrimaryKey("stream_type", "status", "significant")
+
+    class Meta(RolledUp.Meta):
+        db_table = "anomaly_totals"
+
+
+class AnomalyHourDelta(RolledUp):
+    """What one write changed in one hour, until it is folded. Triggers append it.
+
+    Without an hour it says that rows from before the roll-up are not counted yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField(null=True)
+
+    class Meta(RolledUp.Meta):
+        db_table = "anomaly_hour_deltas"
+        indexes: ClassVar = [
+            # Whether the roll-up is still being built: asked by every list, and empty otherwise.
+            models.Index(fields=["id"], name="idx_hour_deltas_unbuilt", condition=Q(hour__isnull=True)),
+        ]
+
+
+class CountedTag(models.Model):
+    """How many anomalies of a stream and status have a tag."""
+
+    # A longer tag is not counted (0027).
+    LONGEST = 200
+
+    stream_type = models.CharField(max_length=50)
+    status = models.CharField(max_length=20)
+    total = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return f"{self.total} {self.stream_type} {self.status}"
+
+
+class TagTotal(CountedTag):
+    """As far as folded. Functions of the database write it."""
+
+    pk = models.CompositePrimaryKey("tag", "stream_type", "status")
+    tag = models.CharField(max_length=CountedTag.LONGEST)
+
+    class Meta(CountedTag.Meta):
+        db_table = "anomaly_tag_totals"
+
+
+class TagDelta(CountedTag):
+    """What one write changed of one tag, until it is folded. Triggers append it.
+
+    Without a tag it says that rows from before the roll-up are not counted yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tag = models.CharField(max_length=CountedTag.LONGEST, null=True)
+
+    class Meta(CountedTag.Meta):
+        db_table = "anomaly_tag_deltas"
+        # What is not folded of one tag, and whether the roll-up is still being built.
+        indexes: ClassVar = [models.Index(fields=["tag"], name="idx_tag_deltas_tag")]
