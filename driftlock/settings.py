@@ -14,6 +14,8 @@ from urllib.parse import unquote
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from driftlock.embedded_postgres.server import program_folders
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
@@ -112,6 +114,8 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Where backup and restore look for pg_dump and pg_restore beside the PATH and the packages' folders.
+POSTGRES_PROGRAM_FOLDERS = program_folders
 
 # --- Secrets and hosts --------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ OUTSIDE = {
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
     "sources": {"zstandard"},
-    "schema": {"driftlock", "psycopg"},
+    "schema": {"psycopg"},
 }
 
 

@@ -63,6 +63,14 @@ def binaries(version: int = 18) -> Path:
     return package / ("pginstall" if version == 16 else f"pginstall{version}") / "bin"
 
 
+def program_folders() -> list[Path]:
+    """The folders of PostgreSQL programs in the installed wheel, newest first; none where it is missing."""
+    try:
+        return [binaries(18), binaries(16)]
+    except EmbeddedServerError:
+        return []
+
+
 class EmbeddedServer:
     """The cluster in ``home``/postgres; created, started and stopped as needed.
 

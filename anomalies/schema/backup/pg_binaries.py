@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
-
-from driftlock.embedded_postgres.server import EmbeddedServerError, binaries
 
 # Where Debian's and Red Hat's packages keep one folder per version.
 _VERSIONED = (("/usr/lib/postgresql", "*/bin"), ("/usr", "pgsql-*/bin"))
@@ -88,7 +87,7 @@ def _folders(name: str, connection: BaseDatabaseWrapper, folder: Path | None) ->
         yield folder
         return
     if "EMBEDDED" in connection.settings_dict:
-        yield binaries()
+        yield from settings.POSTGRES_PROGRAM_FOLDERS()
         return
     in_path = shutil.which(name)
     # Debian's wrapper chooses a version by rules of its own; the folders that it chooses from come next.
@@ -96,10 +95,7 @@ def _folders(name: str, connection: BaseDatabaseWrapper, folder: Path | None) ->
         yield Path(in_path).parent
     for top, each in _VERSIONED:
         yield from sorted(Path(top).glob(each))
-    try:
-        yield from (binaries(16), binaries(18))
-    except EmbeddedServerError:
-        return
+    yield from settings.POSTGRES_PROGRAM_FOLDERS()
 
 
 def _program(path: Path) -> Program | None:
