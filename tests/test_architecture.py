@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.core.management import get_commands, load_command_class
 
 from anomalies.permissions import ROLES
+from scripts.architecture import PAGE, written
 
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
@@ -126,6 +128,16 @@ def test_the_embedded_server_knows_nothing_of_driftlock():
     files = [source for source in WIRING if source.room == "embedded_postgres"]
     names = {name for source in files for name in imported(source) if name.startswith("driftlock")}
     assert {name for name in names if not name.startswith("driftlock.embedded_postgres.")} == set()
+
+
+def test_the_table_in_the_docs_is_the_allow_list():
+    assert PAGE.read_text() == written(PAGE.read_text(), MAY_IMPORT)
+
+
+def test_no_folder_holds_more_modules_than_a_reader_can_scan():
+    counts = Counter(source.path.parent for source in WRITTEN_BY_HAND if source.path.name != "__init__.py")
+    commands = APP / "management" / "commands"
+    assert {str(folder): n for folder, n in counts.items() if n > 15 and folder != commands} == {}
 
 
 # --- three single writers -------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Questions about anomalies, which only read: filters, pages, facets, incidents, statistics, exports."""

@@ -1,0 +1,1 @@
+"""Decisions, undo, frozen selections, assignment and snooze: the only writers of an anomaly's status."""

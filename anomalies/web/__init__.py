@@ -1,0 +1,1 @@
+"""What serves every URL, for all surfaces: middleware, lockout, error pages, actor, login audit."""

@@ -1,0 +1,1 @@
+"""The page of one anomaly: thresholds, evidence, signed bundle."""

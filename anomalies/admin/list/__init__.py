@@ -1,0 +1,1 @@
+"""The list of anomalies: filter panel, rows, pages, saved filters, export."""

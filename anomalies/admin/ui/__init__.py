@@ -1,0 +1,1 @@
+"""Charts and formatting that several pages share."""

@@ -1,0 +1,1 @@
+"""Findings to words: the sentence, the report, the nearest usual line."""

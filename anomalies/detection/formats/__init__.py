@@ -1,0 +1,1 @@
+"""Bytes to events: the kind of an input, its records, their time and text."""

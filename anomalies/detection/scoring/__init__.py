@@ -1,0 +1,1 @@
+"""The models that score events: text, metric values, sessions."""
