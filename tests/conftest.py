@@ -24,10 +24,10 @@ def lead(db) -> User:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker of pytest-xdist, and those that flush the database behind the others.
+    """Keep a file's tests on one worker of pytest-xdist, those that flush the database behind the others.
 
-    pytest-django has sorted the tests so that the flushing ones come last: they take the migrations' rows away
-    too. A group is handed to a worker whole, in the order in which the groups begin.
+    pytest-django has sorted the tests so that the flushing ones come last, since they take migrated
+    rows away too. A group is handed to a worker whole, in the order in which the groups begin.
     """
     for item in items:
         marker, fixtures = item.get_closest_marker("django_db"), getattr(item, "fixturenames", ())
