@@ -165,6 +165,17 @@ def _check(lines: list[Line]) -> _Batch:
 
 
 def _row(line: Line) -> Row:
+    """The row of a line. Raises Misfit for every line that gives none, so that no line ends the batch."""
+    try:
+        return _row_within_limits(line)
+    except Misfit:
+        raise
+    except Exception as error:
+        # A fault of ours in reading one line must not cost the lines beside it.
+        raise Misfit(None, f"could not be read ({error!r}); please report this line") from error
+
+
+def _row_within_limits(line: Line) -> Row:
     if line.full_length > len(line.data):
         limit = f"the limit is {len(line.data):,} (DRIFTLOCK_INGEST_MAX_LINE_BYTES)"
         raise Misfit(None, f"is {line.full_length:,} bytes long; {limit}")

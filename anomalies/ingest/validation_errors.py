@@ -43,8 +43,9 @@ def misfit(data: bytes, error: Exception, row: type[msgspec.Struct]) -> Misfit:
     """The decoder's error in words."""
     if isinstance(error, UnicodeDecodeError):
         return Misfit(None, f"is not UTF-8 at byte {error.start:,}; convert the file, for example with iconv")
-    if not isinstance(error, msgspec.ValidationError):
-        return _no_json(data, str(error))
+    broken = error if not isinstance(error, msgspec.ValidationError) else _syntax_error(data)
+    if broken:
+        return _no_json(data, str(broken))
     message = str(error)
     if found := re.search(r"missing required field `(.*)`", message, re.DOTALL):
         return Misfit(found[1], "is missing; every anomaly needs it")
@@ -55,6 +56,16 @@ def misfit(data: bytes, error: Exception, row: type[msgspec.Struct]) -> Misfit:
     return Misfit(None, f"must be a JSON object with one anomaly, not {_shown(data)}")
 
 
+def _syntax_error(data: bytes) -> Exception | None:
+    """The error that makes a line no JSON; the decoder may have stopped at a wrong value before it."""
+    try:
+        _any_json.decode(data)
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        return error
+    return None
+
+
+_any_json = msgspec.json.Decoder(Raw)
 _WORDS = {
     "invalid utf-16": "it holds half a character (a lone surrogate such as \\ud800); remove it",
     "NaN": "NaN and Infinity are no JSON numbers; leave the column out or write null",

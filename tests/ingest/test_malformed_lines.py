@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import time
 from collections import Counter
@@ -14,11 +15,12 @@ from threading import Thread
 import pytest
 
 from anomalies.audit import Actor
-from anomalies.ingest import ingest
+from anomalies.ingest import ingest, json_lines
 from anomalies.models import Anomaly
 from anomalies.sources.lines import read_lines
 from tests.support.malformed_lines import KINDS, MAX_JSON_BYTES, MAX_LINE_BYTES, good, malformed
 from tests.support.processes import manage
+from tests.torture.fuzz import mutated
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +75,57 @@ def test_of_10_000_malformed_lines_each_is_rejected_and_no_good_one_is_lost(tmp_
     assert (summary.read, summary.new, summary.rejected) == (MALFORMED + GOOD, GOOD, MALFORMED)
     assert {round(p * GOOD) for p in Anomaly.objects.values_list("p_value", flat=True)} == set(range(GOOD))
     assert Counter(name for name, _ in lines if name).keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"ncd_score":"x",}',
+        b'{"ncd_score": "x", "p_val',
+        b'{"id": 7, "tags": [1,]}',
+        b'{"timestamp": 5, "status": nul}',
+        b'{"p_value": 2, "p_value": }',
+    ],
+)
+def test_a_wrong_value_before_broken_json_is_rejected_as_no_json(line, tmp_path):
+    dice = random.Random(1)
+    summary, rejects = feed(tmp_path / "in", [good(dice), line, good(dice)])
+    assert (summary.new, [(reject.line, reject.field) for reject in rejects.values()]) == (2, [(2, None)])
+    assert rejects[2].reason.startswith("is no JSON: ")
+
+
+def test_a_line_cut_anywhere_is_rejected_and_costs_no_other(tmp_path):
+    dice = random.Random(1)
+    whole = good(dice)
+    cuts = [whole[:length] for length in range(1, len(whole))]
+    summary, rejects = feed(tmp_path / "in", [good(dice), *cuts, good(dice)])
+    assert (summary.new, summary.rejected) == (2, len(cuts))
+    assert [
+        str(each) for each in rejects.values() if each.field or not re.search("JSON|UTF-8", each.reason)
+    ] == []
+
+
+def test_a_mutated_line_costs_no_other_line(tmp_path):
+    dice = random.Random(7)
+    seeds = [kind.make(dice) for kind in KINDS.values() if not kind.heavy]
+    lines = [mutated(dice.choice(seeds), dice).replace(b"\n", b" ") for _ in range(3_000)]
+    summary, rejects = feed(tmp_path / "in", [good(dice), *lines, good(dice)])
+    assert summary.new + summary.known + summary.rejected == summary.read
+    assert not {1, len(lines) + 2} & rejects.keys()
+    assert not [reject for reject in rejects.values() if "please report" in reject.reason]
+
+
+def test_a_fault_in_reading_one_line_costs_no_other(tmp_path, monkeypatch):
+    dice = random.Random(1)
+    read_row = json_lines.read_row
+
+    def faulty(data):
+        return 1 / 0 if b"boom" in data else read_row(data)
+
+    monkeypatch.setattr(json_lines, "read_row", faulty)
+    summary, rejects = feed(tmp_path / "in", [good(dice), b'{"boom": 1}', good(dice)])
+    assert (summary.new, list(rejects)) == (2, [2])
+    assert "ZeroDivisionError" in rejects[2].reason and "report this line" in rejects[2].reason
 
 
 # --- A line of a gigabyte -----------------------------------------------------------------------------
