@@ -19,7 +19,7 @@ test: ## run all tests (DATABASE_URL names another server than the throw-away on
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@exec $(VENV) -m pytest $(WORKERS) $(ARGS)
 
-torture: ## kill, terminate, crash and fill the disk, and look for what is lost (ARGS)
+torture: ## kill, terminate, crash, fill the disk and fuzz, and look for what is lost (ARGS)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@exec $(VENV) -m tests.torture $(ARGS)
 

@@ -1,7 +1,7 @@
-"""``python -m tests.torture --kills 500 --terminations 500 --shutdowns 20 --full-disks 2``: see the package.
+"""``python -m tests.torture --kills 500 --terminations 500 --shutdowns 20 --full-disks 2 --fuzz-seconds 60``.
 
-Exits with 1 if anything was half done, changed without a record, or lost. The same --seed makes the same
-choices; what they meet depends on the machine.
+Exits with 1 if anything was half done, changed without an audit entry or lost, or if a parser failed. The
+same --seed makes the same choices; what they meet depends on the machine.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .fuzz import fuzz
 from .ground import Kind, ground, make_rows
 
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ def main() -> int:
     dice = random.Random(options.seed)
     parts = _parts(options, dice)
     _report(parts)
+    failures = [
+        each
+        for each in fuzz(None, options.fuzz_seconds, options.seed % 2**31, Path("fuzz-crashes"))
+        if each.failure
+    ]
     print(f"took {time.monotonic() - started:.0f} s, seed {options.seed}")
-    return 1 if any(part.findings.faults for part in parts) else 0
+    return 1 if failures or any(part.findings.faults for part in parts) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -41,6 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shutdowns", type=int, default=20, metavar="N", help="of the server, immediate")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers above")
     parser.add_argument("--full-disks", type=int, default=2, metavar="N", help="the database's, the server's")
+    parser.add_argument("--fuzz-seconds", type=float, default=600, metavar="S", help="for all parsers")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the server"

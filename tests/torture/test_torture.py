@@ -23,7 +23,17 @@ SCALE = os.environ.get("DRIFTLOCK_TORTURE", "0.1")
 @pytest.mark.slow
 def test_nothing_is_half_done_unrecorded_or_lost():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_URL")}
-    command = [sys.executable, "-m", "tests.torture", "--scale", SCALE, "--full-disks", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.torture",
+        "--scale",
+        SCALE,
+        "--full-disks",
+        "1",
+        "--fuzz-seconds",
+        "0",
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stdout + done.stderr
     faults = re.findall(r"^\w.*?(\d+) +\d+ +0 +0 +0 +0$", done.stdout, re.MULTILINE)
