@@ -1,11 +1,7 @@
 #!/usr/bin/env python
-"""Driftlock's command line: ``python manage.py help`` lists what it can do."""
+"""Driftlock's command line in a checkout: ``python manage.py help`` lists the commands."""
 
-import os
-import sys
+from driftlock.command_line import main
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "driftlock.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
+    main()

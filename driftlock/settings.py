@@ -5,8 +5,10 @@ DRIFTLOCK_MODE=production there is a default for nothing that matters: what is m
 is named. The README lists every variable. NAME_FILE may name a file that holds NAME's value.
 """
 
+import re
 import secrets
 import sys
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -26,6 +28,16 @@ def _text(name: str, default: str = "") -> str:
         return env.str(name, default=default).strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE can't be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ImproperlyConfigured(f"{name}_FILE holds no text in UTF-8; is it the right file?") from error
+
+
+def _key(name: str) -> tuple[str, str]:
+    """A key, and why its file can't be read: reported when it is used, since `audit keygen` may make it yet."""
+    try:
+        return _text(name), ""
+    except ImproperlyConfigured as error:
+        return "", str(error)
 
 
 def _list(name: str, default: str = "") -> list[str]:
@@ -46,11 +58,22 @@ def _flag(name: str, default: bool) -> bool:
     return value in {"true", "1", "yes", "on"}
 
 
-def _whole_number(name: str, default: int, least: int = 0) -> int:
+def _whole_number(name: str, default: int, least: int = 0, most: int = 2**31 - 1) -> int:
     value = _text(name, str(default))
-    if not value.isascii() or not value.isdigit() or int(value) < least:
-        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number, {least} or more.")
+    if not re.fullmatch(r"[0-9]{1,12}", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}; it must be a whole number from {least} to {most:,}."
+        )
     return int(value)
+
+
+def _zone(name: str, default: str) -> str:
+    value = _text(name, default)
+    try:
+        return zoneinfo.ZoneInfo(value).key
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+        message = f"{name} is {value!r}; name a zone of the IANA database, such as Europe/Berlin."
+        raise ImproperlyConfigured(message) from error
 
 
 def _fits(number: int, at_most: int | None) -> bool:
@@ -128,8 +151,8 @@ else:
 
 # The record's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one belongs to who seals, not
 # to who serves; the public ones, one after the other, to who verifies.
-SEAL_KEY = _text("DRIFTLOCK_SEAL_KEY")
-SEAL_PUBLIC_KEYS = _text("DRIFTLOCK_SEAL_PUBLIC_KEYS")
+SEAL_KEY, SEAL_KEY_PROBLEM = _key("DRIFTLOCK_SEAL_KEY")
+SEAL_PUBLIC_KEYS, SEAL_PUBLIC_KEYS_PROBLEM = _key("DRIFTLOCK_SEAL_PUBLIC_KEYS")
 
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
@@ -191,7 +214,9 @@ AUTHENTICATION_BACKENDS = [
 ]
 # So many failed logins of one user from one address close the door to the two, for so long.
 AXES_FAILURE_LIMIT = _whole_number("DRIFTLOCK_LOGIN_ATTEMPTS", 5, least=1)
-AXES_COOLOFF_TIME = timedelta(minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1))
+AXES_COOLOFF_TIME = timedelta(
+    minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1, most=525_600)
+)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
 AXES_HANDLER = "anomalies.web.security.Guard"
 AXES_CLIENT_IP_CALLABLE = "anomalies.web.security.attempts_address"
@@ -215,12 +240,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Counted from the login, not from the last page.
-SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1)
+SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1, most=8_760)
 
 # --- Language and time --------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = _text("DRIFTLOCK_TIME_ZONE", "UTC")
+TIME_ZONE = _zone("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 
@@ -229,7 +254,7 @@ EPISODE_GAP = _whole_number("DRIFTLOCK_EPISODE_GAP", 10)
 
 # How long the database may work for one page, in seconds, waits for locks included; 0: as long as it likes.
 # Commands and migrations are not bound by it.
-PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5)
+PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5, most=3_600)
 
 # --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
 

@@ -7,8 +7,9 @@ import os
 import re
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -45,11 +46,12 @@ def make_key(file: Path) -> Path:
 
 def sealing_key() -> Ed25519PrivateKey:
     """The private key of the settings. Raises KeyProblem."""
+    _refuse(settings.SEAL_KEY_PROBLEM)
     if not settings.SEAL_KEY:
         raise KeyProblem("no key to sign with: `audit keygen FILE`, then DRIFTLOCK_SEAL_KEY_FILE=FILE")
     try:
         key = load_pem_private_key(settings.SEAL_KEY.encode(), password=None)
-    except ValueError as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyProblem("DRIFTLOCK_SEAL_KEY holds no private key in PEM") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyProblem("DRIFTLOCK_SEAL_KEY is no Ed25519 key; `audit keygen FILE` makes one")
@@ -58,13 +60,26 @@ def sealing_key() -> Ed25519PrivateKey:
 
 def public_keys() -> dict[str, Ed25519PublicKey]:
     """The public keys of the settings by their ids, that of the private one too. Raises KeyProblem."""
-    found = [load_pem_public_key(pem.encode()) for pem in _PUBLIC.findall(settings.SEAL_PUBLIC_KEYS)]
+    _refuse(settings.SEAL_PUBLIC_KEYS_PROBLEM or settings.SEAL_KEY_PROBLEM)
+    found = [_public_key(pem) for pem in _PUBLIC.findall(settings.SEAL_PUBLIC_KEYS)]
     keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
     if settings.SEAL_KEY:
         keys.append(sealing_key().public_key())
     if not keys:
         raise KeyProblem("no key to verify with: DRIFTLOCK_SEAL_PUBLIC_KEYS_FILE=FILE names the public ones")
     return {key_id(key): key for key in keys}
+
+
+def _public_key(pem: str) -> PublicKeyTypes:
+    try:
+        return load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyProblem("DRIFTLOCK_SEAL_PUBLIC_KEYS holds a block that is no public key in PEM") from error
+
+
+def _refuse(problem: str) -> None:
+    if problem:
+        raise KeyProblem(f"{problem}; `audit keygen FILE` makes a key pair")
 
 
 def key_id(key: Ed25519PublicKey) -> str:

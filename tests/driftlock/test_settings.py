@@ -134,7 +134,11 @@ BAD = [
     ("DRIFTLOCK_PAGE_SECONDS", "5s"),
     ("DRIFTLOCK_LOGIN_ATTEMPTS", "0"),
     ("DRIFTLOCK_LOGIN_PAUSE_MINUTES", "0"),
+    ("DRIFTLOCK_LOGIN_PAUSE_MINUTES", "9" * 20),
     ("DRIFTLOCK_SESSION_HOURS", "a day"),
+    ("DRIFTLOCK_SESSION_HOURS", "9" * 5_000),
+    ("DRIFTLOCK_TIME_ZONE", "Mars/Base"),
+    ("DRIFTLOCK_TIME_ZONE", "../../etc/passwd"),
     ("DRIFTLOCK_INGEST_MAX_LINE_BYTES", "16M"),
     ("DATABASE_URL", "mysql://db.example.org/driftlock"),
     ("DATABASE_URL", "db.example.org"),
@@ -160,6 +164,62 @@ def test_a_password_is_not_repeated_in_a_complaint():
 def test_a_file_that_is_named_and_not_there_is_said(tmp_path):
     said = complaint(SECRET_KEY_FILE=str(tmp_path / "nowhere"))
     assert "ImproperlyConfigured: SECRET_KEY_FILE can't be read" in said
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "key").write_bytes(b"\0\xff")
+    assert "ImproperlyConfigured: SECRET_KEY_FILE holds no text" in complaint(
+        SECRET_KEY_FILE=str(tmp_path / "key")
+    )
+
+
+def test_a_key_file_that_is_not_there_yet_does_not_stop_the_start(tmp_path):
+    named = {
+        "DRIFTLOCK_SEAL_KEY_FILE": str(tmp_path / "key"),
+        "DRIFTLOCK_SEAL_PUBLIC_KEYS_FILE": str(tmp_path / "pub"),
+    }
+    assert "can't be read" in value("settings.SEAL_KEY_PROBLEM", **named)
+    assert process(["manage.py", "audit", "--help"], named).returncode == 0
+    assert process(["manage.py", "audit", "keygen", str(tmp_path / "key")], named).returncode == 0
+    assert value("settings.SEAL_KEY_PROBLEM", **{"DRIFTLOCK_SEAL_KEY_FILE": str(tmp_path / "key")}) == ""
+
+
+# --- what an operator can set wrong ends a command with one line -------------------------------------------
+
+NOBODY_LISTENS = {"DATABASE_URL": "postgres://ana:hunter2@127.0.0.1:1/driftlock"}
+
+
+@pytest.mark.parametrize(
+    "command", ["stats", "showmigrations", "createsuperuser --noinput", "schema version"]
+)
+def test_a_server_that_does_not_answer_is_said_in_one_line(command):
+    done = process(["manage.py", *command.split()], NOBODY_LISTENS)
+    assert done.returncode == 1 and "hunter2" not in done.stderr
+    assert done.stderr.count("\n") <= 2 and "Connection refused" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("command", ["stats", "migrate", "runserver", "nonsense"])
+def test_a_wrong_setting_is_said_in_one_line(command):
+    done = process(["manage.py", command], {"DRIFTLOCK_TIME_ZONE": "Mars/Base"})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "DRIFTLOCK_TIME_ZONE is 'Mars/Base'" in done.stderr
+
+
+def test_where_it_was_found_is_shown_to_who_asks():
+    done = process(["manage.py", "stats", "--traceback"], NOBODY_LISTENS)
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "holds a block that is no public key"),
+        ("nonsense", "no key to verify with"),
+    ],
+)
+def test_public_keys_that_are_none_are_named(text, problem):
+    done = process(["manage.py", "audit", "verify"], NOBODY_LISTENS | {"DRIFTLOCK_SEAL_PUBLIC_KEYS": text})
+    assert done.returncode == 1 and problem in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_line_end_of_a_file_is_no_part_of_its_value(tmp_path):

@@ -15,11 +15,11 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 _PROGRAM = """
-import os, sys
-from django.core.management import execute_from_command_line
+import os
 from driftlock import settings
+from driftlock.command_line import main
 settings.DATABASES["default"]["NAME"] = os.environ["DATABASE_OF_THE_TEST"]
-execute_from_command_line(sys.argv)
+main()
 """
 
 
