@@ -33,7 +33,7 @@ def _text(name: str, default: str = "") -> str:
 
 
 def _key(name: str) -> tuple[str, str]:
-    """A key, and why its file can't be read: reported when it is used, since `audit keygen` may make it yet."""
+    """A key, and why its file can't be read: said when it is used, since `audit keygen` may make it yet."""
     try:
         return _text(name), ""
     except ImproperlyConfigured as error:

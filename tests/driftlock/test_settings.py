@@ -181,7 +181,7 @@ def test_a_key_file_that_is_not_there_yet_does_not_stop_the_start(tmp_path):
     assert "can't be read" in value("settings.SEAL_KEY_PROBLEM", **named)
     assert process(["manage.py", "audit", "--help"], named).returncode == 0
     assert process(["manage.py", "audit", "keygen", str(tmp_path / "key")], named).returncode == 0
-    assert value("settings.SEAL_KEY_PROBLEM", **{"DRIFTLOCK_SEAL_KEY_FILE": str(tmp_path / "key")}) == ""
+    assert value("settings.SEAL_KEY_PROBLEM", DRIFTLOCK_SEAL_KEY_FILE=str(tmp_path / "key")) == ""
 
 
 # --- what an operator can set wrong ends a command with one line -------------------------------------------

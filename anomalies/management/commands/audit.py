@@ -92,7 +92,7 @@ class Command(BaseCommand):
 def _heads(given: str) -> list[str]:
     """Heads as they were kept: one in hexadecimal, or a file of lines as `audit head` prints them."""
     if Path(given).is_file():
-        words = Path(given).read_text().split()
+        words = Path(given).read_text(errors="replace").split()
         found = [word for word in words if _is_head(word)]
         if found:
             return found
