@@ -539,3 +539,29 @@ def test_a_migration_can_be_undone(operation):
 def test_sql_in_a_migration_is_a_list_of_statements(operation):
     assert isinstance(operation.sql, list)
     assert isinstance(operation.reverse_sql, list) or operation.reverse_sql == RunSQL.noop
+
+
+# --- comments -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        "anomalies",
+        "detection_config",
+        "performance_metrics",
+        "audit_log",
+        "recent_significant_anomalies",
+        "anomaly_stats_by_stream",
+    ],
+)
+def test_each_table_view_and_column_of_the_contract_has_a_comment(relation):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(attname, 'itself') FROM pg_class LEFT JOIN pg_attribute"
+            " ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped"
+            " WHERE pg_class.oid = %s::regclass AND (col_description(pg_class.oid, attnum) IS NULL"
+            " OR obj_description(pg_class.oid, 'pg_class') IS NULL)",
+            [relation],
+        )
+        assert cursor.fetchall() == []
