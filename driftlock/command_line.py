@@ -32,6 +32,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush into
         sys.exit(141)
+    except EOFError:
+        _end("there is no terminal to answer the question; --noinput answers it where the command has it", 2)
+    except OSError as error:
+        _end(str(error), 1)
 
 
 def _end(message: str, code: int) -> None:
