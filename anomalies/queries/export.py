@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +25,10 @@ JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 _OF_THIS_DESK = {"version", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
 CHUNK = 200  # rows fetched at once: a row can weigh megabytes
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_LOOKED_AT = 1_000  # characters: more than a cell shows
+# Categories of Unicode that a spreadsheet may skip before a formula: spaces, and characters of no width.
+_SKIPPED = {"Zs", "Zl", "Zp", "Cf", "Mn"}
+_FORMULA = ("\u2212", "=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export(queryset: AnomalyQuerySet, format_name: str) -> Iterator[bytes]:
@@ -97,11 +101,19 @@ def _cell(value: Any) -> str:
 
 
 def defused(text: str) -> str:
-    """A text that no spreadsheet runs: with an apostrophe before it where it begins as a formula does.
+    """The text, with an apostrophe before it where a spreadsheet would run it as a formula.
 
-    Source: OWASP, "CSV Injection". Leading spaces are looked through, as some programs do.
+    Source: OWASP, "CSV Injection". Spaces and invisible characters before the sign are skipped, and a
+    fullwidth form counts as the sign that it stands for (NFKC), since some programs read both so.
     """
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    return f"'{text}" if _first_sign(text) in _FORMULA else text
+
+
+def _first_sign(text: str) -> str:
+    for character in text[:_LOOKED_AT]:
+        if unicodedata.category(character) not in _SKIPPED:
+            return unicodedata.normalize("NFKC", character)
+    return ""
 
 
 FORMATS: dict[str, tuple[Callable[[], Iterable[bytes]], Callable[[tuple[Any, ...]], bytes]]] = {

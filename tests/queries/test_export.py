@@ -75,7 +75,27 @@ def test_csv_says_nothing_for_null():
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =cmd|' /C calc'!A0", '=HYPERLINK("x")'],
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "  =cmd|' /C calc'!A0",
+        '=HYPERLINK("x")',
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠SUM(A1)",
+        "﹦1",
+        "\u200b=1",
+        "\u3000=1",
+        "\u202e=1",
+        "\U000e0041=1",
+        "\u00a0\u2060＝1",
+    ],
 )
 def test_a_formula_is_defused(text):
     make_anomaly(notes=text, glass_box_explanation=text, tags=[text])
