@@ -29,7 +29,7 @@ EVERY_ROOM_A_SURFACE_MAY = set(
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"web"},
-    "detection": set(),
+    "detection": {"safe_text"},
     "fields": set(),
     "json_column": {"json_limits"},
     "json_limits": set(),

@@ -1,7 +1,8 @@
 """Events in, findings out.
 
-The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard library
-and zstandard. The same events give the same findings, anywhere, so that whoever doubts one can run it again.
+The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard
+library, zstandard and `safe_text`. The same events give the same findings, anywhere, so that whoever doubts
+one can run it again.
 
 One module per stage: `formats` (with `lines`, `records`, `tables`, `traces`, `encodings`, `timestamps`,
 `timeformat` and `events`) makes a line an event, safe to show; `coders` scores it, by its kind:

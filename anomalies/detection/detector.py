@@ -20,7 +20,7 @@ from .scoring.scorers import CODERS, Kind
 from .significance import History, Judged, Weights, conformal, significance
 from .state_json import from_plain, to_plain
 
-STATE = 1  # the form of a saved state
+STATE = 2  # the form of a saved state
 
 
 def detect(

@@ -87,7 +87,7 @@ def test_an_empty_line_is_no_event(kind, line):
 def test_a_log_record_is_scored_by_its_message_and_its_fields_in_order():
     lines = records({"ts": 1117838570, "z": 1, "msg": "ready\n now", "a": {"c": True, "b": "x"}})
     event = read_all(lines)[0]
-    assert event.coded == "ready now a.b=x a.c=True z=1"
+    assert event.message == "ready now a.b=x a.c=True z=1"
     assert event.timestamp == datetime(2005, 6, 3, 22, 42, 50, tzinfo=UTC)
     assert event.text == lines[0].decode()
 
@@ -107,7 +107,7 @@ def test_no_record_of_a_log_is_skipped(broken):
     valid = b'{"level": "info", "msg": "ready"}'
     events = read_all([valid, valid, broken, valid])
     assert all(isinstance(event, Event) for event in events)
-    assert not any(UNSAFE.search(event.coded) for event in events)
+    assert not any(UNSAFE.search(event.message) for event in events)
 
 
 def test_a_row_of_metrics_has_a_time_and_values_by_name():
@@ -240,14 +240,14 @@ def test_a_row_without_events_is_skipped():
 def test_llm_traffic_is_scored_by_its_texts_under_their_names():
     lines = records({"prompt": "Say\nhello", "response": "Hello", "model": "m1", "usage": {"tokens": 7}})
     event = read_all(lines)[0]
-    assert event.coded == "model: m1 prompt: Say hello response: Hello"
+    assert event.message == "model: m1 prompt: Say hello response: Hello"
     assert event.values == (("usage.tokens", 7.0),)
 
 
 def test_a_long_prompt_does_not_hide_the_answer():
     event = read_all(records({"prompt": "x" * 200_000, "response": "the answer"}))[0]
-    assert event.coded.endswith("response: the answer")
-    assert len(event.coded) <= 65_536
+    assert event.message.endswith("response: the answer")
+    assert len(event.message) <= 65_536
     assert len(event.text) == 4096
 
 
@@ -325,7 +325,7 @@ def test_no_bytes_whatever_make_more_than_a_clear_refusal(kind, lines, cut):
 
 def texts_of(event):
     assert len(event.text) <= 4096
-    return [event.text, event.coded, event.session, *event.steps, *(name for name, _ in event.values)]
+    return [event.text, event.message, event.session, *event.steps, *(name for name, _ in event.values)]
 
 
 def test_a_cell_of_nothing_but_digits_and_a_letter_is_refused():

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from .timestamps import TimestampReader
 
 MAX_STEPS = 10_000
 MAX_STEP = 200  # characters
-MAX_CODED = 16_384  # characters of a log record that are scored
+MAX_MESSAGE = 16_384  # characters of a log record that are scored
 MAX_PROMPT = 65_536  # characters of an LLM record that are scored
 _DEPTH = 8
 _FIELDS = 400  # of a record, nested ones too
@@ -103,8 +102,8 @@ class JsonLogs:
         record = record_of(raw)
         if record is None:
             return event
-        return replace(
-            event, timestamp=moment_of(record, self._clock) or event.timestamp, coded=_coded(record)
+        return event._replace(
+            timestamp=moment_of(record, self._clock) or event.timestamp, message=_message(record)
         )
 
 
@@ -129,7 +128,7 @@ class _Records:
             )
         event = event_from_line(number, raw, full_length, self._clock)
         moment = moment_of(record, self._clock) or event.timestamp
-        filled = self._fill(replace(event, timestamp=moment), record)
+        filled = self._fill(event._replace(timestamp=moment), record)
         return Skipped(number, f"line {number:,}{filled}") if isinstance(filled, str) else filled
 
     def _cut(self, number: int, raw: bytes, full_length: int) -> Event | Skipped:
@@ -180,7 +179,7 @@ class JsonMetrics(_Records):
                 values[long_form(prefix, name)] = number
         if not values:
             return ': expected a field with a number, like "value": 0.5; complete the record or remove it'
-        return replace(event, values=tuple(values.items()))
+        return event._replace(values=tuple(values.items()))
 
 
 class JsonTraces(_Records):
@@ -196,7 +195,7 @@ class JsonTraces(_Records):
             return f": expected an id in one of the fields {', '.join(_IDS[:6])}; add it"
         if not steps:
             return f": expected a list of events in one of the fields {', '.join(_EVENTS)}; add it"
-        return replace(event, session=session, steps=tuple(steps))
+        return event._replace(session=session, steps=tuple(steps))
 
 
 class JsonPrompts(_Records):
@@ -212,12 +211,12 @@ class JsonPrompts(_Records):
         if not texts:
             return ': expected a text, like "prompt" or "messages"; add it or remove the line'
         numbers = {name_of(name): float(value) for name, value in fields if _is_number(value)}
-        return replace(event, coded=_said(texts), values=tuple(numbers.items())[:MAX_VALUES])
+        return event._replace(message=_said(texts), values=tuple(numbers.items())[:MAX_VALUES])
 
     def _cut(self, number: int, raw: bytes, full_length: int) -> Event | Skipped:
         # A record longer than what is read of a line is whole where it came from: its beginning is scored.
         event = event_from_line(number, raw, full_length, self._clock)
-        return replace(event, coded=safe(raw.decode("utf-8", "backslashreplace"), MAX_PROMPT))
+        return event._replace(message=safe(raw.decode("utf-8", "backslashreplace"), MAX_PROMPT))
 
 
 def session_of(record: Record) -> str | None:
@@ -246,11 +245,11 @@ def _step(one: Any) -> str:
     return str(one) if isinstance(one, str | int | float) else "?"
 
 
-def _coded(record: Record) -> str:
+def _message(record: Record) -> str:
     main = next((name for name in _MESSAGES if isinstance(record.get(name), str)), None)
     parts = [record[main]] if main else []
     parts += [f"{name}={value}" for name, value in first_fields(record) if name != main]
-    return safe(" ".join(" ".join(parts).split()), MAX_CODED)
+    return safe(" ".join(" ".join(parts).split()), MAX_MESSAGE)
 
 
 def _said(texts: list[tuple[str, str]]) -> str:

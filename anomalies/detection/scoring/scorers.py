@@ -52,7 +52,7 @@ class TextCoder:
         self._memory = Memory(parameters.baseline_size)
 
     def normal(self, event: Event) -> str:
-        return normalise(event.coded or event.text)
+        return normalise(event.scored)
 
     def take(self, event: Event, normal: str, learn: bool) -> News:
         return self._memory.take(normal, event.number, learn)
