@@ -22,7 +22,7 @@ from .findings import ContextLine, Evidence, Finding
 from .formats.base import Format, FormatError, Skipped
 from .formats.encodings import check_encoding
 from .formats.kinds import GUESSED_FROM, format_for, guess
-from .formats.timestamps import TimestampReader
+from .formats.times.timestamps import TimestampReader
 from .parameters import Parameters
 from .scoring.masking import normalise
 from .scoring.scorers import Kind

@@ -13,7 +13,7 @@ from .events import Event, event_from_line
 from .findings import Finding, finding_of
 from .formats.base import Skipped
 from .formats.kinds import GUESSED_FROM, format_for
-from .formats.timestamps import TimestampReader
+from .formats.times.timestamps import TimestampReader
 from .parameters import Parameters
 from .review import Review
 from .scoring.scorers import CODERS, Kind

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from anomalies.safe_text import escaped
 
-from .formats.timestamps import TimestampReader
+from .formats.times.timestamps import TimestampReader
 
 MAX_CHARACTERS = 4096
 _MAX_UTF8_BYTES = 4  # of one character

@@ -56,8 +56,7 @@ class Job:
 
     def clock(self) -> TimestampReader:
         """Reads the stamps of this source. Raises ValueError for a format that is none."""
-        zone = {} if self.zone is None else {"timezone": self.zone}
-        return TimestampReader(self.reference, time_format=self.time_format, **zone)
+        return TimestampReader(self.reference, self.zone or UTC, self.time_format)
 
 
 @dataclass(slots=True)

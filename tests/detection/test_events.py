@@ -1,6 +1,6 @@
 import json
 from datetime import UTC, datetime
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -98,10 +98,10 @@ def test_no_byte_whatever_makes_an_event_fail():
 def test_the_time_for_a_long_line_grows_no_faster_than_the_line(piece):
     def seconds(length):
         raw = (piece * length)[:length].encode()
-        began = perf_counter()
+        began = process_time()
         normalise(raw.decode() + "z")
         event_from_line(1, raw[:65_536], len(raw), CLOCK)
-        return perf_counter() - began
+        return process_time() - began
 
     seconds(1000)
-    assert seconds(1_000_000) < 2.5  # quadratic: 10**12 steps
+    assert seconds(1_000_000) < 60  # quadratic: 10**12 steps, hours

@@ -1,12 +1,13 @@
 """What a line of input becomes, whatever its format: an event, nothing, or why it could not be read."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ..events import Event, event_from_line, safe
 from ..scoring.scorers import Kind
-from .timestamps import TimestampReader
+from .times.timestamps import TimestampReader
 
 SHOWN = 60  # characters of a value that is quoted in a message
 MAX_NAME = 100  # characters of a column's or a field's name
@@ -56,8 +57,12 @@ class PlainLines:
     name = "plain lines"
     notes: tuple[str, ...] = ()
 
-    def __init__(self, clock: TimestampReader) -> None:
+    def __init__(self, clock: TimestampReader, lines: Sequence[bytes] = ()) -> None:
+        """Learn the layout of the stamps from the first lines; AmbiguousDates where it can't be known."""
         self._clock = clock
+        if lines:
+            clock.learn([decoded(line) for line in lines])
+            self.notes = (clock.note,) if clock.note else ()
 
     def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
         """Return the event of a line; None for an empty one."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..events import Event, event_from_line, safe
 from ..scoring.scorers import Kind
 from .base import MAX_NAME, MAX_VALUES, FormatError, Skipped, long_form, name_of, number_of, quoted, too_long
-from .timestamps import TimestampReader
+from .times.timestamps import TimestampReader
 
 MAX_STEPS = 10_000
 MAX_STEP = 200  # characters

@@ -22,7 +22,7 @@ from .json_lines import (
     steps_of,
 )
 from .metric_csv import SEPARATORS, MetricTable, separator_of
-from .timestamps import TimestampReader
+from .times.timestamps import TimestampReader
 from .trace_csv import SessionTable, look_like_traces
 
 GUESSED_FROM = 100  # lines
@@ -52,7 +52,7 @@ def guess(lines: Sequence[bytes], clock: TimestampReader) -> Format:
     if records:
         return _READERS[_kind_of(records, clock)](lines, records, clock)
     _check_json(lines)
-    return _table(lines, clock) or look_like_traces(lines, clock) or PlainLines(clock)
+    return _table(lines, clock) or look_like_traces(lines, clock) or PlainLines(clock, lines)
 
 
 def format_for(kind: str, lines: Sequence[bytes], clock: TimestampReader) -> Format:
@@ -74,7 +74,7 @@ def format_for(kind: str, lines: Sequence[bytes], clock: TimestampReader) -> For
 
 
 def _logs(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:
-    return JsonLogs(clock) if records else PlainLines(clock)
+    return JsonLogs(clock) if records else PlainLines(clock, lines)
 
 
 def _metrics(lines: Sequence[bytes], records: list[Record], clock: TimestampReader) -> Format:

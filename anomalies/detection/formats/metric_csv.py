@@ -21,7 +21,7 @@ from .base import (
     quoted,
     too_long,
 )
-from .timestamps import TimestampReader
+from .times.timestamps import TimestampReader
 
 SEPARATORS = (",", ";", "\t")
 # What the commas of a column may stand for, by the separator: of those that fit equally the first is taken.

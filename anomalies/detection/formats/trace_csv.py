@@ -8,7 +8,7 @@ from ..scoring.scorers import Kind
 from .base import FormatError, Skipped, decoded, quoted, too_long
 from .json_lines import MAX_STEP, MAX_STEPS
 from .metric_csv import cells_of, separator_of
-from .timestamps import TimestampReader
+from .times.timestamps import TimestampReader
 
 _ID_NAMES = re.compile(r"(?:trace|session|block|blk|request|case)?[ _-]?(?:id)?", re.IGNORECASE)
 _STEPS_NAMES = re.compile(r"(?:events?|steps?|spans?|sequence|event[ _-]?sequence)", re.IGNORECASE)
