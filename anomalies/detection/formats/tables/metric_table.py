@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
-from ..events import Event, shown_text
-from ..scoring.scorers import Kind
-from .base import (
+from ...events import Event, shown_text
+from ...scoring.scorers import Kind
+from ..base import (
     MAX_VALUES,
     Comma,
     FormatError,
+    Reader,
+    Result,
     Skipped,
     decoded,
     long_form,
@@ -21,7 +24,7 @@ from .base import (
     quoted,
     too_long,
 )
-from .times.timestamps import TimestampReader
+from ..times.timestamps import TimestampReader
 
 SEPARATORS = (",", ";", "\t")
 # What the commas of a column may stand for, by the separator: of those that fit equally the first is taken.
@@ -54,7 +57,7 @@ class _Column:
     comma: Comma
 
 
-class MetricTable:
+class MetricTable(Reader):
     """Rows of a CSV with numbers: the timestamp's column may be missing, and be anywhere."""
 
     kind: Kind = "metrics"
@@ -77,6 +80,7 @@ class MetricTable:
         self._metric = next((names.index(name) for name in others if name.lower() in _METRIC_NAMES), None)
         left_out = [name for name in others if name != unread and names.index(name) != self._metric]
         self.notes = _notes(left_out, len(self._columns) - MAX_VALUES, unread)
+        self.notes += (clock.note,) if clock.note else ()
         self.sure = (self._time is not None or bool(unread)) and self._is_measured(
             names, body, others, unread
         )
@@ -89,15 +93,15 @@ class MetricTable:
         if not self._header and len(self._columns) == 1:
             self._columns = [replace(self._columns[0], name="value")]
 
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a row; None for an empty one, a comment, and the header wherever it comes."""
+    def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
+        """Return the event of a row; none for an empty one, a comment, and the header wherever it comes."""
         if not raw or raw.isspace():
-            return None
+            return ()
         if full_length > len(raw):
-            return too_long(number, raw, full_length)
+            return (too_long(number, raw, full_length),)
         cells = cells_of(decoded(raw), self._separator)
         if cells == self._header or _is_empty(cells) or _is_comment(cells, self._width):
-            return None
+            return ()
         try:
             self._check_width(cells, raw.count(b'"') % 2 == 1)
             moment = self._moment(cells)
@@ -106,8 +110,16 @@ class MetricTable:
                 (long_form(metric, column.name), self._value(column, cells)) for column in self._columns
             )
         except _RowError as error:
-            return Skipped(number, f"line {number:,}{error}")
-        return Event(number, shown_text(raw, full_length), moment, values=values)
+            return (Skipped(number, f"line {number:,}{error}"),)
+        return (Event(number, shown_text(raw, full_length), moment, values=values),)
+
+    def state(self) -> Any:
+        """Return what was learnt of the times."""
+        return self._clock.state()
+
+    def restore(self, state: Any) -> None:
+        """Know what another one had learnt."""
+        self._clock.restore(state)
 
     def _check_width(self, cells: list[str], is_open: bool) -> None:
         extra = cells[self._width :]
@@ -147,14 +159,29 @@ class MetricTable:
         return bool(first) and not any(self._is_time(cell) or self._is_number(cell) for cell in first)
 
     def _time_column(self, names: list[str], body: list[list[str]]) -> int | None:
+        if self._clock.time_field:
+            return self._field_column(names, body)
         named = [place for place, name in enumerate(names) if name.lower() in _TIME_NAMES]
         for place in [*named, *range(self._width)]:
             cells = _filled(body, place)
+            if any(not self._is_number(cell) for cell in cells):
+                self._clock.learn_fields(cells)
             if (cells and _share(self._is_time(cell) for cell in cells) >= _MOSTLY) or (
                 named and not body and len(names) > 1
             ):
                 return place
         return None
+
+    def _field_column(self, names: list[str], body: list[list[str]]) -> int:
+        """The place of the column that the user names; FormatError where there is none."""
+        wanted = self._clock.time_field
+        if wanted not in names:
+            here = ", ".join(names[:20])
+            raise FormatError(
+                f'line 1: there is no column "{name_of(wanted)}" for the time; the columns are {here}'
+            )
+        self._clock.learn_fields(_filled(body, names.index(wanted)))
+        return names.index(wanted)
 
     def _number_columns(self, names: list[str], body: list[list[str]]) -> tuple[list[_Column], list[str]]:
         columns, others = [], []
