@@ -17,6 +17,7 @@ _NUMBER = re.compile(
 )
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.A)
 _GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})++|\d++)(?:,\d*)?", re.A)
+_ID = re.compile(r"(?:(?:^|[^A-Za-z])(?i:id)|[a-z]I[Dd])s?$")
 _NOTHING = {"", "-", "na", "n/a", "null", "none"}
 
 
@@ -125,6 +126,11 @@ def number_of(text: str, comma: Comma = "none") -> float | None:
     elif comma == "decimal":
         text = text.replace(",", ".")
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def is_id(name: str) -> bool:
+    """Whether a column or a field numbers things, by its name: `Event ID`, `request_id`, `requestId`."""
+    return _ID.search(name) is not None
 
 
 def name_of(text: str) -> str:

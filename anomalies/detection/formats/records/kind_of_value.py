@@ -3,7 +3,7 @@
 from typing import Any
 
 from ...scoring.scorers import Kind
-from ..base import number_of
+from ..base import is_id, number_of
 from ..times.timestamps import TimestampReader
 from .fields import fields_of
 from .metrics import is_row, row_as_record
@@ -53,7 +53,7 @@ def _is_metric(record: Record, clock: TimestampReader) -> bool:
     moment, times = time_in(record, clock)
     if moment is None or _LOG_FIELDS & {name.lower() for name in record}:
         return False
-    values = [value for _, value in fields_of(record, without=times)]
+    values = [value for path, value in fields_of(record, without=times) if not is_id(path)]
     texts = [value for value in values if isinstance(value, str) and number_of(value) is None]
     numbers = sum(not isinstance(value, bool) for value in values) - len(texts)
     return numbers > 0 and len(texts) <= max(2, numbers) and not any(" " in text for text in texts)

@@ -8,14 +8,15 @@ from typing import Any
 
 from ...events import safe
 from ...scoring.scorers import Kind
-from ..base import MAX_VALUES, FormatError, Result, Skipped, long_form, name_of, number_of, quoted
+from ..base import MAX_VALUES, FormatError, Result, Skipped, is_id, long_form, name_of, number_of, quoted
+from ..labels import labels_of, series_name
 from ..times.timestamps import TimestampReader
 from .fields import DEPTH
 from .logs import learn_times
 from .moments import NAMES, moment_of, moment_of_value
 from .parsing import Record
 from .reader import RecordReader, records_in, text_of_line, text_of_record
-from .series import Point, points_of, series_name
+from .series import Point, points_of
 
 _FIELDS = 400  # of a record, nested ones too
 _TIMES = frozenset(NAMES)
@@ -41,10 +42,12 @@ class JsonMetrics(RecordReader):
         seen: dict[str, list[bool]] = {}
         for record in records[:_FIELDS]:
             for name, value in _leaves(record):
-                if value is not None:
+                if value is not None and not (isinstance(value, str) and is_id(name)):
                     seen.setdefault(name, []).append(_as_number(value) is not None)
         self._names = {name for name, answers in seen.items() if sum(answers) >= _MOSTLY * len(answers)}
-        others = sorted(set(seen) - self._names)
+        texts = [self._texts(record) for record in records]
+        self._labels = labels_of([moment_of(record, clock) for record in records], texts)
+        others = sorted({*seen} - self._names - {*self._labels})
         if others:
             self.notes = (f"fields that hold no numbers are left out: {', '.join(others[:10])}",)
         if not self._names:
@@ -75,18 +78,30 @@ class JsonMetrics(RecordReader):
         event = self._event(number, text, moment_of(record, self._clock))
         return event._replace(values=tuple(values.items()))
 
+    def _texts(self, record: Record) -> dict[str, str]:
+        """What is no number in a record, by name, and no metric's name."""
+        return {
+            name: value
+            for name, value in _leaves(record)
+            if isinstance(value, str) and name not in self._names and not _is_given(name)
+        }
+
     def _values(self, record: Record) -> dict[str, float]:
         """The numbers of a record by name; ValueError, whose words go on after the line's number."""
         metric = record.get("metric", record.get("name"))
+        metric = metric if isinstance(metric, str) else ""
         labels: Record = next((record[name] for name in _LABELS if isinstance(record.get(name), dict)), {})
-        prefix = name_of(series_name(metric, labels)) if isinstance(metric, str) else ""
+        if self._labels:
+            texts = self._texts(record)
+            labels = {**labels, **{name: texts.get(name, "") for name in self._labels}}
+        labels = labels if metric or self._labels else {}
         values: dict[str, float] = {}
         for name, value in _leaves(record):
             number = _as_number(value) if name in self._names or _is_number(value) else None
             if number is None and name in self._names:
                 raise ValueError(f', field "{name}": {quoted(value)} is no number; write a number, or null')
             if number is not None and len(values) < MAX_VALUES:
-                values[long_form(prefix, name)] = number
+                values[series_name(long_form(metric, name), labels)] = number
         if not values:
             raise ValueError(
                 ': expected a field with a number, like "value": 0.5; complete the record or remove it'
@@ -119,7 +134,7 @@ class JsonSeries(RecordReader):
     def _events(self, number: int, moment: datetime | None, points: list[Point]) -> Iterator[Result]:
         for first in range(0, len(points), MAX_VALUES):
             part = points[first : first + MAX_VALUES]
-            values = {name_of(point.name): _as_number(point.value) for point in part}
+            values = {point.name: _as_number(point.value) for point in part}
             wrong = next((point for point in part if _as_number(point.value) is None), None)
             if wrong:
                 words = f"{quoted(wrong.value)} is no number; write a number, or null"
@@ -128,6 +143,11 @@ class JsonSeries(RecordReader):
             text = safe(dumps({"time": part[0].time, **{point.name: point.value for point in part}}))
             found = tuple((name, value) for name, value in values.items() if value is not None)
             yield self._event(number, text, moment)._replace(values=found)
+
+
+def _is_given(name: str) -> bool:
+    """Whether a field is the metric's name or one of its labels already."""
+    return name in ("metric", "name") or name.partition(".")[0] in _LABELS
 
 
 def is_row(value: Any) -> bool:

@@ -4,15 +4,15 @@ Each shape is read to the same thing: points of a series, whose name is that of 
 `up{instance="a"}`. The points of all series in one value are put in the order of their times.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..labels import series_name
 from .fields import attributes_of
 from .opening import otlp_items
 from .parsing import Record
 
 MOST_POINTS = 2_000_000  # of one value
-_MOST_LABELS = 30
 _OTLP_KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 _AVERAGES = (
     "Average", "Sum", "Maximum", "Minimum", "SampleCount", "average", "total", "maximum", "minimum",
@@ -35,14 +35,6 @@ def points_of(value: Any) -> list[Point] | None:
         if points is not None:
             return list(points)
     return None
-
-
-def series_name(name: str, labels: Any) -> str:
-    """Return a metric with its labels as Prometheus writes it: `up{instance="a"}`."""
-    if not isinstance(labels, Mapping):
-        return name
-    pairs = [f'{key}="{labels[key]}"' for key in sorted(labels)[:_MOST_LABELS] if key != "__name__"]
-    return f"{name}{{{','.join(pairs)}}}" if pairs else name
 
 
 def _prometheus(value: Any) -> Iterator[Point] | None:

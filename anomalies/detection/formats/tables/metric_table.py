@@ -18,12 +18,14 @@ from ..base import (
     Result,
     Skipped,
     decoded,
+    is_id,
     long_form,
     name_of,
     number_of,
     quoted,
     too_long,
 )
+from ..labels import labels_of, series_name
 from ..times.timestamps import TimestampReader
 
 SEPARATORS = (",", ";", "\t")
@@ -78,7 +80,12 @@ class MetricTable(Reader):
         self._columns, others = self._number_columns(names, body)
         unread = next((name for name in others if name.lower() in _TIME_NAMES and self._time is None), "")
         self._metric = next((names.index(name) for name in others if name.lower() in _METRIC_NAMES), None)
-        left_out = [name for name in others if name != unread and names.index(name) != self._metric]
+        self._labels = self._label_columns(names, body, others)
+        left_out = [
+            name
+            for name in others
+            if name != unread and names.index(name) != self._metric and name not in self._labels
+        ]
         self.notes = _notes(left_out, len(self._columns) - MAX_VALUES, unread)
         self.notes += (clock.note,) if clock.note else ()
         self.sure = (self._time is not None or bool(unread)) and self._is_measured(
@@ -106,8 +113,10 @@ class MetricTable(Reader):
             self._check_width(cells, raw.count(b'"') % 2 == 1)
             moment = self._moment(cells)
             metric = name_of(cells[self._metric]) if self._metric is not None else ""
+            labels = {name: cells[place] for name, place in self._labels.items()}
             values = tuple(
-                (long_form(metric, column.name), self._value(column, cells)) for column in self._columns
+                (series_name(long_form(metric, column.name), labels), self._value(column, cells))
+                for column in self._columns
             )
         except _RowError as error:
             return (Skipped(number, f"line {number:,}{error}"),)
@@ -198,9 +207,22 @@ class MetricTable(Reader):
         filled = [column for column in columns if not column.empty or (self._time is not None and not body)]
         return (columns if filled else []), others
 
+    def _label_columns(self, names: list[str], body: list[list[str]], others: list[str]) -> dict[str, int]:
+        """The columns of texts that tell one series from another, with their places."""
+        if self._time is None or not self._header:
+            return {}
+        places = {name: names.index(name) for name in others}
+        places.pop(names[self._metric] if self._metric is not None else "", None)
+        rows = [row for row in body if len(row) == self._width]
+        keys = [place for place in (self._time, self._metric) if place is not None]
+        times = [tuple(row[place] for place in keys) for row in rows]
+        texts = [{name: row[place] for name, place in places.items()} for row in rows]
+        return {name: places[name] for name in labels_of(times, texts)}
+
     def _is_measured(self, names: list[str], body: list[list[str]], others: list[str], unread: str) -> bool:
         """Whether what is no number names a thing, as a host does, and tells nothing, as a log does."""
         few = self._header is not None or len(others) <= max(1, len(self._columns) // 2)
+        few = few and not all(is_id(column.name) for column in self._columns)
         return few and not any(_tells(body, names.index(name)) for name in others if name != unread)
 
     def _comma_of(self, cells: list[str]) -> Comma:

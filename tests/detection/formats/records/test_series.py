@@ -131,6 +131,18 @@ def test_a_long_form_with_labels_is_a_series_for_each_set_of_them():
     assert [event.values[0][0] for event in events(records)] == ['cpu{host="a"}', 'cpu{host="b"}']
 
 
+@pytest.mark.parametrize("as_csv", [True, False])
+def test_rows_of_the_same_times_are_series_by_the_text_that_tells_them_apart(as_csv):
+    rows = [(f"2026-11-01T10:00:0{n}Z", host, "ok", n) for n in range(3) for host in "ab"]
+    if as_csv:
+        text = "\n".join(["time,host,state,cpu", *(",".join(map(str, row)) for row in rows)])
+    else:
+        text = "\n".join(
+            json.dumps(dict(zip(("time", "host", "state", "cpu"), row, strict=True))) for row in rows
+        )
+    assert [event.values[0][0] for event in events(text)] == ['cpu{host="a"}', 'cpu{host="b"}'] * 3
+
+
 def test_rows_in_an_array_are_measurements():
     rows = [[f"2026-11-01T10:00:0{n}Z", n, 7] for n in range(3)]
     found = [event.values for event in events(json.dumps(rows))]
