@@ -23,6 +23,7 @@ from .records.traces import JsonTraces
 from .tables.log_table import log_table
 from .tables.metric_table import SEPARATORS, MetricTable, separator_of
 from .tables.session_table import SessionTable, look_like_traces
+from .tables.span_table import span_table
 from .times.timestamps import TimestampReader
 
 GUESSED_FROM = 100  # lines
@@ -42,7 +43,7 @@ def guess(lines: Sequence[bytes], clock: TimestampReader) -> Format:
     if values:
         kinds = Counter(kind_of_value(value, clock) for value in values)
         return _READERS[kinds.most_common(1)[0][0]](lines, values, clock)
-    table = log_table(lines, clock) or _metric_table(lines, clock)
+    table = span_table(lines, clock) or log_table(lines, clock) or _metric_table(lines, clock)
     return table or look_like_traces(lines, clock) or _logs(lines, values, clock)
 
 
@@ -89,7 +90,7 @@ def _metrics(lines: Sequence[bytes], values: list[Any], clock: TimestampReader) 
 
 def _traces(lines: Sequence[bytes], values: list[Any], clock: TimestampReader) -> Format:
     if not values:
-        return SessionTable(lines)
+        return span_table(lines, clock) or SessionTable(lines)
     records = [one for value in values for one, _ in records_in(value, is_trace)]
     if not any(is_trace(one) for one in (*values, *records)):
         raise FormatError(

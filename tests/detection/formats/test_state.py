@@ -21,6 +21,10 @@ INPUTS = {
         *([ENVELOPES["CloudWatch subscription"], {"logEvents": [{"message": "a"}, {"message": "b"}]}] * 4)
     ),
     "spans": records(*(span for trace in "abc" for span in spans(trace, otlp))),
+    "a table of spans": [
+        b"trace_id,name,start",
+        *(f"{n % 3},s{n},{1793527200 - n}".encode() for n in range(8)),
+    ],
     "sessions": records(*({"trace_id": f"t{n}", "steps": STEPS} for n in range(8))),
     "prompts": records(*({"prompt": f"ask {n}", "response": "say"} for n in range(8))),
     "measurements": records(*({"time": 1793527200 + n, "cpu": n} for n in range(8))),

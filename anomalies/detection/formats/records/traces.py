@@ -33,7 +33,7 @@ class JsonTraces(RecordReader):
 
     def finish(self) -> Sequence[Result]:
         """Return the traces that are still open."""
-        return [_event(trace) for trace in self._assembler.finish()]
+        return [event_of_trace(trace) for trace in self._assembler.finish()]
 
     def state(self) -> Any:
         """Return what the others do, and the open traces."""
@@ -69,14 +69,14 @@ class JsonTraces(RecordReader):
             trace.spans = [
                 (moment_of_value(span.start, self._clock), span.name) for span in group[:MOST_STEPS]
             ]
-            results.append(_event(trace))
+            results.append(event_of_trace(trace))
         return results
 
     def _assembled(self, number: int, text: str, spans: Sequence[Span]) -> list[Result]:
         for _, own, group in self._by_trace(number, spans):
             for span in group:
                 self._assembler.add(span, moment_of_value(span.start, self._clock), number, own, text)
-        return [_event(trace) for trace in self._assembler.complete()]
+        return [event_of_trace(trace) for trace in self._assembler.complete()]
 
     def _by_trace(self, number: int, spans: Sequence[Span]) -> Iterator[tuple[str, int, list[Span]]]:
         """The spans of a line by trace, in the order of their first ones, each with a number of its own."""
@@ -134,7 +134,8 @@ def _step(one: Any) -> str:
     return str(one) if isinstance(one, str | int | float) else "?"
 
 
-def _event(trace: Trace) -> Event:
+def event_of_trace(trace: Trace) -> Event:
+    """Return the event of a trace, which has the number of its last span."""
     steps = trace.steps()
     text = trace.text
     if trace.first_line != trace.last_line:

@@ -97,6 +97,13 @@ def test_spans_that_interleave_are_put_together(make, wrap):
     assert "lines 1 to 7" in found[0].text and "auth" in found[0].text
 
 
+@pytest.mark.parametrize("kind", [None, "traces"])
+def test_spans_in_a_table_are_put_together(kind):
+    rows = [f"{trace},{step},{T + n}" for n, step in reversed(list(enumerate(STEPS))) for trace in "ab"]
+    found = events("\n".join(["trace_id,name,start", *rows]), kind)
+    assert [(event.session, event.steps) for event in found] == [("a", STEPS), ("b", STEPS)]
+
+
 def test_a_trace_is_complete_when_none_of_its_spans_came_for_long():
     made = made_for(records(otlp("a", 0, "x")), None, fresh_clock())
     closed = []
