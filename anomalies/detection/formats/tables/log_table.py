@@ -16,6 +16,7 @@ from .metric_table import SEPARATORS, cells_of
 _MOST_LINES = 1_000  # of a record
 _MOST_BYTES = 1024 * 1024
 _MOSTLY = 0.8
+_LONGEST_NAME = 60  # characters of a column's name
 _MESSAGES = (
     "message", "msg", "event message", "eventmessage", "log message", "description", "details", "text", "log",
     "event", "body", "payload", "summary", "info",
@@ -57,14 +58,16 @@ class LogTable(Reader):
         self._numbers = Numbers()
         self._held: list[tuple[int, bytes, int]] = []  # the lines of a row whose quoted cell is not closed
         rows = [row for row in self._rows(lines) if not _is_note(row)]
-        if not rows or not _is_header(rows[0]):
+        if not rows or not _is_header(rows[0], clock):
             raise FormatError("line 1: expected a header with the names of the columns; add one")
         self._header = rows[0]
-        body = [row for row in rows[1:] if len(row) == len(self._header)]
+        rows = [row for row in rows[1:] if row != self._header]
+        body = [row for row in rows if len(row) == len(self._header)]
         self._columns = _columns(self._header, body, clock)
         self.notes = (clock.note,) if clock.note else ()
-        self.widths_fit = bool(body) and len(body) >= _MOSTLY * (len(rows) - 1)
+        self.widths_fit = bool(body) and len(body) >= _MOSTLY * len(rows)
         self.tells = _tells(self._header, body)
+        self.is_timed = self._columns.time is not None
 
     def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
         """Return the event of a row with its last line; none for its other lines and for the header."""
@@ -168,11 +171,11 @@ class LogTable(Reader):
 def log_table(lines: Sequence[bytes], clock: TimestampReader, in_doubt: bool = False) -> LogTable | None:
     """Return the reader of lines that can hardly be anything but a log as CSV; None for others.
 
-    `in_doubt` they are one where the header names a message or a time: nothing else fits.
+    `in_doubt` they are one where a column holds the time: nothing else fits.
     """
     for separator in SEPARATORS:
         head = [cells_of(decoded(line), separator) for line in lines if separator.encode() in line][:2]
-        if not any(_names_of_log(cells) for cells in head):
+        if not in_doubt and not any(_names_of_log(cells) for cells in head):
             continue
         try:
             table = LogTable(lines, separator, clock)
@@ -180,7 +183,7 @@ def log_table(lines: Sequence[bytes], clock: TimestampReader, in_doubt: bool = F
             if clock.time_field:
                 raise
             continue
-        if table.widths_fit and (in_doubt or table.tells):
+        if table.widths_fit and (table.tells or (in_doubt and table.is_timed)):
             return table
     return None
 
@@ -212,19 +215,25 @@ def _columns(header: list[str], body: list[list[str]], clock: TimestampReader) -
     if clock.time_field and clock.time_field not in shown:
         wanted, names_here = name_of(clock.time_field), ", ".join(shown)
         raise FormatError(f'line 1: there is no column "{wanted}" for the time; the columns are {names_here}')
-    time, daytime = _time_columns(names)
     if clock.time_field:
-        time, daytime = shown.index(clock.time_field), None
-    if time is not None:
+        candidates: list[tuple[int, int | None]] = [(shown.index(clock.time_field), None)]
+    else:
+        candidates = _time_columns(names)
+    for time, daytime in candidates:
         written = [row[time] if daytime is None else f"{row[time]} {row[daytime]}" for row in body]
         clock.learn_fields(written)
-    return _Columns(shown, time, daytime, message)
+        if sum(clock.read_field(text) is not None for text in written) >= _MOSTLY * max(1, len(written)):
+            return _Columns(shown, time, daytime, message)
+    return _Columns(shown, None, None, message)
 
 
-def _time_columns(names: list[str]) -> tuple[int | None, int | None]:
+def _time_columns(names: list[str]) -> list[tuple[int, int | None]]:
+    """The columns that may hold the time, those with a known name first: a program speaks many languages."""
+    found: list[tuple[int, int | None]] = []
     if "date" in names and "time" in names:
-        return names.index("date"), names.index("time")
-    return next((names.index(name) for name in _TIMES if name in names), None), None
+        found.append((names.index("date"), names.index("time")))
+    found += [(names.index(name), None) for name in _TIMES if name in names]
+    return found + [(place, None) for place, name in enumerate(names) if name not in _TIMES]
 
 
 def _value(name: str, cell: str) -> Value:
@@ -234,8 +243,13 @@ def _value(name: str, cell: str) -> Value:
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
-def _is_header(row: list[str]) -> bool:
-    return len(row) > 1 and all(cell.strip() and number_of(cell) is None for cell in row if cell.strip())
+def _is_header(row: list[str], clock: TimestampReader) -> bool:
+    """Whether the cells of a row are names: short, and neither numbers nor times."""
+    names = [cell.strip() for cell in row]
+    return len(row) > 1 and all(
+        0 < len(name) <= _LONGEST_NAME and number_of(name) is None and clock.read_field(name) is None
+        for name in names
+    )
 
 
 def _is_note(row: list[str]) -> bool:

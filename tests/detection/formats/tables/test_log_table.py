@@ -77,6 +77,13 @@ def test_a_row_of_another_width_is_scored_as_it_stands():
     assert events(text)[-1].scored == "an odd line,and more"
 
 
+def test_a_table_in_another_language_is_a_log_whose_time_is_found():
+    text = "Ebene;Datum und Uhrzeit;Quelle;Ereignis-ID\n" + "Fehler;23.11.2026 10:00:00;Dienst;7036\n" * 3
+    event = events(text)[0]
+    assert event.timestamp == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    assert ("Ereignis-ID", "7036") in event.fields
+
+
 def test_the_column_of_the_time_can_be_named():
     text = "time,seen,message\n1795407721,1795400000,it is ok\n" * 2
     assert events(text, clock=fresh_clock(time_field="seen"))[0].timestamp.hour == 2
