@@ -20,6 +20,7 @@ _OFTEN = 0.1  # of the lines have another layout beside the first, or it is chan
 _ORDERED = 0.9  # of the pairs of neighbours do not decrease
 _WORDS = 12  # of a line that may be epochs
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+_LONGER = 5  # times: what a reading may be longer than the shortest one
 _DAY = timedelta(days=1)
 _RECENT = timedelta(days=60)  # before its end a log with years of two digits may have begun
 _HALF = re.compile(r"\d[ \u202f\u00a0]?[AaPp]\.?[Mm]\b")
@@ -80,7 +81,9 @@ def learn(texts: Sequence[str], read: ReadMatch, latest: datetime | None) -> Lea
     best = max(found, key=lambda one: one.score(latest))
     rivals = _rivals(best, found, latest)
     note = ""
-    if rivals:
+    if len(rivals) == 1:
+        best = rivals[0]
+    elif rivals:
         best, note = _settled(rivals, latest)
     return Learnt((best.layout, *_others(best, found, len(texts), latest)), note)
 
@@ -103,7 +106,11 @@ def _epochs(texts: Sequence[str], read: ReadMatch) -> list[_Candidate]:
 
 
 def _rivals(best: _Candidate, found: Sequence[_Candidate], latest: datetime | None) -> list[_Candidate]:
-    """The readings of a date in numbers that are as good as the best one; [] where there is one only."""
+    """The readings of a date in numbers that are as good as the best one; [] where there is one only.
+
+    A log that goes from one day to the next goes from month to month where the two are taken for each other,
+    so that of two readings the one of far less time is meant.
+    """
     if not best.layout.order:
         return []
     equal = [
@@ -111,7 +118,11 @@ def _rivals(best: _Candidate, found: Sequence[_Candidate], latest: datetime | No
         for one in found
         if one.layout.order and one.starts == best.starts and one.score(latest)[:2] == best.score(latest)[:2]
     ]
-    return [] if all(one.moments == best.moments for one in equal) else equal
+    if all(one.moments == best.moments for one in equal):
+        return []
+    lasted = [max(one.moments) - min(one.moments) for one in equal]
+    short = [one for one, span in zip(equal, lasted, strict=True) if span * _LONGER <= max(lasted)]
+    return short if any(lasted) and short else equal
 
 
 def _settled(rivals: Sequence[_Candidate], latest: datetime | None) -> tuple[_Candidate, str]:

@@ -110,8 +110,18 @@ def test_the_order_that_is_given_holds(order, month):
         (["03/31/2026 10:00:00 a", "04/01/2026 10:00:00 b"], [3, 4]),
         (["03/04/2026 10:00:00 a", "04/01/2026 10:00:00 b"], [3, 4]),
         (["12/11/2026 10:00:00 a"] * 3, [11, 11, 11]),
+        ([f"11/0{1 + n // 2}/2026 1{n}:00:00 a" for n in range(4)], [11] * 4),
+        ([f"0{1 + n // 2}/03/2026 1{n}:00:00 a" for n in range(4)], [3] * 4),
     ],
-    ids=["a day beyond 12", "a day beyond 12 first", "a new month", "order", "not after the log's end"],
+    ids=[
+        "a day beyond 12",
+        "a day beyond 12 first",
+        "a new month",
+        "order",
+        "not after the log's end",
+        "days go by",
+        "not months",
+    ],
 )
 def test_other_lines_tell_which_date_is_meant(lines, months):
     assert [moment.month for moment in moments(lines)] == months
