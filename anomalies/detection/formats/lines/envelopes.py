@@ -145,6 +145,11 @@ ENVELOPES = (
         rf"{_PRIORITY}\d{{1,2}} \S+ (?P<host>\S+) (?P<service>\S+) (?P<pid>\S+) (?P<msgid>\S+) "
         rf"(?P<data>-|(?:\[(?:[^\]\"]|{_QUOTED})*+\])+) ?\ufeff?{_REST}",
     ),
+    _by_pattern(
+        "syslog",
+        rf"(?:{_PRIORITY})?(?:\d+: )?[*.]?{_BSD}:? (?:(?P<host>[\w.-]{{1,255}}) )?:? ?"
+        rf"(?P<service>%[\w-]+): {_REST}",
+    ),
     _by_pattern("syslog", rf"(?:{_PRIORITY})?{_BSD} (?P<host>[\w.:-]{{1,255}}) (?:{_TAG})?{_REST}"),
     _by_pattern("syslog", rf"{_PRIORITY}(?:\d+: )?(?:{_ISO} (?P<host>[\w.:-]{{1,255}}) )?(?:{_TAG})?{_REST}"),
     CRI,

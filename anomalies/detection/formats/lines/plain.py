@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...events import MAX_CHARACTERS, Event, event_from_line, safe, shown_text
+from ...events import MAX_CHARACTERS, Event, safe, shown_text
 from ...scoring.scorers import Kind
-from ..base import Reader, Result, decoded
+from ..base import Numbers, Reader, Result, decoded
 from ..records.messages import Message, message_in_text
 from ..times.timestamps import TimestampReader
 from .envelopes import CRI, Envelope, Fields
@@ -22,6 +22,7 @@ class PlainLines(Reader):
     def __init__(self, clock: TimestampReader, lines: Sequence[bytes] = ()) -> None:
         """Learn the layout of the stamps from the first lines; AmbiguousDates where it can't be known."""
         self._clock = clock
+        self._numbers = Numbers()
         if lines:
             clock.learn([decoded(line) for line in lines])
             self.notes = (clock.note,) if clock.note else ()
@@ -30,15 +31,18 @@ class PlainLines(Reader):
         """Return the event of a line; none for an empty one."""
         if not raw or raw.isspace():
             return ()
-        return (event_from_line(number, raw, full_length, self._clock),)
+        text = shown_text(raw, full_length)
+        own, line = self._numbers.take(number)
+        return (Event(own, text, self._clock.read(text), line=line),)
 
     def state(self) -> Any:
-        """Return what was learnt of the stamps."""
-        return self._clock.state()
+        """Return the number of the last event, and what was learnt of the stamps."""
+        return [self._numbers.last, self._clock.state()]
 
     def restore(self, state: Any) -> None:
-        """Know what another one had learnt."""
-        self._clock.restore(state)
+        """Go on where another one was."""
+        self._numbers.last, clock = state
+        self._clock.restore(clock)
 
 
 class EnvelopeLines(PlainLines):
@@ -57,15 +61,16 @@ class EnvelopeLines(PlainLines):
         text = shown_text(raw, full_length)
         found = self._unwrap(text)
         moment = self._clock.read(text)
+        own, line = self._numbers.take(number)
         if found is None:
-            return (Event(number, text, moment),)
+            return (Event(own, text, moment, line=line),)
         message, fields, time = found
         if moment is None and time:
             moment = self._clock.read_field(time)
         inner = message_in_text(message)
         if inner:
             message, fields = inner.text, _joined(fields, inner)
-        return (Event(number, text, moment, message.strip(), fields),)
+        return (Event(own, text, moment, message.strip(), fields, line=line),)
 
 
 class ContainerLines(EnvelopeLines):
@@ -101,8 +106,8 @@ class ContainerLines(EnvelopeLines):
 
     def restore(self, state: Any) -> None:
         """Hold the parts that another one held."""
-        clock, self._parts = state
-        super().restore(clock)
+        others, self._parts = state
+        super().restore(others)
 
     def _whole(self, event: Event, stream: str) -> Event:
         fields = tuple(field for field in event.fields if field[0] != "flag")

@@ -133,3 +133,4 @@ def test_octet_counted_messages_are_events_of_syslog():
     found = read(counted(*MESSAGES))
     assert [event.message for event in found] == ["first", "second\\x0awith another line", "54 <35>"]
     assert found[0].fields[:2] == (("facility", 4), ("host", "db1"))
+    assert [event.number for event in found] == [1, 2, 3]
