@@ -17,6 +17,9 @@ def told(detection: Detection) -> Iterator[str]:
     skipped = counts.skipped - sum(isinstance(one, Skipped) for one in counts.complaints)
     if skipped:
         yield f"{skipped:,} more lines are skipped"
+    remarks = counts.remarks - sum(not isinstance(one, Skipped) for one in counts.complaints)
+    if remarks:
+        yield f"{remarks:,} more lines were read that need the same"
     if counts.backwards:
         yield f"time runs backwards at {counts.backwards:,} events; they are taken as their lines come"
     if counts.events and counts.first is None and not any("--time-format" in note for note in counts.notes):

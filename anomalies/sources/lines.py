@@ -174,7 +174,7 @@ def _open(path: str, progress: Progress | None, pause: Pause | None) -> BinaryIO
 
 
 def _unpacked(raw: _Counted) -> BinaryIO:
-    head = raw.peek(4)
+    head = raw.peek(4)[:4]
     file: BinaryIO = io.BufferedReader(raw, _BUFFER)
     if head.startswith(_GZIP):
         return cast(BinaryIO, _Gzip(file))
@@ -217,16 +217,16 @@ class _Counted(io.RawIOBase):
         return True
 
     def peek(self, count: int) -> bytes:
-        """The first bytes, fewer only where there are no more; they are read again afterwards."""
-        while len(self._head) < count and (more := self._read(count - len(self._head))):
+        """At least so many first bytes, fewer only where there are no more; they are read again later."""
+        while len(self._head) < count and (more := self._read(_BUFFER)):
             self._head += more
         return self._head
 
     def readinto(self, buffer: Any) -> int:
         if self._pause and not self._head:
             self._pause.wait_for(self._file)
-        data = self._head or self._read(len(buffer))
-        self._head = b""
+        data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        data = data or self._read(len(buffer))
         buffer[: len(data)] = data
         self._done += len(data)
         if self._progress:

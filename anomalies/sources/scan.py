@@ -40,6 +40,7 @@ from .lines import Line, ReadError, read_records
 LINE_BYTES = 8 * 1024 * 1024  # what is read of a longer line: a batch of records may be one
 INTERRUPTED = "interrupted"
 _COMPLAINTS = 20  # lines that are named as skipped; the others are counted
+_REMARKS = 5  # lines that are named though they were read
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,8 @@ class Scan:
             counts.skipped += 1
         else:
             counts.remarks += 1
-        if len(counts.complaints) < _COMPLAINTS:
+        of_a_kind = sum(type(one) is type(result) for one in counts.complaints)
+        if of_a_kind < (_COMPLAINTS if isinstance(result, Skipped) else _REMARKS):
             counts.complaints.append(result)
 
     def _notice(self, event: Event) -> None:
