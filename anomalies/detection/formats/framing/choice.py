@@ -11,6 +11,7 @@ from .pieces import Piece
 HEAD = 64 * 1024  # bytes that are looked at
 _BOM = b"\xef\xbb\xbf"
 _JSON = re.compile(r"[\s\ufeff]*(?:\{\s*(?:[\"}]|\Z)|\[\s*(?:[\[{\"\]]|-?\d|true\b|false\b|null\b|\Z))")
+_GOES_ON = re.compile(r"[ \t\r]*(?:\Z|\n|[\[{,\x1e])")  # after a value: the end of its line, or the next one
 _WORD = 5  # characters of a literal that may have been cut
 _ENOUGH = 0.5  # of the lines are objects, where some of a log are torn
 
@@ -52,12 +53,15 @@ def _is_object(line: str) -> bool:
 
 
 def _may_begin(text: str) -> bool:
-    """Whether the first value is whole, or stops where the text does; a log may begin with a bracket, too."""
+    """Whether the first value is whole, or stops where the text does; a log may begin with a bracket, too.
+
+    Words after a value in its line make it a log that begins with `[1793527200]`.
+    """
     text = text.strip(" \t\r\n\ufeff\x1e")
     try:
-        json.JSONDecoder().raw_decode(text)
+        _, end = json.JSONDecoder().raw_decode(text)
     except json.JSONDecodeError as error:
         return error.pos >= len(text) - _WORD or error.msg.startswith("Unterminated string")
     except RecursionError:
         return False
-    return True
+    return _GOES_ON.match(text, end) is not None

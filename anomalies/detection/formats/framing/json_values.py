@@ -15,12 +15,47 @@ from .pieces import Piece
 _SPACE = re.compile(r"[\s,\ufeff\x1e]*")
 _BETWEEN = re.compile(r"[\s,]*")
 _BATCH = 64 * 1024  # characters of elements that are cut off together
+_SMALL = 16 * 1024  # characters of a member that each piece of its object has
+_RECORDS = re.compile(r"\[\s*\{")
 _STRING_OPEN = "Unterminated string"
 _NEAR = 32  # characters before the end: an error there may be for want of more
 
 
 class _Unfinished(Exception):
     """A value whose end has not come yet."""
+
+
+class _Members:
+    """Members of an object that is cut: those that wait to be a piece, and small ones for all pieces."""
+
+    def __init__(self, line: int) -> None:
+        self.kept: list[str] = []
+        self.waiting: list[str] = []
+        self.line = line  # of the first one that waits
+        self.size = 0  # of those that wait
+        self.is_cut = False
+        self.hold_records = False  # lists of objects among those that wait
+        self._small: list[str] = []
+        self._room = _BATCH
+
+    def add(self, member: str, value: str, line: int) -> None:
+        """Add a member whose value is this text, of the line in which it begins."""
+        self.line = self.line if self.waiting else line
+        self.waiting.append(member)
+        self.size += len(member)
+        self.hold_records = self.hold_records or _RECORDS.match(value) is not None
+        if len(member) <= min(_SMALL, self._room):
+            self._small.append(member)
+            self._room -= len(member)
+
+    def context(self) -> list[str]:
+        """Return the small ones so far."""
+        return list(self._small)
+
+    def begin(self) -> None:
+        """Begin the next piece."""
+        self.kept, self.waiting, self.size = list(self._small), [], 0
+        self.hold_records, self.is_cut = False, True
 
 
 class JsonValues:
@@ -116,23 +151,36 @@ class JsonValues:
         self._place += 1
 
     def _split_object(self, around: list[str]) -> Iterator[Piece]:
-        members: list[str] = []
+        members = _Members(self._line)
         while self._skip(_BETWEEN) and self._text[self._place] != "}":
-            name = self._member_name()
+            line, name = self._line, self._member_name()
             if name is None:
                 yield self._rest_of_line()
                 return
             began = self._place
             end = self._end_of_value()
             if end is not None:
-                members.append(f"{name}: {self._text[began:end]}")
+                members.add(f"{name}: {self._text[began:end]}", self._text[began:end], line)
                 self._move_to(end)
+                if members.size >= self._most:
+                    yield self._object(around, members)
             elif self._text[began] in "[{" and len(self._text) - began >= self._most:
-                yield from self._split([*around, "{" + ", ".join([*members, f"{name}: "])])
+                if members.hold_records:
+                    yield self._object(around, members)
+                yield from self._split([*around, "{" + ", ".join([*members.context(), f"{name}: "])])
+                members.begin()
             else:
                 yield self._rest_of_line()
                 return
+        if members.hold_records or not members.is_cut:
+            yield self._object(around, members)
         self._place += 1
+
+    def _object(self, around: list[str], members: "_Members") -> Piece:
+        text = f"{{{', '.join([*members.kept, *members.waiting])}}}"
+        piece = self._piece(members.line, f"{''.join(around)}{text}{_closing(around)}")
+        members.begin()
+        return piece
 
     def _member_name(self) -> str | None:
         began, end = self._place, self._end_of_value()
@@ -147,21 +195,19 @@ class JsonValues:
         return name
 
     def _wrapped(self, line: int, around: list[str], batch: list[str]) -> Piece:
-        closing = "".join("]" if opening == "[" else "}" for opening in reversed(around))
-        return self._piece(line, f"{''.join(around)}[{', '.join(batch)}]{closing}")
+        return self._piece(line, f"{''.join(around)}[{', '.join(batch)}]{_closing(around)}")
 
     # --- text -----------------------------------------------------------------------------------------------
 
     def _is_array_of_records(self) -> bool:
         """Whether an array holds objects or arrays, which are records, and not numbers, which are one."""
         place = self._place + 1
-        while (
-            (match := _BETWEEN.match(self._text, place))
-            and match.end() == len(self._text)
-            and not self._ended
-        ):
+        while place - self._place < self._most:
+            match = _BETWEEN.match(self._text, place)
+            place = match.end() if match else place
+            if place < len(self._text) or self._ended:
+                break
             self._fill(_BATCH)
-        place = match.end() if match else place
         return self._text[place : place + 1] in ("{", "[", "]", "")
 
     def _skip(self, what: re.Pattern[str]) -> bool:
@@ -208,3 +254,7 @@ class JsonValues:
             parts.append(self._bytes.decode(chunk, final=self._ended))
             size += len(parts[-1])
         self._text = "".join(parts)
+
+
+def _closing(around: list[str]) -> str:
+    return "".join("]" if opening == "[" else "}" for opening in reversed(around))

@@ -53,6 +53,7 @@ def test_arrays_within_an_array_are_values():
         '{"a": 1}\n{"b": 2}\n',
         "[10.30 16:49:06] chrome.exe open\n[10.30 16:49:07] chrome.exe close\n",
         "[Sun Dec 04 04:47:44 2005] [notice] ready\n",
+        "[1793527200] the cache is warm\n[1793527201] the cache is cold\n",
         "{ not json }\n",
         '{"a": "torn\n{"b": 1}\n{"c": 1}\n',
         "",
@@ -78,6 +79,28 @@ def test_a_value_beyond_the_limit_is_cut_into_smaller_ones_of_the_same_shape():
     assert len(pieces) > 5
     assert all(piece["ok"] and piece["data"]["type"] == "m" for piece in pieces)
     assert [one for piece in pieces for one in piece["data"]["result"]] == matrix["data"]["result"]
+
+
+def test_lists_of_records_beside_each_other_are_cut_where_only_all_together_are_too_long():
+    lists = {name: [{"n": n, "text": "x" * 50} for n in range(600)] for name in ("a", "b", "c")}
+    pieces = values(json.dumps({"id": 7, **lists, "more": True}).encode(), most=50_000)
+    assert {name: one for piece in pieces for name, one in piece.items()} == {"id": 7, **lists, "more": True}
+    assert all(piece["id"] == 7 for piece in pieces)
+
+
+def test_a_large_value_beside_the_records_is_not_repeated_with_each_of_them():
+    text = json.dumps({"note": "y" * 90_000, "Records": [{"text": "x" * 1000} for _ in range(2000)]})
+    assert sum(len(piece) for _, piece, _ in cut(text.encode(), most=100_000)) < 1.2 * len(text)
+
+
+def test_white_space_without_end_needs_little_memory():
+    tracemalloc.start()
+    framing = framing_of(b"[" + b" " * 500, 100_000)
+    pieces = list(framing(b" " * 100_000 if n else b"[" for n in range(1000)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pieces == []
+    assert peak < 5_000_000
 
 
 def test_a_container_of_any_size_is_read_in_bounded_memory():
