@@ -1,4 +1,4 @@
-"""Logs as CSV with a header: one event a record, also where a quoted cell goes over several lines."""
+"""Logs as CSV: one event a record, also where a quoted cell goes over several lines."""
 
 import re
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from ...scoring.scorers import Kind
 from ..base import FormatError, Numbers, Reader, Result, Skipped, decoded, name_of, number_of
 from ..records.messages import message_in_text
 from ..times.timestamps import TimestampReader
+from .headers import declared_header, declares_fields, is_header, is_note
 from .metric_table import SEPARATORS, cells_of
 
 _MOST_LINES = 1_000  # of a record
 _MOST_BYTES = 1024 * 1024
 _MOSTLY = 0.8
-_LONGEST_NAME = 60  # characters of a column's name
 _MESSAGES = (
     "message", "msg", "event message", "eventmessage", "log message", "description", "details", "text", "log",
     "event", "body", "payload", "summary", "info",
@@ -24,7 +24,7 @@ _MESSAGES = (
 _TIMES = (
     "timestamp", "@timestamp", "time", "datetime", "date and time", "timecreated", "time created",
     "timegenerated", "time generated", "eventtime", "event time", "event_time", "date", "ts", "created",
-    "created_at", "logged", "systemtime", "utctime", "_time",
+    "created_at", "logged", "systemtime", "utctime", "_time", "log_time",
 )  # fmt: skip
 _LEVELS = ("level", "leveldisplayname", "severity", "loglevel", "entrytype", "level name")
 _EVENT_IDS = ("event id", "eventid", "event_id", "instanceid")
@@ -52,21 +52,24 @@ class LogTable(Reader):
     name = "CSV"
 
     def __init__(self, lines: Sequence[bytes], separator: str, clock: TimestampReader) -> None:
-        """Learn the columns from the first lines; FormatError where there is no header."""
+        """Learn the columns from the first lines; FormatError where nothing names them."""
         self._separator, self._clock = separator, clock
         self._opening = re.compile(rf'(?:\A|{re.escape(separator)})"')
         self._numbers = Numbers()
         self._held: list[tuple[int, bytes, int]] = []  # the lines of a row whose quoted cell is not closed
-        rows = [row for row in self._rows(lines) if not _is_note(row)]
-        if not rows or not _is_header(rows[0], clock):
+        rows = self._rows(lines)
+        declared = declared_header(rows)
+        self._has_notes = declared is not None
+        rows = [row for row in rows if not is_note(row, self._has_notes)]
+        if declared is None and not (rows and is_header(rows[0], clock)):
             raise FormatError("line 1: expected a header with the names of the columns; add one")
-        self._header = rows[0]
-        rows = [row for row in rows[1:] if row != self._header]
+        self._header = declared or rows[0]
+        rows = [row for row in rows if row != self._header]
         body = [row for row in rows if len(row) == len(self._header)]
         self._columns = _columns(self._header, body, clock)
         self.notes = (clock.note,) if clock.note else ()
         self.widths_fit = bool(body) and len(body) >= _MOSTLY * len(rows)
-        self.tells = _tells(self._header, body)
+        self.tells = declared is not None or _tells(self._header, body)
         self.is_timed = self._columns.time is not None
 
     def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
@@ -132,7 +135,7 @@ class LogTable(Reader):
 
     def _row(self, first: int, joined: bytes) -> Sequence[Result]:
         cells = cells_of(decoded(joined), self._separator)
-        if cells == self._header or _is_note(cells):
+        if cells == self._header or is_note(cells, self._has_notes):
             return ()
         number, line = self._numbers.take(first)
         flat = b" ".join(joined.split()) if b"\n" in joined else joined
@@ -173,9 +176,10 @@ def log_table(lines: Sequence[bytes], clock: TimestampReader, in_doubt: bool = F
 
     `in_doubt` they are one where a column holds the time: nothing else fits.
     """
-    for separator in SEPARATORS:
+    declares = any(map(declares_fields, lines))
+    for separator in (*SEPARATORS, " ") if declares else SEPARATORS:
         head = [cells_of(decoded(line), separator) for line in lines if separator.encode() in line][:2]
-        if not in_doubt and not any(_names_of_log(cells) for cells in head):
+        if not (in_doubt or declares or declared_header(head) or any(map(_names_of_log, head))):
             continue
         try:
             table = LogTable(lines, separator, clock)
@@ -241,20 +245,6 @@ def _value(name: str, cell: str) -> Value:
     if number is None or number - number != 0:
         return safe(cell, 256)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
-
-
-def _is_header(row: list[str], clock: TimestampReader) -> bool:
-    """Whether the cells of a row are names: short, and neither numbers nor times."""
-    names = [cell.strip() for cell in row]
-    return len(row) > 1 and all(
-        0 < len(name) <= _LONGEST_NAME and number_of(name) is None and clock.read_field(name) is None
-        for name in names
-    )
-
-
-def _is_note(row: list[str]) -> bool:
-    """Whether a row says something about the table: PowerShell's type, a spreadsheet's separator."""
-    return len(row) <= 1 and (not row or row[0].startswith(("#", "sep=")))
 
 
 def _name(field: tuple[str, Value]) -> str:

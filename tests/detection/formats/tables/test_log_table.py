@@ -84,6 +84,39 @@ def test_a_table_in_another_language_is_a_log_whose_time_is_found():
     assert ("Ereignis-ID", "7036") in event.fields
 
 
+def test_the_first_column_may_have_no_name():
+    text = ",time,level,message\n" + "".join(f"{n},2026-11-23 10:00:0{n},INFO,it is ok\n" for n in range(3))
+    assert [event.message for event in events(text)] == ["it is ok"] * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#Software: IIS\n#Fields: date time cs-uri-stem sc-status\n"
+        + "2026-11-23 10:00:00 /index.html 200\n" * 3,
+        "#separator \\x09\n#path\thttp\n#fields\tts\turi\tstatus\n#types\ttime\tstring\tcount\n"
+        + "1795428000.5\t/index.html\t200\n" * 3
+        + "#close\t2026-11-23-11-00-00\n",
+    ],
+    ids=["W3C", "Zeek"],
+)
+def test_a_line_that_declares_the_fields_is_the_header(text):
+    found = events(text)
+    assert len(found) == 3
+    assert found[0].timestamp.hour == 10 and "/index.html" in dict(found[0].fields).values()
+
+
+def test_a_csvlog_of_postgresql_has_its_columns_without_a_header():
+    row = (
+        '2026-11-23 10:00:00.5 UTC,"app","shop",71,"10.0.0.7:5000",65.1,3,"SELECT",2026-11-23 09:00:00 UTC,'
+        '3/41,0,ERROR,42P01,"relation ""x"" does not exist",,,,,,"select\n* from x",15,,"psql"'
+    )
+    first, second = events(f"{row}\n{row}\n")
+    assert first.message == 'relation "x" does not exist' and (first.number, second.number) == (1, 3)
+    assert dict(first.fields)["sql_state_code"] == "42P01"
+    assert first.timestamp == datetime(2026, 11, 23, 10, 0, 0, 500_000, tzinfo=UTC)
+
+
 def test_the_column_of_the_time_can_be_named():
     text = "time,seen,message\n1795407721,1795400000,it is ok\n" * 2
     assert events(text, clock=fresh_clock(time_field="seen"))[0].timestamp.hour == 2
