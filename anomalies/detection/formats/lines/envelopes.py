@@ -158,8 +158,8 @@ ENVELOPES = (
     KLOG,
     _by_pattern(
         "logcat",
-        r"(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+(?P<pid>\d+)\s+(?P<thread>\d+) (?P<level>[VDIWEFS]) "
-        rf"(?P<service>[^:]{{0,100}}?)\s*: ?{_REST}",
+        r"(?:(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d\.\d+|\s*\d{10}\.\d+)\s+(?P<pid>\d+)\s+(?P<thread>\d+) "
+        rf"(?P<level>[VDIWEFS]) (?P<service>[^:]{{0,100}}?)\s*: ?{_REST}",
     ),
     _by_pattern(
         "logcat",

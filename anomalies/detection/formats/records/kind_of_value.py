@@ -6,11 +6,11 @@ from ...scoring.scorers import Kind
 from ..base import is_id, number_of
 from ..times.timestamps import TimestampReader
 from .fields import fields_of
-from .metrics import is_row, row_as_record
 from .opening import opened
 from .parsing import Record
 from .prompts import is_prompt
 from .reader import time_in
+from .rows import is_row, row_as_record
 from .series import points_of
 from .spans import spans_of
 from .traces import is_session
@@ -51,7 +51,8 @@ def is_trace(value: Any) -> bool:
 def _is_metric(record: Record, clock: TimestampReader) -> bool:
     """Whether a record has a time, numbers, and hardly any words."""
     moment, times = time_in(record, clock)
-    if moment is None or _LOG_FIELDS & {name.lower() for name in record}:
+    names = {name.lower() for name in record}
+    if moment is None or _LOG_FIELDS & names or any(name.endswith(("uri", "url")) for name in names):
         return False
     values = [value for path, value in fields_of(record, without=times) if not is_id(path)]
     texts = [value for value in values if isinstance(value, str) and number_of(value) is None]

@@ -11,8 +11,11 @@ from .messages import message_of
 from .moments import moment_of_value, times_of
 from .parsing import Record
 from .reader import RemarkingReader, records_in, text_of_line, text_of_record, time_in
+from .rows import logged_row
 
 _MOSTLY = 0.5
+_COMMANDS = ("index", "create", "update")
+_TARGETS = ("_index", "_id", "_type", "routing", "pipeline", "op_type", "require_alias", "dynamic_templates")
 
 
 class JsonLogs(RemarkingReader):
@@ -31,6 +34,8 @@ class JsonLogs(RemarkingReader):
             clock.learn([message_of(record).text for record in untimed])
 
     def _of_value(self, number: int, raw: bytes, value: Any) -> Sequence[Result]:
+        if _is_command(value):
+            return ()
         return [
             self._of_record(number, record, text_of_line(raw) if alone else text_of_record(record))
             for record, alone in records_in(value)
@@ -38,7 +43,10 @@ class JsonLogs(RemarkingReader):
 
     def _of_record(self, number: int, record: Any, text: str) -> Event:
         if not isinstance(record, dict):
-            return self._event(number, text, None)
+            row = logged_row(record, self._clock)
+            if row is None:
+                return self._event(number, text, None)
+            record = row
         moment, times = time_in(record, self._clock)
         said = message_of(record, times)
         if moment is None and said.time:
@@ -64,6 +72,14 @@ def learn_times(records: Sequence[Any], clock: TimestampReader) -> None:
         texts += [text for _, value in candidates if (text := _written(value))][:1]
     if texts and any(moment_of_value(text, clock) is None for text in texts):
         clock.learn_fields(texts)
+
+
+def _is_command(value: Any) -> bool:
+    """Whether an object only says what is done with the next one, as in Elasticsearch's bulk requests."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((name, target),) = value.items()
+    return name in _COMMANDS and isinstance(target, dict) and all(key in _TARGETS for key in target)
 
 
 def _written(value: Any) -> str:

@@ -16,6 +16,7 @@ from .logs import learn_times
 from .moments import NAMES, moment_of, moment_of_value
 from .parsing import Record
 from .reader import RecordReader, records_in, text_of_line, text_of_record
+from .rows import is_row, row_as_record
 from .series import Point, points_of
 
 _FIELDS = 400  # of a record, nested ones too
@@ -148,22 +149,6 @@ class JsonSeries(RecordReader):
 def _is_given(name: str) -> bool:
     """Whether a field is the metric's name or one of its labels already."""
     return name in ("metric", "name") or name.partition(".")[0] in _LABELS
-
-
-def is_row(value: Any) -> bool:
-    """Whether a value is a row of a table: a list of simple values."""
-    return (
-        isinstance(value, list) and len(value) > 1 and not any(isinstance(one, dict | list) for one in value)
-    )
-
-
-def row_as_record(row: list[Any], clock: TimestampReader) -> Record:
-    """Return a row as a record, its first moment as the time, the others by their places."""
-    record: Record = {}
-    for place, value in enumerate(row, 1):
-        is_time = "time" not in record and moment_of_value(value, clock) is not None
-        record["time" if is_time else f"column {place}"] = value
-    return record
 
 
 def _seconds(time: Any) -> Any:

@@ -20,6 +20,7 @@ NAMES = (
     "endTimeUnixNano", "end_time", "endTime", "publishTime", "EventReceivedTime",
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(NAMES)}
+_LOWER = {name.lower() for name in NAMES}
 _SECONDS = ("seconds", "epochSecond", "sec", "secs", "_seconds", "epoch_second")
 _NANOS = ("nanos", "nanoOfSecond", "nsec", "nanoseconds", "_nanoseconds", "nano_of_second")
 _WRITTEN = (
@@ -47,11 +48,25 @@ def moment_of(record: Record, clock: TimestampReader) -> datetime | None:
 
 
 def times_of(record: Record, field: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what may be the time of a record with its path, the likely ones first; a given `field` alone."""
+    """Yield what may be the time of a record with its path, the likely ones first; a given `field` alone.
+
+    Of a record that has none of the usual names it is what has one in other capitals (`DATE`), or a name that
+    ends with "timestamp" (`EdgeStartTimestamp`).
+    """
     if field:
         value = value_at(record, field)
         return iter([(field, value)] if value is not None else [])
-    return _times(record, "", _DEEP)
+    found = list(_times(record, "", _DEEP))
+    return iter(found or _times_by_ending(record, "", _DEEP))
+
+
+def _times_by_ending(record: Record, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    for name, value in record.items():
+        lower = name.lower()
+        if lower in _LOWER or lower.endswith("timestamp"):
+            yield prefix + name, value
+        elif depth and isinstance(value, dict):
+            yield from _times_by_ending(value, f"{prefix}{name}.", depth - 1)
 
 
 def _times(record: Record, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -91,7 +91,7 @@ LAYOUTS = (
         rf"{_TIME}{_ZONE}",
     ),
     _layout("syslog", rf"\b{_MONTH} {{1,2}}{_DAY} {_CLOCK}{_SECOND}"),
-    _layout("epoch at the start", rf"\A\[?{_EPOCH}(?![\w.-])"),
+    _layout("epoch at the start", rf"\A\s*+\[?{_EPOCH}(?![\w.-])"),
     _layout("epoch in JSON", rf'"(?:@?timestamp|time|ts)"\s?:\s?"?{_EPOCH}(?!\d)'),
     _layout("epoch by name", rf"(?:^|[\s,;])(?:ts|time|timestamp|t|at)=\"?{_EPOCH}(?![\w.-])"),
     _layout("audit", rf"\baudit\({_EPOCH}:\d+\)"),

@@ -47,6 +47,10 @@ LINES = {
         f"11-23 04:22:01.811  1702  2395 D WindowManager: {SAID}",
         {"pid": "1702", "thread": "2395", "level": "debug", "service": "WindowManager"},
     ),
+    "logcat with an epoch": (
+        f"         1795407721.811  1702  2395 D WindowManager: {SAID}",
+        {"pid": "1702", "thread": "2395", "level": "debug", "service": "WindowManager"},
+    ),
     "logcat in brief": (
         f"I/ActivityManager(  585): {SAID}",
         {"pid": "585", "level": "info", "service": "ActivityManager"},

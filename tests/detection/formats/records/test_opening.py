@@ -59,6 +59,24 @@ def test_a_batch_of_one_is_its_line():
     assert found[0].text == json.dumps({"Records": RECORDS[:1]})
 
 
+def test_the_commands_of_a_bulk_request_are_no_events():
+    lines = [line for one in RECORDS for line in ({"index": {"_index": "logs"}}, one)]
+    assert [event.number for event in events(lines)] == [2, 4, 6]
+
+
+def test_a_row_without_names_is_a_record_of_its_time_and_its_longest_text():
+    found = events([[one["time"], "INFO", one["message"]] for one in RECORDS])
+    assert [(event.timestamp.second, event.message) for event in found] == [
+        (n, f"job {n} done") for n in range(3)
+    ]
+
+
+def test_a_tag_a_time_and_a_record_are_the_record():
+    event = events([["app.web", 1795407721, {"message": "job done", "host": "a"}]] * 3)[0]
+    assert (event.message, event.timestamp.second) == ("job done", 1)
+    assert event.fields == (("host", "a"), ("tag", "app.web"))
+
+
 def test_a_record_that_holds_a_list_among_other_things_is_no_container():
     record = {"time": "2026-11-23T04:22:01Z", "message": "order", "items": [{"id": 1}, {"id": 2}]}
     assert len(events([record, record])) == 2
