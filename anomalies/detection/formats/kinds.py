@@ -1,5 +1,6 @@
 """The kind of stream that an input is, and how it is read: guessed from its first lines, or named."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
@@ -14,12 +15,12 @@ from .records.kind_of_value import is_record, is_trace, kind_of_value
 from .records.llm import JsonPrompts
 from .records.logs import JsonLogs
 from .records.metrics import JsonMetrics, JsonSeries
-from .records.opening import holds_records, opened, says_something
 from .records.parsing import JsonParser
 from .records.prompts import prompt_of
 from .records.reader import records_in
 from .records.series import points_of
 from .records.traces import JsonTraces
+from .refusals import check_understood
 from .tables.log_table import log_table
 from .tables.metric_table import SEPARATORS, MetricTable, separator_of
 from .tables.session_table import SessionTable, look_like_traces
@@ -30,6 +31,7 @@ GUESSED_FROM = 100  # lines
 HEAD_BYTES = 8 * 1024 * 1024  # of these lines together: the first of them are enough then
 _MOSTLY = 0.5
 _NAMED = 10  # fields in a message
+_ELEMENT = re.compile(r"<([A-Za-z][\w.:-]*)[^>]*>.*</\1>", re.DOTALL)
 
 
 def guess(lines: Sequence[bytes], clock: TimestampReader) -> Format:
@@ -65,10 +67,11 @@ def format_for(kind: str, lines: Sequence[bytes], clock: TimestampReader) -> For
 
 def _logs(lines: Sequence[bytes], values: list[Any], clock: TimestampReader) -> Format:
     if values:
-        _check_understood(values)
+        check_understood(values, clock)
         records = [one for value in values for one, _ in records_in(value) if isinstance(one, dict)]
         _check_time_field(records, clock)
         return JsonLogs(clock, records[:GUESSED_FROM])
+    _check_no_xml(lines)
     if table := log_table(lines, clock, in_doubt=True):
         return table
     texts = [decoded(line)[:4096] for line in lines]
@@ -83,7 +86,7 @@ def _metrics(lines: Sequence[bytes], values: list[Any], clock: TimestampReader) 
         return MetricTable(lines, separator_of(lines) or SEPARATORS[0], clock)
     if any(points_of(value) for value in values):
         return JsonSeries(clock)
-    _check_understood(values)
+    check_understood(values, clock)
     _check_time_field([one for value in values for one, _ in records_in(value)], clock)
     return JsonMetrics(values, clock)
 
@@ -133,27 +136,11 @@ def _values(lines: Sequence[bytes]) -> list[Any]:
     return values if len(values) >= _MOSTLY * len(lines) else []
 
 
-def _check_understood(values: list[Any]) -> None:
-    """Raises FormatError where the input is one value whose records are not found."""
-    paths = {holds_records(value) for value in values if opened(value, is_record) is None}
-    if len(values) == 1 and isinstance(values[0], list) and "" in paths:
-        raise FormatError(
-            "line 1: this is one list of simple values, where records are expected; write one object a line"
-        )
-    if len(paths) != 1 or (path := paths.pop()) == "" or not all(_is_wrapper(value) for value in values):
-        return
-    raise FormatError(
-        f'line 1: this is JSON that holds records, perhaps at "{path}", in a form that is not known; '
-        f"write one a line: jq -c '.{path}[]' FILE > NEW"
-    )
-
-
-def _is_wrapper(value: Any) -> bool:
-    """Whether an object says nothing itself: what is not within its lists is little."""
-    if says_something(value):
-        return False
-    beside = [one for _, one in fields_of({k: v for k, v in value.items() if not isinstance(v, list | dict)})]
-    return len(beside) <= 3
+def _check_no_xml(lines: Sequence[bytes]) -> None:
+    """Raise FormatError for a document of XML, which is no log of lines."""
+    text = decoded(lines[0]).strip() if lines else ""
+    if text.startswith("<?xml") or (len(lines) == 1 and _ELEMENT.match(text) and text.endswith(">")):
+        raise FormatError("line 1: this is XML; convert it to one JSON object or one line of text a record")
 
 
 def _check_time_field(records: Sequence[Any], clock: TimestampReader) -> None:

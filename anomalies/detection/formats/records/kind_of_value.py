@@ -9,8 +9,7 @@ from .fields import fields_of
 from .opening import opened
 from .parsing import Record
 from .prompts import is_prompt
-from .reader import time_in
-from .rows import is_row, row_as_record
+from .reader import is_row, row_as_record, time_in
 from .series import points_of
 from .spans import spans_of
 from .traces import is_session

@@ -10,8 +10,7 @@ from ..times.timestamps import TimestampReader
 from .messages import message_of
 from .moments import moment_of_value, times_of
 from .parsing import Record
-from .reader import RemarkingReader, records_in, text_of_line, text_of_record, time_in
-from .rows import logged_row
+from .reader import RemarkingReader, logged_row, records_in, text_of_line, text_of_record, time_in
 
 _MOSTLY = 0.5
 _COMMANDS = ("index", "create", "update")

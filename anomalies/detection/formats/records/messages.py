@@ -76,6 +76,11 @@ def message_of(
     return Message(inner.text, tuple(sorted((*fields, *inner.fields), key=_path)), inner.time)
 
 
+def has_message(record: Record) -> bool:
+    """Whether a record has a text where messages are kept, by the names of the fields."""
+    return next(_messages(record, "", _DEEP), None) is not None
+
+
 def message_in_text(text: str, prefix: str = "", depth: int = _NESTED) -> Message | None:
     """Return what a text says that is a record itself (JSON, logfmt, klog); None for plain words."""
     if not depth:

@@ -15,8 +15,7 @@ from .fields import DEPTH
 from .logs import learn_times
 from .moments import NAMES, moment_of, moment_of_value
 from .parsing import Record
-from .reader import RecordReader, records_in, text_of_line, text_of_record
-from .rows import is_row, row_as_record
+from .reader import RecordReader, is_row, records_in, row_as_record, text_of_line, text_of_record
 from .series import Point, points_of
 
 _FIELDS = 400  # of a record, nested ones too

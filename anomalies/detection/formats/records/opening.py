@@ -50,7 +50,7 @@ def list_of(value: Record, depth: int = _DEEP) -> tuple[str, list[Any], Record] 
     """Return the path of the list of records in a container, the list, and the simple values around it."""
     if says_something(value):
         return None
-    lists = {name: one for name, one in value.items() if _is_list_of_records(one)}
+    lists = {name: one for name, one in value.items() if is_list_of_records(one)}
     known = next((name for name in _LISTS if name in lists), None)
     name = known or (next(iter(lists)) if len(lists) == 1 and len(value) == 1 else None)
     if name is not None:
@@ -70,19 +70,8 @@ def says_something(value: Record) -> bool:
     return not _OWN.isdisjoint(value)
 
 
-def holds_records(value: Any, depth: int = _DEEP) -> str:
-    """Return the path of the first list of two records or more anywhere in a value; '' for none."""
-    if not isinstance(value, dict) or not depth:
-        return ""
-    for name, one in value.items():
-        if _is_list_of_records(one) and len(one) > 1:
-            return name
-        if inner := holds_records(one, depth - 1):
-            return f"{name}.{inner}"
-    return ""
-
-
-def _is_list_of_records(value: Any) -> bool:
+def is_list_of_records(value: Any) -> bool:
+    """Whether a value is a list of objects."""
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value[:10])
 
 

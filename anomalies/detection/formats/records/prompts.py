@@ -43,6 +43,9 @@ _LONG_TEXTS = {"content", "response", "input", "output", "answer", "text", "quer
 _LONG = 200  # characters of a text that is more than a log's message
 _LEVELS = {"level", "severity", "loglevel", "lvl", "logger"}
 _OBSERVED = {"GENERATION", "SPAN", "EVENT", "generation", "AGENT", "TOOL", "CHAIN"}  # Langfuse's types
+_INGESTED = {
+    f"{kind}-{verb}" for kind in ("generation", "span", "trace", "event") for verb in ("create", "update")
+}  # Langfuse's events
 _PARSER = JsonParser()
 
 
@@ -51,6 +54,8 @@ def is_prompt(record: Record) -> bool:
     if any(isinstance(record.get(name), str | list | dict) for name in _SURE):
         return not _is_http(record)
     names = record.keys()
+    if str(record.get("type")) in _INGESTED and isinstance(record.get("body"), dict):
+        return "input" in record["body"] or "output" in record["body"]
     if record.get("type") in _OBSERVED and ("traceId" in names or "model" in names) and "input" in names:
         return True
     if record.get("schemaType") == "ModelInvocationLog" or "run_type" in names:

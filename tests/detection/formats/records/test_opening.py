@@ -83,6 +83,18 @@ def test_a_record_that_holds_a_list_among_other_things_is_no_container():
 
 
 @pytest.mark.parametrize(
+    "text", ["<Events><Event><Id>7036</Id></Event></Events>", '<?xml version="1.0"?>\n<Events>\n</Events>']
+)
+def test_xml_is_refused_with_the_way_out(text):
+    with pytest.raises(FormatError, match="line 1: this is XML; convert it to one JSON object or"):
+        read(text)
+
+
+def test_one_record_alone_is_an_event():
+    assert [event.message for event in events(json.dumps(RECORDS[0], indent=1))] == ["job 0 done"]
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (
@@ -90,6 +102,18 @@ def test_a_record_that_holds_a_list_among_other_things_is_no_container():
             "jq -c '.outer.a\\[\\]' FILE > NEW",
         ),
         ("[1, 2, 3]", "one list of simple values"),
+        (
+            json.dumps({"a": {"b": {"c": {"d-e": RECORDS, "f": RECORDS}}}}),
+            "jq -c '.a.b.c.\"d-e\"\\[\\]' FILE > NEW",
+        ),
+        (
+            json.dumps({"version": "1", "runs": [{"tool": {}, "results": RECORDS}]}),
+            ".runs\\[\\].results\\[\\]'",
+        ),
+        (json.dumps({"log": {"version": "1.2", "entries": RECORDS}}), "jq -c '.log.entries\\[\\]'"),
+        (json.dumps({f"id{n}": one for n, one in enumerate(RECORDS)}), "jq -c '.\\[\\]' FILE"),
+        ('{"time": [1793527200, 1793527201], "message": ["a", "b"]}', "no records are found; write one"),
+        ('{"name": "shop", "settings": {"a": 1}}', "no records are found; write one record a line$"),
     ],
 )
 @pytest.mark.parametrize("kind", [None, "logs"])

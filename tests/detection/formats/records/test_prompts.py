@@ -80,6 +80,12 @@ SHAPES = {
         "level": "DEFAULT",
         "usage": {"input": 7},
     },
+    "Langfuse's ingestion": {
+        "id": "1",
+        "timestamp": "2026-11-01T10:00:00Z",
+        "type": "generation-create",
+        "body": {"id": "2", "traceId": "1", "name": "chat", "input": TALK, "output": ANSWER},
+    },
     "Langfuse's trace": {
         "id": "1",
         "timestamp": "2026-11-01T10:00:00Z",
