@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit fields ingest json_column json_limits models permissions queries safe_text schema sources "
-    "thresholds triage web".split()
+    "audit fields ingest json_column json_limits local_times models permissions queries safe_text schema "
+    "sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -33,12 +33,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fields": set(),
     "json_column": {"json_limits"},
     "json_limits": set(),
+    "local_times": set(),
     "permissions": set(),
     "sources": {"detection"},
     "safe_text": set(),
     "querysets": set(),
     "models": {"fields", "json_column", "querysets"},
-    "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
+    "queries": {
+        "audit",
+        "detection",
+        "json_column",
+        "json_limits",
+        "local_times",
+        "models",
+        "querysets",
+        "thresholds",
+    },
     "audit": {"json_column", "models", "schema"},
     "schema": {"models"},
     "thresholds": {"audit", "detection", "fields", "models"},

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from anomalies import json_limits
+from anomalies.local_times import LocalMomentField, LocalMomentInput, zone_mark
 from anomalies.models import Anomaly, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
 
@@ -85,9 +86,13 @@ class TagsFilter(df.BaseInFilter, df.CharFilter):
         return super().filter(qs, tags) if tags else qs
 
 
-def _moment(**kwargs: Any) -> df.DateTimeFilter:
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
-    return df.DateTimeFilter(field_name="timestamp", widget=widget, **kwargs)
+class LocalMomentFilter(df.DateTimeFilter):
+    """A bound of the time, in the desk's zone."""
+
+    field_class = LocalMomentField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="timestamp", widget=LocalMomentInput(), **kwargs)
 
 
 # Characters. PostgreSQL parses a query word by word on its stack, of which some thousands are too many.
@@ -125,8 +130,8 @@ class AnomalyFilter(df.FilterSet):
         choices=[(key, words) for key, (words, _) in WITHIN.items()],
         empty_label="any time",
     )
-    since = _moment(lookup_expr="gte", label="From")
-    until = _moment(lookup_expr="lt", label="Until")
+    since = LocalMomentFilter(lookup_expr="gte", label="From")
+    until = LocalMomentFilter(lookup_expr="lt", label="Until")
     ncd_min = UnitIntervalFilter(field_name="ncd_score", lookup_expr="gte", label="NCD at least")
     ncd_max = UnitIntervalFilter(field_name="ncd_score", lookup_expr="lte", label="NCD at most")
     p_min = UnitIntervalFilter(field_name="p_value", lookup_expr="gte", label="p at least")
@@ -268,7 +273,7 @@ def _any_of(choices: type[Status] | type[Stream]) -> Callable[[list[str]], str]:
 
 def _at(value: datetime) -> str:
     local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-    return f"{local} {timezone.get_current_timezone_name()}"
+    return f"{local}{zone_mark(value) or f' {timezone.get_current_timezone_name()}'}"
 
 
 def _pairs(wanted: dict[str, Any]) -> str:

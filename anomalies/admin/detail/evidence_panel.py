@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from anomalies import json_column
+from anomalies.local_times import zone_mark
 from anomalies.models import Anomaly, Status
 from anomalies.queries.evidence_events import Event, Head, Total
 from anomalies.queries.neighbours import around
@@ -104,7 +105,7 @@ def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
 
 
 def _words(anomaly: Any) -> str:
-    when = f"{timezone.localtime(anomaly.timestamp):%Y-%m-%d %H:%M:%S}"
+    when = f"{timezone.localtime(anomaly.timestamp):%Y-%m-%d %H:%M:%S}{zone_mark(anomaly.timestamp)}"
     return f"{when}, {Status(anomaly.status).label}, NCD {show.number(anomaly.ncd_score)}"
 
 

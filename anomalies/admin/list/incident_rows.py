@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from anomalies.local_times import zone_mark
 from anomalies.models import Anomaly, Status
 from anomalies.queries.incidents import Episode
 
@@ -75,7 +76,7 @@ class EpisodeLine:
             (
                 (
                     self._link(each),
-                    f"{timezone.localtime(each.timestamp):%H:%M:%S}",
+                    f"{timezone.localtime(each.timestamp):%H:%M:%S}{zone_mark(each.timestamp)}",
                     show.status_mark(*_status(each.status)),
                     show.number(each.ncd_score),
                     show.p_value(each.p_value),

@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from anomalies import json_column
+from anomalies.local_times import zone_mark
 from anomalies.queries.evidence_events import MOST_CHARACTERS, Event, as_text, events_in
 from anomalies.safe_text import escaped
 
@@ -49,6 +50,7 @@ def moment(value: datetime | None, after: datetime | None = None) -> str | SafeS
     local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
     if after is not None and timezone.localdate(after) == timezone.localdate(value):
         local = local[11:]
+    local += zone_mark(value)
     return format_html(
         '<time datetime="{0}" title="{0}">{1}</time>', value.astimezone(UTC).isoformat(), local
     )
