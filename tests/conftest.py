@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 from django.contrib.auth.models import User
 
 from tests.support.factories import make_user
+
+# No clock decides: on a busy machine an example may take any time, and so may making one.
+hypothesis.settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture

@@ -22,25 +22,26 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit fields ingest json_column json_limits models permissions queries safe_text schema sources "
-    "thresholds triage web".split()
+    "atomic_file audit fields ingest json_column json_limits models permissions queries safe_text schema "
+    "sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"web"},
+    "atomic_file": set(),
     "detection": set(),
     "fields": set(),
     "json_column": {"json_limits"},
     "json_limits": set(),
     "permissions": set(),
-    "sources": {"detection"},
+    "sources": {"atomic_file", "detection"},
     "safe_text": set(),
     "querysets": set(),
     "models": {"fields", "json_column", "querysets"},
     "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
-    "audit": {"json_column", "models", "schema"},
-    "schema": {"models"},
+    "audit": {"atomic_file", "json_column", "models", "schema"},
+    "schema": {"atomic_file", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
