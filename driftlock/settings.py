@@ -16,9 +16,10 @@ from urllib.parse import unquote
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from driftlock import places
 from driftlock.embedded_postgres.server import program_folders
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = places.BASE_DIR
 
 env = environ.FileAwareEnv()
 
@@ -106,11 +107,18 @@ _KEPT = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 def _session(given: dict[str, str]) -> dict[str, str]:
     """What every connection of the application says of itself: what it is, and that it names who decides."""
     program, *arguments = sys.argv or [""]
-    command = arguments[0] if arguments and Path(program).name == "manage.py" else ""
+    command = arguments[0] if arguments and Path(program).name in ("manage.py", "driftlock") else ""
     return {
         "application_name": given.get("application_name") or f"driftlock {command}".strip()[:63],
         "options": f"{given.get('options', '')} -c driftlock.requires_actor=on".strip(),
     }
+
+
+def _kept_key() -> str:
+    try:
+        return DEVELOPMENT_KEY_FILE.read_text().strip()
+    except OSError:  # not there yet; a folder that can't be used is reported by the server that needs it
+        return ""
 
 
 PRODUCTION = _choice("DRIFTLOCK_MODE", ("development", "production")) == "production"
@@ -118,7 +126,8 @@ DEBUG = not PRODUCTION
 
 # --- Database -----------------------------------------------------------------------------------------
 
-DATA_DIR = Path(_text("DRIFTLOCK_DATA", str(BASE_DIR / ".data"))).absolute()
+DATA_DIR = Path(_text("DRIFTLOCK_DATA") or places.data()).absolute()
+DEVELOPMENT_KEY_FILE = DATA_DIR / "secret-key"
 
 if PRODUCTION:
     DATABASE_URL = _required("DATABASE_URL", "postgres://driftlock:password@db.example.org:5432/driftlock")
@@ -146,8 +155,9 @@ if PRODUCTION:
     SECRET_KEY = _required("SECRET_KEY", "$(python -c 'import secrets; print(secrets.token_urlsafe(50))')")
     _required("DRIFTLOCK_HOSTS", "driftlock.example.org")
 else:
-    # No well-known key, not even here: without one of its own a process makes one, and sessions end with it.
-    SECRET_KEY = _text("SECRET_KEY") or secrets.token_urlsafe(50)
+    # No well-known key, not even in development: the one that `up` keeps in the data folder, so that a login
+    # outlives a restart, or a new one for each process.
+    SECRET_KEY = _text("SECRET_KEY") or _kept_key() or secrets.token_urlsafe(50)
 
 # The record's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one belongs to who seals, not
 # to who serves; the public ones, one after the other, to who verifies.
@@ -259,7 +269,7 @@ PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5, most=3_600)
 # --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = Path(_text("DRIFTLOCK_STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = Path(_text("DRIFTLOCK_STATIC_ROOT") or places.static_root(DATA_DIR))
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -289,6 +299,9 @@ X_FRAME_OPTIONS = "DENY"
 BEHIND_PROXY = _flag("DRIFTLOCK_BEHIND_PROXY", False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# What a first `up` runs the detector over.
+SAMPLES = places.samples()
 
 # --- Limits -------------------------------------------------------------------------------------------
 

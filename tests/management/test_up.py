@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
+import stat
 import tempfile
 import urllib.error
 import urllib.request
@@ -16,62 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.up import Up, postmaster
+
 PASSWORD = re.compile(r"^  (\w+) +([\w-]{12})$", re.MULTILINE)
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Up:
-    """A running ``manage.py up`` on a data folder and a port of its own."""
-
-    def __init__(self, data: Path, port: int | None = None) -> None:
-        self.data, self.port, self.said = data, port or free_port(), ""
-        names = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
-        environment = {name: value for name, value in os.environ.items() if name not in names}
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port)],
-            env=environment | {"DRIFTLOCK_DATA": str(data), "DRIFTLOCK_MODE": "development"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def wait_until_served(self) -> Up:
-        """Read what it says up to the line with its address."""
-        for line in self.process.stdout:
-            self.said += line
-            if f"http://127.0.0.1:{self.port}/" in line:
-                return self
-        raise AssertionError(f"it ended before it served: {self.process.stderr.read()}")
-
-    def get(self, path: str) -> tuple[str, str]:
-        """A page's type and text."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
-            return answer.headers["Content-Type"], answer.read().decode()
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit status after a signal, and what it said on standard error."""
-        self.process.send_signal(number)
-        said, complained = self.process.communicate(timeout=60)
-        self.said += said
-        return self.process.returncode, complained
-
-
-def postmaster(data: Path) -> int | None:
-    """The process id of the data folder's server, where it runs."""
-    file = data / "postgres" / "postmaster.pid"
-    pid = int(file.read_text().split()[0]) if file.exists() else None
-    return pid if pid is not None and psutil.pid_exists(pid) else None
 
 
 @dataclass
@@ -139,6 +88,18 @@ def test_sigterm_ends_it_cleanly_and_stops_the_database(first_run):
     assert postmaster(first_run.data) is None
 
 
+def test_the_secret_key_is_kept_for_its_owner_alone(first_run):
+    key = first_run.data / "secret-key"
+    assert (len(key.read_text()) >= 50, stat.S_IMODE(key.stat().st_mode)) == (True, 0o600)
+
+
+def test_a_later_run_keeps_the_key(first_run, up):
+    key = first_run.data / "secret-key"
+    former = key.read_text()
+    up.end()
+    assert key.read_text() == former
+
+
 def test_a_later_run_tells_no_password(up):
     assert PASSWORD.findall(up.said) == []
 
@@ -193,9 +154,8 @@ def test_a_taken_port_is_one_line_and_starts_nothing(tmp_path):
         up = Up(tmp_path / "data", port)
         said, complained = up.process.communicate(timeout=60)
     assert (up.process.returncode, said) == (1, "")
-    assert complained == (
-        f"CommandError: port {port} can't be had (Address already in use); try make run PORT={port + 1}\n"
-    )
+    (line,) = complained.splitlines()
+    assert line.startswith(f"CommandError: port {port} can't be used (Address already in use); try --port ")
     assert not (tmp_path / "data").exists()
 
 
