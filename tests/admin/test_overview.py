@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -20,11 +19,12 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, Share, overview
 from anomalies.thresholds import activate
 from tests.support.factories import NOON, make_anomaly, other_program
+from tests.support.sizes import amount
 
 pytestmark = pytest.mark.django_db
 
 ANA = Actor("ana")
-ROWS = int(os.environ.get("DRIFTLOCK_TEST_ROWS", "100000"))
+ROWS = amount("DRIFTLOCK_TEST_ROWS")
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ PRODUCTION = {
 def process(arguments: list[str], settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "driftlock.settings", **settings}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def value(expression: str, **settings: str) -> str:

@@ -400,7 +400,7 @@ def test_a_row_that_another_one_writes_meanwhile_keeps_no_other_out(file):
         feed(line(p_value=0.01))
         process = manage("ingest", file(line(p_value=0.01), line(p_value=0.02)))
         wait_until(lambda: cursor.execute(waiting) or cursor.fetchone())
-    said = process.communicate(timeout=30)[1].decode()
+    said = process.communicate(timeout=600)[1].decode()
     assert "new 1, already there 1, rejected 0" in said
     assert Anomaly.objects.count() == 2
 

@@ -152,7 +152,7 @@ def test_a_taken_port_is_one_line_and_starts_nothing(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         up = Up(tmp_path / "data", port)
-        said, complained = up.process.communicate(timeout=60)
+        said, complained = up.process.communicate(timeout=600)
     assert (up.process.returncode, said) == (1, "")
     (line,) = complained.splitlines()
     assert line.startswith(f"CommandError: port {port} can't be used (Address already in use); try --port ")
@@ -162,7 +162,7 @@ def test_a_taken_port_is_one_line_and_starts_nothing(tmp_path):
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_port_that_is_none_is_one_line(tmp_path, port):
     up = Up(tmp_path / "data", port)
-    _, complained = up.process.communicate(timeout=60)
+    _, complained = up.process.communicate(timeout=600)
     assert (up.process.returncode, len(complained.splitlines())) == (1, 1)
     assert f"{port} is no port" in complained
 
@@ -170,7 +170,7 @@ def test_a_port_that_is_none_is_one_line(tmp_path, port):
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("a file")
     up = Up(tmp_path / "file" / "data")
-    _, complained = up.process.communicate(timeout=60)
+    _, complained = up.process.communicate(timeout=600)
     assert up.process.returncode == 1
     assert complained.splitlines()[-1].startswith("CommandError: the embedded PostgreSQL can't keep its data")
     assert "Traceback" not in complained

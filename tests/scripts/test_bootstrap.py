@@ -29,7 +29,7 @@ def bootstrap(checkout: Path, before: str = "") -> subprocess.CompletedProcess[s
     """Run the script by a Python to which ``before`` was done."""
     program = f"{before}\nimport runpy; runpy.run_path('scripts/bootstrap.py', run_name='__main__')"
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, timeout=600
     )
 
 

@@ -59,13 +59,13 @@ class Up:
 
     def get(self, path: str) -> tuple[str, str]:
         """A page's type and text."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=600) as answer:
             return answer.headers["Content-Type"], answer.read().decode()
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Its exit status after a signal, and what it said on standard error."""
         self.process.send_signal(number)
-        said, complained = self.process.communicate(timeout=60)
+        said, complained = self.process.communicate(timeout=600)
         self.said += said
         return self.process.returncode, complained
 
