@@ -234,7 +234,10 @@ def test_an_index_whose_build_was_killed_while_undoing_is_built_anew(database):
         wait_until(lambda: database.run(invalid))
         process.kill()
         process.communicate()
-        at_work = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'"
+        at_work = (
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'"
+        )
         wait_until(lambda: not database.run(at_work))  # the server notices it within a second
         assert database.run(invalid) == [(1,)]
         reader.execute("COMMIT")

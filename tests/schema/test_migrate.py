@@ -186,7 +186,9 @@ def test_a_lock_that_is_had_is_not_kept_while_waiting_for_the_next_one(at_0004):
         assert (ended.code, applied(name)[-1]) == (1, "0008_audit_triggers")
 
 
-LONG_WAIT = "SELECT FROM pg_locks WHERE relation = 'anomalies'::regclass AND now() - waitstart"
+LONG_WAIT = """
+    SELECT FROM pg_locks JOIN pg_database AS d ON d.oid = database AND datname = current_database()
+    WHERE relation = 'anomalies'::regclass AND now() - waitstart"""
 SLOW_INSERT = """
     CREATE FUNCTION wait_for_7() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END $$;
@@ -217,7 +219,7 @@ def test_a_connection_that_is_lost_is_one_line_and_the_next_run_goes_on(at_0004)
             wait_until(lambda: waits_for_a_lock(name))
             operator.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'driftlock migrate'"
+                " WHERE datname = current_database() AND application_name = 'driftlock migrate'"
             )
             ended = end_of(migrating)
         assert (ended.code, "Traceback" in ended.err) == (1, False)
