@@ -88,6 +88,11 @@ class User(Protocol):
     def has_perm(self, perm: str) -> bool: ...
 
 
+def can_view(user: User) -> bool:
+    """See anomalies."""
+    return user.has_perm("anomalies.view_anomaly")
+
+
 def can_decide(user: User) -> bool:
     """Acknowledge, dismiss, investigate, reopen, write notes, assign and snooze."""
     return user.has_perm("anomalies.decide_anomaly")

@@ -34,13 +34,14 @@ def parameters_for(numbers: Thresholds, review_per_day: int) -> Parameters:
     return Parameters(**numbers.as_dict(), review_per_day=review_per_day)
 
 
-def flags(numbers: Thresholds, anomaly: Any) -> bool:
-    """Whether detectors that work by these numbers would flag it: by novelty, or NCD where there is none.
+def measure_of(anomaly: Any) -> float:
+    """Return what is compared with the novelty threshold: the novelty, or the NCD where there is none."""
+    return float(anomaly.ncd_score if anomaly.novelty is None else anomaly.novelty)
 
-    ``whatif`` asks the same of many, in SQL; a test holds the two against each other.
-    """
-    measure = anomaly.ncd_score if anomaly.novelty is None else anomaly.novelty
-    return bool(measure >= numbers.ncd_threshold and anomaly.p_value < numbers.p_value_threshold)
+
+def is_flagged(numbers: Thresholds, measure: float, p_value: float) -> bool:
+    """Return whether a window is flagged: its measure reaches the threshold, and its p-value is below."""
+    return measure >= numbers.ncd_threshold and p_value < numbers.p_value_threshold
 
 
 def active_config() -> DetectionConfig:

@@ -186,11 +186,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "anomalies.web.security.HeadersMiddleware",
+    "anomalies.web.middleware.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "anomalies.web.security.MethodsMiddleware",
-    "anomalies.web.deadline.DeadlineMiddleware",
+    "anomalies.web.middleware.MethodsMiddleware",
+    "anomalies.web.middleware.DeadlineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "anomalies.web.middleware.KeptNoteMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -212,6 +213,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "libraries": {"desk": "anomalies.admin.ui.template_filters"},
         },
     },
 ]
@@ -228,10 +230,10 @@ AXES_COOLOFF_TIME = timedelta(
     minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1, most=525_600)
 )
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
-AXES_HANDLER = "anomalies.web.security.Guard"
-AXES_CLIENT_IP_CALLABLE = "anomalies.web.security.attempts_address"
-AXES_USERNAME_CALLABLE = "anomalies.web.security.attempts_username"
-AXES_LOCKOUT_CALLABLE = "anomalies.web.security.locked_out"
+AXES_HANDLER = "anomalies.web.lockout.LockoutHandler"
+AXES_CLIENT_IP_CALLABLE = "anomalies.web.lockout.attempts_address"
+AXES_USERNAME_CALLABLE = "anomalies.web.lockout.attempts_username"
+AXES_LOCKOUT_CALLABLE = "anomalies.web.lockout.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Knocking at a closed door neither keeps it closed for longer nor counts against the user elsewhere.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
@@ -257,6 +259,7 @@ SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1
 LANGUAGE_CODE = "en"
 TIME_ZONE = _zone("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
+USE_THOUSAND_SEPARATOR = True
 USE_TZ = True
 
 # Anomalies of one stream that are no more seconds apart than this are one episode on the desk.

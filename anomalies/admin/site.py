@@ -1,4 +1,4 @@
-"""The admin's own frame, where doors and the record need to know who is at it."""
+"""The admin site: start page, and a change of password that is recorded and locked out like the login."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from django.shortcuts import redirect
 
 from anomalies.queries import saved_filters
 from anomalies.web.actor import acting_for
-from anomalies.web.security import locked_out
+from anomalies.web.lockout import locked_out
 
 from .list.saved_filters import link_of
 from .overview import OverviewSite
 
 
 class DeskSite(OverviewSite):
-    """Django's admin site; changing one's own password is on record, and behind the same door as the login.
+    """Django's admin site; failed changes of one's own password are counted as failed logins.
 
-    Whoever finds a desk unlocked could otherwise try passwords there for as long as the session lasts.
+    Somebody who finds a computer unlocked could otherwise try passwords there until the session ends.
     """
 
     site_header = site_title = "Driftlock"

@@ -53,8 +53,19 @@ class DetectionConfig(models.Model):
     """Thresholds that a detector works by. Exactly one row is active."""
 
     id = SerialField(primary_key=True)
-    ncd_threshold = models.FloatField("NCD threshold", db_default=0.5, default=0.5)
-    p_value_threshold = models.FloatField("p-value threshold", db_default=0.05, default=0.05)
+    ncd_threshold = models.FloatField(
+        "novelty threshold",
+        db_default=0.5,
+        default=0.5,
+        help_text="Column ncd_threshold: from 0 to 1, the novelty from which a window is flagged; "
+        "the NCD where a detector reports no novelty.",
+    )
+    p_value_threshold = models.FloatField(
+        "p-value threshold",
+        db_default=0.05,
+        default=0.05,
+        help_text="From 0 to 1: a window is flagged if its p-value is below.",
+    )
     baseline_size = models.IntegerField(db_default=100, default=100, help_text="Events.")
     window_size = models.IntegerField(db_default=10, default=10, help_text="Events.")
     hop_size = models.IntegerField(

@@ -86,7 +86,7 @@ def _nearness(measured: tuple[float, Anomaly]) -> tuple[float, float]:
 def in_words(nearest: list[Precedent]) -> str:
     """One sentence: "3 of 4 nearest were dismissed: known and harmless"."""
     if not nearest:
-        return "Nothing like it was decided before."
+        return "None yet."
     if len(nearest) == 1:
         return f"The only one like it was {nearest[0].decision}."
     told = [each.decision.partition(": ") for each in nearest]

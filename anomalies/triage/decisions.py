@@ -334,7 +334,8 @@ def _noted(note: str) -> dict[str, Any]:
 
 def _outcome(deed: _Deed, decided: list[UUID], rest: Collection[UUID]) -> Outcome:
     """The result; the rest is locked as well, so its reasons hold until the transaction's end."""
-    found = {anomaly.pk: anomaly for anomaly in Anomaly.objects.without_evidence().filter(pk__in=rest)}
+    rows = Anomaly.objects.without_evidence().filter(pk__in=rest) if rest else ()
+    found = {anomaly.pk: anomaly for anomaly in rows}
     last = latest(found) if found and (deed.seen is not None or deed.batch) else {}
     repeated = [pk for pk in sorted(found) if deed.is_repeated_by(last.get(pk))]
     left = sorted(set(rest) - set(repeated))

@@ -22,6 +22,7 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.audit.history import done_by
 from anomalies.models import Anomaly, BulkRow, BulkSet
+from anomalies.querysets import AnomalyQuerySet
 
 from .decisions import Left, check, decide_as_seen, why_not_from
 
@@ -88,7 +89,7 @@ def result(asked: BulkSet) -> Result:
     return Result(asked.decided, tuple(sorted(left, key=lambda each: -each.count)))
 
 
-def sample(asked: BulkSet, rows: int) -> QuerySet:
+def sample(asked: BulkSet, rows: int) -> AnomalyQuerySet:
     """Some anomalies of a set, spread over it."""
     distance = max(1, asked.rows // rows)
     places = [1 + number * distance for number in range(min(rows, asked.rows))]

@@ -105,12 +105,15 @@ def test_a_conflict_shows_both_versions_and_who_did_what_in_between(desk):
     decide("investigate", [anomaly.pk], Actor("bob", "10.1.2.3"), note="looking")
     response = send(desk, page_of(anomaly), opened, action="acknowledge")
     versions = response.context["versions"]
-    rows = {row.name: (row.seen, row.now) for row in versions.rows}
-    assert (versions.seen, versions.now) == (1, 2)
+    rows = {row.name: (row.expected, row.now) for row in versions.rows}
+    assert (versions.expected, versions.now) == (1, 2)
     assert rows["Status"] == ("pending", "investigating")
     assert rows["Notes"] == ("since May", "since May\nlooking")
     assert rows["Investigating by"] == ("–", "bob")
-    assert "It changed since you opened it: taken into investigation by bob at" in response.content.decode()
+    assert (
+        "This has changed since you opened it: taken into investigation by bob at"
+        in response.content.decode()
+    )
     assert [entry.address for entry in versions.entries] == ["10.1.2.3"]
 
 
@@ -122,7 +125,7 @@ def test_a_conflict_shows_only_what_changed_since_the_page_was_opened(desk):
     add_note(anomaly.pk, BOB, "after")
     versions = send(desk, page_of(anomaly), opened, action="acknowledge").context["versions"]
     assert [entry.note for entry in versions.entries] == ["after"]
-    assert [(row.name, row.seen) for row in versions.rows if row.is_changed] == [("Notes", "before")]
+    assert [(row.name, row.expected) for row in versions.rows if row.is_changed] == [("Notes", "before")]
 
 
 def test_a_change_that_was_taken_back_is_told_and_not_shown_as_a_difference(desk):
@@ -143,7 +146,7 @@ def test_a_conflict_keeps_what_was_typed_and_one_click_repeats_the_decision(desk
     conflict = send(desk, page_of(anomaly), opened, **typed)
     assert "typed with care" in conflict.content.decode()
     assert '<option value="duplicate" selected>' in conflict.content.decode()
-    assert "Dismiss it as it is now" in conflict.content.decode()
+    assert "Dismiss current version" in conflict.content.decode()
     assert send(desk, page_of(anomaly), conflict, **typed).status_code == 302
     assert Anomaly.objects.get().notes == "looking\ntyped with care"
 
@@ -155,7 +158,7 @@ def test_a_conflict_says_where_the_decision_is_not_possible_any_more(desk):
     typed = {"action": "dismiss", "note": "mine", "reason": "duplicate"}
     page = send(desk, page_of(anomaly), opened, **typed).content.decode()
     assert "You can't dismiss it now: it is acknowledged by bob since" in page
-    assert "The reason you chose was “duplicate”" in page
+    assert "Your reason was “duplicate”" in page
     assert "mine" in page
 
 
@@ -175,7 +178,7 @@ def test_a_form_that_is_out_of_date_and_lacks_a_reason_shows_both(desk):
     add_note(anomaly.pk, BOB, "looking")
     response = send(desk, page_of(anomaly), opened, action="dismiss", note="mine")
     assert response.status_code == 409
-    assert "a dismissal needs a reason" in response.content.decode()
+    assert "a dismissal needs one" in response.content.decode()
 
 
 @pytest.mark.parametrize("version", [None, "", "x", "0", "-1", "1.5", "9" * 30, "9" * 5000, "1\0"])
@@ -309,13 +312,13 @@ def tick(client: Client, action: str, *anomalies: Anomaly, opened: Any = None, *
     return send(client, LIST, opened, action=action, _selected_action=ids, index="0", **fields)
 
 
-def test_ticked_rows_that_changed_since_they_were_listed_are_left_alone_and_told(desk):
+def test_ticked_rows_that_changed_since_they_were_listed_are_skipped_with_a_message(desk):
     changed, same = make_anomaly(), make_anomaly()
     opened = desk.get(LIST)
     add_note(changed.pk, BOB, "wait")
     said = told(tick(desk, "acknowledge", changed, same, opened=opened))
     assert (status_of(changed), status_of(same)) == ("pending", "acknowledged")
-    assert "1 anomaly left alone: changed since you saw what you decided about." in said
+    assert "Skipped: 1 anomaly, changed since the page was opened." in said
     assert f"{str(changed.pk)[:8]}… – changed since you saw it: notes changed by bob at 20" in said
 
 
@@ -328,11 +331,11 @@ def test_a_row_that_the_filter_shows_no_more_is_told_of(desk):
     assert "changed since you saw it: dismissed by bob at 20" in said
 
 
-@pytest.mark.parametrize("seen", [[], ["x"], ["{pk}"], ["{pk}="], ["{pk}=x"], ["{pk}=0"], ["x=1"]])
+@pytest.mark.parametrize("versions", [[], ["x"], ["{pk}"], ["{pk}="], ["{pk}=x"], ["{pk}=0"], ["x=1"]])
 @pytest.mark.parametrize("action", ["acknowledge", "dismiss"])
-def test_ticked_rows_without_a_version_are_left_alone(desk, action, seen):
+def test_ticked_rows_without_a_version_are_skipped(desk, action, versions):
     anomaly = make_anomaly()
-    given = {"seen": [text.format(pk=anomaly.pk) for text in seen]}
+    given = {"expected": [text.format(pk=anomaly.pk) for text in versions]}
     asked = tick(desk, action, anomaly, **given)
     if action == "dismiss":
         asked = send(desk, LIST, asked, reason="other")
@@ -371,7 +374,7 @@ def test_all_that_match_are_those_that_were_there_and_as_they_were(desk):
     answer = send(desk, LIST, asked, note="")
     assert [status_of(each) for each in (changed, same, late)] == ["investigating", "acknowledged", "pending"]
     assert "1 anomaly acknowledged." in told(answer)
-    assert "1 anomaly left alone" in told(answer)
+    assert "Skipped: 1 anomaly" in told(answer)
 
 
 def test_a_confirmation_sent_twice_is_one_change_each(desk):
@@ -386,7 +389,7 @@ def test_a_confirmation_sent_twice_is_one_change_each(desk):
 def test_a_confirmation_without_what_was_seen_does_nothing(desk):
     anomaly = make_anomaly()
     asked = tick(desk, "dismiss", anomaly)
-    answer = send(desk, LIST, asked, reason="other", seen="")
+    answer = send(desk, LIST, asked, reason="other", expected="")
     assert "without the versions" in told(answer)
     assert status_of(anomaly) == "pending"
 
@@ -395,8 +398,8 @@ def test_a_list_carries_a_version_for_every_row_and_none_for_a_viewer(desk):
     anomalies = [make_anomaly() for _ in range(3)]
     viewer = Client()
     viewer.force_login(make_user("viewer"))
-    assert sorted(carried(desk.get(LIST))["seen"]) == sorted(f"{each.pk}=1" for each in anomalies)
-    assert "seen" not in carried(viewer.get(LIST))
+    assert sorted(carried(desk.get(LIST))["expected"]) == sorted(f"{each.pk}=1" for each in anomalies)
+    assert "expected" not in carried(viewer.get(LIST))
 
 
 # --- configs --------------------------------------------------------------------------------------------
@@ -414,7 +417,7 @@ def test_a_config_that_changed_since_it_was_opened_is_not_overwritten(lead):
     config.refresh_from_db()
     assert answer.status_code == 409
     assert (config.ncd_threshold, config.window_size) == (0.7, 10)
-    rows = {row.name: (row.seen, row.now, row.sent) for row in answer.context["versions"].rows}
+    rows = {row.name: (row.expected, row.now, row.sent) for row in answer.context["versions"].rows}
     assert rows["NCD threshold"] == ("0.5", "0.7", "0.6")
     assert rows["Window size"] == ("10", "10", "25")
     assert 'value="25"' in answer.content.decode()
@@ -436,7 +439,7 @@ def test_an_activation_elsewhere_makes_an_open_form_out_of_date(lead):
     activate(config.pk, BOB)
     answer = send(lead, config_page(config), opened, **VALUES)
     assert answer.status_code == 409
-    rows = [(row.name, row.seen, row.now) for row in answer.context["versions"].rows if row.is_changed]
+    rows = [(row.name, row.expected, row.now) for row in answer.context["versions"].rows if row.is_changed]
     assert rows == [("Active", "no", "yes")]
     assert "bob" in answer.content.decode()
 
@@ -473,7 +476,7 @@ def test_a_config_added_twice_by_one_form_is_one(lead):
     opened = lead.get(f"{CONFIGS}add/")
     answers = [send(lead, f"{CONFIGS}add/", opened, **VALUES) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
-    assert "added by you a moment ago" in told(answers[1])
+    assert "You added it a moment ago" in told(answers[1])
     assert DetectionConfig.objects.count() == 2
 
 
@@ -500,4 +503,4 @@ def test_an_activation_without_what_was_listed_does_nothing(lead):
 def test_an_activation_says_in_place_of_which(lead):
     former, config = DetectionConfig.objects.get(), DetectionConfig.objects.create()
     ticked = {"action": "make_active", "_selected_action": str(config.pk), "index": "0"}
-    assert told(send(lead, CONFIGS, **ticked)) == f"{config} is the active one now, in place of {former}."
+    assert told(send(lead, CONFIGS, **ticked)) == f"{config} is now active instead of {former}."

@@ -242,7 +242,7 @@ def test_without_a_reason_the_question_is_asked_again(desk):
 
 
 def test_a_large_set_goes_on_from_form_to_form_and_a_get_does_not(desk, monkeypatch):
-    monkeypatch.setattr("anomalies.web.time_budget.SECONDS", 0)
+    monkeypatch.setattr("anomalies.admin.views.SLICE_SECONDS", 0)
     make_anomalies(8)
     address, seen = address_of(ask(desk, "acknowledge")), []
     for _ in range(3):

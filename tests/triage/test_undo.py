@@ -340,7 +340,7 @@ def test_a_decision_that_there_is_not_leads_to_the_list(desk, batch):
 
 def test_a_large_undo_goes_on_from_form_to_form(desk, monkeypatch):
     monkeypatch.setattr("anomalies.triage.undo.STEP", 3)
-    monkeypatch.setattr("anomalies.web.time_budget.SECONDS", 0)
+    monkeypatch.setattr("anomalies.admin.views.SLICE_SECONDS", 0)
     rows = [make_anomaly() for _ in range(8)]
     address = f"{LIST}undo/{take('dismiss', *rows)}/"
     page, undone = desk.get(address), []

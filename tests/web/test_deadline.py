@@ -13,8 +13,8 @@ from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory, override_settings
 
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
-from anomalies.web.deadline import Deadline
 from anomalies.web.error_pages import database_error_page
+from anomalies.web.middleware import Deadline
 from tests.support.factories import make_anomaly
 from tests.support.forms import send
 
@@ -106,10 +106,10 @@ def test_a_list_that_takes_too_long_answers_503_in_words(desk):
     with somebody(LOCKED):
         answer = desk.get(f"{LIST}?q=deadlock")
     assert (answer.status_code, answer["Cache-Control"]) == (503, "no-store")
-    assert "This took longer than 0.3 s" in answer.content.decode()
+    assert "The query took longer than 0.3 s and was cancelled" in answer.content.decode()
 
 
-def test_a_count_that_takes_too_long_while_the_lines_are_drawn_answers_503_and_the_connection_goes_on(desk):
+def test_a_count_that_takes_too_long_while_the_rows_are_rendered_answers_503_and_the_connection_goes_on(desk):
     make_anomaly()
     with somebody("LOCK TABLE performance_metrics IN ACCESS EXCLUSIVE MODE"):  # read by the count alone
         assert desk.get(LIST).status_code == 503
@@ -120,7 +120,7 @@ def test_its_page_leads_to_the_list_without_filters(desk):
     with somebody(LOCKED):
         page = desk.get(f"{LIST}?q=deadlock&status=pending").content.decode()
     assert f'<a href="{LIST}">Open the page without filters</a>' in page
-    assert f'<a href="{LIST}?q=deadlock&amp;status=pending">try the same again</a>' in page
+    assert f'<a href="{LIST}?q=deadlock&amp;status=pending">try again</a>' in page
 
 
 def test_its_page_takes_no_query(desk):
@@ -143,7 +143,7 @@ def test_the_session_that_cannot_be_saved_in_time_answers_503_too(desk, settings
         assert desk.get(LIST).status_code == 503
 
 
-def test_a_fast_page_is_not_touched(desk):
+def test_a_page_within_the_limit_is_shown(desk):
     make_anomaly()
     assert desk.get(LIST).status_code == 200
 
@@ -187,7 +187,7 @@ def test_a_switch_of_configs_that_takes_too_long_leaves_the_old_one_active(lead)
 
 
 def failure_after(deadline: Deadline) -> Any:
-    """The page for a statement that was stopped, in a POST whose deadline this was."""
+    """The page for a statement that was cancelled, in a POST with this deadline."""
     request = RequestFactory().post(LIST)
     request.deadline = deadline
     with bounded(deadline), pytest.raises(OperationalError) as error:
@@ -200,7 +200,7 @@ def test_where_something_was_committed_before_the_page_does_not_say_nothing_was_
     with bounded(deadline), transaction.atomic():
         make_anomaly()
     page = failure_after(deadline).content.decode()
-    assert ("Nothing was changed" in page, "Some of what you sent was done" in page) == (False, True)
+    assert ("Nothing was changed" in page, "Some of your changes were saved" in page) == (False, True)
 
 
 def test_what_was_taken_back_does_not_count_as_done():
