@@ -26,7 +26,8 @@ env = environ.FileAwareEnv()
 
 def _text(name: str, default: str = "") -> str:
     try:
-        return env.str(name, default=default).strip()
+        value: str = env.str(name, default=default)
+        return value.strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE can't be read: {error}") from error
     except UnicodeDecodeError as error:

@@ -30,14 +30,14 @@ class DeskSite(OverviewSite):
     def index(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What one begins with: the saved filter that one has chosen, unless the index itself is meant."""
+        """Redirect to the user's start page, a saved filter, unless the index itself is asked for."""
         start = saved_filters.start_of(request.user) if request.method == "GET" and not request.GET else None
         return redirect(link_of(start)) if start else super().index(request, extra_context)
 
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's own; a wrong old password counts as a failed login."""
+        """Show or save Django's form; a wrong old password counts as a failed login."""
         credentials = {"username": request.user.get_username()}
         if request.method == "POST" and not AxesProxyHandler.is_allowed(request, credentials):
             return locked_out(request)

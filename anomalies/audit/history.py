@@ -112,7 +112,8 @@ class Entry:
     @property
     def assigned_to(self) -> str | None:
         """To whom it was assigned by this; None where that is nobody, or did not change."""
-        return self.values.get("assigned_to", (None, None))[1]
+        assignee: str | None = self.values.get("assigned_to", (None, None))[1]
+        return assignee
 
     @property
     def ends_snooze(self) -> bool:

@@ -179,14 +179,19 @@ class AnomalyFilter(df.FilterSet):
     def qs(self) -> AnomalyQuerySet:
         """The anomalies asked for; none where a parameter is invalid."""
         if self.is_bound and not self.form.is_valid():
-            return self.queryset.none()
-        return super().qs
+            return self._none()
+        found: AnomalyQuerySet = super().qs
+        return found
+
+    def _none(self) -> AnomalyQuerySet:
+        none: AnomalyQuerySet = self.queryset.none()
+        return none
 
     def without(self, *names: str) -> AnomalyQuerySet:
         """What would be found if these parameters were not set; they have to be valid."""
         if not self.form.is_valid():
-            return self.queryset.none()
-        found = self.queryset.all()
+            return self._none()
+        found: AnomalyQuerySet = self.queryset.all()
         for name, value in self.form.cleaned_data.items():
             if name not in names:
                 found = self.filters[name].filter(found, value)

@@ -21,7 +21,6 @@ from anomalies.detection import (
     Event,
     Finding,
     Format,
-    FormatError,
     Kind,
     Parameters,
     Skipped,
@@ -29,6 +28,7 @@ from anomalies.detection import (
     format_for,
     guess,
 )
+from anomalies.detection import FormatError as FormatError
 
 from .lines import Line, ReadError, read_lines
 

@@ -170,7 +170,7 @@ def decide(
 
 
 def decide_as_seen(
-    action: str, rows: QuerySet, actor: Actor, *, reason: str | None = None, note: str = "", batch: UUID
+    action: str, rows: QuerySet[Any], actor: Actor, *, reason: str | None = None, note: str = "", batch: UUID
 ) -> int:
     """Take one decision about all of ``rows``, which name anomalies (``anomaly_id``) and their ``version``.
 
@@ -280,7 +280,7 @@ def _lock(ids: list[UUID], unless: Q | None) -> list[tuple[UUID, str, int, bool]
     return locked
 
 
-def _locked_as_seen(rows: QuerySet) -> RawSQL:
+def _locked_as_seen(rows: QuerySet[Any]) -> RawSQL:
     """The condition of being one of ``rows`` in its version, which locks them in the order of their ids.
 
     In one statement, and by where they lie in the table, so that each is looked up once. Whoever had to be
@@ -307,7 +307,7 @@ def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
     return (ids[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ids), _IDS_PER_STATEMENT))
 
 
-def _update(deed: _Deed, rows: QuerySet) -> int:
+def _update(deed: _Deed, rows: QuerySet[Any]) -> int:
     """Write to the rows whose status allows it; returns how many."""
     columns = {**deed.values, **(_noted(deed.note) if deed.is_noted else {})}
     return rows.filter(status__in=deed.sources).update(status=deed.to or F("status"), **columns)

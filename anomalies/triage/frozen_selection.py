@@ -46,7 +46,7 @@ class Result:
 
 
 def freeze(
-    anomalies: QuerySet, owner: str, action: str, words: str, query: str = "", limit: int | None = None
+    anomalies: QuerySet[Any], owner: str, action: str, words: str, query: str = "", limit: int | None = None
 ) -> BulkSet:
     """Store the ids and versions of this queryset, at most ``limit`` of them, the first in its order."""
     _forget()
@@ -97,7 +97,7 @@ def sample(asked: BulkSet, rows: int) -> AnomalyQuerySet:
     return Anomaly.objects.filter(pk__in=chosen.values("anomaly_id"))
 
 
-def _fill_up_to(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> tuple[int, bool]:
+def _fill_up_to(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> tuple[int, bool]:
     """The number of rows stored, and whether more match. Only then does the order matter, and a sort pay."""
     if limit is None:
         return _fill(asked, anomalies.order_by(), None), False
@@ -108,7 +108,7 @@ def _fill_up_to(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> tuple
     return _fill(asked, anomalies, limit), True
 
 
-def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:
+def _fill(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> int:
     """Positions go by the place in the table, so that a part is rows that lie together."""
     place = RawSQL("anomalies.ctid", ())
     matching = anomalies.annotate(place=place).values("pk", "version", "place")[:limit]
@@ -120,7 +120,8 @@ def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [asked.pk, *values])
-        return cursor.rowcount
+        filled: int = cursor.rowcount
+    return filled
 
 
 def _decide_part(asked: BulkSet, actor: Actor) -> BulkSet | None:

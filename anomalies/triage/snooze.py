@@ -144,7 +144,8 @@ def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _more(count: int, stream_type: str) -> str:

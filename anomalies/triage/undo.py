@@ -188,14 +188,15 @@ def _about(batch: str, only: UUID | None) -> dict[str, Any]:
 
 
 def _end_of_step(batch: str, only: UUID | None, after: int) -> int | None:
-    found = _rows(_END, {**_about(batch, only), "after": after, "step": STEP})
+    found: list[tuple[int | None]] = _rows(_END, {**_about(batch, only), "after": after, "step": STEP})
     return found[0][0]
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 # --- the statements, of our own words and %(parameters)s ----------------------------------------------------

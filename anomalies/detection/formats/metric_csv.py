@@ -148,6 +148,7 @@ class MetricTable:
 
     def _time_column(self, names: list[str], body: list[list[str]]) -> int | None:
         named = [place for place, name in enumerate(names) if name.lower() in _TIME_NAMES]
+        place: int
         for place in [*named, *range(self._width)]:
             cells = _filled(body, place)
             if (cells and _share(self._is_time(cell) for cell in cells) >= _MOSTLY) or (
