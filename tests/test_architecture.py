@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"atomic_file", "detection"},
     "safe_text": set(),
     "querysets": set(),
-    "models": {"fields", "json_column", "querysets"},
+    "models": {"detection", "fields", "json_column", "querysets"},
     "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
     "audit": {"atomic_file", "json_column", "models", "schema"},
     "schema": {"atomic_file", "models"},

@@ -25,21 +25,16 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from tests.support.concurrency import at_once, in_processes, share
 from tests.support.factories import anomaly_values, make_user
-from tests.support.forms import carried, send
+from tests.support.forms import CONFIG, CONFIGS, carried, page_of, send
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
-CONFIGS = "/admin/anomalies/detectionconfig/"
 TOKEN = "t" * 32  # a browser's CSRF cookie, and the form's
 
 
 def make_anomalies(count: int) -> list[UUID]:
     rows = [Anomaly(id=uuid4(), **anomaly_values()) for _ in range(count)]
     return [row.pk for row in Anomaly.objects.bulk_create(rows)]
-
-
-def page_of(anomaly_id: UUID) -> str:
-    return f"/admin/anomalies/anomaly/{anomaly_id}/change/"
 
 
 def decisions() -> list[AuditLog]:
@@ -170,16 +165,6 @@ def test_a_config_added_four_times_at_once_is_one(live_server):
 
 
 # --- configs --------------------------------------------------------------------------------------------
-
-CONFIG = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
 
 
 def switching(lead: User, configs: list[int]) -> Callable[[], None]:

@@ -22,7 +22,7 @@ from .formats.base import Format, FormatError, Skipped
 from .formats.encodings import check_encoding
 from .formats.kinds import GUESSED_FROM, format_for, guess
 from .formats.timestamps import TimestampReader
-from .parameters import Parameters
+from .parameters import Parameters, Thresholds
 from .scoring.masking import normalise
 from .scoring.scorers import Kind
 
@@ -39,6 +39,7 @@ __all__ = [
     "Kind",
     "Parameters",
     "Skipped",
+    "Thresholds",
     "TimestampReader",
     "byte_entropy",
     "check_encoding",

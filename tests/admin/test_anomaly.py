@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,11 +19,10 @@ from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, anomaly_values, make_anomaly, make_user
-from tests.support.forms import send
+from tests.support.forms import CONFIG, CONFIGS, LIST, page_of, send, tick, told
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 ROLES = ("viewer", "analyst", "lead", "superuser")
 DEEP = "[" * 1500 + "]" * 1500
 HUGE = "9" * 5000
@@ -44,23 +42,8 @@ def desk() -> Client:
     return a_client("analyst")
 
 
-def page_of(anomaly: Anomaly) -> str:
-    return f"{LIST}{anomaly.pk}/change/"
-
-
 def shown(client: Client, query: str = "") -> list[Anomaly]:
     return list(client.get(LIST + query).context["cl"].result_list)
-
-
-def told(response: Any) -> str:
-    """What a page, or the one that it leads to, says at its top."""
-    return "\n".join(map(str, get_messages(response.wsgi_request)))
-
-
-def act(client: Client, action: str, *anomalies: Any, **fields: str) -> Any:
-    """Tick rows of the list as it is now, and choose an action."""
-    ids = [str(getattr(anomaly, "pk", anomaly)) for anomaly in anomalies]
-    return send(client, LIST, action=action, _selected_action=ids, index="0", **fields)
 
 
 def confirm(client: Client, page: Any, path: str = LIST, **typed: str) -> Any:
@@ -311,32 +294,32 @@ def test_the_second_of_two_analysts_is_told_what_the_first_one_did(desk):
 def test_refused_rows_of_a_bulk_are_reported_with_who_and_when(desk):
     done, pending = make_anomaly(), make_anomaly()
     decide("acknowledge", [done.pk], Actor("bob"))
-    said = told(act(desk, "acknowledge", done, pending))
+    said = told(tick(desk, "acknowledge", done, pending))
     assert "1 anomaly acknowledged." in said
     assert f"Not acknowledged: {str(done.pk)[:8]}… – it is acknowledged by bob since 20" in said
 
 
 def test_of_many_refused_rows_five_are_named_and_the_rest_counted(desk):
-    said = told(act(desk, "reopen", *[make_anomaly() for _ in range(8)]))
+    said = told(tick(desk, "reopen", *[make_anomaly() for _ in range(8)]))
     assert said.count("it is pending already") == 5
     assert "3 more" in said
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "dismiss", "investigate", "reopen"])
 def test_a_selection_of_no_uuid_gives_a_message(desk, action):
-    response = act(desk, action, "nonsense")
+    response = tick(desk, action, "nonsense")
     assert response.status_code == 302
     assert "invalid id" in told(response)
 
 
 def test_a_selection_of_an_anomaly_that_is_none_decides_nothing(desk):
-    assert act(desk, "acknowledge", uuid4()).status_code == 302
+    assert tick(desk, "acknowledge", uuid4()).status_code == 302
 
 
 @pytest.mark.parametrize("action", ["delete_selected", "nonsense", ""])
 def test_an_action_that_is_not_offered_does_nothing(desk, action):
     anomaly = make_anomaly()
-    act(desk, action, anomaly)
+    tick(desk, action, anomaly)
     assert status_of(anomaly) == "pending"
 
 
@@ -357,7 +340,7 @@ def test_a_note_that_cannot_be_kept_is_refused_in_words(desk, note):
 @pytest.mark.parametrize("forged", [{"reason": ""}, {"reason": "boredom"}, {"note": "a\0b"}])
 def test_a_confirmation_with_something_missing_asks_again(desk, forged):
     anomaly = make_anomaly()
-    assert confirm(desk, act(desk, "dismiss", anomaly), **forged).status_code == 200
+    assert confirm(desk, tick(desk, "dismiss", anomaly), **forged).status_code == 200
     assert status_of(anomaly) == "pending"
 
 
@@ -436,26 +419,15 @@ def test_a_metric_with_json_of_any_kind_is_listed_and_shown(desk, value):
 
 # --- configs --------------------------------------------------------------------------------------------
 
-CONFIGS = "/admin/anomalies/detectionconfig/"
-CONFIG = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
-
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ('{"sounds": {}}', "is no stream"),
+        ('{"sounds": {}}', "is not a stream"),
         ('{"logs": 7}', "must be an object"),
-        ('{"logs": {"ncd_threshold": 2}}', "must be from 0 to 1"),
-        ('{"logs": {"window_size": 0}}', "must be a whole number above 0"),
-        ('{"logs": {"volume": 1}}', "is no threshold"),
+        ('{"logs": {"ncd_threshold": 2}}', "must be a number from 0 to 1"),
+        ('{"logs": {"window_size": 0}}', "must be a whole number from 1"),
+        ('{"logs": {"volume": 1}}', "is not a threshold"),
         ("[]", "must be an object"),
         ("{", "Enter a valid JSON"),
         (DEEP, "Please correct the error"),  # how deep Python can parse differs between its versions

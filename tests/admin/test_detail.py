@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.models import Anomaly, DetectionConfig
 from anomalies.queries import neighbours
 from anomalies.queries.threshold_replay import shown_by
-from anomalies.thresholds import is_flagged, measure_of, thresholds_for
+from anomalies.thresholds import measure_of, thresholds_for
 from tests.support.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_one_anomaly_is_judged_as_many_are(novelty, ncd, p):
     config = DetectionConfig.objects.get()
     many = Anomaly.objects.filter(shown_by(config)).exists()
     numbers = thresholds_for(config, "logs")
-    assert is_flagged(numbers, measure_of(anomaly), anomaly.p_value) == many
+    assert numbers.is_flagged(measure_of(anomaly), anomaly.p_value) == many
 
 
 # --- evidence -------------------------------------------------------------------------------------

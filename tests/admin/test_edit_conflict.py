@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,22 +16,11 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from anomalies.triage.decisions import add_note, decide
 from tests.support.factories import make_anomaly, make_user
-from tests.support.forms import carried, send
+from tests.support.forms import CONFIG, CONFIGS, LIST, carried, page_of, send, tick, told
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
-CONFIGS = "/admin/anomalies/detectionconfig/"
 BOB = Actor("bob")
-VALUES = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
 
 
 @pytest.fixture
@@ -49,14 +37,6 @@ def lead() -> Client:
     client = Client()
     client.force_login(make_user("lead", "lea"))
     return client
-
-
-def page_of(anomaly: Anomaly) -> str:
-    return f"{LIST}{anomaly.pk}/change/"
-
-
-def told(response: Any) -> str:
-    return "\n".join(map(str, get_messages(response.wsgi_request)))
 
 
 def status_of(anomaly: Anomaly) -> str:
@@ -221,7 +201,7 @@ def test_a_record_of_any_shape_does_not_break_the_page_of_a_conflict(desk, value
     write("UPDATE anomalies SET ncd_score = 0.9")
     write(
         "INSERT INTO audit_log (username, action, resource_type, resource_id, old_values, new_values) "
-        "VALUES ('x', 'update', 'anomaly', %s, '{}', %s)",
+        "CONFIG ('x', 'update', 'anomaly', %s, '{}', %s)",
         anomaly.pk,
         values,
     )
@@ -305,11 +285,6 @@ def test_the_record_bears_the_batch_of_the_form(desk):
 
 
 # --- the list -------------------------------------------------------------------------------------------
-
-
-def tick(client: Client, action: str, *anomalies: Anomaly, opened: Any = None, **fields: Any) -> Any:
-    ids = [str(anomaly.pk) for anomaly in anomalies]
-    return send(client, LIST, opened, action=action, _selected_action=ids, index="0", **fields)
 
 
 def test_ticked_rows_that_changed_since_they_were_listed_are_skipped_with_a_message(desk):
@@ -413,7 +388,7 @@ def test_a_config_that_changed_since_it_was_opened_is_not_overwritten(lead):
     config = DetectionConfig.objects.create(ncd_threshold=0.5)
     opened = lead.get(config_page(config))
     write("UPDATE detection_config SET ncd_threshold = 0.7 WHERE id = %s", config.pk)
-    answer = send(lead, config_page(config), opened, **{**VALUES, "window_size": "25"})
+    answer = send(lead, config_page(config), opened, **{**CONFIG, "window_size": "25"})
     config.refresh_from_db()
     assert answer.status_code == 409
     assert (config.ncd_threshold, config.window_size) == (0.7, 10)
@@ -427,8 +402,8 @@ def test_a_config_is_saved_by_one_more_click_on_the_page_of_the_conflict(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
     write("UPDATE detection_config SET ncd_threshold = 0.7 WHERE id = %s", config.pk)
-    conflict = send(lead, config_page(config), opened, **VALUES)
-    assert send(lead, config_page(config), conflict, **VALUES).status_code == 302
+    conflict = send(lead, config_page(config), opened, **CONFIG)
+    assert send(lead, config_page(config), conflict, **CONFIG).status_code == 302
     config.refresh_from_db()
     assert config.ncd_threshold == 0.6
 
@@ -437,7 +412,7 @@ def test_an_activation_elsewhere_makes_an_open_form_out_of_date(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
     activate(config.pk, BOB)
-    answer = send(lead, config_page(config), opened, **VALUES)
+    answer = send(lead, config_page(config), opened, **CONFIG)
     assert answer.status_code == 409
     rows = [(row.name, row.expected, row.now) for row in answer.context["versions"].rows if row.is_changed]
     assert rows == [("Active", "no", "yes")]
@@ -449,7 +424,7 @@ def test_an_activation_elsewhere_makes_an_open_form_out_of_date(lead):
 def test_a_config_without_its_version_is_not_saved(lead, version, button):
     config = DetectionConfig.objects.create()
     given = {} if version is None else {"version": version}
-    answer = lead.post(config_page(config), {**VALUES, **given, button: "x"})
+    answer = lead.post(config_page(config), {**CONFIG, **given, button: "x"})
     config.refresh_from_db()
     assert answer.status_code == 400
     assert (config.version, config.is_active) == (1, False)
@@ -460,21 +435,21 @@ def test_a_stale_save_and_make_active_does_neither(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
     write("UPDATE detection_config SET hop_size = 5 WHERE id = %s", config.pk)
-    assert send(lead, config_page(config), opened, **VALUES, _activate="x").status_code == 409
+    assert send(lead, config_page(config), opened, **CONFIG, _activate="x").status_code == 409
     assert not DetectionConfig.objects.get(pk=config.pk).is_active
 
 
 def test_a_config_saved_twice_by_one_form_is_one_record(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
-    answers = [send(lead, config_page(config), opened, **VALUES) for _ in range(2)]
+    answers = [send(lead, config_page(config), opened, **CONFIG) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
     assert AuditLog.objects.filter(username="lea", resource_type="detection_config").count() == 1
 
 
 def test_a_config_added_twice_by_one_form_is_one(lead):
     opened = lead.get(f"{CONFIGS}add/")
-    answers = [send(lead, f"{CONFIGS}add/", opened, **VALUES) for _ in range(2)]
+    answers = [send(lead, f"{CONFIGS}add/", opened, **CONFIG) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
     assert "You added it a moment ago" in told(answers[1])
     assert DetectionConfig.objects.count() == 2

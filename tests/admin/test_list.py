@@ -14,11 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.models import Anomaly
 from anomalies.queries import facets
 from tests.support.factories import NOON, anomaly_values, make_anomaly
-from tests.support.forms import carried
+from tests.support.forms import LIST, carried
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 HOUR = timedelta(hours=1)
 
 

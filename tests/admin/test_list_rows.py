@@ -8,10 +8,10 @@ import pytest
 from django.contrib.admin.templatetags.admin_list import items_for_result
 
 from tests.support.factories import make_anomaly
+from tests.support.forms import LIST
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 HOSTILE = "<script>alert(\"{0}\")</script> & '{}'"
 
 

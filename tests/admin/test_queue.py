@@ -15,12 +15,11 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, make_anomaly
-from tests.support.forms import send
+from tests.support.forms import LIST, send
 
 pytestmark = pytest.mark.django_db
 
 QUEUE = "/admin/anomalies/anomaly/queue/"
-LIST = "/admin/anomalies/anomaly/"
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.messages import get_messages
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -18,11 +17,10 @@ from anomalies.models import Anomaly, AuditLog, BulkRow, BulkSet
 from anomalies.triage import frozen_selection
 from anomalies.triage.decisions import DecisionError, add_note, decide
 from tests.support.factories import anomaly_values, make_anomaly, make_user
-from tests.support.forms import carried
+from tests.support.forms import LIST, carried, told
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 ANA, BOB = Actor("ana"), Actor("bob")
 
 
@@ -201,10 +199,6 @@ def ask(desk: Client, action: str, query: str = "") -> Any:
     sent = {"action": action, "index": "0", "select_across": "1"}
     some = str(Anomaly.objects.values_list("pk", flat=True)[0])
     return desk.post(f"{LIST}{query}", {**sent, "_selected_action": some}, follow=True)
-
-
-def told(response: Any) -> str:
-    return "\n".join(map(str, get_messages(response.wsgi_request)))
 
 
 def address_of(page: Any) -> str:

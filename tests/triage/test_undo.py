@@ -17,7 +17,7 @@ from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import MOVES, DecisionError, add_note, decide
 from anomalies.triage.undo import RESTORED, NoSuchDecision, decision, state, undo
 from tests.support.factories import make_anomaly, make_user, other_program
-from tests.support.forms import carried
+from tests.support.forms import LIST, carried, page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -202,8 +202,6 @@ def test_what_could_be_undone_is_said_before():
 
 # --- the desk -------------------------------------------------------------------------------------------
 
-LIST = "/admin/anomalies/anomaly/"
-
 
 @pytest.fixture
 def desk() -> Client:
@@ -211,10 +209,6 @@ def desk() -> Client:
     client = Client()
     client.force_login(make_user("analyst", "ana"))
     return client
-
-
-def page_of(anomaly: Anomaly) -> str:
-    return f"{LIST}{anomaly.pk}/change/"
 
 
 def undo_button(page: Any) -> tuple[str, dict[str, str]]:

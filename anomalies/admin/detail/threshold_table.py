@@ -8,14 +8,7 @@ from typing import Any
 from anomalies import json_column
 from anomalies.models import Anomaly, DetectionConfig
 from anomalies.queries.neighbours import Range, usual
-from anomalies.thresholds import (
-    Thresholds,
-    ThresholdsError,
-    active_config,
-    is_flagged,
-    measure_of,
-    thresholds_for,
-)
+from anomalies.thresholds import Thresholds, ThresholdsError, active_config, measure_of, thresholds_for
 
 from ..ui import formatting as show
 from ..ui.scale_charts import scale
@@ -89,7 +82,7 @@ def _now(anomaly: Any, active: _Active) -> str:
         return f"Active config: none. {active.name}"
     numbers, value = active.numbers, measure_of(anomaly)
     name = "NCD" if anomaly.novelty is None else "novelty"
-    verdict = "flagged" if is_flagged(numbers, value, anomaly.p_value) else "not flagged"
+    verdict = "flagged" if numbers.is_flagged(value, anomaly.p_value) else "not flagged"
     p = "< 0.001" if anomaly.p_value < 0.001 else f"{anomaly.p_value:.3f}"
     return (
         f"Active config ({active.config.pk}): {verdict}; {name} {value:.3f} with threshold "
