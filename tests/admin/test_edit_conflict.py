@@ -201,7 +201,7 @@ def test_a_record_of_any_shape_does_not_break_the_page_of_a_conflict(desk, value
     write("UPDATE anomalies SET ncd_score = 0.9")
     write(
         "INSERT INTO audit_log (username, action, resource_type, resource_id, old_values, new_values) "
-        "CONFIG ('x', 'update', 'anomaly', %s, '{}', %s)",
+        "VALUES ('x', 'update', 'anomaly', %s, '{}', %s)",
         anomaly.pk,
         values,
     )
@@ -393,7 +393,7 @@ def test_a_config_that_changed_since_it_was_opened_is_not_overwritten(lead):
     assert answer.status_code == 409
     assert (config.ncd_threshold, config.window_size) == (0.7, 10)
     rows = {row.name: (row.expected, row.now, row.sent) for row in answer.context["versions"].rows}
-    assert rows["NCD threshold"] == ("0.5", "0.7", "0.6")
+    assert rows["Novelty threshold"] == ("0.5", "0.7", "0.6")
     assert rows["Window size"] == ("10", "10", "25")
     assert 'value="25"' in answer.content.decode()
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from anomalies.queries import facets, keyset, stats
 from anomalies.queries.facets import Counted
-from anomalies.queries.filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
+from anomalies.queries.filters import FACETS, AnomalyFilter, bounds, counted_of, keeps_runs_whole
 from anomalies.querysets import AnomalyQuerySet
 
 from ..model_admin import AnyPaginator
@@ -23,8 +23,6 @@ from .pagination import PLACE, Pages
 COUNTED = facets.COUNTED
 # The parameters in a URL beside the filters: those of Django's own changelist, and ours.
 _FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
-# The filters whose choices are shown with their counts.
-_FACETS = ("status", "stream")
 # Columns that an index holds with a second one, which orders rows that are equal in the first.
 _TIES = {
     "timestamp": ("-timestamp", "-id"),
@@ -132,9 +130,9 @@ class AnomalyChangeList(Sidebar, Pages):
         """Return the list without its status and stream filters, and the same as a roll-up can count it."""
         if self.queryset.query.is_empty():
             return self.queryset, None
-        if not set(_FACETS) & set(request.GET):
+        if not set(FACETS) & set(request.GET):
             return self.queryset, counted_of(self.filterset)
-        return self.filterset.without(*_FACETS), counted_of(self.filterset, _FACETS)
+        return self.filterset.without(*FACETS), counted_of(self.filterset, FACETS)
 
     def _report_invalid(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:

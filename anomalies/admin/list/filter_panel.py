@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.admin.views.main import ChangeList
 
 from anomalies.queries.facets import Margins
-from anomalies.queries.filters import AnomalyFilter, in_words, words_of
+from anomalies.queries.filters import FACETS, AnomalyFilter, in_words, words_of
 
 from ..ui.formatting import visible
 from .cached_widgets import CachingRenderer
@@ -48,11 +48,12 @@ class Sidebar(ChangeList):
         return [(field, self._boxes(field)) for field in form]
 
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
-        if field.name not in ("status", "stream"):
+        if field.name not in FACETS:
             return []
         if self.margins.facets is None:
             return [(box, "") for box in field]
-        own, other = (0, "stream") if field.name == "status" else (1, "status")
+        own = FACETS.index(field.name)
+        other = FACETS[1 - own]
         chosen = set(self.filterset.data.getlist(other))
         found: Counter[str] = Counter()
         for pair, count in self.margins.facets.items():
