@@ -78,10 +78,6 @@ def _zone(name: str, default: str) -> str:
         raise ImproperlyConfigured(message) from error
 
 
-def _fits(number: int, at_most: int | None) -> bool:
-    return at_most is None or number <= at_most
-
-
 def _required(name: str, example: str) -> str:
     value = _text(name)
     if not value:

@@ -11,6 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from anomalies.admin.list import changelist
+from anomalies.admin.ui.formatting import capped
 from anomalies.models import Anomaly
 from anomalies.queries import facets
 from tests.support.factories import NOON, anomaly_values, make_anomaly
@@ -376,3 +378,17 @@ def test_the_audit_logs_filter_steps_from_resource_to_resource(desk):
     assert len(answer.context["cl"].result_list) == 1
     assert b"?resource_type=anomaly" in answer.content
     assert not [each for each in queries if "DISTINCT" in each["sql"]]
+
+
+def test_a_list_of_records_shows_a_capped_count_with_a_plus(desk, monkeypatch):
+    monkeypatch.setattr(changelist, "COUNTED", 2)
+    for _ in range(4):
+        beat(0)
+    assert "2+\naudit entries" in desk.get("/admin/anomalies/auditlog/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0"), (9_924, "9,924"), (10_000, "10,000"), (10_001, "10,000+")]
+)
+def test_a_count_has_commas_and_a_plus_above_the_cap(count, words):
+    assert capped(count, 10_000) == words

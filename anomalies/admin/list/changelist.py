@@ -43,9 +43,9 @@ class CappedPaginator(AnyPaginator):
         return rows.order_by().values("pk")[: COUNTED + 1].count()
 
     @property
-    def is_capped(self) -> bool:
-        """Whether there are more rows than were counted."""
-        return self.count > COUNTED
+    def count_in_words(self) -> str:
+        """The number of rows: "9,924", or "10,000+" where there are more."""
+        return capped(self.count, COUNTED)
 
 
 class AnomalyChangeList(Sidebar, Pages):
