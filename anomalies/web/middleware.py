@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from psycopg.pq import TransactionStatus
 
 from .error_pages import database_error_page, error_page
 from .kept_note import keep_note
@@ -128,6 +129,9 @@ class Deadline:
         return result
 
     def _announce(self) -> None:
+        # A failed transaction takes a rollback and nothing else; the statement after that announces.
+        if connection.connection.info.transaction_status == TransactionStatus.INERROR:
+            return
         # A setting made inside a transaction is lost when that is rolled back, so outside it is made again.
         depth = len(connection.savepoint_ids) + connection.in_atomic_block
         if self._announced is None or depth < self._depth or self.spent - self._announced > _GRAIN:

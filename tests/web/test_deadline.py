@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from django.test import Client, RequestFactory, override_settings
 
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
@@ -238,6 +238,14 @@ def test_a_limit_set_before_a_savepoint_that_is_taken_back_holds():
             Anomaly.objects.exists()
             transaction.set_rollback(True)
         sleep(600)
+
+
+def test_a_statement_that_fails_in_a_savepoint_late_in_the_budget_is_rolled_back_alone():
+    with bounded(Deadline(60)), transaction.atomic():
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            sleep(0.5)  # enough that the remaining time is due to be set again
+            Anomaly.objects.raw("SELECT nowhere")[0]
+        assert Anomaly.objects.count() == 0
 
 
 # --- nobody else's ----------------------------------------------------------------------------------------
