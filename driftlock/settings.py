@@ -111,9 +111,9 @@ def _session(given: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _kept_key() -> str:
+def _kept(file: Path) -> str:
     try:
-        return DEVELOPMENT_KEY_FILE.read_text().strip()
+        return file.read_text().strip()
     except OSError:  # not there yet; a folder that can't be used is reported by the server that needs it
         return ""
 
@@ -125,6 +125,7 @@ DEBUG = not PRODUCTION
 
 DATA_DIR = Path(_text("DRIFTLOCK_DATA") or places.data()).absolute()
 DEVELOPMENT_KEY_FILE = DATA_DIR / "secret-key"
+DEVELOPMENT_SEAL_KEY_FILE = DATA_DIR / "seal-key"
 
 if PRODUCTION:
     DATABASE_URL = _required("DATABASE_URL", "postgres://driftlock:password@db.example.org:5432/driftlock")
@@ -154,11 +155,13 @@ if PRODUCTION:
 else:
     # No well-known key, not even in development: the one that `up` keeps in the data folder, so that a login
     # outlives a restart, or a new one for each process.
-    SECRET_KEY = _text("SECRET_KEY") or _kept_key() or secrets.token_urlsafe(50)
+    SECRET_KEY = _text("SECRET_KEY") or _kept(DEVELOPMENT_KEY_FILE) or secrets.token_urlsafe(50)
 
 # The record's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one belongs to who seals, not
 # to who serves; the public ones, one after the other, to who verifies.
 SEAL_KEY, SEAL_KEY_PROBLEM = _key("DRIFTLOCK_SEAL_KEY")
+if not (PRODUCTION or SEAL_KEY or SEAL_KEY_PROBLEM):
+    SEAL_KEY = _kept(DEVELOPMENT_SEAL_KEY_FILE)  # made by `up` for its own data
 SEAL_PUBLIC_KEYS, SEAL_PUBLIC_KEYS_PROBLEM = _key("DRIFTLOCK_SEAL_PUBLIC_KEYS")
 
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -93,11 +95,28 @@ def test_the_secret_key_is_kept_for_its_owner_alone(first_run):
     assert (len(key.read_text()) >= 50, stat.S_IMODE(key.stat().st_mode)) == (True, 0o600)
 
 
-def test_a_later_run_keeps_the_key(first_run, up):
-    key = first_run.data / "secret-key"
+def test_a_seal_key_is_made_for_the_data_with_its_public_part(first_run):
+    key = first_run.data / "seal-key"
+    assert ("PRIVATE KEY" in key.read_text(), stat.S_IMODE(key.stat().st_mode)) == (True, 0o600)
+    assert "PUBLIC KEY" in key.with_name("seal-key.pub").read_text()
+
+
+@pytest.mark.parametrize("name", ["secret-key", "seal-key"])
+def test_a_later_run_keeps_the_key(first_run, up, name):
+    key = first_run.data / name
     former = key.read_text()
     up.end()
     assert key.read_text() == former
+
+
+def test_the_sample_ends_now(first_run):
+    [newest] = re.findall(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ UTC", _last_lines(first_run), re.M)[-1:]
+    age = datetime.now(UTC) - datetime.fromisoformat(newest.decode()).replace(tzinfo=UTC)
+    assert timedelta(0) <= age < timedelta(hours=1)
+
+
+def _last_lines(run: FirstRun) -> bytes:
+    return (run.data / "samples" / "postgresql.log").read_bytes()[-10_000:]
 
 
 def test_a_later_run_tells_no_password(up):
@@ -109,14 +128,28 @@ def test_a_later_run_does_not_read_the_sample_again(up):
     assert "detecting" not in complained
 
 
-def test_a_told_password_lets_its_user_in(first_run, up):
+def login(up: Up, said: str, name: str) -> tuple[urllib.request.OpenerDirector, str]:
+    """A session with the password that a first run printed, and the address that the login led to."""
     session = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    login = f"http://127.0.0.1:{up.port}/admin/login/?next=/admin/"
-    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.open(login).read().decode())[1]
-    password = dict(PASSWORD.findall(first_run.said))["analyst"]
-    form = f"csrfmiddlewaretoken={token}&username=analyst&password={password}"
-    page = session.open(login, form.encode())
-    assert page.url.endswith("/admin/")
+    address = f"http://127.0.0.1:{up.port}/admin/login/?next=/admin/"
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.open(address).read().decode())[1]
+    password = dict(PASSWORD.findall(said))[name]
+    form = f"csrfmiddlewaretoken={token}&username={name}&password={password}"
+    return session, session.open(address, form.encode()).url
+
+
+def test_a_printed_password_lets_its_user_in(first_run, up):
+    assert login(up, first_run.said, "analyst")[1].endswith("/admin/")
+
+
+def test_the_signed_bundle_of_an_anomaly_can_be_downloaded(first_run, up):
+    session, _ = login(up, first_run.said, "lead")
+    desk = f"http://127.0.0.1:{up.port}/admin/anomalies/anomaly/"
+    page = session.open(f"{desk}?within=24h").read().decode()
+    pk = re.search(r"anomalies/anomaly/([0-9a-f-]{36})/", page)[1]
+    answer = session.open(f"{desk}{pk}/evidence/")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="evidence-{pk}.json"'
+    assert json.load(answer)["signature"]
 
 
 def test_sigint_ends_it_cleanly_and_stops_the_database(up):

@@ -16,9 +16,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.servers.basehttp import get_internal_wsgi_application
 from django.core.servers.basehttp import run as serve
 from django.db import OperationalError
+from django.utils import timezone
 
 from anomalies.atomic_file import write_atomically
 from anomalies.audit import Actor, acting
+from anomalies.audit.keys import make_key
+from anomalies.management.sample_times import ending_at
 from anomalies.permissions import ROLES
 from anomalies.queries.stats import has_run_over
 
@@ -62,14 +65,18 @@ class Command(BaseCommand):
         self.stderr.write("preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
         _keep_key(settings.DEVELOPMENT_KEY_FILE)
+        _keep_seal_key(settings.DEVELOPMENT_SEAL_KEY_FILE)
         self._load_sample()
         self._make_users()
 
     def _load_sample(self) -> None:
         sample = settings.SAMPLES / SAMPLE
         if sample.exists() and not has_run_over(SAMPLE):
-            self.stderr.write(f"detecting anomalies in the sample {SAMPLE} …")
-            call_command("detect", str(sample), tags=["sample"], by="driftlock")
+            self.stderr.write(f"detecting anomalies in the sample {SAMPLE}, its times moved to end now …")
+            copy = settings.DATA_DIR / "samples" / SAMPLE
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(copy, ending_at(sample.read_bytes(), timezone.now()), replace=True)
+            call_command("detect", str(copy), tags=["sample"], by="driftlock")
 
     def _make_users(self) -> None:
         """One user of each role on a first run; the passwords are printed once and stored as hashes only."""
@@ -92,6 +99,14 @@ class Command(BaseCommand):
             self.stdout.flush()
 
         serve("127.0.0.1", port, get_internal_wsgi_application(), threading=True, on_bind=announce)
+
+
+def _keep_seal_key(file: Path) -> None:
+    """Make a key that seals this data and signs its bundles, unless one is given or made already."""
+    is_given = settings.PRODUCTION or {"DRIFTLOCK_SEAL_KEY", "DRIFTLOCK_SEAL_KEY_FILE"} & os.environ.keys()
+    if not is_given and not file.exists():
+        make_key(file)
+        settings.SEAL_KEY = file.read_text()  # what a later start reads
 
 
 def _keep_key(file: Path) -> None:
