@@ -450,9 +450,7 @@ def test_an_old_failure_in_the_log_is_not_told_as_the_reason_of_a_new_one(home):
 def test_a_failing_start_is_an_operational_error_to_django(bare_home):
     bare_home.write_text("a file")
     done = manage(bare_home / "data", "shell", "-c", "from django.db import connection; connection.cursor()")
-    assert done.stderr.splitlines()[-1].startswith(
-        "django.db.utils.OperationalError: the embedded PostgreSQL"
-    )
+    assert done.stderr.splitlines()[-1].startswith("the database failed: the embedded PostgreSQL")
 
 
 # --- as whom it runs ------------------------------------------------------------------------------------

@@ -338,7 +338,7 @@ def test_a_large_undo_goes_on_from_form_to_form(desk, monkeypatch):
     rows = [make_anomaly() for _ in range(8)]
     address = f"{LIST}undo/{take('dismiss', *rows)}/"
     page, undone = desk.get(address), []
-    while b"of 8 undone." not in page.content:
+    while "admin/anomalies/anomaly/undone.html" not in [template.name for template in page.templates]:
         page = desk.post(address, carried(page))
         undone.append(Anomaly.objects.filter(status="pending").count())
     assert undone == [3, 6, 8, 8]
