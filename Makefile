@@ -11,7 +11,7 @@ help: ## list the targets
 
 run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with the sample log
 	@$(PYTHON) scripts/bootstrap.py
-	@SECRET_KEY_FILE=.data/secret-key exec $(VENV) manage.py up --port $(PORT)
+	@exec $(VENV) manage.py up --port $(PORT)
 
 # A worker of pytest-xdist for each core, with a server and a database of its own; ARGS="-n 0" runs in one process.
 WORKERS := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder

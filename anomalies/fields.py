@@ -4,26 +4,36 @@ Django makes automatic keys identity columns; the tables that detectors and dash
 ``serial`` ones (docs/schema.md), and a copy of the schema should not differ in that.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:  # Django's fields take parameters in its stubs only
+    AutoField = models.AutoField[Any, Any]
+    BigAutoField = models.BigAutoField[Any, Any]
+    Field = models.Field[Any, Any]
+else:
+    AutoField, BigAutoField, Field = models.AutoField, models.BigAutoField, models.Field
 
 
-class SerialField(models.AutoField):
+class SerialField(AutoField):
     """An ``integer`` key that is filled from a sequence of its own (``serial``)."""
 
-    def db_type(self, connection):
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "serial"
 
-    def db_type_suffix(self, connection):
+    def db_type_suffix(self, connection: BaseDatabaseWrapper) -> None:
         return None
 
 
-class BigSerialField(models.BigAutoField):
+class BigSerialField(BigAutoField):
     """A ``bigint`` key that is filled from a sequence of its own (``bigserial``)."""
 
-    def db_type(self, connection):
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "bigserial"
 
-    def db_type_suffix(self, connection):
+    def db_type_suffix(self, connection: BaseDatabaseWrapper) -> None:
         return None
 
 
@@ -53,15 +63,15 @@ class Index(models.Index):
     max_name_length = 63
 
 
-class MultirangeField(models.Field):
+class MultirangeField(Field):
     """Sets of whole numbers (``int8multirange``), as psycopg's Multirange."""
 
-    def db_type(self, connection):
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "int8multirange"
 
 
-class NumericField(models.Field):
+class NumericField(Field):
     """A number of any length (``numeric``), as Python's Decimal."""
 
-    def db_type(self, connection):
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "numeric"

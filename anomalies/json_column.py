@@ -60,14 +60,15 @@ class JSONColumn(models.JSONField):
         return super().get_db_prep_value(value, connection, prepared)
 
 
-def as_text(queryset: QuerySet, columns: Iterable[str], characters: int = OF_EACH_ROW) -> QuerySet:
+def as_text(queryset: QuerySet[Any], columns: Iterable[str], characters: int = OF_EACH_ROW) -> QuerySet[Any]:
     """The same rows with each of these JSON columns as text, in ``<column>_text``, and not as JSON.
 
     Of a longer text than so many ``characters`` (OF_EACH_ROW, OF_ONE_ROW) one more comes, to be known by.
     """
     names = list(columns)
     texts = {f"{name}_text": Left(Cast(name, TextField()), characters + 1) for name in names}
-    return queryset.defer(*names).annotate(**texts)
+    rows: QuerySet[Any] = queryset.defer(*names).annotate(**texts)
+    return rows
 
 
 def parsed(text: str) -> Any:

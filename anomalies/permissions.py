@@ -5,7 +5,7 @@ The roles are groups that migration 0009 makes; a test holds that migration agai
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
@@ -64,7 +64,7 @@ class RoleBackend(ModelBackend):
         if user is None or not self.user_can_authenticate(user):
             return None
         if not user.is_superuser:
-            user._perm_cache = set(user._permitted)  # type: ignore[attr-defined]
+            cast(Any, user)._perm_cache = set(user._permitted)
         return user
 
     def get_all_permissions(self, user_obj: Any, obj: Model | None = None) -> set[str]:
@@ -86,6 +86,11 @@ class User(Protocol):
     """What is asked of whoever stands at a surface."""
 
     def has_perm(self, perm: str) -> bool: ...
+
+
+def can_view(user: User) -> bool:
+    """See anomalies."""
+    return user.has_perm("anomalies.view_anomaly")
 
 
 def can_decide(user: User) -> bool:

@@ -6,6 +6,7 @@ A queryset is built from the others; surfaces ask these and write no lookups of 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
@@ -34,7 +35,7 @@ def _about(name: str) -> Coalesce:
     return Coalesce(Left(KeyTextTransform(name, "metadata"), 200), Value(""))
 
 
-class AnomalyQuerySet(models.QuerySet):
+class AnomalyQuerySet(models.QuerySet[Any]):
     """Anomalies, narrowed in the words of the desk."""
 
     EVIDENCE = ("baseline_data", "window_data", "detailed_explanation")
@@ -50,13 +51,15 @@ class AnomalyQuerySet(models.QuerySet):
         """
         shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty", "version")
         held = ("assigned_to", "snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
-        return self.annotate(
+        rows: AnomalyQuerySet = self.annotate(
             headline=Left("glass_box_explanation", 300),
             origin=Concat(_about("host"), Value("\x1f"), _about("service")),
         ).only(*shown, *held, "is_statistically_significant", "compression_ratio_change", "tags")
+        return rows
 
     def search(self, words: str) -> AnomalyQuerySet:
         """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""
         # A minus of a minus is no more than one, and PostgreSQL's parser holds 31 of them.
         query = SearchQuery(_MINUSES.sub("-", words), config=SEARCH_CONFIG, search_type="websearch")
-        return self.alias(document=search_document()).filter(document=query)
+        rows: AnomalyQuerySet = self.alias(document=search_document()).filter(document=query)
+        return rows

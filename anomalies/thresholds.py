@@ -1,50 +1,41 @@
-"""What detectors work by: the active config, its stream overrides, and the switch from one to another."""
+"""The active config, its stream overrides, and the switch from one config to another."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from django.db.models import Q
 
 from anomalies.audit import Actor, acting
 from anomalies.detection import Parameters
+from anomalies.detection import Thresholds as Thresholds
+from anomalies.detection.parameters import NAMES
 from anomalies.models import Anomaly, DetectionConfig, override_problems
 
 
 class ThresholdsError(Exception):
-    """There is nothing to detect by; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The numbers for one stream: thresholds from 0 to 1, sizes in events."""
-
-    ncd_threshold: float
-    p_value_threshold: float
-    baseline_size: int
-    window_size: int
-    hop_size: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The numbers by name."""
-        return asdict(self)
+    """No config can be used; the message says what to do."""
 
 
 def parameters_for(numbers: Thresholds, review_per_day: int) -> Parameters:
-    """What our own detector works by: a config's numbers, and how many windows a day are for review."""
+    """Return the parameters of our own detector: a config's numbers and the windows a day for review."""
     return Parameters(**numbers.as_dict(), review_per_day=review_per_day)
 
 
-def flags(numbers: Thresholds, anomaly: Any) -> bool:
-    """Whether detectors that work by these numbers would flag it: by novelty, or NCD where there is none.
+def measure_of(anomaly: Any) -> float:
+    """Return what is compared with the novelty threshold: the novelty, or the NCD where there is none."""
+    return float(anomaly.ncd_score if anomaly.novelty is None else anomaly.novelty)
 
-    ``whatif`` asks the same of many, in SQL; a test holds the two against each other.
-    """
-    measure = anomaly.ncd_score if anomaly.novelty is None else anomaly.novelty
-    return bool(measure >= numbers.ncd_threshold and anomaly.p_value < numbers.p_value_threshold)
+
+def flagged(numbers: Thresholds) -> Q:
+    """Return ``Thresholds.is_flagged`` as a condition on anomalies; a test compares the two."""
+    reaches = Q(novelty__gte=numbers.ncd_threshold)
+    reaches |= Q(novelty__isnull=True, ncd_score__gte=numbers.ncd_threshold)
+    return reaches & Q(p_value__lt=numbers.p_value_threshold)
 
 
 def active_config() -> DetectionConfig:
-    """The config that detectors work by. Raises ThresholdsError where none is active."""
+    """Return the config that detectors use. Raises ThresholdsError where none is active."""
     config = DetectionConfig.objects.filter(is_active=True).first()
     if config is None:
         raise ThresholdsError("No detection config is active; activate one in the admin.")
@@ -52,14 +43,13 @@ def active_config() -> DetectionConfig:
 
 
 def thresholds_for(config: DetectionConfig, stream: str) -> Thresholds:
-    """A config's numbers for a stream, its overrides applied.
+    """Return a config's numbers for a stream, its overrides applied.
 
-    Raises ThresholdsError for overrides that nothing can work by (others than the admin may write them).
+    Raises ThresholdsError for invalid overrides, which other programs than the admin may write.
     """
     _check_overrides(config)
     overrides = (config.stream_overrides or {}).get(stream, {})
-    names = [field.name for field in fields(Thresholds)]
-    return Thresholds(**{name: overrides.get(name, getattr(config, name)) for name in names})
+    return Thresholds(**{name: overrides.get(name, getattr(config, name)) for name in NAMES})
 
 
 def _check_overrides(config: DetectionConfig) -> None:
@@ -68,12 +58,12 @@ def _check_overrides(config: DetectionConfig) -> None:
         raise ThresholdsError(f"stream_overrides of config {config.pk}: {' '.join(problems)}")
 
 
-# What detectors work by: a change of these is another config.
-NUMBERS = (*(field.name for field in fields(Thresholds)), "stream_overrides")
+# A change of these is another config.
+NUMBERS = (*NAMES, "stream_overrides")
 
 
 def is_used(config: DetectionConfig) -> bool:
-    """Whether detectors work by it or an anomaly names it: then its numbers are history."""
+    """Return whether a config is active or named by an anomaly: then its numbers must not change."""
     return (
         DetectionConfig.objects.filter(pk=config.pk, is_active=True).exists()
         or Anomaly.objects.filter(metadata__contains={"config_id": config.pk}).exists()
@@ -81,25 +71,24 @@ def is_used(config: DetectionConfig) -> bool:
 
 
 class ConfigChanged(Exception):
-    """A config is not any more what was seen; the message says since when and by whom."""
+    """A config is not in the expected version; the message says which one."""
 
 
 def lock_configs() -> dict[int, tuple[int, bool]]:
-    """Lock every config until the transaction's end: its version by number, and whether it is active.
+    """Lock every config until the transaction's end; return version and activity by number.
 
-    Whoever changes one takes them all, in the order of their numbers: of two at once one waits, and
-    neither deadlocks, be it that one saves a config and makes it active in the same go.
+    Every change locks all of them, in the order of their numbers: of two at once one waits, and they can't
+    deadlock, even where one saves a config and activates it at once.
     """
     rows = DetectionConfig.objects.select_for_update().order_by("pk")
     return {pk: (version, active) for pk, version, active in rows.values_list("pk", "version", "is_active")}
 
 
 def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:
-    """Make this config the active one; False when it was so already.
+    """Make this config the active one; return False where it was active already.
 
-    ``seen`` is the version at which it was seen: of a config that changed since, nobody knows whether it
-    is meant. Raises ConfigChanged, DetectionConfig.DoesNotExist, and ThresholdsError for a config that
-    nothing can work by.
+    ``seen`` is the expected version: a config that has changed since may not be what was meant. Raises
+    ConfigChanged, DetectionConfig.DoesNotExist, and ThresholdsError for a config that can't be used.
     """
     with acting(actor):
         configs = lock_configs()

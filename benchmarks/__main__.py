@@ -43,6 +43,7 @@ def parts(rows: int) -> dict[str, list[str]]:
         "triage": [],
         "rollup": ["--rows", str(rows)],
         "desk": ["--rows", str(SMALL), str(rows)],
+        "rendering": ["--rows", str(SMALL)],
         "adopt": [],
     }
 

@@ -16,16 +16,18 @@ from urllib.parse import unquote
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from driftlock import places
 from driftlock.embedded_postgres.server import program_folders
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = places.BASE_DIR
 
 env = environ.FileAwareEnv()
 
 
 def _text(name: str, default: str = "") -> str:
     try:
-        return env.str(name, default=default).strip()
+        value: str = env.str(name, default=default)
+        return value.strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE can't be read: {error}") from error
     except UnicodeDecodeError as error:
@@ -76,10 +78,6 @@ def _zone(name: str, default: str) -> str:
         raise ImproperlyConfigured(message) from error
 
 
-def _fits(number: int, at_most: int | None) -> bool:
-    return at_most is None or number <= at_most
-
-
 def _required(name: str, example: str) -> str:
     value = _text(name)
     if not value:
@@ -106,11 +104,18 @@ _KEPT = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 def _session(given: dict[str, str]) -> dict[str, str]:
     """What every connection of the application says of itself: what it is, and that it names who decides."""
     program, *arguments = sys.argv or [""]
-    command = arguments[0] if arguments and Path(program).name == "manage.py" else ""
+    command = arguments[0] if arguments and Path(program).name in ("manage.py", "driftlock") else ""
     return {
         "application_name": given.get("application_name") or f"driftlock {command}".strip()[:63],
         "options": f"{given.get('options', '')} -c driftlock.requires_actor=on".strip(),
     }
+
+
+def _kept(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError:  # not there yet; a folder that can't be used is reported by the server that needs it
+        return ""
 
 
 PRODUCTION = _choice("DRIFTLOCK_MODE", ("development", "production")) == "production"
@@ -118,7 +123,9 @@ DEBUG = not PRODUCTION
 
 # --- Database -----------------------------------------------------------------------------------------
 
-DATA_DIR = Path(_text("DRIFTLOCK_DATA", str(BASE_DIR / ".data"))).absolute()
+DATA_DIR = Path(_text("DRIFTLOCK_DATA") or places.data()).absolute()
+DEVELOPMENT_KEY_FILE = DATA_DIR / "secret-key"
+DEVELOPMENT_SEAL_KEY_FILE = DATA_DIR / "seal-key"
 
 if PRODUCTION:
     DATABASE_URL = _required("DATABASE_URL", "postgres://driftlock:password@db.example.org:5432/driftlock")
@@ -146,12 +153,15 @@ if PRODUCTION:
     SECRET_KEY = _required("SECRET_KEY", "$(python -c 'import secrets; print(secrets.token_urlsafe(50))')")
     _required("DRIFTLOCK_HOSTS", "driftlock.example.org")
 else:
-    # No well-known key, not even here: without one of its own a process makes one, and sessions end with it.
-    SECRET_KEY = _text("SECRET_KEY") or secrets.token_urlsafe(50)
+    # No well-known key, not even in development: the one that `up` keeps in the data folder, so that a login
+    # outlives a restart, or a new one for each process.
+    SECRET_KEY = _text("SECRET_KEY") or _kept(DEVELOPMENT_KEY_FILE) or secrets.token_urlsafe(50)
 
 # The record's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one belongs to who seals, not
 # to who serves; the public ones, one after the other, to who verifies.
 SEAL_KEY, SEAL_KEY_PROBLEM = _key("DRIFTLOCK_SEAL_KEY")
+if not (PRODUCTION or SEAL_KEY or SEAL_KEY_PROBLEM):
+    SEAL_KEY = _kept(DEVELOPMENT_SEAL_KEY_FILE)  # made by `up` for its own data
 SEAL_PUBLIC_KEYS, SEAL_PUBLIC_KEYS_PROBLEM = _key("DRIFTLOCK_SEAL_PUBLIC_KEYS")
 
 ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -176,11 +186,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "anomalies.web.security.HeadersMiddleware",
+    "anomalies.web.middleware.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "anomalies.web.security.MethodsMiddleware",
-    "anomalies.web.deadline.DeadlineMiddleware",
+    "anomalies.web.middleware.MethodsMiddleware",
+    "anomalies.web.middleware.DeadlineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "anomalies.web.middleware.KeptNoteMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -202,6 +213,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "libraries": {"desk": "anomalies.admin.ui.template_filters"},
         },
     },
 ]
@@ -218,10 +230,10 @@ AXES_COOLOFF_TIME = timedelta(
     minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1, most=525_600)
 )
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
-AXES_HANDLER = "anomalies.web.security.Guard"
-AXES_CLIENT_IP_CALLABLE = "anomalies.web.security.attempts_address"
-AXES_USERNAME_CALLABLE = "anomalies.web.security.attempts_username"
-AXES_LOCKOUT_CALLABLE = "anomalies.web.security.locked_out"
+AXES_HANDLER = "anomalies.web.lockout.LockoutHandler"
+AXES_CLIENT_IP_CALLABLE = "anomalies.web.lockout.attempts_address"
+AXES_USERNAME_CALLABLE = "anomalies.web.lockout.attempts_username"
+AXES_LOCKOUT_CALLABLE = "anomalies.web.lockout.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Knocking at a closed door neither keeps it closed for longer nor counts against the user elsewhere.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
@@ -247,6 +259,7 @@ SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1
 LANGUAGE_CODE = "en"
 TIME_ZONE = _zone("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
+USE_THOUSAND_SEPARATOR = True
 USE_TZ = True
 
 # Anomalies of one stream that are no more seconds apart than this are one episode on the desk.
@@ -259,7 +272,7 @@ PAGE_SECONDS = _whole_number("DRIFTLOCK_PAGE_SECONDS", 5, most=3_600)
 # --- Static files: served by the application itself (WhiteNoise), so one process is enough ------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = Path(_text("DRIFTLOCK_STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = Path(_text("DRIFTLOCK_STATIC_ROOT") or places.static_root(DATA_DIR))
 WHITENOISE_USE_FINDERS = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -289,6 +302,9 @@ X_FRAME_OPTIONS = "DENY"
 BEHIND_PROXY = _flag("DRIFTLOCK_BEHIND_PROXY", False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# What a first `up` runs the detector over.
+SAMPLES = places.samples()
 
 # --- Limits -------------------------------------------------------------------------------------------
 

@@ -5,14 +5,12 @@ Runs on whatever Python the machine has, so it speaks an old dialect and imports
 
 import hashlib
 import os
-import secrets
 import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
-SECRET = os.path.join(ROOT, ".data", "secret-key")
 
 
 def main():
@@ -22,7 +20,6 @@ def main():
         make_venv()
     for name in ["requirements.txt", *sys.argv[1:]]:
         install(name)
-    make_secret_key()
 
 
 def check_python():
@@ -73,16 +70,6 @@ def install(name):
     run([*pip, "--requirement", path], "Installing %s failed" % name)
     with open(mark, "w") as file:
         file.write(wanted)
-
-
-def make_secret_key():
-    """The development server's own key: sessions outlive a restart, and no two checkouts share one."""
-    if os.path.exists(SECRET) and os.path.getsize(SECRET):
-        return
-    os.makedirs(os.path.dirname(SECRET), exist_ok=True)
-    handle = os.open(SECRET, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(50))
 
 
 def run(command, failure):

@@ -38,6 +38,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "not-repeatable",
     ): "its one statement appends what is missing; run again, nothing is",
     ("0028_tags_counted", "not-repeatable"): "as 0020",
+    ("0011_record", "lock-order"): "taken back; migrate locks what writers lock first before it begins",
 }
 
 # A migration that is no transaction may be cut off anywhere, so each operation must bear to be run again.
@@ -45,6 +46,12 @@ REPEATABLE = ("AddIndexConcurrently", "RemoveIndexConcurrently", "ValidateConstr
 _HEAVY = re.compile(r"^\s*(LOCK\b|CLUSTER\b|VACUUM\b|TRUNCATE\b)", re.IGNORECASE)
 _ALTERS = re.compile(r"^\s*ALTER\s+TABLE\b", re.IGNORECASE)
 _FILLS = re.compile(r"^\s*(UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+# Writers lock these first and last: their triggers write the log.
+_FIRST, _LAST = "anomalies", "audit_log"
+_LOCKS = re.compile(
+    r"^\s*(?:ALTER\s+TABLE(?:\s+ONLY)?|DROP\s+TRIGGER\s+\S+\s+ON|CREATE\s.*TRIGGER\s.*?\sON)\s+\"?(\w+)",
+    re.IGNORECASE | re.DOTALL,
+)
 _BODY = re.compile(r"\$(\w*)\$.*?\$\1\$|--[^\n]*", re.DOTALL)
 
 
@@ -76,7 +83,18 @@ def in_sql(name: str, sql: str) -> Iterator[Problem]:
         raise OSError(f"squawk failed: {done.stderr.strip() or done.stdout.strip()}") from error
     for problem in found:
         yield Problem(name, problem["rule_name"], f"{problem['message']} {problem['help'] or ''}".strip())
-    yield from _ours(name, [part.strip() for part in _BODY.sub("", sql).split(";")])
+    yield from _ours(name, _statements(sql))
+
+
+def _statements(sql: str) -> list[str]:
+    return [part.strip() for part in _BODY.sub("", sql).split(";")]
+
+
+def in_order_of_locks(name: str, sql: str) -> Iterator[Problem]:
+    """The problem that a transaction locks the audit log before the anomalies: writers do the reverse."""
+    locked = [match[1] for statement in _statements(sql) if (match := _LOCKS.match(statement))]
+    if {_FIRST, _LAST} <= set(locked) and locked.index(_LAST) < locked.index(_FIRST):
+        yield Problem(name, "lock-order", f"{_LAST} is locked before {_FIRST}: a deadlock with every writer")
 
 
 def _ours(name: str, statements: list[str]) -> Iterator[Problem]:
@@ -111,8 +129,8 @@ def excused(problems: list[Problem], exceptions: dict[tuple[str, str], str] | No
     return left + [Problem(name, rule, "the exception is not needed") for name, rule in sorted(unused)]
 
 
-def ours() -> Iterator[tuple[str, object, str]]:
-    """Name, migration and SQL of each of our migrations, as ``sqlmigrate`` has it."""
+def ours() -> Iterator[tuple[str, object, str, str]]:
+    """Name, migration, SQL and SQL of the reverse of each of our migrations, as ``sqlmigrate`` has it."""
     from django.db import connection
     from django.db.migrations.loader import MigrationLoader
 
@@ -120,7 +138,8 @@ def ours() -> Iterator[tuple[str, object, str]]:
     for key in sorted(key for key in loader.graph.nodes if key[0] == "anomalies"):
         migration = loader.graph.nodes[key]
         lines = loader.collect_sql([(migration, False)])
-        yield key[1], migration, "\n".join(["BEGIN;", *lines, "COMMIT;"] if migration.atomic else lines)
+        back = "\n".join(loader.collect_sql([(migration, True)])) if migration.atomic else ""
+        yield key[1], migration, "\n".join(["BEGIN;", *lines, "COMMIT;"] if migration.atomic else lines), back
 
 
 def lint() -> tuple[int, list[Problem]]:
@@ -128,8 +147,12 @@ def lint() -> tuple[int, list[Problem]]:
     read = list(ours())
     problems = [
         problem
-        for name, migration, sql in read
-        for problem in [*in_sql(name, sql), *in_operations(name, migration)]
+        for name, migration, sql, back in read
+        for problem in [
+            *in_sql(name, sql),
+            *(each for one in (sql, back) for each in in_order_of_locks(name, one)),
+            *in_operations(name, migration),
+        ]
     ]
     return len(read), excused(problems)
 

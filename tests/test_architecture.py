@@ -22,23 +22,24 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "audit fields ingest json_column json_limits local_times models permissions queries safe_text schema "
-    "sources thresholds triage web".split()
+    "atomic_file audit fields ingest json_column json_limits local_times models permissions queries "
+    "safe_text schema sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"web"},
+    "atomic_file": set(),
     "detection": {"safe_text"},
     "fields": set(),
     "json_column": {"json_limits"},
     "json_limits": set(),
     "local_times": set(),
     "permissions": set(),
-    "sources": {"detection"},
+    "sources": {"atomic_file", "detection"},
     "safe_text": set(),
     "querysets": set(),
-    "models": {"fields", "json_column", "querysets"},
+    "models": {"detection", "fields", "json_column", "querysets"},
     "queries": {
         "audit",
         "detection",
@@ -49,8 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "querysets",
         "thresholds",
     },
-    "audit": {"json_column", "models", "schema"},
-    "schema": {"models"},
+    "audit": {"atomic_file", "json_column", "models", "schema"},
+    "schema": {"atomic_file", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
     "admin": {"axes"},
-    "web": {"axes"},
+    "web": {"axes", "psycopg"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "queries": {"django_filters"},
@@ -125,7 +126,7 @@ def test_a_room_imports_only_the_rooms_it_may(source):
 @each_source
 def test_a_room_imports_from_outside_only_what_it_may(source):
     outside = {name.split(".")[0] for name in imported(source)} - {"anomalies"} - sys.stdlib_module_names
-    django = set() if source.room in ("detection", "reading", "terminal") else {"django"}
+    django = set() if source.room in ("detection", "sources", "safe_text") else {"django"}
     assert outside <= OUTSIDE.get(source.room, set()) | django
 
 
@@ -148,6 +149,13 @@ def test_no_folder_holds_more_modules_than_a_reader_can_scan():
     counts = Counter(source.path.parent for source in WRITTEN_BY_HAND if source.path.name != "__init__.py")
     commands = APP / "management" / "commands"
     assert {str(folder): n for folder, n in counts.items() if n > 15 and folder != commands} == {}
+
+
+def test_the_type_checker_is_overruled_in_at_most_ten_places():
+    places = [
+        s.name for s in WRITTEN_BY_HAND for line in s.path.read_text().splitlines() if "type: ignore" in line
+    ]
+    assert len(places) <= 10, places
 
 
 # --- three single writers -------------------------------------------------------------------------------

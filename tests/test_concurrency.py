@@ -1,4 +1,4 @@
-"""Many hands at once, for real: processes, threads, connections, HTTP. ``DRIFTLOCK_HANDS=0.1`` is a tenth."""
+"""Concurrent writers: processes, threads, connections and HTTP. DRIFTLOCK_CONCURRENCY sets how many."""
 
 from __future__ import annotations
 
@@ -23,23 +23,18 @@ from django.test import Client
 from anomalies.audit import Actor, acting
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
-from tests.support.concurrency import at_once, in_processes, size
+from tests.support.concurrency import at_once, in_processes, share
 from tests.support.factories import anomaly_values, make_user
-from tests.support.forms import carried, send
+from tests.support.forms import CONFIG, CONFIGS, carried, page_of, send
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
-CONFIGS = "/admin/anomalies/detectionconfig/"
 TOKEN = "t" * 32  # a browser's CSRF cookie, and the form's
 
 
 def make_anomalies(count: int) -> list[UUID]:
     rows = [Anomaly(id=uuid4(), **anomaly_values()) for _ in range(count)]
     return [row.pk for row in Anomaly.objects.bulk_create(rows)]
-
-
-def page_of(anomaly_id: UUID) -> str:
-    return f"/admin/anomalies/anomaly/{anomaly_id}/change/"
 
 
 def decisions() -> list[AuditLog]:
@@ -65,7 +60,7 @@ def session_of(user: User) -> str:
 
 
 def test_of_eight_analysts_in_eight_processes_one_wins_each_and_the_others_are_told_who():
-    ids = [str(pk) for pk in make_anomalies(size(200))]
+    ids = [str(pk) for pk in make_anomalies(share(200))]
     names = [f"analyst{number}" for number in range(8)]
     said = in_processes([{"work": "decide_each", "name": name, "ids": ids} for name in names])
     winner = {pk: name for name, each in zip(names, said, strict=True) for pk in each["won"]}
@@ -79,7 +74,7 @@ def test_of_eight_analysts_in_eight_processes_one_wins_each_and_the_others_are_t
 
 
 def test_of_eight_analysts_at_their_desks_one_wins_each_and_the_others_see_who():
-    ids = make_anomalies(size(25))
+    ids = make_anomalies(share(25))
     people = [make_user("analyst", f"analyst{number}") for number in range(8)]
 
     def at_the_desk(person: User) -> Callable[[], dict[UUID, Any]]:
@@ -108,7 +103,7 @@ def test_of_eight_analysts_at_their_desks_one_wins_each_and_the_others_see_who()
 
 def test_overlapping_bulks_of_six_processes_never_deadlock_and_every_change_is_on_record():
     ids, before = make_anomalies(200), deadlocks()
-    task = {"work": "decide_many", "ids": [str(pk) for pk in ids], "goes": size(60), "at_a_time": 50}
+    task = {"work": "decide_many", "ids": [str(pk) for pk in ids], "goes": share(60), "at_a_time": 50}
     said = in_processes([{**task, "name": f"analyst{number}"} for number in range(6)])
     assert deadlocks() == before
     entries = decisions()
@@ -126,7 +121,7 @@ def test_overlapping_bulks_of_six_processes_never_deadlock_and_every_change_is_o
 
 def post(address: str, path: str, user_session: str, form: dict[str, Any]) -> http.client.HTTPResponse:
     """As a browser posts a form, over a connection of its own."""
-    connected = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connected = http.client.HTTPConnection(urlsplit(address).netloc, timeout=600)
     cookies = f"{settings.SESSION_COOKIE_NAME}={user_session}; csrftoken={TOKEN}"
     headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded"}
     body = urlencode({**form, "csrfmiddlewaretoken": TOKEN}, doseq=True)
@@ -139,7 +134,7 @@ def post(address: str, path: str, user_session: str, form: dict[str, Any]) -> ht
 
 def test_a_form_submitted_four_times_at_once_is_one_change_and_one_record(live_server):
     session = session_of(make_user("analyst", "ana"))
-    for pk in make_anomalies(size(20)):
+    for pk in make_anomalies(share(20)):
         form = {"action": "dismiss", "reason": "other", "note": "no", "version": "1", "batch": str(uuid4())}
         answers = at_once([lambda pk=pk, f=form: post(live_server.url, page_of(pk), session, f)] * 4)
         assert [answer.status for answer in answers] == [302] * 4
@@ -171,16 +166,6 @@ def test_a_config_added_four_times_at_once_is_one(live_server):
 
 # --- configs --------------------------------------------------------------------------------------------
 
-CONFIG = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
-
 
 def switching(lead: User, configs: list[int]) -> Callable[[], None]:
     """Switch to one config after another: every second time by saving its form, whatever others did since."""
@@ -188,7 +173,7 @@ def switching(lead: User, configs: list[int]) -> Callable[[], None]:
     client.force_login(lead)
 
     def switch() -> None:
-        for number in range(size(20)):
+        for number in range(share(20)):
             chosen = random.choice(configs)
             if number % 2:
                 activate(chosen, Actor(lead.username))
@@ -276,7 +261,7 @@ def request(handler: WSGIHandler, user_session: str, address: str, pk: UUID, for
 def test_over_a_pool_of_four_no_change_bears_another_ones_name_address_or_batch(pool):
     people = [make_user("analyst", f"analyst{number}") for number in range(8)]
     sessions = [session_of(person) for person in people]
-    total, whole = size(10_000), size(1_000)
+    total, whole = share(10_000), share(1_000)
     ids, handler = [make_anomalies(50) for _ in people], WSGIHandler()
 
     def work(me: int) -> Callable[[], dict[str, tuple[str, str | None]]]:

@@ -42,14 +42,14 @@ def test_without_an_active_config_the_error_says_what_to_do():
     ("overrides", "words"),
     [
         ([], "must be an object"),
-        ({"smoke": {}}, "'smoke' is no stream"),
+        ({"smoke": {}}, "'smoke' is not a stream"),
         ({"logs": 5}, "logs: must be an object"),
-        ({"logs": {"ncd_threshold": 2}}, "logs.ncd_threshold: must be from 0 to 1"),
+        ({"logs": {"ncd_threshold": 2}}, "logs.ncd_threshold: must be a number from 0 to 1"),
         ({"logs": {"ncd_threshold": True}}, "must be a number"),
         ({"logs": {"p_value_threshold": "0.1"}}, "must be a number"),
-        ({"logs": {"window_size": 0}}, "must be a whole number above 0"),
-        ({"logs": {"window_size": 1.5}}, "must be a whole number above 0"),
-        ({"logs": {"speed": 1}}, "logs.speed: is no threshold"),
+        ({"logs": {"window_size": 0}}, "must be a whole number from 1"),
+        ({"logs": {"window_size": 1.5}}, "must be a whole number from 1"),
+        ({"logs": {"speed": 1}}, "logs.speed: is not a threshold"),
     ],
 )
 def test_an_override_that_nothing_can_work_by_is_named(overrides, words):

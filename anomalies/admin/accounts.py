@@ -1,11 +1,8 @@
-"""Who has an account and which role: Django's own pages, told to the record.
-
-They are narrowed by their own filters only, as every list here.
-"""
+"""Accounts and roles: Django's own pages, whose changes the audit log records under the user's name."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -14,41 +11,46 @@ from django.http import HttpRequest, HttpResponse
 
 from anomalies.web.actor import acting_for
 
-from .list.changelist import OnlyItsFilters
+from .model_admin import DeskAdmin
+
+if TYPE_CHECKING:
+    AnyUserAdmin = UserAdmin[User]
+else:
+    AnyUserAdmin = UserAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class Recorded:
-    """An admin whose changes bear the name of who is at it."""
+class RecordedAdmin(DeskAdmin):
+    """An admin whose changes are recorded with the user who makes them."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """As Django's."""
+        """Django's own, recorded."""
         with acting_for(request):
-            return super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+            return super().changeform_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """As Django's."""
+        """Django's own, recorded."""
         with acting_for(request):
-            return super().delete_view(request, *args, **kwargs)  # type: ignore[misc]
+            return super().delete_view(request, *args, **kwargs)
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
-        """As Django's."""
+        """Django's own, recorded."""
         with acting_for(request):
-            return super().response_action(request, *args, **kwargs)  # type: ignore[misc]
+            return super().response_action(request, *args, **kwargs)
 
 
 @admin.register(User)
-class AccountAdmin(Recorded, OnlyItsFilters, UserAdmin):
+class AccountAdmin(RecordedAdmin, AnyUserAdmin):
     """People, their roles and their passwords."""
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """As Django's."""
+        """Django's own, recorded."""
         with acting_for(request):
             return super().user_change_password(request, *args, **kwargs)
 
 
 @admin.register(Group)
-class RoleAdmin(Recorded, OnlyItsFilters, GroupAdmin):
-    """The roles, and what each may."""
+class RoleAdmin(RecordedAdmin, GroupAdmin):
+    """The roles and their permissions."""

@@ -1,7 +1,4 @@
-"""The admin's start page: the overview above what Django shows there.
-
-Who may see anomalies sees it; other staff see Django's own index.
-"""
+"""The start page: the overview above Django's index, for those who may see anomalies and statistics."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,7 +19,7 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
 from anomalies.queries.stats import NEWEST
 
-from .ui.charts import Link, Picture, bars, columns, heat
+from .ui.charts import Chart, Link, bars, columns, heat
 from .ui.formatting import visible, zone_name
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -29,26 +27,28 @@ _OPEN = (Status.PENDING, Status.INVESTIGATING)
 
 
 class OverviewSite(AdminSite):
-    """Django's admin site, begun with the overview."""
+    """Django's admin site with the overview as its start page."""
 
-    def index(  # type: ignore[override]
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Django's own with the overview on top, for whoever may see it."""
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show Django's index with the overview above it."""
         if not can_see_overview(request.user):
             return super().index(request, extra_context)
         found = overview()
-        context = {"zone": zone_name(), "is_built": found is not None, "is_empty": found and found.is_empty}
+        context: dict[str, Any] = {
+            "zone": zone_name(),
+            "is_built": found is not None,
+            "is_empty": found and found.is_empty,
+        }
         if found and not found.is_empty:
-            context["pictures"] = pictures(found)
+            context["charts"] = charts(found)
         hourly_rollup.fold_if_many()
         response = super().index(request, {**context, **(extra_context or {})})
         response.template_name = "admin/overview.html"
         return response
 
 
-def pictures(found: Overview) -> list[Picture]:
-    """The pictures of the page, in its order."""
+def charts(found: Overview) -> list[Chart]:
+    """Return the charts of the page, in their order."""
     decisions = found.decisions
     return [
         _waiting(found),
@@ -61,7 +61,7 @@ def pictures(found: Overview) -> list[Picture]:
     ]
 
 
-# --- where a picture leads --------------------------------------------------------------------------------
+# --- links -------------------------------------------------------------------------------------------------
 
 
 def _list(**filters: Any) -> str:
@@ -78,7 +78,7 @@ def _of_stream(name: str) -> str:
 
 
 def _of_tag(name: str) -> str:
-    # The filter takes tags with commas between; one that has a comma itself it can't ask for.
+    # The filter separates tags by commas, so a tag that contains one has no link.
     return "" if "," in name else _list(tags_any=name, status=[Status.ACKNOWLEDGED, Status.DISMISSED])
 
 
@@ -87,10 +87,10 @@ def _of_config(name: str) -> str:
     return reverse("admin:anomalies_detectionconfig_change", args=[number]) if number.isdigit() else ""
 
 
-# --- the pictures -----------------------------------------------------------------------------------------
+# --- charts ------------------------------------------------------------------------------------------------
 
 
-def _waiting(found: Overview) -> Picture:
+def _waiting(found: Overview) -> Chart:
     rows, body = [], []
     for stream, counts in found.waiting.items():
         waits = sum(counts.get(status, 0) for status in _OPEN)
@@ -100,24 +100,24 @@ def _waiting(found: Overview) -> Picture:
         body.append([Link(name, _list(stream=stream)), *cells])
     totals = {status: sum(counts.get(status, 0) for counts in found.waiting.values()) for status in _OPEN}
     full = max(sum(value for _, value in parts) for _, parts, _ in rows)
-    return Picture(
+    return Chart(
         "waiting",
-        "Waiting now",
+        "Waiting",
         f"{totals[Status.PENDING]:,} pending, {totals[Status.INVESTIGATING]:,} investigating.",
         _list(status=list(_OPEN)),
         legend=[(status.value, status.label) for status in _OPEN],
         head=["Stream", *(str(status.label) for status in Status)],
         body=body,
-        **bars(rows, full),  # type: ignore[arg-type]
+        drawing=bars(rows, full),
     )
 
 
-def _hourly(found: Overview) -> Picture:
+def _hourly(found: Overview) -> Chart:
     hours = found.hours
     total, expected = sum(hour.found for hour in hours), sum(hour.expected for hour in hours)
     labels = [_hour_label(hour.start) if number % 12 == 0 else "" for number, hour in enumerate(hours)]
     known = any(hour.expected for hour in hours)
-    chance = f"up to {expected:,.0f} windows by chance" if known else "no run of a detector is known in them"
+    chance = f"up to {expected:,.0f} windows by chance" if known else "no detector run is recorded in them"
     body = [
         [
             Link(
@@ -129,15 +129,15 @@ def _hourly(found: Overview) -> Picture:
         ]
         for hour in reversed(hours)
     ]
-    return Picture(
+    return Chart(
         "hours",
-        "Found per hour",
-        f"{total:,} found in 48 hours up to {_until(found)}; {chance}.",
+        "Anomalies per hour",
+        f"{total:,} in 48 hours until {_until(found)}; {chance}.",
         _list(since=_moment(hours[0].start), until=_moment(hours[-1].start + HOUR)),
         legend=[("bar", "found"), *([("chance", "expected by chance, at most")] if known else [])],
         head=["Hour from", "Found", "By chance ≤"],
         body=body,
-        **columns(  # type: ignore[arg-type]
+        drawing=columns(
             [hour.found for hour in hours],
             labels,
             [f"{when.text}: {count.text}" for when, count, _ in reversed(body)],
@@ -156,55 +156,55 @@ def _until(found: Overview) -> str:
     return "now" if end > timezone.now() else f"{timezone.localtime(end):%Y-%m-%d %H:%M}"
 
 
-def _week(found: Overview) -> Picture:
+def _week(found: Overview) -> Chart:
     rows = list(zip(_DAYS, found.week, strict=True))
     most = max(
         (value, day, hour) for day, (_, values) in enumerate(rows) for hour, value in enumerate(values)
     )
     total = sum(map(sum, found.week))
-    says = f"{total:,} found in the {WEEKS} weeks up to {_until(found)}."
+    summary = f"{total:,} in the {WEEKS} weeks until {_until(found)}."
     if total:
-        says += f" Most on {_DAYS[most[1]]} from {most[2]:02}:00: {most[0]:,}."
+        summary += f" Most on {_DAYS[most[1]]} at {most[2]:02}:00: {most[0]:,}."
     since = found.until - timedelta(weeks=WEEKS) + HOUR
-    return Picture(
+    return Chart(
         "week",
-        "When: hour and weekday",
-        says,
+        "By weekday and hour",
+        summary,
         _list(since=_moment(since), until=_moment(found.until + HOUR)),
         legend=[("heat-1", "few"), ("heat-3", ""), ("heat-5", "many")] if total else [],
         head=["", *(f"{hour:02}" for hour in range(24))],
         body=[[Link(day), *(Link(f"{value:,}") for value in values)] for day, values in rows],
-        **heat(rows, [f"{hour:02}" if hour % 3 == 0 else "" for hour in range(24)]),  # type: ignore[arg-type]
+        drawing=heat(rows, [f"{hour:02}" if hour % 3 == 0 else "" for hour in range(24)]),
     )
 
 
 def _newest(decisions: Decisions) -> str:
-    return f"Of the newest {NEWEST:,} decisions." if decisions.count >= NEWEST else ""
+    return f"Based on the newest {NEWEST:,} decisions." if decisions.count >= NEWEST else ""
 
 
-def _waits(decisions: Decisions) -> Picture:
+def _waits(decisions: Decisions) -> Chart:
     if decisions.median is None or decisions.p90 is None:
-        return Picture("waits", "Time to decision", "Nothing is decided yet.")
-    says = f"Median {_span(decisions.median)}, 90 % within {_span(decisions.p90)}, from arrival."
+        return Chart("waits", "Time to decision", "No decisions yet.")
+    summary = f"Median {_span(decisions.median)}, 90% within {_span(decisions.p90)} of arrival."
     labels = ["\n".join(name.rsplit(" ", 1)) for _, name in BINS]
     tips = [f"{name}: {count:,}" for (_, name), count in zip(BINS, decisions.waits, strict=True)]
     drawn = columns([float(count) for count in decisions.waits], labels, tips)
     body = [[Link(name), Link(f"{n:,}")] for (_, name), n in zip(BINS, decisions.waits, strict=True)]
-    return Picture(
+    return Chart(
         "waits",
         "Time to decision",
-        says,
+        summary,
         _list(status=[Status.ACKNOWLEDGED, Status.DISMISSED]),
         note=_newest(decisions),
         head=["Within", "Decisions"],
         body=body,
-        **drawn,  # type: ignore[arg-type]
+        drawing=drawn,
     )
 
 
-def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url_of: Any) -> Picture:
+def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url_of: Any) -> Chart:
     if not shares:
-        return Picture(key, title, "Nothing is decided yet.")
+        return Chart(key, title, "No decisions yet.")
 
     def name_of(share: Share) -> str:
         labels = dict(Stream.choices) if key == "streams" else {}
@@ -219,7 +219,7 @@ def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url
         cells = (f"{share.acknowledged:,}", f"{share.decided:,}", f"{share.part:.0%}")
         body.append([Link(name, url_of(share.name)), *map(Link, cells)])
     first = shares[0]
-    return Picture(
+    return Chart(
         key,
         title,
         f"{name_of(first)}: {first.part:.0%} of {first.decided:,} decisions acknowledged.",
@@ -228,7 +228,7 @@ def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url
         legend=[("acknowledged", "acknowledged"), ("dismissed", "dismissed")],
         head=["", "Acknowledged", "Decided", "Share"],
         body=body,
-        **bars(rows, 1.0),  # type: ignore[arg-type]
+        drawing=bars(rows, 1.0),
     )
 
 

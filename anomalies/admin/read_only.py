@@ -1,4 +1,4 @@
-"""What can be read and not changed: the views, the metrics, the audit log."""
+"""The admins of what is read and never edited: database views, metrics, the audit log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from django.utils.text import capfirst
 from anomalies import json_column
 from anomalies.audit import resource_types
 from anomalies.models import (
-    Anomaly,
     AuditLog,
     PerformanceMetric,
     RecentSignificantAnomaly,
@@ -25,23 +24,27 @@ from anomalies.models import (
     StreamStatisticsNow,
 )
 
-from .list.changelist import CappedPaginator, OnlyItsFilters
+from .list import columns
+from .list.changelist import CappedPaginator
+from .model_admin import AnyModelAdmin, DeskAdmin
 from .ui import formatting as show
 
 
-class ReadOnlyAdmin(OnlyItsFilters):
-    """A table that is looked at; its ``json_columns`` are read as text."""
+class ReadOnlyAdmin(DeskAdmin):
+    """An admin that edits nothing; its ``json_columns`` are read as text."""
 
     json_columns: tuple[str, ...] = ()
-    actions: Sequence[str] | None = None
+    actions: Sequence[Any] | None = None
     paginator = CappedPaginator
     show_full_result_count = False
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return json_column.as_text(super().get_queryset(request), self.json_columns)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The list, headed by what it holds: nothing is to be selected here."""
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under the name of its rows: there is nothing to select."""
         title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
@@ -55,27 +58,20 @@ class ReadOnlyAdmin(OnlyItsFilters):
         return False
 
 
-class AnomalyColumns:
-    """Columns that show an anomaly, be it read from the table or from the view over it."""
-
-    @admin.display(description="NCD", ordering="ncd_score")
-    def ncd(self, row: Anomaly | RecentSignificantAnomaly) -> str:
-        return show.number(row.ncd_score)
-
-    @admin.display(description="Change")
-    def change(self, row: Anomaly | RecentSignificantAnomaly) -> str:
-        return show.percent(row.compression_ratio_change)
-
-    @admin.display(description="Tags")
-    def marks(self, row: Anomaly | RecentSignificantAnomaly) -> str:
-        return show.tag_marks(row.tags)
-
-
 @admin.register(RecentSignificantAnomaly)
-class RecentSignificantAnomalyAdmin(AnomalyColumns, ReadOnlyAdmin):
-    """The 100 newest significant anomalies; a row leads to the anomaly."""
+class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
+    """The 100 newest significant anomalies; a row links to the anomaly."""
 
-    list_display = ("when", "stream_type", "status", "ncd", "p", "change", "headline", "marks")
+    list_display = (
+        "when",
+        "stream_type",
+        "status",
+        columns.ncd,
+        "p",
+        columns.change,
+        "headline",
+        columns.tags,
+    )
     list_display_links = None
     list_max_show_all = list_per_page = 100
     ordering = ("-timestamp", "-id")
@@ -87,7 +83,7 @@ class RecentSignificantAnomalyAdmin(AnomalyColumns, ReadOnlyAdmin):
         return format_html('<a href="{}">{}</a>', url, show.moment(row.timestamp))
 
     @admin.display(description="p")
-    def p(self, row: RecentSignificantAnomaly) -> str:
+    def p(self, row: RecentSignificantAnomaly) -> SafeString | str:
         return show.p_value(row.p_value)
 
     @admin.display(description="Explanation")
@@ -95,13 +91,13 @@ class RecentSignificantAnomalyAdmin(AnomalyColumns, ReadOnlyAdmin):
         return show.first_line(row.glass_box_explanation)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The anomaly itself has the better page."""
+        """Redirect to the page of the anomaly itself."""
         return redirect("admin:anomalies_anomaly_change", object_id)
 
 
 @admin.register(StreamStatistics)
 class StreamStatisticsAdmin(ReadOnlyAdmin):
-    """What was found and decided, stream by stream."""
+    """The numbers of anomalies found and decided, by stream."""
 
     list_display = (
         "stream_type",
@@ -116,8 +112,8 @@ class StreamStatisticsAdmin(ReadOnlyAdmin):
     )
     list_display_links = None
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """From the roll-up: the same figures, however large the table is."""
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Read the roll-up: it has the same figures at the same cost for any size of the table."""
         return StreamStatisticsNow.objects.all()
 
     @admin.display(description="average NCD", ordering="avg_ncd_score")
@@ -131,7 +127,7 @@ class StreamStatisticsAdmin(ReadOnlyAdmin):
 
 @admin.register(PerformanceMetric)
 class PerformanceMetricAdmin(ReadOnlyAdmin):
-    """How long requests and jobs took."""
+    """The durations of requests and jobs."""
 
     list_display = ("when", "metric_type", "where", "duration_ms", "success", "error")
     list_filter = ("success",)
@@ -162,20 +158,20 @@ class PerformanceMetricAdmin(ReadOnlyAdmin):
 
 
 class ResourceFilter(admin.SimpleListFilter):
-    """By resource, without Django's DISTINCT over the whole record."""
+    """By resource, without Django's DISTINCT over the whole audit log."""
 
     title = parameter_name = "resource_type"
 
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
         return [(name, show.visible(name, 60)) for name in resource_types()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(resource_type=self.value()) if self.value() else queryset
 
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ReadOnlyAdmin):
-    """Who changed what, when, from where."""
+    """The audit log: who changed what, when, from where."""
 
     list_display = ("when", "who", "ip_address", "action", "resource", "changed")
     list_filter = (ResourceFilter,)
@@ -202,7 +198,11 @@ class AuditLogAdmin(ReadOnlyAdmin):
     @admin.display(description="Changed")
     def changed(self, row: Any) -> str:
         rows = json_column.object_of(row.metadata_text).get("rows")
-        return f"{rows} rows" if rows else ", ".join(sorted(json_column.object_of(row.new_values_text)))
+        return (
+            f"{rows:,} rows"
+            if type(rows) is int
+            else ", ".join(sorted(json_column.object_of(row.new_values_text)))
+        )
 
     @admin.display(description="Before")
     def before(self, row: Any) -> SafeString | str:

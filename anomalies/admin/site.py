@@ -1,4 +1,4 @@
-"""The admin's own frame, where doors and the record need to know who is at it."""
+"""The admin site: start page, and a change of password that is recorded and locked out like the login."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from django.shortcuts import redirect
 
 from anomalies.queries import saved_filters
 from anomalies.web.actor import acting_for
-from anomalies.web.security import locked_out
+from anomalies.web.lockout import locked_out
 
 from .list.saved_filters import link_of
 from .overview import OverviewSite
 
 
 class DeskSite(OverviewSite):
-    """Django's admin site; changing one's own password is on record, and behind the same door as the login.
+    """Django's admin site; failed changes of one's own password are counted as failed logins.
 
-    Whoever finds a desk unlocked could otherwise try passwords there for as long as the session lasts.
+    Somebody who finds a computer unlocked could otherwise try passwords there until the session ends.
     """
 
     site_header = site_title = "Driftlock"
@@ -30,14 +30,14 @@ class DeskSite(OverviewSite):
     def index(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What one begins with: the saved filter that one has chosen, unless the index itself is meant."""
+        """Redirect to the user's start page, a saved filter, unless the index itself is asked for."""
         start = saved_filters.start_of(request.user) if request.method == "GET" and not request.GET else None
         return redirect(link_of(start)) if start else super().index(request, extra_context)
 
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's own; a wrong old password counts as a failed login."""
+        """Show or save Django's form; a wrong old password counts as a failed login."""
         credentials = {"username": request.user.get_username()}
         if request.method == "POST" and not AxesProxyHandler.is_allowed(request, credentials):
             return locked_out(request)

@@ -1,4 +1,4 @@
-"""The lead's question: what if the thresholds were others?"""
+"""The threshold simulator: other thresholds replayed over past decisions, and applied as a new config."""
 
 from __future__ import annotations
 
@@ -6,39 +6,42 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.utils.text import capfirst
 
-from anomalies import permissions
 from anomalies.models import DetectionConfig, Stream
+from anomalies.permissions import can_activate, can_replay
 from anomalies.queries.threshold_replay import Replay, WhatIfError, apply, replay
 from anomalies.thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
-from anomalies.web.actor import actor_of
 
-from .decide.edit_conflict import UNSIGNED, VersionedForm, new_batch
+from .decide.edit_conflict import Answer, VersionedForm, answer_to, new_batch
 from .ui import formatting as show
+from .views import DeskView
 
-KEYS = {"ncd_threshold": "NCD threshold", "p_value_threshold": "p-value threshold"}
+CONFIGS = "admin:anomalies_detectionconfig_changelist"
+KEYS = ("ncd_threshold", "p_value_threshold")
 
 
 class ThresholdsForm(forms.Form):
-    """Two thresholds for all streams and, where others are wanted, two for each."""
+    """Two thresholds for all streams and, optionally, two for each stream."""
 
     def __init__(self, *args: Any, current: DetectionConfig, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.current = current
-        for key, label in KEYS.items():
-            self.fields[key] = _fraction(label, initial=getattr(current, key), required=True)
+        meta: Any = DetectionConfig._meta
+        labels = {key: meta.get_field(key).verbose_name for key in KEYS}
+        for key, label in labels.items():
+            self.fields[key] = _fraction(capfirst(label), initial=getattr(current, key), required=True)
         for stream, words in Stream.choices:
             given = (current.stream_overrides or {}).get(stream, {})
-            for key, label in KEYS.items():
-                self.fields[f"{stream}-{key}"] = _fraction(f"{words}: {label}", initial=given.get(key))
+            for key, label in labels.items():
+                name = f"{capfirst(words)}: {label}"
+                self.fields[f"{stream}-{key}"] = _fraction(name, initial=given.get(key))
 
     def proposed(self) -> DetectionConfig:
-        """The active config with these thresholds in place of its own, not stored."""
+        """Return the active config with these thresholds in place of its own, not stored."""
         overrides = {stream: dict(v) for stream, v in (self.current.stream_overrides or {}).items()}
         for stream in Stream.values:
             for key in KEYS:
@@ -47,8 +50,7 @@ class ThresholdsForm(forms.Form):
                 if value is not None:
                     overrides[stream][key] = value
         return DetectionConfig(
-            ncd_threshold=self.cleaned_data["ncd_threshold"],
-            p_value_threshold=self.cleaned_data["p_value_threshold"],
+            **{key: self.cleaned_data[key] for key in KEYS},
             baseline_size=self.current.baseline_size,
             window_size=self.current.window_size,
             hop_size=self.current.hop_size,
@@ -57,10 +59,15 @@ class ThresholdsForm(forms.Form):
 
 
 class AppliedForm(VersionedForm):
-    """What goes with a result that is applied: the config it was held against, and its version."""
+    """The hidden fields of a result: the config that it was compared with, its version, and the batch."""
 
     config = forms.IntegerField(min_value=1, max_value=2**31 - 1)
     batch = forms.UUIDField()
+
+    @property
+    def lacks_version(self) -> bool:
+        """Whether the form does not say which config the result is about."""
+        return not self.is_valid()
 
 
 def _fraction(label: str, initial: Any, required: bool = False) -> forms.FloatField:
@@ -70,74 +77,77 @@ def _fraction(label: str, initial: Any, required: bool = False) -> forms.FloatFi
     )
 
 
-class WhatIf:
-    """An admin of configs with a page that replays other thresholds over what was decided."""
+class ThresholdReplayView(DeskView):
+    """Shows the form and, where thresholds are given, the result and a button that applies them."""
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's, and the replay."""
-        view = self.admin_site.admin_view(self.what_if_view)  # type: ignore[attr-defined]
-        own = [path("what-if/", view, name="anomalies_detectionconfig_what_if")]
-        return own + super().get_urls()  # type: ignore[misc]
+    permission = staticmethod(can_replay)
+    post_permission = staticmethod(can_activate)
+    model = DetectionConfig
+    template = "admin/anomalies/detectionconfig/threshold_simulator.html"
 
-    def what_if_view(self, request: HttpRequest) -> HttpResponse:
-        """The form, the result where thresholds are given, and the way to apply them."""
-        if not permissions.can_replay(request.user):
-            raise PermissionDenied
-        try:
-            current = active_config()
-            thresholds_for(current, Stream.LOGS)  # its overrides can be worked by
-        except ThresholdsError as error:
-            messages.error(request, str(error))
-            return redirect("admin:anomalies_detectionconfig_changelist")
-        asked = request.POST if request.method == "POST" else request.GET
-        form = ThresholdsForm(asked or None, current=current)
-        result = _replayed(form, current) if form.is_bound and form.is_valid() else None
-        if request.method == "POST":
-            if not permissions.can_activate(request.user):
-                raise PermissionDenied
-            if result is not None and result.has_verdict:
-                return self._apply(request, form, result)
-        return self._what_if_page(request, form, result)
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Replay the thresholds in the address."""
+        form = self._form(request.GET)
+        if form is None:
+            return redirect(CONFIGS)
+        return self._page(form, self._replayed(form))
 
-    def _apply(self, request: HttpRequest, form: ThresholdsForm, result: Replay) -> HttpResponse:
-        """Once, however often it is sent; 400 without what the page carried, 409 against another config."""
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Apply the thresholds once, however often the form is sent; 400 and 409 as in ``edit_conflict``."""
+        form = self._form(request.POST)
+        if form is None:
+            return redirect(CONFIGS)
+        result = self._replayed(form)
+        if result is None or not result.has_verdict:
+            return self._page(form, result)
         sent = AppliedForm(request.POST)
-        if not sent.is_valid():
-            form.add_error(None, UNSIGNED)
-            return self._what_if_page(request, form, result, status=400)
-        seen = sent.cleaned_data["config"], sent.cleaned_data["version"]
+        if sent.lacks_version:
+            return self._refuse(form, result, answer_to(sent, None, "", ()))
+        current = sent.cleaned_data["config"], sent.cleaned_data["version"]
         try:
             batch = sent.cleaned_data["batch"]
-            config = apply(form.proposed(), result, actor_of(request), current=seen, batch=batch)
+            config = apply(form.proposed(), result, self.actor, current=current, batch=batch)
         except ConfigChanged as error:
-            form.add_error(None, f"{error} The result below is against {form.current}: look, and apply it.")
-            return self._what_if_page(request, form, result, status=409)
-        words = f"{config} is the active one now." if config else "It was applied a moment ago, only once."
+            words = f"{error} The result below is compared with {form.current}: check it, then apply it."
+            return self._refuse(form, result, Answer(409, words))
+        words = (
+            f"{config} is now active." if config else "It was applied a moment ago; nothing was done twice."
+        )
         messages.success(request, words)
-        return redirect("admin:anomalies_detectionconfig_changelist")
+        return redirect(CONFIGS)
 
-    def _what_if_page(
-        self, request: HttpRequest, form: ThresholdsForm, result: Replay | None, status: int = 200
-    ) -> HttpResponse:
+    def _form(self, asked: QueryDict) -> ThresholdsForm | None:
+        """Return the form about the active config; None, with a message, where no config can be used."""
+        try:
+            current = active_config()
+            thresholds_for(current, Stream.LOGS)  # raises for overrides that are invalid
+        except ThresholdsError as error:
+            messages.error(self.request, str(error))
+            return None
+        return ThresholdsForm(asked or None, current=current)
+
+    def _replayed(self, form: ThresholdsForm) -> Replay | None:
+        if not (form.is_bound and form.is_valid()):
+            return None
+        try:
+            return replay(form.current, form.proposed())
+        except (WhatIfError, ThresholdsError, ValidationError) as error:
+            form.add_error(None, str(error))
+            return None
+
+    def _refuse(self, form: ThresholdsForm, result: Replay, answer: Answer) -> HttpResponse:
+        form.add_error(None, answer.words)
+        return self._page(form, result, answer.status)
+
+    def _page(self, form: ThresholdsForm, result: Replay | None, status: int = 200) -> HttpResponse:
+        lost: tuple[Any, ...] = result.lost if result else ()
         context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.opts,  # type: ignore[attr-defined]
-            "title": "What if the thresholds were others?",
+            "title": "Threshold simulator",
             "form": form,
             "current": form.current,
             "result": result,
-            "lost": [(a, show.first_line(a.headline)) for a in result.lost] if result else [],  # type: ignore[attr-defined]
-            "may_apply": permissions.can_activate(request.user),
-            "zone": show.zone_name(),
+            "lost": [(anomaly, show.first_line(anomaly.headline)) for anomaly in lost],
+            "may_apply": can_activate(self.request.user),
             "batch": new_batch(),
         }
-        page = "admin/anomalies/detectionconfig/what_if.html"
-        return TemplateResponse(request, page, context, status=status)
-
-
-def _replayed(form: ThresholdsForm, current: DetectionConfig) -> Replay | None:
-    try:
-        return replay(current, form.proposed())
-    except (WhatIfError, ThresholdsError, ValidationError) as error:
-        form.add_error(None, str(error))
-        return None
+        return self.render(context, status)

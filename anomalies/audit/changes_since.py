@@ -20,11 +20,13 @@ from .history import Entry, entries, entries_of
 MOST = 1_000  # entries; who was away for more changes of one row sees the last of them
 
 
-def with_last_entry(rows: QuerySet, resource_type: str) -> QuerySet:
+def with_last_entry(rows: QuerySet[Any], resource_type: str) -> QuerySet[Any]:
     """The same rows, each with ``last_entry``: the number of the record's last entry about it, or None."""
     # "+ 0" keeps PostgreSQL from walking the key backwards through other rows' entries.
     last = entries(resource_type, OuterRef("pk")).order_by().values("resource_type")
-    return rows.annotate(last_entry=Subquery(last.annotate(last=Max(F("id") + 0)).values("last")))
+    number = Subquery(last.annotate(last=Max(F("id") + 0)).values("last"))
+    annotated: QuerySet[Any] = rows.annotate(last_entry=number)
+    return annotated
 
 
 def entries_since(resource_type: str, key: Any, seen: int | None, versions: int) -> list[Entry]:

@@ -35,7 +35,8 @@ def guards() -> dict[str, str]:
 
 def expected() -> dict[str, str]:
     """The guards that the migrations make; ``scripts/guards.py`` writes them down, a test compares."""
-    return json.loads(EXPECTED.read_text())
+    guards: dict[str, str] = json.loads(EXPECTED.read_text())
+    return guards
 
 
 def differences() -> list[str]:

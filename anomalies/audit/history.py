@@ -27,7 +27,7 @@ _SAID_BY_THE_ENTRY = frozenset(
 )
 
 
-_DONE = {
+DONE = {
     "acknowledge": "acknowledged",
     "dismiss": "dismissed",
     "investigate": "taken into investigation",
@@ -66,7 +66,7 @@ def resource_types() -> list[str]:
 
 def done(action: str, columns: str | None = None) -> str:
     """An action's participle; of a mere change, which columns it was of."""
-    return _DONE.get(action) or f"{columns or 'notes'} changed"
+    return DONE.get(action) or f"{columns or 'notes'} changed"
 
 
 def done_by(
@@ -112,7 +112,8 @@ class Entry:
     @property
     def assigned_to(self) -> str | None:
         """To whom it was assigned by this; None where that is nobody, or did not change."""
-        return self.values.get("assigned_to", (None, None))[1]
+        assignee: str | None = self.values.get("assigned_to", (None, None))[1]
+        return assignee
 
     @property
     def ends_snooze(self) -> bool:

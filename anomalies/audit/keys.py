@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 from django.conf import settings
+
+from anomalies.atomic_file import write_atomically
 
 _PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.S)
 
@@ -37,8 +38,7 @@ def make_key(file: Path) -> Path:
     public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for path, mode, pem in ((file, 0o600, private_pem), (public, 0o644, public_pem)):
         try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
-                opened.write(pem)
+            write_atomically(path, pem, mode=mode)
         except OSError as error:
             raise KeyProblem(f"{path}: {error.strerror}; a key is never overwritten") from error
     return public

@@ -135,7 +135,7 @@ def _signed(last: AuditSeal | None, entries: list[bytes], settled: int, seen: st
     return made
 
 
-def _ranges(ids: list[int]) -> Multirange:
+def _ranges(ids: list[int]) -> Multirange[int]:
     """Ids in order as ranges, the upper bound out."""
     parts: list[list[int]] = []
     for each in ids:

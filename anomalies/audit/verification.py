@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import transaction
 
 from anomalies.models import AuditSeal
@@ -74,7 +75,7 @@ def verify(heads: list[str] | None = None, most: int = 20) -> Verdict:
 # --- the chain --------------------------------------------------------------------------------------------
 
 
-def _chain_problems(seals: Iterable[AuditSeal], keys: dict) -> Iterator[str]:
+def _chain_problems(seals: Iterable[AuditSeal], keys: dict[str, Ed25519PublicKey]) -> Iterator[str]:
     former, settled = canonical_rows.NOTHING, 0
     for number, seal in enumerate(seals, start=1):
         if seal.number != number:

@@ -24,7 +24,7 @@ from .formats.encodings import check_encoding
 from .formats.framing import HEAD, Framing, framing_of
 from .formats.kinds import GUESSED_FROM, HEAD_BYTES, format_for, guess
 from .formats.times.timestamps import DateOrder, TimestampReader
-from .parameters import Parameters
+from .parameters import Parameters, Thresholds
 from .scoring.masking import normalise
 from .scoring.scorers import Kind
 
@@ -47,6 +47,7 @@ __all__ = [
     "Remark",
     "Result",
     "Skipped",
+    "Thresholds",
     "TimestampReader",
     "byte_entropy",
     "check_encoding",

@@ -181,9 +181,9 @@ class Detector:
     def _judge(self, start: int, lines: tuple[Line, ...], weights: Weights) -> Iterator[Finding]:
         newest = max(lines, key=_weight)
         found = None
-        if newest.news.share >= self._parameters.ncd_threshold:
+        if self._parameters.reaches(newest.news.share):
             found = significance(weights, self._history, self._normal, self._parameters.window_size)
-        if found and found.p_value < self._parameters.p_value_threshold:
+        if found and self._parameters.is_flagged(newest.news.share, found.p_value):
             self.windows_flagged += 1
             self._flag(Window(start, self._baseline(), lines, newest, weights, found))
         elif not (self._episode and self._episode.reaches(start)):

@@ -1,45 +1,91 @@
-"""What a detector works by."""
+"""The numbers that a detector works by: their names, defaults and ranges, and the rule by which it flags.
 
-from dataclasses import dataclass
+No other module states them: ``models/config.py`` gives the table ``detection_config`` a column for each
+number of ``Thresholds``, with the same name, default and range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+_MOST = 2**31 - 1  # events; what the table's column holds
+
+
+def _share(default: float) -> Any:
+    """A number from 0 to 1, both included."""
+    return field(default=default, metadata={"is_share": True})
+
+
+def _count(default: int, least: int = 1) -> Any:
+    """A whole number of events or windows, at least ``least``."""
+    return field(default=default, metadata={"is_share": False, "least": least})
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
-    """Thresholds and sizes of one stream's detector; the names and defaults of `detection_config`.
+class Thresholds:
+    """Thresholds and sizes for one stream.
 
-    `ncd_threshold` is the least novelty of a window's newest line (see `memory.News`) and `p_value_threshold`
-    the p-value that the window has to stay under; both lie between 0 and 1. `baseline_size`, `window_size`
-    and `hop_size` count events and are at least 1. `review_per_day` is how many windows that are not flagged
-    are handed over for review, the oddest of each day; 0 for none. Raises ValueError, naming the field, for
-    anything else.
+    A window is flagged if the novelty of its newest event (see `memory.News`) is at least `ncd_threshold` and
+    its p-value is below `p_value_threshold`. `baseline_size`, `window_size` and `hop_size` count events.
+    Raises ValueError, naming the field, for a number outside its range.
     """
 
-    ncd_threshold: float = 0.5
-    p_value_threshold: float = 0.05
-    baseline_size: int = 100
-    window_size: int = 10
-    hop_size: int = 1
-    review_per_day: int = 0
+    ncd_threshold: float = _share(0.5)
+    p_value_threshold: float = _share(0.05)
+    baseline_size: int = _count(100)
+    window_size: int = _count(10)
+    hop_size: int = _count(1)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if words := _problem(each.metadata, value):
+                raise ValueError(f"{each.name} {words}, not {value!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers by name."""
+        return asdict(self)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """What makes two streams of windows the same: baseline, window and hop."""
+        """Baseline, window and hop: two streams of windows are comparable if these are equal."""
         return self.baseline_size, self.window_size, self.hop_size
 
-    def __post_init__(self) -> None:
-        for name in ("ncd_threshold", "p_value_threshold"):
-            _check_share(name, getattr(self, name))
-        for name in ("baseline_size", "window_size", "hop_size"):
-            _check_count(name, getattr(self, name))
-        _check_count("review_per_day", self.review_per_day, least=0)
+    def reaches(self, measure: float) -> bool:
+        """Return whether a novelty (or the NCD of a detector without one) is at least the threshold."""
+        return measure >= self.ncd_threshold
+
+    def is_flagged(self, measure: float, p_value: float) -> bool:
+        """Return whether a window is flagged."""
+        return self.reaches(measure) and p_value < self.p_value_threshold
 
 
-def _check_share(name: str, value: object) -> None:
-    # A bool is an int to Python and NaN fails every comparison: both would slip through a bare range check.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must be a number between 0 and 1, not {value!r}")
+@dataclass(frozen=True, slots=True)
+class Parameters(Thresholds):
+    """Thresholds, and how many windows that are not flagged are kept for review: the oddest of each day."""
+
+    review_per_day: int = _count(0, least=0)
 
 
-def _check_count(name: str, value: object, least: int = 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number of events, at least {least}, not {value!r}")
+NAMES = tuple(each.name for each in fields(Thresholds))
+SHARES = tuple(each.name for each in fields(Thresholds) if each.metadata["is_share"])
+
+
+def problem(name: str, value: object) -> str:
+    """Return why this is no value for this number of ``Thresholds``; '' for a good one."""
+    metadata = {each.name: each.metadata for each in fields(Thresholds)}
+    if name not in metadata:
+        return f"is not a threshold; use {', '.join(NAMES)}"
+    return _problem(metadata[name], value)
+
+
+def _problem(metadata: Any, value: object) -> str:
+    # A bool is an int to Python and NaN fails every comparison: a bare range check would accept both.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number"
+    if metadata["is_share"]:
+        return "" if 0 <= value <= 1 else "must be a number from 0 to 1"
+    least: int = metadata["least"]
+    is_count = isinstance(value, int) and least <= value <= _MOST
+    return "" if is_count else f"must be a whole number from {least} to {_MOST:,}"

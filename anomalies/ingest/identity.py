@@ -11,13 +11,10 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
-
-if TYPE_CHECKING:
-    from .rows import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -28,6 +25,15 @@ CONTENT = (
     "compression_window compression_combined compression_ratio_change baseline_entropy window_entropy "
     "entropy_change confidence_level novelty"
 ).split()
+
+
+class Row(Protocol):
+    """A row as `rows.Row` has it: the columns of CONTENT, and these."""
+
+    timestamp: Any
+    is_statistically_significant: bool | None
+    tags: list[str] | None
+
 
 _content_of = attrgetter(*CONTENT)
 _sorted = msgspec.json.Encoder(order="sorted")

@@ -1,4 +1,4 @@
-"""The FilterSet's parameters as options of a command: ``--status pending --stream logs --within 24h``."""
+"""The filters as options of a command: ``--status pending --stream logs --within 24h``."""
 
 from __future__ import annotations
 
@@ -6,45 +6,64 @@ import argparse
 from typing import Any
 
 import django_filters as df
+from django import forms
 from django.core.management import CommandError
 from django.http import QueryDict
 
+from anomalies.local_times import LocalMomentField
 from anomalies.queries.filters import AnomalyFilter
+
+# What a filter without choices accepts, by the class of its field.
+_KINDS = {
+    df.BooleanFilter.field_class: "true, false",
+    LocalMomentField: "date and time",
+    forms.FloatField: "0 to 1",
+}
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
-    """One option per filter; one that takes several values may be given several times."""
-    group = parser.add_argument_group("filters", "as in the admin; several are joined by 'and'")
+    """Add an option for each filter; one that has several values may be given several times."""
+    group = parser.add_argument_group("filters", "as on the desk; several are joined by 'and'")
     for name, each in AnomalyFilter.base_filters.items():
         group.add_argument(
-            f"--{name.replace('_', '-')}",
+            option_of(name),
             dest=f"filter_{name}",
             action="append",
-            metavar=_metavar(each),
-            help=str(each.extra.get("help_text") or each.label or name).replace("%", "%%"),
+            metavar=values_of(each, "|") if "choices" in each.extra else "VALUE",
+            help=_help(name, each).replace("%", "%%"),
         )
 
 
-def _metavar(each: df.Filter) -> str:
-    choices = each.extra.get("choices")
-    return "|".join(str(key) for key, _ in choices) if choices else "VALUE"
+def _help(name: str, each: df.Filter) -> str:
+    label = str(each.label or name.capitalize())
+    return label if "choices" in each.extra else f"{label}: {values_of(each)}"
+
+
+def option_of(name: str) -> str:
+    """Return the option of a filter: ``--ncd-min``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def values_of(each: df.Filter, between: str = ", ") -> str:
+    """Return what a filter accepts: its choices, or a description."""
+    if choices := each.extra.get("choices"):
+        return between.join(str(key) for key, _ in choices)
+    return str(each.extra.get("help_text") or _KINDS[each.field_class])
 
 
 def given_filters(options: dict[str, Any]) -> dict[str, list[str]]:
-    """The filters that the command line names, with their values."""
+    """Return the filters on the command line, with their values."""
     names = AnomalyFilter.base_filters
     return {name: values for name in names if (values := options.get(f"filter_{name}"))}
 
 
 def filterset(options: dict[str, Any]) -> AnomalyFilter:
-    """The FilterSet that the command line describes. Raises CommandError naming what is wrong with it."""
+    """Return the FilterSet of the command line. Raises CommandError naming what is wrong with it."""
     data = QueryDict(mutable=True)
     for name, values in given_filters(options).items():
         data.setlist(name, values)
     found = AnomalyFilter(data, me=options.get("by") or "")
     if not found.form.is_valid():
-        problems = [
-            f"--{name.replace('_', '-')}: {' '.join(errors)}" for name, errors in found.form.errors.items()
-        ]
+        problems = [f"{option_of(name)}: {' '.join(errors)}" for name, errors in found.form.errors.items()]
         raise CommandError("; ".join(problems), returncode=2)
     return found

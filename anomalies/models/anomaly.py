@@ -62,7 +62,7 @@ class Anomaly(models.Model):
     novelty = models.FloatField(
         null=True,
         blank=True,
-        help_text="0 to 1: the share of the newest line that its stream had not shown in that place.",
+        help_text="0 to 1: the share of the newest event that its stream had not shown before in that place.",
     )
     dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
     investigating_by = models.CharField(max_length=255, null=True, blank=True)
@@ -73,7 +73,7 @@ class Anomaly(models.Model):
     assigned_at = models.DateTimeField(null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
     snooze_ncd_above = models.FloatField("snoozed until NCD above", null=True, blank=True)
-    snooze_more = models.IntegerField("snoozed until so many more in 24 h", null=True, blank=True)
+    snooze_more = models.IntegerField("snoozed until N more within 24 h", null=True, blank=True)
     snoozed_by = models.CharField(max_length=255, null=True, blank=True)
     snoozed_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,4 +1,4 @@
-"""The table ``detection_config``: the thresholds that detectors use, and what a valid one is."""
+"""The table ``detection_config``: a column for each number of ``detection.parameters.Thresholds``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from anomalies.detection.parameters import NAMES, SHARES, Thresholds, problem
 from anomalies.fields import (
     Now,
     SerialField,
@@ -17,9 +18,11 @@ from anomalies.json_column import JSONColumn, Unreadable
 from .choices import Stream
 from .constraints import between_0_and_1, positive
 
+DEFAULTS = Thresholds()
+
 
 def override_problems(overrides: object) -> list[str]:
-    """What is wrong with a ``stream_overrides`` value, each in one sentence; nothing for a good one."""
+    """Return what is wrong with a ``stream_overrides`` value, a sentence each; [] for a valid one."""
     if overrides is None:
         return []
     if isinstance(overrides, Unreadable):
@@ -31,34 +34,39 @@ def override_problems(overrides: object) -> list[str]:
 
 def _stream_problems(stream: str, values: object) -> list[str]:
     if stream not in Stream.values:
-        return [f"{stream!r} is no stream; there are {', '.join(Stream.values)}."]
+        return [f"{stream!r} is not a stream; use {', '.join(Stream.values)}."]
     if not isinstance(values, dict):
         return [f"{stream}: must be an object of thresholds."]
-    return [f"{stream}.{key}: {words}" for key, value in values.items() if (words := _misfit(key, value))]
-
-
-def _misfit(key: str, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "must be a number."
-    if key in ("ncd_threshold", "p_value_threshold"):
-        return "" if 0 <= value <= 1 else "must be from 0 to 1."
-    if key in ("baseline_size", "window_size", "hop_size"):
-        return "" if isinstance(value, int) and 0 < value < 2**31 else "must be a whole number above 0."
-    return (
-        "is no threshold; there are ncd_threshold, p_value_threshold, baseline_size, window_size, hop_size."
-    )
+    return [f"{stream}.{key}: {words}." for key, value in values.items() if (words := problem(key, value))]
 
 
 class DetectionConfig(models.Model):
-    """Thresholds that a detector works by. Exactly one row is active."""
+    """The thresholds of a detector. Exactly one row is active."""
 
     id = SerialField(primary_key=True)
-    ncd_threshold = models.FloatField("NCD threshold", db_default=0.5, default=0.5)
-    p_value_threshold = models.FloatField("p-value threshold", db_default=0.05, default=0.05)
-    baseline_size = models.IntegerField(db_default=100, default=100, help_text="Events.")
-    window_size = models.IntegerField(db_default=10, default=10, help_text="Events.")
+    ncd_threshold = models.FloatField(
+        "novelty threshold",
+        db_default=DEFAULTS.ncd_threshold,
+        default=DEFAULTS.ncd_threshold,
+        help_text="Column ncd_threshold: from 0 to 1, the novelty from which a window is flagged; "
+        "the NCD where a detector reports no novelty.",
+    )
+    p_value_threshold = models.FloatField(
+        "p-value threshold",
+        db_default=DEFAULTS.p_value_threshold,
+        default=DEFAULTS.p_value_threshold,
+        help_text="From 0 to 1: a window is flagged if its p-value is below.",
+    )
+    baseline_size = models.IntegerField(
+        db_default=DEFAULTS.baseline_size, default=DEFAULTS.baseline_size, help_text="Events."
+    )
+    window_size = models.IntegerField(
+        db_default=DEFAULTS.window_size, default=DEFAULTS.window_size, help_text="Events."
+    )
     hop_size = models.IntegerField(
-        db_default=1, default=1, help_text="Events from the start of one window to the start of the next."
+        db_default=DEFAULTS.hop_size,
+        default=DEFAULTS.hop_size,
+        help_text="Events from the start of one window to the start of the next.",
     )
     stream_overrides = JSONColumn(
         null=True,
@@ -81,11 +89,7 @@ class DetectionConfig(models.Model):
         default_permissions = ("view", "add", "change")
         permissions: ClassVar = [("activate_detectionconfig", "Can activate a detection config")]
         constraints: ClassVar = [
-            between_0_and_1("ncd_threshold", "detection_config"),
-            between_0_and_1("p_value_threshold", "detection_config"),
-            positive("baseline_size", "detection_config"),
-            positive("window_size", "detection_config"),
-            positive("hop_size", "detection_config"),
+            *((between_0_and_1 if name in SHARES else positive)(name, "detection_config") for name in NAMES),
             models.UniqueConstraint(
                 fields=["is_active"], condition=Q(is_active=True), name="idx_detection_config_active"
             ),

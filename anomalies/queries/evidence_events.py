@@ -85,8 +85,8 @@ def odd_text(raw: str | None) -> str:
 def _parts(value: Any) -> list[Any]:
     if isinstance(value, dict):
         for key in ("events", "lines"):
-            if isinstance(value.get(key), list):
-                return value[key]
+            if isinstance(events := value.get(key), list):
+                return events
         return [f"{key}: {as_text(inner)}" for key, inner in value.items()]
     if isinstance(value, str):
         return value.splitlines()

@@ -171,4 +171,6 @@ def _by_reading(lists: tuple[_Sql, _Sql]) -> _Sql:
 
 def _capped(queryset: QuerySet[Anomaly], *columns: str) -> _Sql:
     """SQL for these columns of COUNTED + 1 rows at most. Raises EmptyResultSet for what can't hold any."""
-    return queryset.order_by().values(*columns)[: COUNTED + 1].query.sql_with_params()
+    rows = queryset.order_by().values(*columns)[: COUNTED + 1]
+    capped: _Sql = rows.query.sql_with_params()
+    return capped

@@ -1,9 +1,10 @@
-"""The one vocabulary for narrowing a list of anomalies: the admin's sidebar and the commands' options."""
+"""The filters of a list of anomalies, each declared once: for the desk, the commands and the docs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -32,7 +33,7 @@ ME, NOBODY = "me", "nobody"  # of ``assigned``
 
 
 class ContainmentField(forms.CharField):
-    """An object that metadata must contain: ``{"host": "db1"}``, or in short ``host=db1, service=web``."""
+    """An object that metadata must contain: ``{"host": "db1"}``, or short ``host=db1, service=web``."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": 'Write an object, {"host": "db1"}, or pairs, host=db1, service=web.',
@@ -64,7 +65,7 @@ def _as_pairs(text: str) -> dict[str, str] | None:
 
 
 class ContainmentFilter(df.Filter):
-    """Rows whose JSON contains an object; answered by the GIN index."""
+    """Rows whose JSON contains an object, read by the GIN index."""
 
     field_class = ContainmentField
 
@@ -86,185 +87,34 @@ class TagsFilter(df.BaseInFilter, df.CharFilter):
         return super().filter(qs, tags) if tags else qs
 
 
-class LocalMomentFilter(df.DateTimeFilter):
-    """A bound of the time, in the desk's zone."""
-
-    field_class = LocalMomentField
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(field_name="timestamp", widget=LocalMomentInput(), **kwargs)
-
-
-# Characters. PostgreSQL parses a query word by word on its stack, of which some thousands are too many.
+_COMMAS = "separated by commas"
+# Characters. PostgreSQL parses a query word by word on its stack; some thousands of words overflow it.
 LONGEST_SEARCH = 1_000
 
 
-class AnomalyFilter(df.FilterSet):
-    """Narrows anomalies; every parameter is optional, several of them are joined by "and".
+# The places of a filter's words in the sentence: "significant, pending logs of the last 24 h with NCD ≥ 0.8".
+_ADJECTIVE, _STATUS, _NOUN, _TIME, _FEATURE, _TEXT, _PERSON = range(7)
 
-    An invalid parameter finds nothing: to ignore it would show, and let decide about, more than was asked.
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a filter means beside its field: ``say`` puts a value into words, which stand at ``place``.
+
+    ``is_rolled_up``: the hourly roll-up can count it. ``keeps_runs``: it selects whole runs of a detector, of
+    which the number of tested windows is known. ``is_faceted``: the list counts each of its choices.
     """
 
-    q = df.CharFilter(
-        method="search", label="Text", help_text="Words in explanation or notes", max_length=LONGEST_SEARCH
-    )
-    status = df.MultipleChoiceFilter(
-        choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple
-    )
-    stream = df.MultipleChoiceFilter(
-        field_name="stream_type", choices=Stream.choices, distinct=False, widget=forms.CheckboxSelectMultiple
-    )
-    significant = df.BooleanFilter(
-        field_name="is_statistically_significant",
-        label="Significant",
-        widget=forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")]),
-    )
-    review = df.BooleanFilter(
-        method="for_review",
-        label="For review",
-        widget=forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")]),
-    )
-    within = df.ChoiceFilter(
-        method="newer_than",
-        label="When",
-        choices=[(key, words) for key, (words, _) in WITHIN.items()],
-        empty_label="any time",
-    )
-    since = LocalMomentFilter(lookup_expr="gte", label="From")
-    until = LocalMomentFilter(lookup_expr="lt", label="Until")
-    ncd_min = UnitIntervalFilter(field_name="ncd_score", lookup_expr="gte", label="NCD at least")
-    ncd_max = UnitIntervalFilter(field_name="ncd_score", lookup_expr="lte", label="NCD at most")
-    p_min = UnitIntervalFilter(field_name="p_value", lookup_expr="gte", label="p at least")
-    p_max = UnitIntervalFilter(field_name="p_value", lookup_expr="lte", label="p at most")
-    tags_any = TagsFilter(field_name="tags", lookup_expr="overlap", label="Any of the tags")
-    tags_all = TagsFilter(field_name="tags", lookup_expr="contains", label="All of the tags")
-    metadata = ContainmentFilter(
-        field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"
-    )
-    assigned = df.CharFilter(method="whose", label="Assigned to", help_text="me, nobody, or a name")
-    snoozed = df.ChoiceFilter(
-        method="asleep", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
-    )
-
-    class Meta:
-        model = Anomaly
-        fields: ClassVar[list[str]] = []
-
-    def __init__(self, *args: Any, me: str = "", **kwargs: Any) -> None:
-        """``me`` is the name of whoever asks, for "assigned to me"."""
-        super().__init__(*args, **kwargs)
-        self.me = me
-
-    def search(self, queryset: AnomalyQuerySet, name: str, words: str) -> AnomalyQuerySet:
-        """Full-text search, as web search has it."""
-        return queryset.search(words)
-
-    def for_review(self, queryset: AnomalyQuerySet, name: str, wanted: bool) -> AnomalyQuerySet:
-        """The oddest windows of a day that were not significant, or all others."""
-        held = {"metadata__contains": {"review": True}}
-        if wanted:
-            return queryset.filter(**held)
-        return queryset.exclude(metadata__isnull=False, **held)
-
-    def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
-        """The last hour, day, …, up to now."""
-        return queryset.filter(timestamp__gte=timezone.now() - WITHIN[key][1])
-
-    def whose(self, queryset: AnomalyQuerySet, name: str, who: str) -> AnomalyQuerySet:
-        """Assigned to this user, to whoever asks, or to nobody."""
-        if who == NOBODY:
-            return queryset.filter(assigned_to=None)
-        return queryset.filter(assigned_to=self.me if who == ME else who)
-
-    def asleep(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
-        """Snoozed, or not."""
-        return queryset.filter(snoozed_at__isnull=answer == "no")
-
-    @property
-    def qs(self) -> AnomalyQuerySet:
-        """The anomalies asked for; none where a parameter is invalid."""
-        if self.is_bound and not self.form.is_valid():
-            return self.queryset.none()
-        return super().qs
-
-    def without(self, *names: str) -> AnomalyQuerySet:
-        """What would be found if these parameters were not set; they have to be valid."""
-        if not self.form.is_valid():
-            return self.queryset.none()
-        found = self.queryset.all()
-        for name, value in self.form.cleaned_data.items():
-            if name not in names:
-                found = self.filters[name].filter(found, value)
-        return found
+    place: int
+    say: Callable[[Any], str]
+    is_rolled_up: bool = False
+    keeps_runs: bool = False
+    is_faceted: bool = False
 
 
-# --- the roll-up -----------------------------------------------------------------------------------------
-
-# What the roll-up can tell apart; of anything else only the table knows.
-_ROLLED_UP = frozenset({"status", "stream", "significant", "since", "until", "within"})
-
-
-def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
-    """The part of the time line that the filter's values ask for: from when on, and until when."""
-    since, within = asked.get("since"), asked.get("within")
-    if within:
-        since = max(filter(None, [since, timezone.now() - WITHIN[within][1]]))
-    return since, asked.get("until")
-
-
-# Only these ask for whole runs of a detector, of which the number of windows tested is known.
-_KEEP_RUNS_WHOLE = frozenset({"stream", "since", "until", "within"})
-
-
-def keeps_runs_whole(filterset: AnomalyFilter) -> bool:
-    """Whether it can be said of what the filter asks for how much of it chance explains."""
-    return filterset.form.is_valid() and set(words_of(filterset)) <= _KEEP_RUNS_WHOLE
-
-
-def selection_of(filterset: AnomalyFilter) -> Selection | None:
-    """What the filter asks for, where the roll-up can answer it; else None."""
-    return _selection_of(_asked(filterset)) if filterset.form.is_valid() else None
-
-
-def _selection_of(asked: dict[str, Any]) -> Selection | None:
-    if set(asked) - _ROLLED_UP:
-        return None
-    since, until = bounds(asked)
-    return Selection(
-        streams=asked.get("stream") or (),
-        statuses=asked.get("status") or (),
-        significant=asked.get("significant"),
-        since=since,
-        until=until,
-    )
-
-
-def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
-    """What the filter asks for (``without`` some parameters), where a roll-up knows how many; else None."""
-    if not filterset.form.is_valid():
-        return None
-    asked = {name: value for name, value in _asked(filterset).items() if name not in without}
-    return _selection_of(asked) or _tagged_of(asked)
-
-
-def _asked(filterset: AnomalyFilter) -> dict[str, Any]:
-    return {name: value for name, value in filterset.form.cleaned_data.items() if value not in (None, "", [])}
-
-
-def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
-    """One tag, be it any or all of those that are named, and nothing else but statuses and streams."""
-    names = set(asked) - {"status", "stream"}
-    if names not in ({"tags_any"}, {"tags_all"}):
-        return None
-    tag, *others = {tag.strip() for tag in asked[names.pop()]} - {""} or {""}
-    if others or not 0 < len(tag) <= tag_rollup.LONGEST:
-        return None
-    return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())
-
-
-# --- in words -------------------------------------------------------------------------------------------
-
-_ADJECTIVE, _NOUN, _TIME, _FEATURE = range(4)
+def _declared(each: df.Filter, place: int, say: Callable[[Any], str], **can: bool) -> df.Filter:
+    """Give a filter its meaning; its form, chips, sentence, command option and documentation follow."""
+    each.meaning = Meaning(place, say, **can)
+    return each
 
 
 def _any_of(choices: type[Status] | type[Stream]) -> Callable[[list[str]], str]:
@@ -282,49 +132,276 @@ def _pairs(wanted: dict[str, Any]) -> str:
     )
 
 
-# How each parameter is said, and its place in the sentence.
-WORDS: dict[str, tuple[int, Callable[[Any], str]]] = {
-    "significant": (_ADJECTIVE, lambda value: "significant" if value else "not significant"),
-    "review": (_ADJECTIVE, lambda value: "for review" if value else "not for review"),
-    "status": (_ADJECTIVE, _any_of(Status)),
-    "stream": (_NOUN, _any_of(Stream)),
-    "within": (_TIME, lambda key: f"of the {WITHIN[key][0]}"),
-    "since": (_TIME, lambda value: f"from {_at(value)}"),
-    "until": (_TIME, lambda value: f"until {_at(value)}"),
-    "ncd_min": (_FEATURE, lambda value: f"with NCD ≥ {value:g}"),
-    "ncd_max": (_FEATURE, lambda value: f"with NCD ≤ {value:g}"),
-    "p_min": (_FEATURE, lambda value: f"with p ≥ {value:g}"),
-    "p_max": (_FEATURE, lambda value: f"with p ≤ {value:g}"),
-    "tags_any": (_FEATURE, lambda tags: f"tagged {' or '.join(tags)}"),
-    "tags_all": (_FEATURE, lambda tags: f"tagged {' and '.join(tags)}"),
-    "metadata": (_FEATURE, lambda wanted: f"with {_pairs(wanted)}"),
-    "q": (_FEATURE, lambda words: f"that say “{words}”"),
-    "assigned": (_FEATURE, lambda who: f"assigned to {who}"),
-    "snoozed": (_ADJECTIVE, lambda answer: "snoozed" if answer == "yes" else "not snoozed"),
-}
+def _yes_or_no() -> forms.Select:
+    return forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")])
+
+
+class LocalMomentFilter(df.DateTimeFilter):
+    """A bound of the time, in the desk's zone."""
+
+    field_class = LocalMomentField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="timestamp", widget=LocalMomentInput(), **kwargs)
+
+
+def _moment(lookup: str, label: str, words: str) -> df.Filter:
+    """A bound of the time."""
+    each = LocalMomentFilter(lookup_expr=lookup, label=label)
+    can = {"is_rolled_up": True, "keeps_runs": True}
+    return _declared(each, _TIME, lambda value: f"{words} {_at(value)}", **can)
+
+
+def _bound(column: str, lookup: str, label: str, words: str) -> df.Filter:
+    """A bound of a measure, from 0 to 1."""
+    each = UnitIntervalFilter(field_name=column, lookup_expr=lookup, label=label)
+    return _declared(each, _FEATURE, lambda value: f"{words} {value:g}")
+
+
+class AnomalyFilter(df.FilterSet):
+    """Filters anomalies; every parameter is optional, several are joined by "and".
+
+    An invalid parameter finds nothing: to ignore it would show, and decide about, more than was meant.
+    """
+
+    q = _declared(
+        df.CharFilter(
+            method="search",
+            label="Text",
+            help_text="words in explanation or notes",
+            max_length=LONGEST_SEARCH,
+        ),
+        _TEXT,
+        lambda words: f"that say “{words}”",
+    )
+    status = _declared(
+        df.MultipleChoiceFilter(choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple),
+        _STATUS,
+        _any_of(Status),
+        is_rolled_up=True,
+        is_faceted=True,
+    )
+    stream = _declared(
+        df.MultipleChoiceFilter(
+            field_name="stream_type",
+            choices=Stream.choices,
+            distinct=False,
+            widget=forms.CheckboxSelectMultiple,
+        ),
+        _NOUN,
+        _any_of(Stream),
+        is_rolled_up=True,
+        keeps_runs=True,
+        is_faceted=True,
+    )
+    significant = _declared(
+        df.BooleanFilter(field_name="is_statistically_significant", label="Significant", widget=_yes_or_no()),
+        _ADJECTIVE,
+        lambda value: "significant" if value else "not significant",
+        is_rolled_up=True,
+    )
+    review = _declared(
+        df.BooleanFilter(method="for_review", label="For review", widget=_yes_or_no()),
+        _ADJECTIVE,
+        lambda value: "for review" if value else "not for review",
+    )
+    within = _declared(
+        df.ChoiceFilter(
+            method="newer_than",
+            label="When",
+            choices=[(key, words) for key, (words, _) in WITHIN.items()],
+            empty_label="any time",
+        ),
+        _TIME,
+        lambda key: f"of the {WITHIN[key][0]}",
+        is_rolled_up=True,
+        keeps_runs=True,
+    )
+    since = _moment("gte", "From", "from")
+    until = _moment("lt", "Until", "until")
+    ncd_min = _bound("ncd_score", "gte", "NCD at least", "with NCD ≥")
+    ncd_max = _bound("ncd_score", "lte", "NCD at most", "with NCD ≤")
+    p_min = _bound("p_value", "gte", "p at least", "with p ≥")
+    p_max = _bound("p_value", "lte", "p at most", "with p ≤")
+    tags_any = _declared(
+        TagsFilter(field_name="tags", lookup_expr="overlap", label="Any of the tags", help_text=_COMMAS),
+        _FEATURE,
+        lambda tags: f"tagged {' or '.join(tags)}",
+    )
+    tags_all = _declared(
+        TagsFilter(field_name="tags", lookup_expr="contains", label="All of the tags", help_text=_COMMAS),
+        _FEATURE,
+        lambda tags: f"tagged {' and '.join(tags)}",
+    )
+    metadata = _declared(
+        ContainmentFilter(
+            field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"
+        ),
+        _FEATURE,
+        lambda wanted: f"with {_pairs(wanted)}",
+    )
+    assigned = _declared(
+        df.CharFilter(method="whose", label="Assigned to", help_text="me, nobody, or a name"),
+        _PERSON,
+        lambda who: f"assigned to {who}",
+    )
+    snoozed = _declared(
+        df.ChoiceFilter(
+            method="asleep", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
+        ),
+        _STATUS,
+        lambda answer: "snoozed" if answer == "yes" else "not snoozed",
+    )
+
+    class Meta:
+        model = Anomaly
+        fields: ClassVar[list[str]] = []
+
+    def __init__(self, *args: Any, me: str = "", **kwargs: Any) -> None:
+        """``me`` is the user's name, for "assigned to me"."""
+        super().__init__(*args, **kwargs)
+        self.me = me
+
+    def search(self, queryset: AnomalyQuerySet, name: str, words: str) -> AnomalyQuerySet:
+        """Full-text search in the syntax of web search."""
+        return queryset.search(words)
+
+    def for_review(self, queryset: AnomalyQuerySet, name: str, wanted: bool) -> AnomalyQuerySet:
+        """The most unusual windows of a day that were not significant, or all others."""
+        held = {"metadata__contains": {"review": True}}
+        if wanted:
+            return queryset.filter(**held)
+        return queryset.exclude(metadata__isnull=False, **held)
+
+    def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
+        """The last hour, day, … until now."""
+        return queryset.filter(timestamp__gte=timezone.now() - WITHIN[key][1])
+
+    def whose(self, queryset: AnomalyQuerySet, name: str, who: str) -> AnomalyQuerySet:
+        """Assigned to this user, to oneself, or to nobody."""
+        if who == NOBODY:
+            return queryset.filter(assigned_to=None)
+        return queryset.filter(assigned_to=self.me if who == ME else who)
+
+    def asleep(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
+        """Snoozed, or not."""
+        return queryset.filter(snoozed_at__isnull=answer == "no")
+
+    @property
+    def qs(self) -> AnomalyQuerySet:
+        """The anomalies that match; none where a parameter is invalid."""
+        if self.is_bound and not self.form.is_valid():
+            return self._none()
+        found: AnomalyQuerySet = super().qs
+        return found
+
+    def _none(self) -> AnomalyQuerySet:
+        none: AnomalyQuerySet = self.queryset.none()
+        return none
+
+    def without(self, *names: str) -> AnomalyQuerySet:
+        """Return what would match without these parameters; none where any is invalid."""
+        if not self.form.is_valid():
+            return self._none()
+        found: AnomalyQuerySet = self.queryset.all()
+        for name, value in self.form.cleaned_data.items():
+            if name not in names:
+                found = self.filters[name].filter(found, value)
+        return found
+
+
+MEANINGS: dict[str, Meaning] = {name: each.meaning for name, each in AnomalyFilter.base_filters.items()}
+
+
+def _those(can: str) -> set[str]:
+    """Return the names of the filters with an ability."""
+    return {name for name, meaning in MEANINGS.items() if getattr(meaning, can)}
+
+
+FACETS = tuple(name for name, meaning in MEANINGS.items() if meaning.is_faceted)
+
+
+# --- the roll-up -----------------------------------------------------------------------------------------
+
+
+def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
+    """Return the time range that the filter's values select: its start and its end."""
+    since, within = asked.get("since"), asked.get("within")
+    if within:
+        since = max(filter(None, [since, timezone.now() - WITHIN[within][1]]))
+    return since, asked.get("until")
+
+
+def keeps_runs_whole(filterset: AnomalyFilter) -> bool:
+    """Return whether the filter selects whole runs, so that the number expected by chance is known."""
+    return filterset.form.is_valid() and set(_asked(filterset)) <= _those("keeps_runs")
+
+
+def selection_of(filterset: AnomalyFilter) -> Selection | None:
+    """Return the filter as the hourly roll-up can count it; None where it can't."""
+    return _selection_of(_asked(filterset)) if filterset.form.is_valid() else None
+
+
+def _selection_of(asked: dict[str, Any]) -> Selection | None:
+    if set(asked) - _those("is_rolled_up"):
+        return None
+    since, until = bounds(asked)
+    return Selection(
+        streams=asked.get("stream") or (),
+        statuses=asked.get("status") or (),
+        significant=asked.get("significant"),
+        since=since,
+        until=until,
+    )
+
+
+def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
+    """Return the filter (``without`` some parameters) as a roll-up can count it; None where none can."""
+    if not filterset.form.is_valid():
+        return None
+    asked = {name: value for name, value in _asked(filterset).items() if name not in without}
+    return _selection_of(asked) or _tagged_of(asked)
+
+
+def _asked(filterset: AnomalyFilter) -> dict[str, Any]:
+    cleaned = filterset.form.cleaned_data
+    return {name: value for name, value in cleaned.items() if value not in (None, "", [], {})}
+
+
+def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
+    """Return a filter by one tag, and by nothing else but statuses and streams; else None."""
+    names = set(asked) - {"status", "stream"}
+    if names not in ({"tags_any"}, {"tags_all"}):
+        return None
+    tag, *others = {tag.strip() for tag in asked[names.pop()]} - {""} or {""}
+    if others or not 0 < len(tag) <= tag_rollup.LONGEST:
+        return None
+    return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())
+
+
+# --- in words -------------------------------------------------------------------------------------------
 
 
 def words_of(filterset: AnomalyFilter) -> dict[str, str]:
-    """What each parameter that is set asks for, in words, in the order of the sentence."""
+    """Return each filter that is set in words, in the order of the sentence."""
     if not filterset.form.is_valid():
         return {}
-    asked = filterset.form.cleaned_data
-    return {
-        name: say(asked[name])
-        for name, (_, say) in WORDS.items()
-        if asked.get(name) not in (None, "", [], {})
-    }
+    asked = _asked(filterset)
+    meanings = {name: MEANINGS[name] for name in sorted(asked, key=lambda name: MEANINGS[name].place)}
+    return {name: meaning.say(asked[name]) for name, meaning in meanings.items()}
 
 
 def in_words(filterset: AnomalyFilter) -> str:
-    """What a filter asks for, in one sentence: "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"."""
+    """Return the filter as a sentence: "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"."""
     if not filterset.form.is_valid():
-        return "nothing: the filter is not understood"
+        return "nothing: invalid filter values"
     said = words_of(filterset)
-    parts: list[list[str]] = [
-        [words for name, words in said.items() if WORDS[name][0] == place] for place in range(4)
-    ]
-    nouns = parts[_NOUN] or ["anomalies"]
-    head = ", ".join(parts[_ADJECTIVE])
-    whole = " ".join([*filter(None, [head]), *nouns, *parts[_TIME]])
-    return ("" if said else "all ") + " ".join(filter(None, [whole, ", ".join(parts[_FEATURE])]))
+    head = ", ".join(_at_places(said, _ADJECTIVE, _STATUS))
+    nouns = _at_places(said, _NOUN) or ["anomalies"]
+    features = ", ".join(_at_places(said, _FEATURE, _TEXT, _PERSON))
+    parts = [head, *nouns, *_at_places(said, _TIME), features]
+    return ("" if said else "all ") + " ".join(filter(None, parts))
+
+
+def _at_places(said: dict[str, str], *places: int) -> list[str]:
+    return [words for name, words in said.items() if MEANINGS[name].place in places]

@@ -106,7 +106,8 @@ def fold() -> int | None:
     """Add what was appended to hours and tags; how many deltas that were, None where another one is at it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT fold_anomaly_hours() + fold_anomaly_tags()")
-        return cursor.fetchone()[0]
+        folded: int | None = cursor.fetchone()[0]
+    return folded
 
 
 def fold_if_many() -> None:
@@ -130,7 +131,7 @@ def rebuild() -> int:
         cursor.execute("SELECT rebuild_anomaly_tags()")
         (tags,) = cursor.fetchone()
     fold()
-    return hours + tags
+    return int(hours + tags)
 
 
 def figures(selection: Selection) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ class Episode:
     @property
     def span(self) -> timedelta:
         """From its first anomaly to its last."""
-        return abs(self.members[-1].timestamp - self.members[0].timestamp)
+        span: timedelta = abs(self.members[-1].timestamp - self.members[0].timestamp)
+        return span
 
     def is_touched_by(self, anomaly: Any, gap: timedelta) -> bool:
         """Whether this anomaly, next in the list, belongs to it."""

@@ -139,7 +139,8 @@ def overview(now: datetime | None = None) -> Overview | None:
 def _rows(query: str, values: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _waiting() -> dict[str, dict[str, int]]:

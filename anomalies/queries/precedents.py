@@ -86,7 +86,7 @@ def _nearness(measured: tuple[float, Anomaly]) -> tuple[float, float]:
 def in_words(nearest: list[Precedent]) -> str:
     """One sentence: "3 of 4 nearest were dismissed: known and harmless"."""
     if not nearest:
-        return "Nothing like it was decided before."
+        return "None yet."
     if len(nearest) == 1:
         return f"The only one like it was {nearest[0].decision}."
     told = [each.decision.partition(": ") for each in nearest]
@@ -125,7 +125,8 @@ def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> AnomalyQue
     alike = Anomaly.objects.filter(pk__in=RawSQL(chosen, values))  # noqa: S611 - all of it is ours
     columns = ("timestamp", "status", "dismissal_reason", "acknowledged_by", "dismissed_by")
     texts = alike.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2))
-    return texts.only(*columns).order_by("-timestamp", "-id")[:most]
+    newest: AnomalyQuerySet = texts.only(*columns).order_by("-timestamp", "-id")[:most]
+    return newest
 
 
 def _precedent(distance: float, row: Anomaly) -> Precedent:

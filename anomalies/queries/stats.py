@@ -126,7 +126,8 @@ def _newest_waits(selection: Selection) -> list[tuple[str, timedelta, timedelta]
             values.append(moment)
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST_WAITS.format(where=where), [NEWEST, *values])
-        return cursor.fetchall()
+        waits: list[tuple[str, timedelta, timedelta]] = cursor.fetchall()
+    return waits
 
 
 def _aggregates(anomalies: QuerySet[Anomaly]) -> QuerySet[Any]:

@@ -1,7 +1,7 @@
-"""Other thresholds, replayed over what was decided: what would still be shown, and what would be lost.
+"""Other thresholds replayed over past decisions: what would still be shown, and what would be missed.
 
-Only stricter thresholds can be replayed: what the present ones did not flag was never stored, so nobody knows
-how many windows laxer ones would have found, or what they were.
+Only stricter thresholds can be replayed: windows that the present ones did not flag were never stored, so it
+is unknown what looser ones would have flagged.
 """
 
 from __future__ import annotations
@@ -18,17 +18,24 @@ from django.db.models.functions import Coalesce
 
 from anomalies.audit import Actor, acting, is_made
 from anomalies.models import Anomaly, DetectionConfig, Status, Stream
-from anomalies.thresholds import ConfigChanged, Thresholds, activate, lock_configs, thresholds_for
+from anomalies.thresholds import (
+    ConfigChanged,
+    Thresholds,
+    activate,
+    flagged,
+    lock_configs,
+    thresholds_for,
+)
 
 VERDICT_FROM = 20  # decisions: below it the interval is wider than any difference
-LISTED = 50  # lost ones that are listed
+LISTED = 50  # missed anomalies that are listed
 REPLAYED = 50_000  # the newest decisions
 _Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 _BREAK = "15 minutes"  # a longer pause between two decisions is not work on the second
 
 
 class WhatIfError(ValueError):
-    """A replay that can't be; the message says why."""
+    """A replay that is impossible; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Decided anomalies: those that were real (acknowledged) and those that were not (dismissed)."""
+    """Decided anomalies: confirmed ones (acknowledged) and dismissed ones."""
 
     acknowledged: int
     dismissed: int
@@ -54,7 +61,7 @@ class Counts:
 
     @property
     def precision(self) -> Interval | None:
-        """The share of real ones, by Wilson's interval; None for none."""
+        """The share of confirmed ones with Wilson's interval; None without decisions."""
         return wilson(self.acknowledged, self.decided)
 
 
@@ -92,15 +99,15 @@ class Replay:
     def in_words(self) -> str:
         """The result in one or two sentences, as a config's notes keep it."""
         if not self.has_verdict:
-            return f"{self.before.decided} decisions are too few for a verdict; it takes {VERDICT_FROM}."
+            return f"{self.before.decided} decisions are too few for a verdict; {VERDICT_FROM} are needed."
         was, would = self.before.precision, self.after.precision
-        share = f"{was.share:.0%} of those shown were real" if was else ""
+        share = f"{was.share:.0%} of those shown were confirmed" if was else ""
         new = (
             f"{would.share:.0%} ({would.low:.0%} to {would.high:.0%}) would be" if would else "none would be"
         )
         return (
-            f"Of {self.before.decided} decided anomalies {self.after.decided} would still be shown; "
-            f"{share}, {new}. {self.lost_count} acknowledged ones would be lost."
+            f"Of {self.before.decided:,} decided anomalies {self.after.decided:,} would still be shown; "
+            f"{share}, {new}. {self.lost_count:,} confirmed anomalies would be missed."
         )
 
 
@@ -121,7 +128,7 @@ def wilson(successes: int, trials: int) -> Interval | None:
 def replay(current: DetectionConfig, proposed: DetectionConfig) -> Replay:
     """The newest REPLAYED decisions, as the proposed config would have had them.
 
-    Raises WhatIfError for a config that is laxer than the current one in any stream.
+    Raises WhatIfError for a config that is looser than the current one in any stream.
     """
     _check_stricter(current, proposed)
     decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
@@ -151,44 +158,40 @@ def apply(
             return None
         number, version = current
         if configs.get(number) != (version, True):
-            raise ConfigChanged("The active config changed since the replay, so nothing was applied.")
+            raise ConfigChanged("The active config has changed since the replay, so nothing was applied.")
         proposed.pk = None
         proposed.created_by = actor.username
-        proposed.notes = f"What if: {result.in_words()}"
+        proposed.notes = f"Threshold simulator: {result.in_words()}"
         proposed.save(force_insert=True)
         activate(proposed.pk, actor)
     return proposed
 
 
 def _check_stricter(current: DetectionConfig, proposed: DetectionConfig) -> None:
-    laxer = [
+    looser = [
         f"{stream}: {words}"
         for stream in Stream.values
-        for words in _laxer(thresholds_for(current, stream), thresholds_for(proposed, stream))
+        for words in _looser(thresholds_for(current, stream), thresholds_for(proposed, stream))
     ]
-    if laxer:
+    if looser:
         raise WhatIfError(
-            "Only stricter thresholds can be replayed: what the present ones did not flag was never stored. "
-            + "; ".join(laxer)
+            "Only stricter thresholds can be replayed: windows that the present ones did not flag were never "
+            f"stored. {'; '.join(looser)}"
         )
 
 
-def _laxer(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
+def _looser(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
     if proposed.ncd_threshold < current.ncd_threshold:
-        yield f"the NCD threshold {proposed.ncd_threshold:g} is below {current.ncd_threshold:g}"
+        yield f"the novelty threshold {proposed.ncd_threshold:g} is below {current.ncd_threshold:g}"
     if proposed.p_value_threshold > current.p_value_threshold:
         yield f"the p-value threshold {proposed.p_value_threshold:g} is above {current.p_value_threshold:g}"
 
 
 def shown_by(config: DetectionConfig) -> Q:
-    """The rule by which detectors flag: novelty, or NCD of who gives none, and the p-value."""
+    """Return the condition that a config flags an anomaly, with the thresholds of its stream."""
     shown = Q()
     for stream in Stream.values:
-        numbers = thresholds_for(config, stream)
-        gate = Q(novelty__gte=numbers.ncd_threshold) | Q(
-            novelty__isnull=True, ncd_score__gte=numbers.ncd_threshold
-        )
-        shown |= Q(stream_type=stream, p_value__lt=numbers.p_value_threshold) & gate
+        shown |= Q(stream_type=stream) & flagged(thresholds_for(config, stream))
     return shown
 
 

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from anomalies.atomic_file import write_atomically
+
 FORMAT = "driftlock saved state"
 VERSION = 1
 _LONGEST_HEAD = 1024  # bytes; what has no line end by then is no file of ours
@@ -34,17 +36,11 @@ def save(path: str | Path, state: dict[str, Any]) -> None:
     be done; the former state is whole then. Where ``path`` is a link, what it points to is replaced.
     """
     file = Path(os.path.realpath(path))
-    beside = file.with_name(
-        f".{file.name}.unfinished"
-    )  # always the same one: a killed process leaves one at most
+    waiting = file.with_name(f".{file.name}.unfinished")
     data = _packed(state)
     try:
-        _write(beside, data)
-        beside.replace(file)
-        _sync_folder(file.parent)
+        write_atomically(file, data, replace=True, waiting=waiting)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise SavedStateError(_why_not_saved(path, error)) from error
 
 
@@ -118,26 +114,6 @@ def _head(path: str | Path, line: bytes) -> dict[str, Any]:
             f"reads up to {VERSION}). Use that one, or name another file to begin anew."
         )
     return {"bytes": None, "sha256": None, **head}
-
-
-def _write(file: Path, data: bytes) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        os.fchmod(handle, 0o600)  # one that was left over may have other rights
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _why_not_saved(path: str | Path, error: OSError) -> str:

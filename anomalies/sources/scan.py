@@ -18,22 +18,22 @@ from anomalies.detection import (
     GUESSED_FROM,
     HEAD_BYTES,
     Acknowledged,
-    DateOrder,
     Detector,
     Event,
     Finding,
     Format,
-    FormatError,
     Kind,
     Parameters,
     Remark,
     Result,
-    Skipped,
     TimestampReader,
     format_for,
     framing_of,
     guess,
 )
+from anomalies.detection import DateOrder as DateOrder
+from anomalies.detection import FormatError as FormatError
+from anomalies.detection import Skipped as Skipped
 
 from .lines import Line, ReadError, read_records
 

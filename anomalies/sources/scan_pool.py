@@ -66,7 +66,8 @@ def _start(job: Job) -> tuple[Connection, Any]:
 
 def _received(connection: Connection, job: Job, process: Any) -> Message | Advanced:
     try:
-        return connection.recv()
+        received: Message | Advanced = connection.recv()
+        return received
     except EOFError:
         process.join()
         return Ended(Counts(), f"can't finish {job.path}: its process ended with {process.exitcode}")

@@ -1,7 +1,7 @@
-"""Whose turn it is: an anomaly is assigned to one who may decide, to oneself, or to nobody.
+"""Assignment: an anomaly has one assignee who may decide about it, or none.
 
-It says who looks at it and forbids nobody else to. Versions, batches and locks are as of a decision
-(``transitions.hold``); the record calls it ``assign`` or ``unassign``, and it can be undone.
+It names who looks at the anomaly and keeps nobody else from deciding. Versions, batches and locks are those
+of a decision (``decisions.hold``); the audit log names it ``assign`` or ``unassign``, and it can be undone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def assign(
 ) -> Outcome:
     """Assign these anomalies to this user, or to nobody; ``seen`` and ``batch`` as in ``decide``.
 
-    What is so already is refused and left as it is. Raises DecisionError for a user who may not decide.
+    An anomaly that has this assignee already is refused. Raises DecisionError for a user who may not decide.
     """
     if to is not None and to not in deciders():
         raise DecisionError("It can be assigned to somebody who may decide about it, and to nobody else.")

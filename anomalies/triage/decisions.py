@@ -1,16 +1,17 @@
-"""The triage rules: which decision may follow which, who took it and when. Writes status, with ``undoing``.
+"""The triage rules: allowed moves between statuses, who decided and when. Writes status, as ``undo`` does.
 
     pending ──investigate──▶ investigating
     pending, investigating ──acknowledge──▶ acknowledged   (it is real)
     pending, investigating ──dismiss──▶ dismissed          (it is not, for a reason)
     investigating, acknowledged, dismissed ──reopen──▶ pending
 
-Who decides says what was seen: an anomaly that has another version by now is left alone, even where its
-status would allow the move, and the refusal says who did what since. The rows are locked first, in the order
-of their ids, so of two people who decide at once one wins, the other is told, and neither deadlocks. The same
-form come twice (its batch) is one change. One anomaly is a bulk of one. A decision ends a snooze.
-``hold`` writes by the same rules what is no decision: whose an anomaly is, and that it sleeps. Whether
-somebody may decide at all is asked at the surface (``permissions``); the triggers keep the record.
+Optimistic concurrency control: a decision names the version of each anomaly that the form was opened with. An
+anomaly that has another version by now is skipped, even where its status would allow the move, and the
+refusal says who changed it since then. The rows are locked first, in the order of their ids: of two decisions
+at the same moment one wins, the other is refused with a reason, and neither deadlocks. A form submitted twice
+(same ``batch``) is one change. One anomaly is a bulk of one. A decision ends a snooze. ``hold`` writes what
+is no decision, assignment and snooze, by the same rules. The surface checks the permission (``permissions``);
+triggers write the audit log.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ MOVES: dict[str, Move] = {
 AWAKE: dict[str, Any] = dict.fromkeys(Anomaly.SNOOZE)
 
 
-_NAMED = 5_000  # ids in a statement
+_IDS_PER_STATEMENT = 5_000
 
 
 class DecisionError(ValueError):
@@ -60,9 +61,9 @@ class DecisionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An anomaly that a decision left alone, and why, in words for whoever took it.
+    """An anomaly that a decision skipped, and the reason in a sentence.
 
-    ``changed``: it is not any more what was seen, and might be decided about when it is looked at again.
+    ``changed``: it has another version than the form was opened with; it can be decided after another look.
     """
 
     id: UUID
@@ -73,7 +74,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Anomalies that were left alone for one reason: how many, and the ids of the first of them."""
+    """Anomalies that were skipped for one reason: how many, and the ids of the first of them."""
 
     why: str
     count: int
@@ -82,9 +83,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision did: the ids decided, the refusals, and what the same form had done before.
+    """The result of a decision: the ids decided, the refusals, and the ids that the same form decided before.
 
-    By its ``batch`` it can be undone.
+    ``batch`` names the decision for an undo.
     """
 
     decided: tuple[UUID, ...]
@@ -94,16 +95,16 @@ class Outcome:
 
     @property
     def changed(self) -> tuple[Refusal, ...]:
-        """The refusals of what was changed since it was seen."""
+        """The refusals of anomalies that changed since the form was opened."""
         return tuple(refusal for refusal in self.refused if refusal.changed)
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something that is written about anomalies and is no decision: ``action``, as the record names it.
+    """A write that is no decision, such as an assignment; ``action`` is its name in the audit log.
 
-    It can be done to those of the ``sources`` but where it is so already (``unless``); ``why_not`` says of
-    any other why. The ``note`` is the record's alone.
+    It applies to anomalies whose status is in ``sources``, except where it is so already (``unless``);
+    ``why_not`` gives the reason for any other. The ``note`` goes into the audit log only.
     """
 
     action: str
@@ -116,10 +117,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class _Deed:
-    """What is to be written, from where it may be, and who means it having seen what."""
+    """A write to anomalies: its values, the statuses that allow it, the actor and the expected versions."""
 
-    action: str  # as the record names it
-    to: Status | None  # None: it stays what it is
+    action: str  # its name in the audit log
+    to: Status | None  # None: the status stays
     sources: frozenset[Status]
     values: Mapping[str, Any]
     actor: Actor
@@ -134,8 +135,8 @@ class _Deed:
     def may(self, pk: UUID, status: str, version: int, is_so: bool) -> bool:
         return status in self.sources and not is_so and (self.seen is None or self.seen.get(pk) == version)
 
-    def is_told_by(self, entry: Entry | None) -> bool:
-        """Whether this entry is of the same form, sent before."""
+    def is_repeated_by(self, entry: Entry | None) -> bool:
+        """True for an audit entry that the same form wrote when it was submitted before."""
         if entry is None or self.batch is None or entry.batch != str(self.batch):
             return False
         said = (entry.username, entry.action, entry.note or "", entry.reason)
@@ -159,22 +160,22 @@ def decide(
 ) -> Outcome:
     """Take one decision about these anomalies, all in one transaction.
 
-    ``action`` is a key of MOVES; a dismissal needs a ``reason`` (a DismissalReason), no other decision
-    takes one; a ``note`` is added to the anomalies' notes. ``seen`` is the version at which each was seen:
-    with it, what has another one or is not in it is left alone; without, only the status counts. ``batch``
-    names the form: what it did already is not done again, nor refused. Anomalies whose status does not
-    allow the decision are left as they are and reported. Raises DecisionError where nothing could be decided.
+    ``action`` is a key of MOVES; a dismissal needs a ``reason`` (a DismissalReason), no other decision takes
+    one; a ``note`` is added to the anomalies' notes. ``seen`` holds the expected version of each anomaly: one
+    that has another version, or is not in it, is skipped; without ``seen`` only the status counts. ``batch``
+    names the form: a decision that it took already is neither repeated nor refused. Anomalies whose status
+    does not allow the decision are skipped and reported. Raises DecisionError where nothing could be decided.
     """
     return _write(_deed(action, actor, reason, note, seen, batch), ids)
 
 
 def decide_as_seen(
-    action: str, rows: QuerySet, actor: Actor, *, reason: str | None = None, note: str = "", batch: UUID
+    action: str, rows: QuerySet[Any], actor: Actor, *, reason: str | None = None, note: str = "", batch: UUID
 ) -> int:
     """Take one decision about all of ``rows``, which name anomalies (``anomaly_id``) and their ``version``.
 
-    As ``decide``, for more than go through Python; how many were decided. Why others were not is told by
-    ``version`` and status: what has another version by now is left alone, what the status does not allow too.
+    Returns how many were decided. As ``decide``, in SQL alone, for more rows than are worth reading into
+    Python: an anomaly with another version, or a status that does not allow it, is skipped.
     """
     deed = _deed(action, actor, reason, note, None, batch)
     with acting(actor, note=deed.note or None, batch=str(batch)):
@@ -189,7 +190,7 @@ def hold(
     seen: Mapping[UUID, int] | None = None,
     batch: UUID | None = None,
 ) -> Outcome:
-    """Write what is no decision, by the rules of ``decide`` about versions, batches and locks."""
+    """Write what is no decision, by the rules of ``decide`` on versions, batches and locks."""
     how = (actor, what.note, None, seen, batch, what.why_not, what.unless, False)
     return _write(_Deed(what.action, None, what.sources, what.values, *how), ids)
 
@@ -204,8 +205,9 @@ def add_note(
 ) -> Outcome:
     """Add a note without a decision; ``seen`` and ``batch`` as in ``decide``.
 
-    A note loses nothing of what others wrote, but it was written about what was seen: of something else it
-    may be wrong, so it is held back as a decision is. Raises DecisionError for an empty one.
+    Appending loses nothing of what others wrote, but the note was written about the version that the form was
+    opened with, and may be wrong about another. So it is refused as a decision is. Raises DecisionError for
+    an empty note.
     """
     note = clean_note(note)
     if not note:
@@ -216,7 +218,7 @@ def add_note(
 
 
 def clean_note(note: str) -> str:
-    """The note without surrounding space. Raises DecisionError for what the database can't hold."""
+    """The note without surrounding space. Raises DecisionError for text that PostgreSQL can't store."""
     try:
         note.encode()
     except UnicodeEncodeError as error:
@@ -260,8 +262,8 @@ def _write(deed: _Deed, ids: Iterable[UUID]) -> Outcome:
     batch = deed.batch or uuid4()
     with acting(deed.actor, note=deed.note or None, batch=str(batch)):
         locked = _lock(wanted, deed.unless)
-        told = _told_before(deed, [row[0] for row in locked])
-        decided = [row[0] for row in locked if row[0] not in told and deed.may(*row)]
+        repeated = _repeated(deed, [row[0] for row in locked])
+        decided = [row[0] for row in locked if row[0] not in repeated and deed.may(*row)]
         for part in _parts(decided):
             _update(deed, Anomaly.objects.filter(pk__in=part))
         return replace(_outcome(deed, decided, set(wanted) - set(decided)), batch=batch)
@@ -278,7 +280,7 @@ def _lock(ids: list[UUID], unless: Q | None) -> list[tuple[UUID, str, int, bool]
     return locked
 
 
-def _locked_as_seen(rows: QuerySet) -> RawSQL:
+def _locked_as_seen(rows: QuerySet[Any]) -> RawSQL:
     """The condition of being one of ``rows`` in its version, which locks them in the order of their ids.
 
     In one statement, and by where they lie in the table, so that each is looked up once. Whoever had to be
@@ -293,20 +295,20 @@ def _locked_as_seen(rows: QuerySet) -> RawSQL:
     return RawSQL(f"anomalies.ctid = ANY (ARRAY({places}))", values, BooleanField())  # noqa: S611 - so here
 
 
-def _told_before(deed: _Deed, ids: list[UUID]) -> set[UUID]:
-    """Those about which the same form was sent already. A decision's second time is refused by the status."""
+def _repeated(deed: _Deed, ids: list[UUID]) -> set[UUID]:
+    """The ids that the same form changed before; a second decision is refused by the status anyway."""
     if deed.batch is None or deed.to is not None or deed.seen is not None:
         return set()
-    return {pk for pk, entry in latest(ids).items() if deed.is_told_by(entry)}
+    return {pk for pk, entry in latest(ids).items() if deed.is_repeated_by(entry)}
 
 
 def _parts(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
-    """As many at a time as a statement names well."""
-    return (ids[start : start + _NAMED] for start in range(0, len(ids), _NAMED))
+    """The ids in parts that one statement can name."""
+    return (ids[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ids), _IDS_PER_STATEMENT))
 
 
-def _update(deed: _Deed, rows: QuerySet) -> int:
-    """Write it down for those that are in a status that allows it; how many they are."""
+def _update(deed: _Deed, rows: QuerySet[Any]) -> int:
+    """Write to the rows whose status allows it; returns how many."""
     columns = {**deed.values, **(_noted(deed.note) if deed.is_noted else {})}
     return rows.filter(status__in=deed.sources).update(status=deed.to or F("status"), **columns)
 
@@ -331,10 +333,11 @@ def _noted(note: str) -> dict[str, Any]:
 
 
 def _outcome(deed: _Deed, decided: list[UUID], rest: Collection[UUID]) -> Outcome:
-    """The rest is locked as well, so what is said of it is true until the transaction's end."""
-    found = {anomaly.pk: anomaly for anomaly in Anomaly.objects.without_evidence().filter(pk__in=rest)}
+    """The result; the rest is locked as well, so its reasons hold until the transaction's end."""
+    rows = Anomaly.objects.without_evidence().filter(pk__in=rest) if rest else ()
+    found = {anomaly.pk: anomaly for anomaly in rows}
     last = latest(found) if found and (deed.seen is not None or deed.batch) else {}
-    repeated = [pk for pk in sorted(found) if deed.is_told_by(last.get(pk))]
+    repeated = [pk for pk in sorted(found) if deed.is_repeated_by(last.get(pk))]
     left = sorted(set(rest) - set(repeated))
     refused = [_refusal(deed, pk, found.get(pk), last.get(pk)) for pk in left]
     return Outcome(tuple(decided), tuple(refused), tuple(repeated))
@@ -362,7 +365,7 @@ def why_not(action: str, anomaly: Anomaly) -> str:
 
 
 def why_not_from(action: str, status: str, by_whom: str = "") -> str:
-    """The same for anomalies of a status, whoever gave it to them."""
+    """The same for anomalies of a status, whoever set it."""
     move = _move(action)
     if status == Status.PENDING:
         return "it is pending already"

@@ -1,9 +1,9 @@
-"""Decisions about everything that matches: the set is frozen as it was shown, and decided part by part.
+"""Decisions about everything that matches a filter: the selection is frozen as shown and decided in parts.
 
-``freeze`` writes down which anomalies match, and at which version, in one statement. Whatever arrives or
-changes after that is left alone. ``decide_parts`` decides about STEP of them in a transaction, in which it
-also says how far it came: cut off anywhere, it goes on from there, and sent twice it does nothing twice. The
-set's id is the batch of the decision, by which it can be undone. A set is kept for KEPT, then forgotten.
+``freeze`` stores the ids and versions of the matching anomalies in one statement; anomalies that arrive or
+change after it are skipped. ``decide_parts`` decides STEP of them in a transaction that also stores the
+position reached: interrupted anywhere, it goes on from there, and started twice it decides nothing twice. The
+set's id is the batch of the decision, which undo takes. A set is deleted KEPT after it was made.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.audit.history import done_by
 from anomalies.models import Anomaly, BulkRow, BulkSet
+from anomalies.querysets import AnomalyQuerySet
 
 from .decisions import Left, check, decide_as_seen, why_not_from
 
 STEP = 5_000
 KEPT = timedelta(days=2)
 _FORGOTTEN_AT_ONCE = 3
-_NAMED = 20  # of each kind of what was left alone
+_IDS_SHOWN = 20  # of the anomalies skipped for one reason
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a set so far."""
+    """The result of a set so far: how many are decided, and the skipped ones by reason."""
 
     decided: int
     left: tuple[Left, ...]
 
     @property
     def skipped(self) -> int:
-        """How many were left alone."""
+        """The number of anomalies skipped."""
         return sum(each.count for each in self.left)
 
 
 def freeze(
-    anomalies: QuerySet, owner: str, action: str, words: str, query: str = "", limit: int | None = None
+    anomalies: QuerySet[Any], owner: str, action: str, words: str, query: str = "", limit: int | None = None
 ) -> BulkSet:
-    """The anomalies of this queryset as they are now, at most ``limit`` of them, the first in its order."""
+    """Store the ids and versions of this queryset, at most ``limit`` of them, the first in its order."""
     _forget()
     with transaction.atomic():
         asked = BulkSet(id=uuid4(), owner=owner, action=action, words=words, query=query)
@@ -63,7 +64,7 @@ def frozen(key: Any, owner: str) -> BulkSet | None:
 
 
 def begin(asked: BulkSet, reason: str | None, note: str) -> BulkSet:
-    """Say with what reason and note the set is decided; the first word holds. Raises DecisionError."""
+    """Set the reason and note with which the set is decided, once. Raises DecisionError."""
     check(asked.action, reason, note)
     fresh = BulkSet.objects.filter(pk=asked.pk, started_at=None)
     fresh.update(started_at=timezone.now(), reason=reason, note=note)
@@ -71,22 +72,24 @@ def begin(asked: BulkSet, reason: str | None, note: str) -> BulkSet:
 
 
 def decide_parts(asked: BulkSet, actor: Actor) -> Iterator[BulkSet]:
-    """Decide about a set that was begun, from where it stands; after each part, how far it is."""
+    """Decide a set that was begun, from the position reached; yields the set after each part."""
     while (now := _decide_part(asked, actor)) is not None:
         yield now
 
 
 def result(asked: BulkSet) -> Result:
-    """What was decided of a set, and why the rest was not, as the record has it now."""
+    """The result of a set by the audit log: how many were decided, and the rest by reason."""
     if asked.decided == asked.done_to:
         return Result(asked.decided, ())
     with connection.cursor() as cursor:
-        cursor.execute(_LEFT, {"set": asked.pk, "batch": str(asked.pk), "to": asked.done_to, "named": _NAMED})
+        cursor.execute(
+            _LEFT, {"set": asked.pk, "batch": str(asked.pk), "to": asked.done_to, "named": _IDS_SHOWN}
+        )
         left = [_left(asked.action, *row) for row in cursor.fetchall()]
     return Result(asked.decided, tuple(sorted(left, key=lambda each: -each.count)))
 
 
-def sample(asked: BulkSet, rows: int) -> QuerySet:
+def sample(asked: BulkSet, rows: int) -> AnomalyQuerySet:
     """Some anomalies of a set, spread over it."""
     distance = max(1, asked.rows // rows)
     places = [1 + number * distance for number in range(min(rows, asked.rows))]
@@ -94,8 +97,8 @@ def sample(asked: BulkSet, rows: int) -> QuerySet:
     return Anomaly.objects.filter(pk__in=chosen.values("anomaly_id"))
 
 
-def _fill_up_to(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> tuple[int, bool]:
-    """How many, and whether there were more: only then does their order matter, in which they do not lie."""
+def _fill_up_to(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> tuple[int, bool]:
+    """The number of rows stored, and whether more match. Only then does the order matter, and a sort pay."""
     if limit is None:
         return _fill(asked, anomalies.order_by(), None), False
     rows = _fill(asked, anomalies.order_by(), limit + 1)
@@ -105,7 +108,7 @@ def _fill_up_to(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> tuple
     return _fill(asked, anomalies, limit), True
 
 
-def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:
+def _fill(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> int:
     """Positions go by the place in the table, so that a part is rows that lie together."""
     place = RawSQL("anomalies.ctid", ())
     matching = anomalies.annotate(place=place).values("pk", "version", "place")[:limit]
@@ -117,7 +120,8 @@ def _fill(asked: BulkSet, anomalies: QuerySet, limit: int | None) -> int:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [asked.pk, *values])
-        return cursor.rowcount
+        filled: int = cursor.rowcount
+    return filled
 
 
 def _decide_part(asked: BulkSet, actor: Actor) -> BulkSet | None:
@@ -138,10 +142,10 @@ def _left(action: str, place: str, status: str, what: str, columns: str, who: st
     if place == "gone":
         why = "there is no such anomaly any more"
     elif place == "changed":
-        told = (
+        change = (
             done_by(what, columns, who, first, last) if what else "written, though nothing on record changed"
         )
-        why = f"changed since it was shown: {told}"
+        why = f"changed since it was shown: {change}"
     else:
         why = why_not_from(action, status)
     return Left(why, count, tuple(ids))
@@ -185,6 +189,6 @@ _LEFT = """
             SELECT CASE WHEN anomalies.id IS NULL THEN 'gone'
                         WHEN anomalies.version <> skipped.version THEN 'changed' ELSE 'status' END AS place
         ) AS placed
-    ) AS told
+    ) AS reasons
     GROUP BY place, status, action, columns, username
 """

@@ -1,10 +1,10 @@
-"""Snoozed anomalies: out of the queue until a time, until the NCD of a newer one, or until so many more.
+"""Snoozed anomalies: out of the queue until a time, until a newer anomaly's NCD, or until N more within 24 h.
 
 "Newer" and "more" go by arrival: anomalies of the same stream whose ``created_at`` is after the snooze. The
-clauses of a rule are joined by "or"; whichever came first wakes, at the very time, above x and not at x, with
-the n-th of n whose arrivals lie no more than 24 hours apart. ``wake`` looks at all of this anew each time, so
-it does not matter who runs it, how often and how late, or that somebody else does at the same moment. What
-sleeps is asleep until then for whoever looks; a decision ends it (``transitions``).
+clauses of a rule are joined by "or", and the first one met ends the snooze: at the time itself, above x and
+not at x, at the n-th of n arrivals that lie no more than 24 hours apart. ``wake`` evaluates all of this from
+the tables each time, so the result does not depend on who runs it, how often, how late, or how many at once.
+Until then the anomaly is snoozed for everybody; a decision ends a snooze too (``decisions``).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from anomalies.models import Anomaly, Status, Stream
 
 from .decisions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
 
-SYSTEM = Actor("driftlock", via="wake")  # who wakes where no person or command does
+SYSTEM = Actor("driftlock", via="wake")  # the actor where no person or command ends the snooze
 OPEN = frozenset({Status.PENDING, Status.INVESTIGATING})
 MOST = 1_000  # of "n more"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Until when an anomaly sleeps: a time, an NCD that a newer one is above, or so many more in 24 h."""
+    """The end of a snooze: a time, an NCD that a newer anomaly exceeds, or so many more within 24 h."""
 
     until: datetime | None = None
     ncd_above: float | None = None
@@ -52,14 +52,14 @@ class Rule:
 
 
 def rule_of(anomaly: Anomaly) -> Rule | None:
-    """The rule by which it sleeps; None where it does not."""
+    """The rule of its snooze; None where it is not snoozed."""
     if anomaly.snoozed_at is None:
         return None
     return Rule(anomaly.snoozed_until, anomaly.snooze_ncd_above, anomaly.snooze_more)
 
 
 def told(anomaly: Anomaly, zone: tzinfo = UTC) -> str:
-    """That it sleeps, by whom and until when, in a sentence; '' where it does not."""
+    """A sentence on its snooze, by whom and until when; '' where it is not snoozed."""
     rule = rule_of(anomaly)
     by = f" by {anomaly.snoozed_by}" if anomaly.snoozed_by else ""
     return f"snoozed{by} {rule.in_words(anomaly.stream_type, zone)}" if rule else ""
@@ -81,9 +81,9 @@ def snooze(
     seen: Mapping[UUID, int] | None = None,
     batch: UUID | None = None,
 ) -> Outcome:
-    """Let these anomalies sleep by this rule, one that they had before replaced; else as ``decide``.
+    """Snooze these anomalies by this rule, which replaces a former one; else as ``decide``.
 
-    Raises DecisionError for a rule without a clause, or one of whose clauses could never be met, or is.
+    Raises DecisionError for a rule without a clause, or with one that is met already or never can be.
     """
     check(rule)
     values = {
@@ -104,13 +104,13 @@ def end_snooze(
     seen: Mapping[UUID, int] | None = None,
     batch: UUID | None = None,
 ) -> Outcome:
-    """Wake these anomalies before their time; ``seen`` and ``batch`` as in ``decide``."""
+    """End the snooze of these anomalies now; ``seen`` and ``batch`` as in ``decide``."""
     how = Hold("wake", AWAKE, lambda anomaly: "it is not snoozed", unless=Q(snoozed_at=None))
     return hold(how, ids, actor, seen=seen, batch=batch)
 
 
 def check(rule: Rule) -> None:
-    """Raises DecisionError for a rule by which nothing can sleep, saying why."""
+    """Raises DecisionError with the reason for a rule that is empty or can't be met."""
     if rule == Rule():
         raise DecisionError("Say until when: a time, an NCD, or so many more in 24 h.")
     if rule.until is not None and rule.until <= timezone.now():
@@ -122,12 +122,12 @@ def check(rule: Rule) -> None:
 
 
 def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
-    """Wake what has slept long enough; what was woken, and by which clause, as the record has it.
+    """End the snoozes that are due; returns the clause that ended each, by anomaly, as in the audit log.
 
-    ``at`` is the time that it is, if not now. Rows that somebody else holds are left to them.
+    ``at`` is the present time, for tests. Rows that another transaction has locked are skipped.
     """
     about = {"at": at, "open": sorted(OPEN)}
-    if not _rows(_DUE, about):  # as nearly always; it is asked in passing, on every page of the queue
+    if not _rows(_DUE, about):  # as nearly always; every page of the queue asks it
         return {}
     with transaction.atomic():
         due = [_Due(*row) for row in _rows(_DUE + _AS_OURS, about)]
@@ -144,7 +144,8 @@ def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _more(count: int, stream_type: str) -> str:
@@ -154,7 +155,7 @@ def _more(count: int, stream_type: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """An anomaly that has slept long enough: its rule's clause that came first, and what met it."""
+    """An anomaly whose snooze is due: the clause of its rule that was met first, and by what."""
 
     id: UUID
     clause: str
@@ -178,9 +179,9 @@ class _Due:
         return f"{_more(self.more or 0, self.stream)} in 24 h, the last of them anomaly {self.met_by}"
 
 
-# Rules before rows: what was snoozed in one go has one rule, and is asked about once. A clause that a rule
-# does not have reads nothing. Arrivals are walked in their order by idx_anomalies_created_at, up to the first
-# one that meets the clause. A row that somebody else has locked, be it another waker, is theirs.
+# Rules before rows: anomalies snoozed together have one rule, which is evaluated once. A clause that a rule
+# does not have reads nothing. Arrivals are read in their order by idx_anomalies_created_at, up to the first
+# one that meets the clause. A row that another transaction has locked, such as another wake, is left to it.
 _DUE = """
     WITH rules AS MATERIALIZED (
         SELECT DISTINCT stream_type, status, snoozed_at, snoozed_until, snooze_ncd_above, snooze_more

@@ -1,10 +1,10 @@
-"""Undo: what a decision changed goes back to what it was, each row to its own former state.
+"""Undo: each anomaly of a decision goes back to its own former state.
 
-A decision is known by its batch, and what was before it is in the record. An anomaly about which anything
-was recorded since, be it a note, is left alone and told of: what would be taken back is not what is there.
-So notes, too, go back exactly. An undo is a decision itself: on record as ``undo``, with a batch of its own
-and the name of the one that it ``undoes``, and so it can be undone. The same undo come twice is one.
-Anomalies are taken STEP at a time, each step a transaction whose rows are locked in the order of their ids.
+A decision is named by its batch, and the audit log holds the values before it. An anomaly with any later
+entry, even a note, is skipped with a reason, since its present values are not the decision's. So notes go
+back exactly too. An undo is a decision itself, recorded as ``undo`` with a batch of its own and the batch
+that it ``undoes``; it can be undone. Submitted twice it is one. Anomalies are processed STEP at a time, each
+step a transaction that locks its rows in the order of their ids.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .decisions import MOVES, DecisionError, Left, clean_note
 
 STEP = 5_000
 UNDOABLE = (*MOVES, "assign", "unassign", "snooze", "undo")
-# What these write, and so what goes back. In the record these are texts.
+# The columns that these write, and an undo restores. The audit log holds them as text.
 RESTORED = (
     "status",
     "acknowledged_by",
@@ -39,14 +39,14 @@ RESTORED = (
     *Anomaly.ASSIGNMENT,
     *Anomaly.SNOOZE,
 )
-_NAMED = 20  # of each kind of what was left alone
+_IDS_SHOWN = 20  # of the anomalies skipped for one reason
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was done in one batch: by whom, when, and to how many anomalies in which way.
+    """The changes of one batch: by whom, when, and how many anomalies by action.
 
-    ``actions`` counts them by action; ``undoes`` is the batch that it took back, if it is an undo.
+    ``undoes`` is the batch that it took back, if it is an undo.
     """
 
     batch: str
@@ -59,12 +59,12 @@ class Decision:
 
     @property
     def rows(self) -> int:
-        """How many anomalies it changed."""
+        """The number of anomalies that it changed."""
         return sum(self.actions.values())
 
     @property
     def told(self) -> str:
-        """What was done, by whom and when, in a line."""
+        """One line: the actions, by whom and when."""
         what = ", ".join(
             done(action) + (f" {count:,}" if len(self.actions) > 1 else "")
             for action, count in self.actions.items()
@@ -74,10 +74,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the undo of a decision stands.
+    """The state of an undo, in numbers of anomalies.
 
-    ``undone`` by the undo asked about, ``already`` by another, ``open`` is what could be undone now, ``left``
-    what can't, by reason.
+    ``undone`` by the undo asked about, ``already`` by another one, ``open`` could be undone now, ``left``
+    can't be, by reason.
     """
 
     undone: int
@@ -87,24 +87,24 @@ class State:
 
     @property
     def skipped(self) -> int:
-        """How many were changed since."""
+        """The number of anomalies that changed since the decision."""
         return sum(each.count for each in self.left)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction of an undo: the last entry of the record that it looked at, how many it undid."""
+    """One transaction of an undo: the last audit entry that it read, and the number of anomalies undone."""
 
     entry: int
     undone: int
 
 
 class NoSuchDecision(DecisionError):
-    """There is no decision of this batch on record."""
+    """The audit log has no decision of this batch."""
 
 
 def decision(batch: str) -> Decision:
-    """What was decided in this batch. Raises NoSuchDecision."""
+    """The decision of this batch. Raises NoSuchDecision."""
     rows = _rows(_DECISION, {"batch": batch, "actions": list(UNDOABLE)})
     if not rows:
         raise NoSuchDecision(f"There is no decision {batch!r} on record.")
@@ -116,15 +116,15 @@ def decision(batch: str) -> Decision:
 
 
 def changed_in(batch: str) -> int:
-    """How many anomalies were decided about in this batch; 0 for one that there is not."""
+    """The number of anomalies changed in this batch; 0 for an unknown one."""
     return sum(row[5] for row in _rows(_DECISION, {"batch": batch, "actions": list(UNDOABLE)}))
 
 
 def undo(batch: str, actor: Actor, own: UUID, *, note: str = "", only: UUID | None = None) -> State:
-    """Undo a decision, all of it or ``only`` for one anomaly; how it stands then.
+    """Undo a decision, all of it or ``only`` for one anomaly; returns the state after it.
 
-    ``own`` names the undo: sent again under the same name it does nothing twice. Raises NoSuchDecision, and
-    DecisionError for a note that can't be kept.
+    ``own`` is the undo's own batch: submitted again with it, nothing is done twice. Raises NoSuchDecision,
+    and DecisionError for a note that PostgreSQL can't store.
     """
     for _ in steps(batch, actor, own, note=note, only=only):
         pass
@@ -132,7 +132,7 @@ def undo(batch: str, actor: Actor, own: UUID, *, note: str = "", only: UUID | No
 
 
 def outcome(batch: str, own: UUID, only: UUID | None = None) -> State:
-    """What an undo came to. Where it took everything back there is no need to look at every row."""
+    """The state after an undo. Where it took everything back, the rows need not be read."""
     undone = 0 if only else changed_in(str(own))
     return State(undone, 0, 0, ()) if undone and undone == changed_in(batch) else state(batch, own, only)
 
@@ -140,7 +140,7 @@ def outcome(batch: str, own: UUID, only: UUID | None = None) -> State:
 def steps(
     batch: str, actor: Actor, own: UUID, *, note: str = "", only: UUID | None = None, after: int = 0
 ) -> Iterator[Step]:
-    """Undo step by step, from the record's entry ``after`` on; each step is committed before the next."""
+    """Undo step by step, from the audit entry ``after`` on; each step is committed before the next."""
     decision(batch)
     _check_name(own, batch, actor)
     said = {"batch": str(own), "undoes": batch, "note": clean_note(note) or None}
@@ -154,7 +154,7 @@ def steps(
 
 
 def _check_name(own: UUID, batch: str, actor: Actor) -> None:
-    """An undo that comes again is the same one, and no other decision bears its name."""
+    """Raises DecisionError where another decision, or another person's, has this batch."""
     try:
         former = decision(str(own))
     except NoSuchDecision:
@@ -164,7 +164,7 @@ def _check_name(own: UUID, batch: str, actor: Actor) -> None:
 
 
 def state(batch: str, own: UUID | None = None, only: UUID | None = None) -> State:
-    """How the undo of a decision stands, as the record has it now."""
+    """The state of a decision's undo by the audit log."""
     counts = {"undone": 0, "already": 0, "open": 0}
     left = []
     for where, action, username, columns, count, first, last, ids in _rows(
@@ -184,18 +184,19 @@ def _why(where: str, action: str, username: str, columns: str, when: tuple[datet
 
 
 def _about(batch: str, only: UUID | None) -> dict[str, Any]:
-    return {"batch": batch, "only": only, "actions": list(UNDOABLE), "named": _NAMED}
+    return {"batch": batch, "only": only, "actions": list(UNDOABLE), "named": _IDS_SHOWN}
 
 
 def _end_of_step(batch: str, only: UUID | None, after: int) -> int | None:
-    found = _rows(_END, {**_about(batch, only), "after": after, "step": STEP})
+    found: list[tuple[int | None]] = _rows(_END, {**_about(batch, only), "after": after, "step": STEP})
     return found[0][0]
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 # --- the statements, of our own words and %(parameters)s ----------------------------------------------------
@@ -233,7 +234,7 @@ _LOCK = f"""
 
 
 def _former(column: str) -> str:
-    """What the record says that a column was, or what it is where the decision did not change it."""
+    """An assignment of the column's former value, or of its present one where the decision kept it."""
     field: Any = Anomaly._meta.get_field(column)
     cast = field.db_type(connection)
     return (
@@ -241,8 +242,8 @@ def _former(column: str) -> str:
     )
 
 
-# Every row of the step is locked by now, so what the record says about it is its present state. A row that
-# was decided about more than once in the batch goes back to what it was before the first time.
+# Every row of the step is locked by now, so its last audit entry is its present state. A row that changed
+# more than once in the batch goes back to its state before the first change.
 _UNDO = f"""
     WITH part AS MATERIALIZED (
         SELECT DISTINCT ON (resource_id) resource_id, id, old_values
@@ -293,6 +294,6 @@ _STATE = f"""
                         WHEN last.metadata ->> 'undoes' = %(batch)s THEN 'already'
                         ELSE 'changed' END AS place
         ) AS placed
-    ) AS told
+    ) AS reasons
     GROUP BY place, action, username, columns
 """  # noqa: S608 - all of it is ours

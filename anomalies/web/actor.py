@@ -1,4 +1,4 @@
-"""Who is behind a request, for the record."""
+"""The actor of a request for the audit log: user, client address and page."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from anomalies.audit import Actor, acting
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The user, the client's address and the page, as the audit log bears them."""
+    """Return the user, the client's address and the page, as the audit log stores them."""
     return Actor(request.user.get_username(), client_address(request), via=request.path)
 
 
 def acting_for(request: HttpRequest) -> AbstractContextManager[None]:
-    """The record's context for what a request changes by other ways than ours; nothing for one that reads."""
+    """Record a request's changes under its user, where Django's own pages make them; no-op for a read."""
     reads = request.method in ("GET", "HEAD", "OPTIONS") or not request.user.is_authenticated
     return nullcontext() if reads else acting(actor_of(request))
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The client's IP address; behind a configured proxy the one that the proxy saw, else the peer's."""
+    """Return the client's IP address: behind a configured proxy the one that it saw, else the peer's."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.BEHIND_PROXY:
-        # The last entry is the proxy's own; the ones before it are whatever the client sent.
+        # The proxy adds the last entry; those before it are sent by the client and can be forged.
         address = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or address
     try:
         return str(ipaddress.ip_address(address))

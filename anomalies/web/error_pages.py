@@ -1,4 +1,4 @@
-"""Pages for what went wrong, in the admin's frame: none of them asks the database for anything."""
+"""Error pages in the admin's frame; they read nothing from the database."""
 
 from __future__ import annotations
 
@@ -13,37 +13,42 @@ from django.template.loader import render_to_string
 
 from anomalies.safe_text import printable
 
+from .kept_note import keep_note
+
 log = logging.getLogger(__name__)
 
-# Cancelled by statement_timeout (or by an operator); a lock that was not to be had.
+# Cancelled by statement_timeout (or by an operator); a lock that was not available.
 _TOO_LONG = {"57014", "55P03"}
 
+# Reasons why Django refuses a form whose Origin or Referer it has checked before.
+_TOKEN = ("CSRF token", "CSRF cookie")
+
 _LAST_RESORT = (
-    '<!DOCTYPE html><html lang="en"><title>Driftlock</title><h1>Something broke here</h1>'
-    "<p>It is in the server's log. Try again, and tell whoever runs this if it stays.</p></html>"
+    '<!DOCTYPE html><html lang="en"><title>Driftlock</title><h1>Internal error</h1>'
+    "<p>The error is in the server's log. Try again; if it persists, tell the administrator.</p></html>"
 )
 
 
 def error_page(template: str, status: int, **context: Any) -> HttpResponse:
-    """A page without user, messages or anything else that is read from the database; never cached."""
+    """Render a page without user, messages or anything else from the database; it is never cached."""
     try:
         page: str = render_to_string(template, context)
     except Exception:  # static files that were never collected, for one
-        log.exception("the page %s can't be shown", template)
+        log.exception("cannot render the error page %s", template)
         page = _LAST_RESORT
     return HttpResponse(page, status=status, headers={"Cache-Control": "no-store"})
 
 
 def database_error_page(request: HttpRequest, exception: BaseException | None) -> HttpResponse | None:
-    """A page for what the database refused: 503 where it took too long, 400 where a value can't be one.
+    """Return a page for a database error or one caused by it: 503 after the time limit, 400 for bad values.
 
-    None for any other exception, and none that came of such a one.
+    None for any other exception.
     """
     while exception is not None:
         if getattr(exception.__cause__, "sqlstate", None) in _TOO_LONG and isinstance(exception, Error):
             return _too_long(request)
         if isinstance(exception, DataError):
-            log.warning("not understood: %s %s: %s", request.method, printable(request.path), exception)
+            log.warning("invalid value: %s %s: %s", request.method, printable(request.path), exception)
             return error_page("400.html", 400)
         exception = exception.__context__
     return None
@@ -67,26 +72,28 @@ def _too_long(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400: what was asked is not understood; or 503, where that came of a session not saved in time."""
+    """Return 400 for an invalid request, or 503 where a session could not be saved in time."""
     return database_error_page(request, exception) or error_page("400.html", 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403: whoever asks may not."""
+    """Return 403: the user lacks a permission."""
     return error_page("403.html", 403)
 
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403: a form without its token, or from another site."""
+    """Return 403 for a form without its CSRF token, and keep its note; nothing is kept from another site."""
     log.warning("form refused: %s", reason)
-    return error_page("403_csrf.html", 403, path=request.get_full_path())
+    is_ours = reason.startswith(_TOKEN) and ("Origin" in request.headers or request.is_secure())
+    is_kept = is_ours and keep_note(request)
+    return error_page("403_csrf.html", 403, path=request.get_full_path(), is_kept=is_kept)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404: there is no such page."""
+    """Return 404: there is no such page."""
     return error_page("404.html", 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: something broke; or 503 or 400, where the database says why."""
+    """Return 500, or 503 or 400 where a database error says why."""
     return database_error_page(request, sys.exc_info()[1]) or error_page("500.html", 500)

@@ -1,4 +1,4 @@
-"""Who came in, who left, and who could not get in: on record."""
+"""Signal receivers that write logins, logouts, failed logins and lockouts to the audit log."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ NOBODY = "(no name)"
 
 @receiver(user_logged_in)
 def record_login(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
-    """Put a login on record."""
+    """Record a login."""
     _record("login", user.get_username(), request)
 
 
 @receiver(user_logged_out)
 def record_logout(request: HttpRequest, user: AbstractBaseUser | None, **_: Any) -> None:
-    """Put a logout on record, unless nobody was in."""
+    """Record a logout of somebody who was logged in."""
     if user is not None:
         _record("logout", user.get_username(), request)
 
 
 @receiver(user_login_failed)
 def record_failed_login(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """Put a failed login on record, under the name that was tried."""
+    """Record a failed login, under the name that was tried."""
     _record("login failed", str(credentials.get("username") or NOBODY), request)
 
 
 @receiver(user_locked_out)
 def record_lockout(request: HttpRequest, username: str | None = None, **_: Any) -> None:
-    """Put it on record that the door was closed to somebody."""
+    """Record a lockout."""
     _record("locked out", username or NOBODY, request)
 
 

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,11 +19,10 @@ from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, anomaly_values, make_anomaly, make_user
-from tests.support.forms import send
+from tests.support.forms import CONFIG, CONFIGS, LIST, page_of, send, tick, told
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 ROLES = ("viewer", "analyst", "lead", "superuser")
 DEEP = "[" * 1500 + "]" * 1500
 HUGE = "9" * 5000
@@ -44,23 +42,8 @@ def desk() -> Client:
     return a_client("analyst")
 
 
-def page_of(anomaly: Anomaly) -> str:
-    return f"{LIST}{anomaly.pk}/change/"
-
-
 def shown(client: Client, query: str = "") -> list[Anomaly]:
     return list(client.get(LIST + query).context["cl"].result_list)
-
-
-def told(response: Any) -> str:
-    """What a page, or the one that it leads to, says at its top."""
-    return "\n".join(map(str, get_messages(response.wsgi_request)))
-
-
-def act(client: Client, action: str, *anomalies: Any, **fields: str) -> Any:
-    """Tick rows of the list as it is now, and choose an action."""
-    ids = [str(getattr(anomaly, "pk", anomaly)) for anomaly in anomalies]
-    return send(client, LIST, action=action, _selected_action=ids, index="0", **fields)
 
 
 def confirm(client: Client, page: Any, path: str = LIST, **typed: str) -> Any:
@@ -159,7 +142,7 @@ def test_an_invalid_filter_shows_nothing_and_says_which(desk, query, label):
     make_anomaly()
     response = desk.get(f"{LIST}?{query}")
     assert list(response.context["cl"].result_list) == []
-    assert f"The filter is not understood ({label}); nothing is shown." in told(response)
+    assert f"Invalid filter values: {label}. Nothing is shown." in told(response)
 
 
 @pytest.mark.parametrize("query", ["colour=red", "status__exact=pending", "stream=logs&x=", "id__in=1"])
@@ -167,7 +150,7 @@ def test_an_unknown_parameter_shows_nothing_and_is_named(desk, query):
     make_anomaly()
     response = desk.get(f"{LIST}?{query}")
     assert list(response.context["cl"].result_list) == []
-    assert "There is no filter" in told(response)
+    assert "Unknown filter: " in told(response)
 
 
 def test_an_action_under_an_unknown_parameter_touches_nothing(desk):
@@ -176,18 +159,18 @@ def test_an_action_under_an_unknown_parameter_touches_nothing(desk):
     assert status_of(anomaly) == "pending"
 
 
-def test_more_rows_than_are_counted_are_told_as_10_000_and_more(desk, monkeypatch):
+def test_more_rows_than_are_counted_are_shown_as_the_cap_and_a_plus(desk, monkeypatch):
     monkeypatch.setattr(changelist, "COUNTED", 3)
     for _ in range(5):
         make_anomaly()
-    assert b"10,000+\nanomalies" in desk.get(LIST).content
+    assert b"3+\nanomalies" in desk.get(LIST).content
 
 
-def test_as_many_rows_as_are_counted_are_told_exactly(desk, monkeypatch):
+def test_as_many_rows_as_are_counted_are_shown_exactly(desk, monkeypatch):
     monkeypatch.setattr(changelist, "COUNTED", 3)
     for _ in range(3):
         make_anomaly()
-    assert b"10,000+" not in desk.get(LIST).content
+    assert b"3\nanomalies" in desk.get(LIST).content
 
 
 @pytest.mark.parametrize(
@@ -271,17 +254,17 @@ def test_a_megabyte_of_explanation_is_cut_on_the_page_and_in_the_list(desk):
     assert max(len(page), len(desk.get(LIST).content)) < 100_000
 
 
-def test_the_numbers_are_held_against_the_thresholds_that_the_detector_left(desk):
+def test_the_numbers_are_compared_with_the_thresholds_that_the_detector_stored(desk):
     anomaly = make_anomaly(metadata={"thresholds": {"ncd_threshold": 0.33}, "config_id": 7})
     page = desk.get(page_of(anomaly)).content.decode()
     assert "≥ 0.33" in page
-    assert "Held against the detector&#x27;s thresholds, config 7." in page
+    assert "Compared with the detector&#x27;s thresholds, config 7." in page
 
 
-def test_without_them_the_numbers_are_held_against_todays_thresholds(desk):
+def test_without_them_the_numbers_are_compared_with_the_active_thresholds(desk):
     config = DetectionConfig.objects.get(is_active=True)
     page = desk.get(page_of(make_anomaly())).content.decode()
-    assert f"Held against today&#x27;s thresholds, {config}." in page
+    assert f"Compared with the active thresholds, {config}." in page
 
 
 def test_without_an_active_config_the_page_says_so(desk):
@@ -311,32 +294,32 @@ def test_the_second_of_two_analysts_is_told_what_the_first_one_did(desk):
 def test_refused_rows_of_a_bulk_are_reported_with_who_and_when(desk):
     done, pending = make_anomaly(), make_anomaly()
     decide("acknowledge", [done.pk], Actor("bob"))
-    said = told(act(desk, "acknowledge", done, pending))
+    said = told(tick(desk, "acknowledge", done, pending))
     assert "1 anomaly acknowledged." in said
     assert f"Not acknowledged: {str(done.pk)[:8]}… – it is acknowledged by bob since 20" in said
 
 
 def test_of_many_refused_rows_five_are_named_and_the_rest_counted(desk):
-    said = told(act(desk, "reopen", *[make_anomaly() for _ in range(8)]))
+    said = told(tick(desk, "reopen", *[make_anomaly() for _ in range(8)]))
     assert said.count("it is pending already") == 5
     assert "3 more" in said
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "dismiss", "investigate", "reopen"])
 def test_a_selection_of_no_uuid_gives_a_message(desk, action):
-    response = act(desk, action, "nonsense")
+    response = tick(desk, action, "nonsense")
     assert response.status_code == 302
-    assert "no anomaly" in told(response)
+    assert "invalid id" in told(response)
 
 
 def test_a_selection_of_an_anomaly_that_is_none_decides_nothing(desk):
-    assert act(desk, "acknowledge", uuid4()).status_code == 302
+    assert tick(desk, "acknowledge", uuid4()).status_code == 302
 
 
 @pytest.mark.parametrize("action", ["delete_selected", "nonsense", ""])
 def test_an_action_that_is_not_offered_does_nothing(desk, action):
     anomaly = make_anomaly()
-    act(desk, action, anomaly)
+    tick(desk, action, anomaly)
     assert status_of(anomaly) == "pending"
 
 
@@ -357,7 +340,7 @@ def test_a_note_that_cannot_be_kept_is_refused_in_words(desk, note):
 @pytest.mark.parametrize("forged", [{"reason": ""}, {"reason": "boredom"}, {"note": "a\0b"}])
 def test_a_confirmation_with_something_missing_asks_again(desk, forged):
     anomaly = make_anomaly()
-    assert confirm(desk, act(desk, "dismiss", anomaly), **forged).status_code == 200
+    assert confirm(desk, tick(desk, "dismiss", anomaly), **forged).status_code == 200
     assert status_of(anomaly) == "pending"
 
 
@@ -436,26 +419,15 @@ def test_a_metric_with_json_of_any_kind_is_listed_and_shown(desk, value):
 
 # --- configs --------------------------------------------------------------------------------------------
 
-CONFIGS = "/admin/anomalies/detectionconfig/"
-CONFIG = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
-
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ('{"sounds": {}}', "is no stream"),
+        ('{"sounds": {}}', "is not a stream"),
         ('{"logs": 7}', "must be an object"),
-        ('{"logs": {"ncd_threshold": 2}}', "must be from 0 to 1"),
-        ('{"logs": {"window_size": 0}}', "must be a whole number above 0"),
-        ('{"logs": {"volume": 1}}', "is no threshold"),
+        ('{"logs": {"ncd_threshold": 2}}', "must be a number from 0 to 1"),
+        ('{"logs": {"window_size": 0}}', "must be a whole number from 1"),
+        ('{"logs": {"volume": 1}}', "is not a threshold"),
         ("[]", "must be an object"),
         ("{", "Enter a valid JSON"),
         (DEEP, "Please correct the error"),  # how deep Python can parse differs between its versions

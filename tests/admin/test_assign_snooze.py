@@ -14,11 +14,10 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, make_anomaly, make_user
-from tests.support.forms import send
+from tests.support.forms import LIST, page_of, send
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 QUEUE = f"{LIST}queue/"
 
 
@@ -26,10 +25,6 @@ QUEUE = f"{LIST}queue/"
 def desk(client: Client, analyst) -> Client:
     client.force_login(analyst)
     return client
-
-
-def page_of(anomaly: Anomaly) -> str:
-    return f"{LIST}{anomaly.pk}/change/"
 
 
 def hold(client: Client, anomaly: Anomaly, action: str, opened: Any = None, **typed: str) -> Any:

@@ -1,11 +1,11 @@
-"""Widgets that are drawn once are drawn right: as Django draws them, each with its own value."""
+"""Widgets from the cache are exactly what Django renders, each with its own value."""
 
 from __future__ import annotations
 
 import pytest
 from django import forms
 
-from anomalies.admin.list.cached_widgets import RememberingRenderer
+from anomalies.admin.list.cached_widgets import CachingRenderer
 from anomalies.models import Anomaly
 from anomalies.queries.filters import AnomalyFilter
 
@@ -25,17 +25,17 @@ def drawn(data: dict[str, object], renderer: object = None) -> list[str]:
 
 
 @pytest.mark.parametrize("data", VALUES)
-def test_a_filter_is_drawn_as_django_draws_it(data):
-    renderer = RememberingRenderer()
+def test_a_filter_is_rendered_as_django_renders_it(data):
+    renderer = CachingRenderer()
     assert [drawn(data, renderer) for _ in range(2)] == [drawn(data)] * 2
 
 
-def test_another_value_is_drawn_anew():
-    renderer = RememberingRenderer()
+def test_another_value_is_rendered_again():
+    renderer = CachingRenderer()
     assert [drawn(data, renderer) for data in VALUES * 2] == [drawn(data) for data in VALUES * 2]
 
 
-def test_what_can_not_be_looked_up_is_drawn_each_time():
+def test_what_is_not_hashable_is_rendered_each_time():
     class Odd(forms.TextInput):
         def get_context(self, name, value, attrs):
             context = super().get_context(name, value, attrs)
@@ -43,7 +43,7 @@ def test_what_can_not_be_looked_up_is_drawn_each_time():
             return context
 
     class Form(forms.Form):
-        default_renderer = RememberingRenderer()
+        default_renderer = CachingRenderer()
         odd = forms.CharField(widget=Odd)
 
     assert [str(Form()["odd"]).count("bytearray") for _ in range(2)] == [1, 1]

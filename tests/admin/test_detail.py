@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.models import Anomaly, DetectionConfig
 from anomalies.queries import neighbours
 from anomalies.queries.threshold_replay import shown_by
-from anomalies.thresholds import flags, thresholds_for
+from anomalies.thresholds import measure_of, thresholds_for
 from tests.support.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
@@ -61,17 +61,23 @@ def test_no_picture_carries_a_style_of_its_own(admin_client):
 # --- the config, then and now ---------------------------------------------------------------------
 
 
-def test_the_page_says_what_the_active_config_would_say(admin_client):
+def test_the_page_says_whether_the_active_config_flags_it(admin_client):
     anomaly = make_anomaly(novelty=0.7, p_value=0.03)
-    assert "it would be flagged today: novelty 0.7 ≥ 0.5, p 0.03 &lt; 0.05." in page(admin_client, anomaly)
+    assert (
+        "Active config (1): flagged; novelty 0.700 with threshold 0.5, p 0.030 with threshold 0.05."
+        in page(admin_client, anomaly)
+    )
     DetectionConfig.objects.filter(is_active=True).update(p_value_threshold=0.01)
-    assert "it would not be flagged today: novelty 0.7 ≥ 0.5, p 0.03 ≥ 0.01." in page(admin_client, anomaly)
+    assert (
+        "Active config (1): not flagged; novelty 0.700 with threshold 0.5, p 0.030 with threshold 0.01."
+        in page(admin_client, anomaly)
+    )
 
 
 def test_the_config_of_then_is_linked_where_the_detector_named_it(admin_client):
     named = make_anomaly(metadata={"thresholds": {"ncd_threshold": 0.4}, "config_id": 1})
     assert 'href="/admin/anomalies/detectionconfig/1/change/">config 1' in page(admin_client, named)
-    assert "Which config it was flagged under is not recorded." in page(admin_client, make_anomaly())
+    assert "Which config flagged it is not recorded." in page(admin_client, make_anomaly())
 
 
 @pytest.mark.parametrize("novelty", [None, 0.4, 0.6])
@@ -81,7 +87,8 @@ def test_one_anomaly_is_judged_as_many_are(novelty, ncd, p):
     anomaly = make_anomaly(novelty=novelty, ncd_score=ncd, p_value=p)
     config = DetectionConfig.objects.get()
     many = Anomaly.objects.filter(shown_by(config)).exists()
-    assert flags(thresholds_for(config, "logs"), anomaly) == many
+    numbers = thresholds_for(config, "logs")
+    assert numbers.is_flagged(measure_of(anomaly), anomaly.p_value) == many
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -105,8 +112,8 @@ def test_a_search_marks_what_it_finds_in_both_and_counts(admin_client):
     anomaly = make_anomaly(baseline_data=["all well"], window_data=["<b>Deadlock</b>", "dead end", "fine"])
     shown = page(admin_client, anomaly, find="dead")
     assert '&lt;b&gt;<mark class="hit">Dead</mark>lock&lt;/b&gt;' in shown
-    assert "2 of 3 events hold “dead”" in shown
-    assert "None of 1 events holds “dead”" in shown
+    assert "2 of 3 events contain “dead”" in shown
+    assert "None of 1 events contains “dead”" in shown
 
 
 @pytest.mark.parametrize("find", [".*", "(", "\\", "<script>", "\0", "x" * 9000, "ß"])
@@ -160,11 +167,11 @@ def test_each_mark_on_the_time_line_is_a_link_with_words(admin_client):
     other = make_anomaly(timestamp=NOON - timedelta(hours=1), status="dismissed", ncd_score=0.25)
     shown = page(admin_client, make_anomaly())
     link = f'<a href="/admin/anomalies/anomaly/{other.pk}/change/"'
-    assert f'{link} aria-label="2026-11-23 11:00:00, dismissed, NCD 0.250">' in shown
+    assert f'{link} aria-label="2026-11-23 11:00:00 UTC, dismissed, NCD 0.250">' in shown
 
 
 def test_an_anomaly_alone_in_its_stream_is_said_to_be(admin_client):
-    assert "It is the only anomaly of this stream." in page(admin_client, make_anomaly())
+    assert "This is the only anomaly of its stream." in page(admin_client, make_anomaly())
 
 
 def test_the_page_takes_no_more_than_10_queries_whatever_is_asked(admin_client):

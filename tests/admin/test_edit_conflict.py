@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,22 +16,11 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from anomalies.triage.decisions import add_note, decide
 from tests.support.factories import make_anomaly, make_user
-from tests.support.forms import carried, send
+from tests.support.forms import CONFIG, CONFIGS, LIST, carried, page_of, send, tick, told
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
-CONFIGS = "/admin/anomalies/detectionconfig/"
 BOB = Actor("bob")
-VALUES = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
 
 
 @pytest.fixture
@@ -49,14 +37,6 @@ def lead() -> Client:
     client = Client()
     client.force_login(make_user("lead", "lea"))
     return client
-
-
-def page_of(anomaly: Anomaly) -> str:
-    return f"{LIST}{anomaly.pk}/change/"
-
-
-def told(response: Any) -> str:
-    return "\n".join(map(str, get_messages(response.wsgi_request)))
 
 
 def status_of(anomaly: Anomaly) -> str:
@@ -105,12 +85,15 @@ def test_a_conflict_shows_both_versions_and_who_did_what_in_between(desk):
     decide("investigate", [anomaly.pk], Actor("bob", "10.1.2.3"), note="looking")
     response = send(desk, page_of(anomaly), opened, action="acknowledge")
     versions = response.context["versions"]
-    rows = {row.name: (row.seen, row.now) for row in versions.rows}
-    assert (versions.seen, versions.now) == (1, 2)
+    rows = {row.name: (row.expected, row.now) for row in versions.rows}
+    assert (versions.expected, versions.now) == (1, 2)
     assert rows["Status"] == ("pending", "investigating")
     assert rows["Notes"] == ("since May", "since May\nlooking")
     assert rows["Investigating by"] == ("–", "bob")
-    assert "It changed since you opened it: taken into investigation by bob at" in response.content.decode()
+    assert (
+        "This has changed since you opened it: taken into investigation by bob at"
+        in response.content.decode()
+    )
     assert [entry.address for entry in versions.entries] == ["10.1.2.3"]
 
 
@@ -122,7 +105,7 @@ def test_a_conflict_shows_only_what_changed_since_the_page_was_opened(desk):
     add_note(anomaly.pk, BOB, "after")
     versions = send(desk, page_of(anomaly), opened, action="acknowledge").context["versions"]
     assert [entry.note for entry in versions.entries] == ["after"]
-    assert [(row.name, row.seen) for row in versions.rows if row.is_changed] == [("Notes", "before")]
+    assert [(row.name, row.expected) for row in versions.rows if row.is_changed] == [("Notes", "before")]
 
 
 def test_a_change_that_was_taken_back_is_told_and_not_shown_as_a_difference(desk):
@@ -143,7 +126,7 @@ def test_a_conflict_keeps_what_was_typed_and_one_click_repeats_the_decision(desk
     conflict = send(desk, page_of(anomaly), opened, **typed)
     assert "typed with care" in conflict.content.decode()
     assert '<option value="duplicate" selected>' in conflict.content.decode()
-    assert "Dismiss it as it is now" in conflict.content.decode()
+    assert "Dismiss current version" in conflict.content.decode()
     assert send(desk, page_of(anomaly), conflict, **typed).status_code == 302
     assert Anomaly.objects.get().notes == "looking\ntyped with care"
 
@@ -155,7 +138,7 @@ def test_a_conflict_says_where_the_decision_is_not_possible_any_more(desk):
     typed = {"action": "dismiss", "note": "mine", "reason": "duplicate"}
     page = send(desk, page_of(anomaly), opened, **typed).content.decode()
     assert "You can't dismiss it now: it is acknowledged by bob since" in page
-    assert "The reason you chose was “duplicate”" in page
+    assert "Your reason was “duplicate”" in page
     assert "mine" in page
 
 
@@ -175,7 +158,7 @@ def test_a_form_that_is_out_of_date_and_lacks_a_reason_shows_both(desk):
     add_note(anomaly.pk, BOB, "looking")
     response = send(desk, page_of(anomaly), opened, action="dismiss", note="mine")
     assert response.status_code == 409
-    assert "a dismissal needs a reason" in response.content.decode()
+    assert "a dismissal needs one" in response.content.decode()
 
 
 @pytest.mark.parametrize("version", [None, "", "x", "0", "-1", "1.5", "9" * 30, "9" * 5000, "1\0"])
@@ -304,18 +287,13 @@ def test_the_record_bears_the_batch_of_the_form(desk):
 # --- the list -------------------------------------------------------------------------------------------
 
 
-def tick(client: Client, action: str, *anomalies: Anomaly, opened: Any = None, **fields: Any) -> Any:
-    ids = [str(anomaly.pk) for anomaly in anomalies]
-    return send(client, LIST, opened, action=action, _selected_action=ids, index="0", **fields)
-
-
-def test_ticked_rows_that_changed_since_they_were_listed_are_left_alone_and_told(desk):
+def test_ticked_rows_that_changed_since_they_were_listed_are_skipped_with_a_message(desk):
     changed, same = make_anomaly(), make_anomaly()
     opened = desk.get(LIST)
     add_note(changed.pk, BOB, "wait")
     said = told(tick(desk, "acknowledge", changed, same, opened=opened))
     assert (status_of(changed), status_of(same)) == ("pending", "acknowledged")
-    assert "1 anomaly left alone: changed since you saw what you decided about." in said
+    assert "Skipped: 1 anomaly, changed since the page was opened." in said
     assert f"{str(changed.pk)[:8]}… – changed since you saw it: notes changed by bob at 20" in said
 
 
@@ -328,11 +306,11 @@ def test_a_row_that_the_filter_shows_no_more_is_told_of(desk):
     assert "changed since you saw it: dismissed by bob at 20" in said
 
 
-@pytest.mark.parametrize("seen", [[], ["x"], ["{pk}"], ["{pk}="], ["{pk}=x"], ["{pk}=0"], ["x=1"]])
+@pytest.mark.parametrize("versions", [[], ["x"], ["{pk}"], ["{pk}="], ["{pk}=x"], ["{pk}=0"], ["x=1"]])
 @pytest.mark.parametrize("action", ["acknowledge", "dismiss"])
-def test_ticked_rows_without_a_version_are_left_alone(desk, action, seen):
+def test_ticked_rows_without_a_version_are_skipped(desk, action, versions):
     anomaly = make_anomaly()
-    given = {"seen": [text.format(pk=anomaly.pk) for text in seen]}
+    given = {"expected": [text.format(pk=anomaly.pk) for text in versions]}
     asked = tick(desk, action, anomaly, **given)
     if action == "dismiss":
         asked = send(desk, LIST, asked, reason="other")
@@ -371,7 +349,7 @@ def test_all_that_match_are_those_that_were_there_and_as_they_were(desk):
     answer = send(desk, LIST, asked, note="")
     assert [status_of(each) for each in (changed, same, late)] == ["investigating", "acknowledged", "pending"]
     assert "1 anomaly acknowledged." in told(answer)
-    assert "1 anomaly left alone" in told(answer)
+    assert "Skipped: 1 anomaly" in told(answer)
 
 
 def test_a_confirmation_sent_twice_is_one_change_each(desk):
@@ -386,7 +364,7 @@ def test_a_confirmation_sent_twice_is_one_change_each(desk):
 def test_a_confirmation_without_what_was_seen_does_nothing(desk):
     anomaly = make_anomaly()
     asked = tick(desk, "dismiss", anomaly)
-    answer = send(desk, LIST, asked, reason="other", seen="")
+    answer = send(desk, LIST, asked, reason="other", expected="")
     assert "without the versions" in told(answer)
     assert status_of(anomaly) == "pending"
 
@@ -395,8 +373,8 @@ def test_a_list_carries_a_version_for_every_row_and_none_for_a_viewer(desk):
     anomalies = [make_anomaly() for _ in range(3)]
     viewer = Client()
     viewer.force_login(make_user("viewer"))
-    assert sorted(carried(desk.get(LIST))["seen"]) == sorted(f"{each.pk}=1" for each in anomalies)
-    assert "seen" not in carried(viewer.get(LIST))
+    assert sorted(carried(desk.get(LIST))["expected"]) == sorted(f"{each.pk}=1" for each in anomalies)
+    assert "expected" not in carried(viewer.get(LIST))
 
 
 # --- configs --------------------------------------------------------------------------------------------
@@ -410,12 +388,12 @@ def test_a_config_that_changed_since_it_was_opened_is_not_overwritten(lead):
     config = DetectionConfig.objects.create(ncd_threshold=0.5)
     opened = lead.get(config_page(config))
     write("UPDATE detection_config SET ncd_threshold = 0.7 WHERE id = %s", config.pk)
-    answer = send(lead, config_page(config), opened, **{**VALUES, "window_size": "25"})
+    answer = send(lead, config_page(config), opened, **{**CONFIG, "window_size": "25"})
     config.refresh_from_db()
     assert answer.status_code == 409
     assert (config.ncd_threshold, config.window_size) == (0.7, 10)
-    rows = {row.name: (row.seen, row.now, row.sent) for row in answer.context["versions"].rows}
-    assert rows["NCD threshold"] == ("0.5", "0.7", "0.6")
+    rows = {row.name: (row.expected, row.now, row.sent) for row in answer.context["versions"].rows}
+    assert rows["Novelty threshold"] == ("0.5", "0.7", "0.6")
     assert rows["Window size"] == ("10", "10", "25")
     assert 'value="25"' in answer.content.decode()
 
@@ -424,8 +402,8 @@ def test_a_config_is_saved_by_one_more_click_on_the_page_of_the_conflict(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
     write("UPDATE detection_config SET ncd_threshold = 0.7 WHERE id = %s", config.pk)
-    conflict = send(lead, config_page(config), opened, **VALUES)
-    assert send(lead, config_page(config), conflict, **VALUES).status_code == 302
+    conflict = send(lead, config_page(config), opened, **CONFIG)
+    assert send(lead, config_page(config), conflict, **CONFIG).status_code == 302
     config.refresh_from_db()
     assert config.ncd_threshold == 0.6
 
@@ -434,9 +412,9 @@ def test_an_activation_elsewhere_makes_an_open_form_out_of_date(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
     activate(config.pk, BOB)
-    answer = send(lead, config_page(config), opened, **VALUES)
+    answer = send(lead, config_page(config), opened, **CONFIG)
     assert answer.status_code == 409
-    rows = [(row.name, row.seen, row.now) for row in answer.context["versions"].rows if row.is_changed]
+    rows = [(row.name, row.expected, row.now) for row in answer.context["versions"].rows if row.is_changed]
     assert rows == [("Active", "no", "yes")]
     assert "bob" in answer.content.decode()
 
@@ -446,7 +424,7 @@ def test_an_activation_elsewhere_makes_an_open_form_out_of_date(lead):
 def test_a_config_without_its_version_is_not_saved(lead, version, button):
     config = DetectionConfig.objects.create()
     given = {} if version is None else {"version": version}
-    answer = lead.post(config_page(config), {**VALUES, **given, button: "x"})
+    answer = lead.post(config_page(config), {**CONFIG, **given, button: "x"})
     config.refresh_from_db()
     assert answer.status_code == 400
     assert (config.version, config.is_active) == (1, False)
@@ -457,23 +435,23 @@ def test_a_stale_save_and_make_active_does_neither(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
     write("UPDATE detection_config SET hop_size = 5 WHERE id = %s", config.pk)
-    assert send(lead, config_page(config), opened, **VALUES, _activate="x").status_code == 409
+    assert send(lead, config_page(config), opened, **CONFIG, _activate="x").status_code == 409
     assert not DetectionConfig.objects.get(pk=config.pk).is_active
 
 
 def test_a_config_saved_twice_by_one_form_is_one_record(lead):
     config = DetectionConfig.objects.create()
     opened = lead.get(config_page(config))
-    answers = [send(lead, config_page(config), opened, **VALUES) for _ in range(2)]
+    answers = [send(lead, config_page(config), opened, **CONFIG) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
     assert AuditLog.objects.filter(username="lea", resource_type="detection_config").count() == 1
 
 
 def test_a_config_added_twice_by_one_form_is_one(lead):
     opened = lead.get(f"{CONFIGS}add/")
-    answers = [send(lead, f"{CONFIGS}add/", opened, **VALUES) for _ in range(2)]
+    answers = [send(lead, f"{CONFIGS}add/", opened, **CONFIG) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
-    assert "added by you a moment ago" in told(answers[1])
+    assert "You added it a moment ago" in told(answers[1])
     assert DetectionConfig.objects.count() == 2
 
 
@@ -500,4 +478,4 @@ def test_an_activation_without_what_was_listed_does_nothing(lead):
 def test_an_activation_says_in_place_of_which(lead):
     former, config = DetectionConfig.objects.get(), DetectionConfig.objects.create()
     ticked = {"action": "make_active", "_selected_action": str(config.pk), "index": "0"}
-    assert told(send(lead, CONFIGS, **ticked)) == f"{config} is the active one now, in place of {former}."
+    assert told(send(lead, CONFIGS, **ticked)) == f"{config} is now active instead of {former}."

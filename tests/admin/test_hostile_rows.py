@@ -278,7 +278,7 @@ def test_a_config_nobody_can_work_by_is_not_made_the_active_one(text):
     response = send(
         client_of("lead"), "/admin/anomalies/detectionconfig/", action="make_active", _selected_action=[key]
     )
-    assert f"config {key} can't be the active one" in str(*get_messages(response.wsgi_request))
+    assert f"config {key} can't be active" in str(*get_messages(response.wsgi_request))
     assert active_config().pk != key
 
 

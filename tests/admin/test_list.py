@@ -11,14 +11,15 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from anomalies.admin.list import changelist
+from anomalies.admin.ui.formatting import capped
 from anomalies.models import Anomaly
 from anomalies.queries import facets
 from tests.support.factories import NOON, anomaly_values, make_anomaly
-from tests.support.forms import carried
+from tests.support.forms import LIST, carried
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 HOUR = timedelta(hours=1)
 
 
@@ -90,7 +91,7 @@ def test_a_filter_goes_along_from_page_to_page(desk, short):
     assert [pk for page in found for pk in page] == [each.pk for each in wanted]
 
 
-def test_what_arrives_meanwhile_moves_no_page(desk, short):
+def test_what_arrives_while_paging_moves_no_page(desk, short):
     old = apart(5)
     following = places(get(desk, "?single=1"))["Next"]
     make_anomaly(timestamp=NOON + HOUR)
@@ -119,12 +120,12 @@ def test_another_order_begins_at_its_first_page(desk, short):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["after", "before"])
-def test_a_place_that_is_none_shows_nothing_and_says_so(desk, name, place):
+def test_an_invalid_place_shows_nothing_and_says_so(desk, name, place):
     make_anomaly()
     response = desk.get(f"{LIST}?{urlencode({name: place})}")
     assert response.status_code == 200
     assert response.context["cl"].result_list == []
-    assert "There is no such place in the list" in response.content.decode()
+    assert "Invalid place in the list" in response.content.decode()
 
 
 def test_a_page_can_be_asked_for_by_its_number_as_in_any_admin(desk, short):
@@ -138,8 +139,8 @@ def test_the_rows_of_a_page_are_found_by_the_index_of_the_order(desk, django_ass
         get(desk)
 
 
-def test_a_page_of_long_episodes_takes_an_analyst_no_more_queries(client, analyst, short):
-    """Its rows are read twice: those of three lines are more than six."""
+def test_a_page_of_long_incidents_takes_an_analyst_no_more_queries(client, analyst, short):
+    """Its anomalies are read twice: those of three rows are more than six."""
     for n in range(12):
         beat(n)
     client.force_login(analyst)
@@ -150,7 +151,7 @@ def test_a_page_of_long_episodes_takes_an_analyst_no_more_queries(client, analys
 
 
 def reads(desk: Client, query: str) -> list[str]:
-    """How many rows each statement asked for that read a page's lines."""
+    """How many rows each statement asked for that read a page."""
     with CaptureQueriesContext(connection) as queries:
         get(desk, query)
     asked = [each["sql"] for each in queries if each["sql"].startswith('SELECT "anomalies"."id"')]
@@ -171,78 +172,78 @@ def test_where_the_next_one_may_belong_to_the_page_it_is_read_on(desk, short, qu
     assert len(reads(desk, query)) == 2
 
 
-# --- episodes -------------------------------------------------------------------------------------------
+# --- incidents -------------------------------------------------------------------------------------------
 
 
 def beat(seconds: int, **values: Any) -> Anomaly:
     return make_anomaly(timestamp=NOON + timedelta(seconds=seconds), **values)
 
 
-def lines(cl: Any) -> list[list[Any]]:
-    """The ids of each line."""
+def rows(cl: Any) -> list[list[Any]]:
+    """The ids of each row."""
     return [
-        [each.pk for each in line.episode.members] if hasattr(line, "episode") else [line.pk]
-        for line in cl.lines
+        [each.pk for each in row.incident.members] if hasattr(row, "incident") else [row.pk]
+        for row in cl.rows
     ]
 
 
-def test_anomalies_of_one_stream_that_touch_are_one_line(desk):
+def test_anomalies_of_one_stream_that_touch_are_one_row(desk):
     first, second, alone = beat(0), beat(10), beat(21)
-    assert lines(get(desk)) == [[alone.pk], [second.pk, first.pk]]
+    assert rows(get(desk)) == [[alone.pk], [second.pk, first.pk]]
 
 
-def test_an_episode_within_a_second_has_one_time(desk):
+def test_an_incident_within_a_second_has_one_time(desk):
     beat(0)
     make_anomaly(timestamp=NOON + timedelta(milliseconds=400))
-    [line] = get(desk).lines
-    assert line.when.count("<time") == 1
-    assert "2 anomalies in less than 1 s" in line.headline
+    [row] = get(desk).rows
+    assert row.when.count("<time") == 1
+    assert "2 anomalies in less than 1 s" in row.headline
 
 
 def test_the_distance_that_touches_is_a_setting(desk, settings):
     settings.EPISODE_GAP = 300
     first, second, third = beat(0), beat(300), beat(601)
-    assert lines(get(desk)) == [[third.pk], [second.pk, first.pk]]
+    assert rows(get(desk)) == [[third.pk], [second.pk, first.pk]]
 
 
 @pytest.mark.parametrize(
     "other",
     [{"stream_type": "llm"}, {"metadata": {"host": "db2"}}, {"metadata": {"service": "x", "host": "db1"}}],
 )
-def test_another_stream_host_or_service_is_another_episode(desk, other):
+def test_another_stream_host_or_service_is_another_incident(desk, other):
     one, two, three = beat(0, metadata={"host": "db1"}), beat(1, **other), beat(2, metadata={"host": "db1"})
-    assert lines(get(desk)) == [[three.pk, one.pk], [two.pk]]
+    assert rows(get(desk)) == [[three.pk, one.pk], [two.pk]]
 
 
-def test_a_line_shows_the_peak_the_least_p_and_the_span(desk):
+def test_a_row_shows_the_peak_the_lowest_p_and_the_span(desk):
     beat(0, ncd_score=0.7, p_value=0.01, tags=["a"])
     beat(9, ncd_score=0.9, p_value=0.02, glass_box_explanation="the worst of it", tags=["b"])
-    (line,) = get(desk).lines
-    assert (line.ncd_score, line.p_value, line.tags) == (0.9, 0.01, ["b", "a"])
+    (row,) = get(desk).rows
+    assert (row.ncd_score, row.p_value, row.tags) == (0.9, 0.01, ["b", "a"])
     content = desk.get(LIST).content.decode()
     assert "2 anomalies in 9 s" in content and "the worst of it" in content
 
 
 def test_statuses_that_differ_are_counted(desk):
     beat(0), beat(1), beat(2, status="dismissed")
-    assert "2 pending" in get(desk).lines[0].states and "1 dismissed" in get(desk).lines[0].states
+    assert "2 pending" in get(desk).rows[0].states and "1 dismissed" in get(desk).rows[0].states
 
 
 def test_a_switch_shows_single_rows(desk):
     beat(0), beat(1)
-    assert len(get(desk, "?single=1").lines) == 2
+    assert len(get(desk, "?single=1").rows) == 2
 
 
 def test_another_order_than_that_of_time_shows_single_rows(desk):
     beat(0), beat(1)
-    assert len(get(desk, "?o=-4").lines) == 2
+    assert len(get(desk, "?o=-4").rows) == 2
 
 
-def test_an_episode_is_ticked_and_decided_as_one(desk):
+def test_an_incident_is_selected_and_decided_as_one(desk):
     beat(0), beat(1), beat(9999)
     page = desk.get(LIST)
-    (episode,) = [line for line in page.context["cl"].lines if "," in str(line.pk)]
-    form = {**carried(page), "action": "acknowledge", "index": "0", "_selected_action": [episode.pk]}
+    (incident,) = [row for row in page.context["cl"].rows if "," in str(row.pk)]
+    form = {**carried(page), "action": "acknowledge", "index": "0", "_selected_action": [incident.pk]}
     desk.post(LIST, form)
     assert sorted(Anomaly.objects.values_list("status", flat=True)) == [
         "acknowledged",
@@ -251,38 +252,38 @@ def test_an_episode_is_ticked_and_decided_as_one(desk):
     ]
 
 
-def test_what_changed_in_an_episode_since_it_was_shown_is_left_alone(desk):
+def test_what_changed_in_an_incident_since_it_was_shown_is_skipped(desk):
     first, _ = beat(0), beat(1)
     page = desk.get(LIST)
     form = {
         **carried(page),
         "action": "acknowledge",
         "index": "0",
-        "_selected_action": [page.context["cl"].lines[0].pk],
+        "_selected_action": [page.context["cl"].rows[0].pk],
     }
-    Anomaly.objects.filter(pk=first.pk).update(notes="meanwhile")
+    Anomaly.objects.filter(pk=first.pk).update(notes="changed")
     desk.post(LIST, form)
     assert sorted(Anomaly.objects.values_list("status", flat=True)) == ["acknowledged", "pending"]
 
 
-def test_a_page_ends_before_the_line_that_is_too_many(desk, short):
+def test_a_page_ends_before_the_row_that_is_too_many(desk, short):
     made = [beat(-n * 1000) for n in range(4)]
     made.insert(1, beat(-1))
     cl = get(desk)
-    assert lines(cl) == [[made[0].pk, made[1].pk], [made[2].pk], [made[3].pk]]
-    assert lines(get(desk, places(cl)["Next"])) == [[made[4].pk]]
+    assert rows(cl) == [[made[0].pk, made[1].pk], [made[2].pk], [made[3].pk]]
+    assert rows(get(desk, places(cl)["Next"])) == [[made[4].pk]]
 
 
-def test_an_episode_longer_than_a_page_says_that_it_goes_on(desk, short):
+def test_an_incident_longer_than_a_page_says_that_it_continues(desk, short):
     for n in range(9):
         beat(n)
     first = desk.get(LIST)
-    assert "6 anomalies in 5 s; goes on on the next page" in first.content.decode()
+    assert "6 anomalies in 5 s; continues on the next page" in first.content.decode()
     second = desk.get(LIST + places(first.context["cl"])["Next"])
     assert "3 anomalies in 2 s; begins on the previous page" in second.content.decode()
 
 
-def test_the_pages_of_episodes_hold_every_row_once_both_ways(desk, short):
+def test_the_pages_of_incidents_hold_every_row_once_both_ways(desk, short):
     for n in range(20):
         beat(n * 200 if n % 5 else n * 3000, stream_type="llm" if n % 3 else "logs")
     there = walked(desk, "", "Next")
@@ -377,3 +378,17 @@ def test_the_audit_logs_filter_steps_from_resource_to_resource(desk):
     assert len(answer.context["cl"].result_list) == 1
     assert b"?resource_type=anomaly" in answer.content
     assert not [each for each in queries if "DISTINCT" in each["sql"]]
+
+
+def test_a_list_of_records_shows_a_capped_count_with_a_plus(desk, monkeypatch):
+    monkeypatch.setattr(changelist, "COUNTED", 2)
+    for _ in range(4):
+        beat(0)
+    assert "2+\naudit entries" in desk.get("/admin/anomalies/auditlog/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0"), (9_924, "9,924"), (10_000, "10,000"), (10_001, "10,000+")]
+)
+def test_a_count_has_commas_and_a_plus_above_the_cap(count, words):
+    assert capped(count, 10_000) == words

@@ -6,10 +6,9 @@ import pytest
 
 from anomalies.models import PerformanceMetric
 from tests.support.factories import make_anomaly
+from tests.support.forms import LIST
 
 pytestmark = pytest.mark.django_db
-
-LIST = "/admin/anomalies/anomaly/"
 
 
 @pytest.fixture

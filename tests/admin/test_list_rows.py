@@ -1,4 +1,4 @@
-"""The list's rows are drawn by us, and are to the letter what Django's admin would draw."""
+"""The list's rows come from our own template, and are exactly what Django's admin would render."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import pytest
 from django.contrib.admin.templatetags.admin_list import items_for_result
 
 from tests.support.factories import make_anomaly
+from tests.support.forms import LIST
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 HOSTILE = "<script>alert(\"{0}\")</script> & '{}'"
 
 
 def both(client: Any, user: Any, query: str = "") -> tuple[str, str]:
-    """The cells of the only line as drawn by us, and by Django."""
+    """The cells of the only row as rendered by us, and by Django."""
     client.force_login(user)
     cl = client.get(f"{LIST}?{query}").context["cl"]
-    (line,) = cl.lines
+    (row,) = cl.rows
     (cells,) = cl.results
-    return "".join(cells), "".join(items_for_result(cl, line, None))
+    return "".join(cells), "".join(items_for_result(cl, row, None))
 
 
-def test_a_line_is_what_django_draws(client, analyst):
+def test_a_row_is_what_django_renders(client, analyst):
     make_anomaly(tags=["db", "eu"])
     ours, django = both(client, analyst)
     assert ours == django
 
 
-def test_who_may_not_decide_gets_no_box_to_tick(client, viewer):
+def test_who_may_not_decide_gets_no_checkbox(client, viewer):
     make_anomaly()
     ours, django = both(client, viewer)
     assert ours == django and "checkbox" not in ours
 
 
-def test_a_hostile_line_is_escaped_as_django_does(client, analyst):
+def test_a_hostile_row_is_escaped_as_django_does(client, analyst):
     make_anomaly(glass_box_explanation=HOSTILE, tags=[HOSTILE], assigned_to=HOSTILE)
     ours, django = both(client, analyst)
     assert ours == django and "<script>" not in ours

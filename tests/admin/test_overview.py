@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -20,11 +19,12 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, Share, overview
 from anomalies.thresholds import activate
 from tests.support.factories import NOON, make_anomaly, other_program
+from tests.support.sizes import amount
 
 pytestmark = pytest.mark.django_db
 
 ANA = Actor("ana")
-ROWS = int(os.environ.get("DRIFTLOCK_TEST_ROWS", "100000"))
+ROWS = amount("DRIFTLOCK_TEST_ROWS")
 
 
 @pytest.fixture(autouse=True)
@@ -133,25 +133,29 @@ def test_without_a_switch_all_came_in_under_the_active_config():
 @pytest.mark.parametrize("role", ["viewer", "analyst", "lead"])
 def test_every_role_begins_with_the_overview(client, request, role):
     make_anomaly()
-    assert "Waiting now" in page(client, request.getfixturevalue(role))
+    assert '<h2 id="waiting-heading">Waiting</h2>' in page(client, request.getfixturevalue(role))
 
 
 def test_other_staff_begin_with_django_s_index(client):
     make_anomaly()
     clerk = User.objects.create_user("clerk", is_staff=True)
-    assert "Waiting now" not in page(client, clerk)
+    assert '<h2 id="waiting-heading">Waiting</h2>' not in page(client, clerk)
 
 
 def test_the_apps_and_recent_actions_stay_below(client, lead):
     make_anomaly()
     shown = page(client, lead)
-    assert shown.index("Waiting now") < shown.index('id="content-main"') < shown.index("Recent actions")
+    assert (
+        shown.index('<h2 id="waiting-heading">Waiting</h2>')
+        < shown.index('id="content-main"')
+        < shown.index("Recent actions")
+    )
 
 
 def test_an_empty_desk_says_what_to_do_first(client, viewer):
     shown = page(client, viewer)
     assert "manage.py detect" in shown
-    assert 'class="picture"' not in shown
+    assert 'class="chart"' not in shown
 
 
 def test_a_desk_whose_old_rows_are_not_counted_yet_says_so(client, viewer):
@@ -160,14 +164,14 @@ def test_a_desk_whose_old_rows_are_not_counted_yet_says_so(client, viewer):
     assert "are being counted" in page(client, viewer)
 
 
-def test_every_picture_has_words_a_link_and_a_table(client, viewer):
+def test_every_chart_has_words_a_link_and_a_table(client, viewer):
     decided("acknowledged", timestamp=timezone.now())
     shown = page(client, viewer)
-    pictures = re.findall(r'<section class="overview-picture".*?</section>', shown, re.DOTALL)
-    assert len(pictures) == 7
-    for picture in pictures:
-        assert re.search(r'role="img" aria-labelledby="(\w+)-title \1-says"', picture)
-        assert all(part in picture for part in ("<title ", "<desc ", "<details>", "<table>", 'href="/admin/'))
+    charts = re.findall(r'<section class="overview-chart".*?</section>', shown, re.DOTALL)
+    assert len(charts) == 7
+    for chart in charts:
+        assert re.search(r'role="img" aria-labelledby="(\w+)-title \1-summary"', chart)
+        assert all(part in chart for part in ("<title ", "<desc ", "<details>", "<table>", 'href="/admin/'))
 
 
 def test_every_link_of_the_overview_leads_to_a_page(client, viewer):
@@ -250,6 +254,6 @@ def plan_of(sql: str) -> str:
 
 
 @pytest.mark.parametrize("most", [3, 999, 9_999, 12_345_678])
-def test_the_number_beside_the_columns_is_within_the_picture(most):
-    [top, *_] = columns([most], [""], [""])["words"]
+def test_the_number_beside_the_columns_is_within_the_chart(most):
+    [top, *_] = columns([most], [""], [""]).words
     assert float(top.x) > 7 * len(top.text)

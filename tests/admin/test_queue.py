@@ -15,12 +15,11 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, make_anomaly
-from tests.support.forms import send
+from tests.support.forms import LIST, send
 
 pytestmark = pytest.mark.django_db
 
 QUEUE = "/admin/anomalies/anomaly/queue/"
-LIST = "/admin/anomalies/anomaly/"
 
 
 @pytest.fixture
@@ -75,22 +74,22 @@ def test_skipping_goes_on_and_back_leads_back(desk):
     assert desk.get(bar["previous"]).url == page_of(first)
 
 
-def test_at_its_end_the_queue_begins_again_and_says_so(desk):
+def test_at_its_end_the_queue_starts_again_and_says_so(desk):
     first, second = made(1, 2)
     bar = desk.get(page_of(second)).context["queue"]
     page = desk.get(bar["next"], follow=True)
     assert page.request["PATH_INFO"] == f"{LIST}{first.pk}/change/"
-    assert "That was the end of the queue; it begins again." in page.content.decode()
+    assert "End of the queue; it starts again from the top." in page.content.decode()
 
 
-def test_what_somebody_else_decided_meanwhile_is_passed_over(desk):
+def test_what_somebody_else_has_decided_is_passed_over(desk):
     first, second, third = made(1, 2, 3)
     bar = desk.get(page_of(first)).context["queue"]
     decide("investigate", [second.pk], Actor("bo"))
     assert desk.get(bar["next"]).url == page_of(third)
 
 
-def test_a_decision_about_what_changed_meanwhile_is_not_taken(desk):
+def test_a_decision_about_what_has_changed_is_not_taken(desk):
     first, _ = made(1, 2)
     opened = desk.get(page_of(first))
     decide("investigate", [first.pk], Actor("bo"))
@@ -122,9 +121,9 @@ def test_another_status_is_worked_through_when_it_is_asked_for(desk):
 
 
 @pytest.mark.parametrize("query", ["status=gone", "ncd_min=x", "metadata=x"])
-def test_a_queue_that_is_not_understood_leads_to_the_list(desk, query):
+def test_an_invalid_queue_filter_leads_to_the_list(desk, query):
     made(1)
-    assert "not understood" in desk.get(f"{QUEUE}?{query}", follow=True).content.decode()
+    assert "Invalid queue filter" in desk.get(f"{QUEUE}?{query}", follow=True).content.decode()
 
 
 @pytest.mark.parametrize("place", ["x", "1,2", "\0", "9" * 9000])

@@ -300,7 +300,7 @@ def test_an_action_is_done_for_who_may_and_for_nobody_else(name, action, roles, 
     sent = {"action": action, "_selected_action": rows[name], "index": "0", "post": "yes", "reason": "other"}
     own = User.objects.get(pk=browser.session["_auth_user_id"]).username
     sent |= {"to": own, "span": "24"} | ({} if action == "assign_to_me" else {"confirmed": "on"})
-    shown = {"seen": [f"{rows[name]}={2 if action == 'reopen' else 1}"], "batch": [str(uuid4())]}
+    shown = {"expected": [f"{rows[name]}={2 if action == 'reopen' else 1}"], "batch": [str(uuid4())]}
     page = carried(browser.get(list_path(name)))
     browser.post(list_path(name), {**shown, **page, **sent, "note": ""})
     assert (snapshot() != before) == (roles[role] == "done")

@@ -165,7 +165,7 @@ def test_what_the_admin_writes_is_recorded_with_its_page(client: Client, analyst
 def test_what_a_command_writes_is_recorded_with_the_command():
     anomaly = make_anomaly()
     done = manage("decide", "acknowledge", "--status", "pending", "--by", "ana")
-    _, said = done.communicate(timeout=60)
+    _, said = done.communicate(timeout=600)
     entry = last(resource_id=anomaly.pk)
     assert (done.returncode, entry.username, entry.action) == (0, "ana", "acknowledge"), said
     assert "decide" in entry.metadata["via"] and entry.metadata["application"].startswith("driftlock")

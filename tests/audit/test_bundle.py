@@ -221,4 +221,4 @@ def test_without_a_key_the_page_says_so(anomaly, client, viewer, settings):
     settings.SEAL_KEY = ""
     client.force_login(viewer)
     page = client.get(f"/admin/anomalies/anomaly/{anomaly.pk}/evidence/", follow=True).content.decode()
-    assert "No bundle was made: no key to sign with" in page
+    assert "The bundle was not made: no key to sign with" in page

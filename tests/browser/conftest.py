@@ -15,9 +15,9 @@ from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, Locator, Page, Playwright, Request, Response, sync_playwright
 
-from anomalies.models import Anomaly
+from tests.support.forms import LIST as LIST
+from tests.support.forms import page_of as page_of
 
-LIST = "/admin/anomalies/anomaly/"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _NO_BROWSER = "no browser: apt-get install chromium, or .venv/bin/playwright install chromium"
 _QUIET = (
@@ -26,11 +26,6 @@ _QUIET = (
 
 # The pictures are taken on demand: `make picture`.
 collect_ignore = [] if os.environ.get("DRIFTLOCK_SCREENSHOTS") else ["test_pictures.py"]
-
-
-def page_of(anomaly: Anomaly) -> str:
-    """The path of an anomaly's page."""
-    return f"{LIST}{anomaly.pk}/change/"
 
 
 def rows(page: Page) -> Locator:

@@ -80,7 +80,7 @@ def test_a_dismissal_without_a_reason_says_so_and_keeps_the_note(desk, analyst):
     page = desk.open(page_of(make_anomaly()), analyst)
     page.get_by_label("Note").fill("typed with care")
     page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_text("Say why: a dismissal needs a reason.")).to_be_visible()
+    expect(page.get_by_text("Choose a reason: a dismissal needs one.")).to_be_visible()
     expect(page.get_by_label("Note")).to_have_value("typed with care")
     assert statuses() == ["pending"]
 
@@ -95,7 +95,7 @@ def test_a_decision_is_taken_back_by_reopening(desk, analyst):
 def test_a_note_goes_in_without_a_decision(desk, analyst):
     page = desk.open(page_of(make_anomaly()), analyst)
     page.get_by_label("Note").fill("asked the database people")
-    page.get_by_role("button", name="Only add the note").click()
+    page.get_by_role("button", name="Add note").click()
     expect(page.locator("blockquote")).to_have_text("asked the database people")
     assert statuses() == ["pending"]
 
@@ -113,12 +113,12 @@ def test_of_two_with_one_page_open_the_second_sees_both_versions_and_decides_aga
     hers.get_by_label("Reason").select_option("duplicate")
     follow(hers.get_by_role("button", name="Dismiss"))
     expect(
-        hers.get_by_text("It changed since you opened it: taken into investigation by bob")
+        hers.get_by_text("This has changed since you opened it: taken into investigation by bob")
     ).to_be_visible()
     expect(hers.get_by_role("row", name="Status")).to_contain_text("pendinginvestigating")
     assert desk.answered(409)
     assert statuses() == ["investigating"]
-    follow(hers.get_by_role("button", name="Dismiss it as it is now"))
+    follow(hers.get_by_role("button", name="Dismiss current version"))
     entry = hers.locator(".history li").first
     expect(entry).to_contain_text("analyst (127.0.0.1): dismiss investigating → dismissed, duplicate")
     expect(entry).to_contain_text("typed with care")
@@ -141,7 +141,7 @@ def test_rows_that_another_changed_since_the_list_was_opened_are_left_alone(desk
     tick(page, 3)
     act(page, "acknowledge")
     expect(page.get_by_text("2 anomalies acknowledged.")).to_be_visible()
-    expect(page.get_by_text("1 anomaly left alone: changed since")).to_be_visible()
+    expect(page.get_by_text("Skipped: 1 anomaly, changed since")).to_be_visible()
     expect(page.get_by_text("changed since you saw it: dismissed by bob at")).to_be_visible()
 
 
@@ -157,7 +157,7 @@ def test_a_confirmation_keeps_what_was_typed_for_the_rows_that_changed(desk, ana
     expect(page.get_by_text("1 anomaly dismissed.")).to_be_visible()
     expect(page.get_by_label("Note")).to_have_value("typed with care")
     assert desk.answered(409)
-    follow(page.get_by_role("button", name="Dismiss as now seen"))
+    follow(page.get_by_role("button", name="Dismiss current version"))
     assert statuses() == ["dismissed"] * 2
 
 
@@ -206,7 +206,7 @@ def test_a_bulk_dismissal_without_a_reason_keeps_the_note_and_does_nothing(desk,
     act(page, "dismiss")
     page.get_by_label("Note").fill("typed with care")
     page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_text("Say why: a dismissal needs a reason.")).to_be_visible()
+    expect(page.get_by_text("Choose a reason: a dismissal needs one.")).to_be_visible()
     expect(page.get_by_label("Note")).to_have_value("typed with care")
     assert statuses() == ["pending"]
 

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 
 def test_a_large_set_is_decided_to_its_end_by_one_click_and_undone_by_two(desk, analyst, monkeypatch):
     monkeypatch.setattr("anomalies.triage.frozen_selection.STEP", 10)
-    monkeypatch.setattr("anomalies.web.time_budget.SECONDS", 0)
+    monkeypatch.setattr("anomalies.admin.views.SLICE_SECONDS", 0)
     monkeypatch.setattr("anomalies.admin.decide.selected.FORM_LIMIT", 2)
     make_anomalies(60)
     page = desk.open(f"{LIST}?status=pending&single=1", user=analyst)

@@ -30,7 +30,7 @@ def test_a_viewer_sees_the_list_and_no_action(desk, viewer):
 
 def test_a_viewer_sees_an_anomaly_and_no_decision_form(desk, viewer):
     page = desk.open(page_of(make_anomaly()), viewer)
-    expect(page.get_by_role("heading", name="Baseline beside window")).to_be_visible()
+    expect(page.get_by_role("heading", name="Evidence", exact=True)).to_be_visible()
     expect(page.locator("#content form[method=post]")).to_have_count(0)
 
 
@@ -51,10 +51,10 @@ def test_a_bulk_decision_forged_by_a_viewer_changes_nothing(desk, viewer):
 
 def test_a_lead_makes_a_config_and_activates_it(desk, lead):
     page = desk.open("/admin/anomalies/detectionconfig/add/", lead)
-    page.get_by_label("NCD threshold").fill("0.61")
+    page.get_by_label("Novelty threshold").fill("0.61")
     page.get_by_label("Stream overrides").fill('{"logs": {"window_size": 25}}')
     page.get_by_role("button", name="Save and make active").click()
-    expect(page.get_by_text("is the active one now")).to_be_visible()
+    expect(page.get_by_text("is now active")).to_be_visible()
     active = DetectionConfig.objects.get(is_active=True)
     assert (active.ncd_threshold, active.stream_overrides["logs"]["window_size"]) == (0.61, 25)
 
@@ -71,10 +71,10 @@ def test_a_config_that_another_changed_is_not_overwritten_but_by_one_more_click(
     config = DetectionConfig.objects.create()
     page = desk.open(f"/admin/anomalies/detectionconfig/{config.pk}/change/", lead)
     DetectionConfig.objects.filter(pk=config.pk).update(hop_size=7)
-    page.get_by_label("NCD threshold").fill("0.61")
+    page.get_by_label("Novelty threshold").fill("0.61")
     follow(page.get_by_role("button", name="Save", exact=True))
     expect(page.get_by_role("row", name="Hop size 1 7 1")).to_be_visible()
-    expect(page.get_by_label("NCD threshold")).to_have_value("0.61")
+    expect(page.get_by_label("Novelty threshold")).to_have_value("0.61")
     assert desk.answered(409)
     page.get_by_label("Hop size").fill("7")
     follow(page.get_by_role("button", name="Save", exact=True))
@@ -85,5 +85,5 @@ def test_a_config_that_another_changed_is_not_overwritten_but_by_one_more_click(
 def test_an_analyst_sees_configs_and_changes_none(desk, analyst):
     page = desk.open("/admin/anomalies/detectionconfig/", analyst)
     page.get_by_role("link", name="config").first.click()
-    expect(page.get_by_text("NCD threshold")).to_be_visible()
+    expect(page.get_by_text("Novelty threshold")).to_be_visible()
     expect(page.locator("#content input[type=submit]")).to_have_count(0)

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from driftlock.embedded_postgres.server import Address, EmbeddedServer, EmbeddedServerError
+from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 AS_ROOT = os.geteuid() == 0
@@ -113,7 +114,7 @@ def environment(home: Path) -> dict[str, str]:
 
 def manage(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    return subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=600)
 
 
 class Client:
@@ -169,13 +170,6 @@ def runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def kill_and_wait(pid: int) -> None:
@@ -305,11 +299,10 @@ def test_an_idle_connection_does_not_hold_up_the_stop(server):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
 def test_a_server_that_nobody_reaps_does_not_hold_up_the_stop(home):
-    begun = time.monotonic()
-    command = [sys.executable, "-c", ADOPT_AND_NEVER_REAP, USE_SERVER, str(home)]
-    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=90)
+    waits_long = "from driftlock.embedded_postgres import server; server._STOP_SECONDS = 3600\n"
+    command = [sys.executable, "-c", ADOPT_AND_NEVER_REAP, waits_long + USE_SERVER, str(home)]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begun < 15
 
 
 def test_a_forked_child_holds_on_to_the_server_by_itself(client):
@@ -457,9 +450,7 @@ def test_an_old_failure_in_the_log_is_not_told_as_the_reason_of_a_new_one(home):
 def test_a_failing_start_is_an_operational_error_to_django(bare_home):
     bare_home.write_text("a file")
     done = manage(bare_home / "data", "shell", "-c", "from django.db import connection; connection.cursor()")
-    assert done.stderr.splitlines()[-1].startswith(
-        "django.db.utils.OperationalError: the embedded PostgreSQL"
-    )
+    assert done.stderr.splitlines()[-1].startswith("the database failed: the embedded PostgreSQL")
 
 
 # --- as whom it runs ------------------------------------------------------------------------------------
@@ -505,7 +496,7 @@ def as_user(uid: int, home: Path, program: str = USE_SERVER) -> subprocess.Compl
     )
     imports, rest = program.split("server = ", 1)
     command = [sys.executable, "-c", f"{imports}{become}server = {rest}", str(home)]
-    return subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment(home), capture_output=True, text=True, timeout=600)
 
 
 @as_root

@@ -73,7 +73,7 @@ def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
 def manage(environment: dict[str, str], command: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the product."""
     words = [sys.executable, str(ROOT / "manage.py"), *command.split()]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600)
 
 
 class Served:
@@ -107,14 +107,14 @@ class Served:
         """What a proxy would get that was asked over https."""
         sent = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7"}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         connection.request("POST" if body else "GET", path, body, {**sent, **named})
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read())
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(600)
 
 
 @pytest.fixture(scope="module")

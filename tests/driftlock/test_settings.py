@@ -22,7 +22,7 @@ PRODUCTION = {
 def process(arguments: list[str], settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "driftlock.settings", **settings}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def value(expression: str, **settings: str) -> str:
@@ -65,8 +65,20 @@ def test_the_folder_of_the_data_can_be_chosen(tmp_path):
     assert home == str(tmp_path)
 
 
-def test_without_a_key_of_its_own_each_process_has_another():
-    assert value("settings.SECRET_KEY") != value("settings.SECRET_KEY")
+def test_without_a_key_each_process_has_another(tmp_path):
+    first, second = (value("settings.SECRET_KEY", DRIFTLOCK_DATA=str(tmp_path)) for _ in range(2))
+    assert first != second
+
+
+def test_the_key_that_is_kept_in_the_data_folder_signs_in_development(tmp_path):
+    (tmp_path / "secret-key").write_text(SECRET)
+    assert value("settings.SECRET_KEY", DRIFTLOCK_DATA=str(tmp_path)) == SECRET
+
+
+def test_production_takes_no_key_from_the_data_folder(tmp_path):
+    (tmp_path / "secret-key").write_text(SECRET)
+    said = complaint(**without("SECRET_KEY"), DRIFTLOCK_DATA=str(tmp_path))
+    assert "SECRET_KEY must be set in production" in said
 
 
 def test_a_database_url_is_used_in_development_too():

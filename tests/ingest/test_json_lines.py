@@ -395,12 +395,15 @@ def test_where_some_lines_leave_a_column_out_they_get_its_default():
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_row_that_another_one_writes_meanwhile_keeps_no_other_out(file):
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY anomalies%'"
+    waiting = """
+        SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'COPY anomalies%'
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         feed(line(p_value=0.01))
         process = manage("ingest", file(line(p_value=0.01), line(p_value=0.02)))
         wait_until(lambda: cursor.execute(waiting) or cursor.fetchone())
-    said = process.communicate(timeout=30)[1].decode()
+    said = process.communicate(timeout=600)[1].decode()
     assert "new 1, already there 1, rejected 0" in said
     assert Anomaly.objects.count() == 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import subprocess
@@ -20,6 +19,7 @@ from anomalies.models import Anomaly
 from anomalies.sources.lines import read_lines
 from tests.support.malformed_lines import KINDS, MAX_JSON_BYTES, MAX_LINE_BYTES, good, malformed
 from tests.support.processes import manage
+from tests.support.sizes import amount
 from tests.torture.fuzz import mutated
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +130,7 @@ def test_a_fault_in_reading_one_line_costs_no_other(tmp_path, monkeypatch):
 
 # --- A line of a gigabyte -----------------------------------------------------------------------------
 
-LINE = int(os.environ.get("DRIFTLOCK_LONG_LINE_BYTES", str(1024**3)))
+LINE = amount("DRIFTLOCK_LONG_LINE_BYTES")
 MOST = 200 * 1024  # KiB of memory, of the whole process
 
 

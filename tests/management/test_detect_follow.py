@@ -46,7 +46,7 @@ def add(log: Path, lines: list[str]) -> None:
 
 def stop(process, how: signal.Signals = signal.SIGTERM) -> str:
     process.send_signal(how)
-    return process.communicate(timeout=30)[1].decode()
+    return process.communicate(timeout=600)[1].decode()
 
 
 def offset(log: Path) -> int:
@@ -105,7 +105,7 @@ def test_the_kind_does_not_depend_on_how_slowly_the_first_lines_come(log):
 def test_a_followed_file_of_few_lines_that_is_no_text_is_refused_at_once(log):
     log.write_bytes("täglich\n".encode("utf-16") * 5)
     with following(log) as process:
-        said = process.communicate(timeout=30)[1].decode()
+        said = process.communicate(timeout=600)[1].decode()
     assert process.returncode == 1
     assert f"can't read {log}: line 1: this is UTF-16" in said
 
@@ -157,7 +157,7 @@ def test_two_cannot_follow_with_one_state(log):
     with following(log) as process:
         wait_until(lambda: offset(log) > 0, seconds=20)
         with following(log) as second:
-            said = second.communicate(timeout=30)[1].decode()
+            said = second.communicate(timeout=600)[1].decode()
         stop(process)
     assert second.returncode == 1
     assert f"process {process.pid} works with the saved state" in said
@@ -167,7 +167,7 @@ def test_a_damaged_state_stops_it_with_one_clear_line(log):
     add(log, log_with_fault())
     log.with_suffix(".state").write_text("{}")
     with following(log) as process:
-        said = process.communicate(timeout=30)[1].decode()
+        said = process.communicate(timeout=600)[1].decode()
     assert process.returncode == 1
     assert "is no saved state, or its first line is damaged" in said
     assert len(said.splitlines()) == 1

@@ -2,76 +2,27 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
+import stat
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.up import Up, postmaster
+
 PASSWORD = re.compile(r"^  (\w+) +([\w-]{12})$", re.MULTILINE)
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Up:
-    """A running ``manage.py up`` on a data folder and a port of its own."""
-
-    def __init__(self, data: Path, port: int | None = None) -> None:
-        self.data, self.port, self.said = data, port or free_port(), ""
-        names = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE")
-        environment = {name: value for name, value in os.environ.items() if name not in names}
-        self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port)],
-            env=environment | {"DRIFTLOCK_DATA": str(data), "DRIFTLOCK_MODE": "development"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def wait_until_served(self) -> Up:
-        """Read what it says up to the line with its address."""
-        for line in self.process.stdout:
-            self.said += line
-            if f"http://127.0.0.1:{self.port}/" in line:
-                return self
-        raise AssertionError(f"it ended before it served: {self.process.stderr.read()}")
-
-    def get(self, path: str) -> tuple[str, str]:
-        """A page's type and text."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
-            return answer.headers["Content-Type"], answer.read().decode()
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Its exit status after a signal, and what it said on standard error."""
-        self.process.send_signal(number)
-        said, complained = self.process.communicate(timeout=60)
-        self.said += said
-        return self.process.returncode, complained
-
-
-def postmaster(data: Path) -> int | None:
-    """The process id of the data folder's server, where it runs."""
-    file = data / "postgres" / "postmaster.pid"
-    pid = int(file.read_text().split()[0]) if file.exists() else None
-    return pid if pid is not None and psutil.pid_exists(pid) else None
 
 
 @dataclass
@@ -139,6 +90,35 @@ def test_sigterm_ends_it_cleanly_and_stops_the_database(first_run):
     assert postmaster(first_run.data) is None
 
 
+def test_the_secret_key_is_kept_for_its_owner_alone(first_run):
+    key = first_run.data / "secret-key"
+    assert (len(key.read_text()) >= 50, stat.S_IMODE(key.stat().st_mode)) == (True, 0o600)
+
+
+def test_a_seal_key_is_made_for_the_data_with_its_public_part(first_run):
+    key = first_run.data / "seal-key"
+    assert ("PRIVATE KEY" in key.read_text(), stat.S_IMODE(key.stat().st_mode)) == (True, 0o600)
+    assert "PUBLIC KEY" in key.with_name("seal-key.pub").read_text()
+
+
+@pytest.mark.parametrize("name", ["secret-key", "seal-key"])
+def test_a_later_run_keeps_the_key(first_run, up, name):
+    key = first_run.data / name
+    former = key.read_text()
+    up.end()
+    assert key.read_text() == former
+
+
+def test_the_sample_ends_now(first_run):
+    [newest] = re.findall(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ UTC", _last_lines(first_run), re.M)[-1:]
+    age = datetime.now(UTC) - datetime.fromisoformat(newest.decode()).replace(tzinfo=UTC)
+    assert timedelta(0) <= age < timedelta(hours=1)
+
+
+def _last_lines(run: FirstRun) -> bytes:
+    return (run.data / "samples" / "postgresql.log").read_bytes()[-10_000:]
+
+
 def test_a_later_run_tells_no_password(up):
     assert PASSWORD.findall(up.said) == []
 
@@ -148,14 +128,28 @@ def test_a_later_run_does_not_read_the_sample_again(up):
     assert "detecting" not in complained
 
 
-def test_a_told_password_lets_its_user_in(first_run, up):
+def login(up: Up, said: str, name: str) -> tuple[urllib.request.OpenerDirector, str]:
+    """A session with the password that a first run printed, and the address that the login led to."""
     session = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    login = f"http://127.0.0.1:{up.port}/admin/login/?next=/admin/"
-    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.open(login).read().decode())[1]
-    password = dict(PASSWORD.findall(first_run.said))["analyst"]
-    form = f"csrfmiddlewaretoken={token}&username=analyst&password={password}"
-    page = session.open(login, form.encode())
-    assert page.url.endswith("/admin/")
+    address = f"http://127.0.0.1:{up.port}/admin/login/?next=/admin/"
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', session.open(address).read().decode())[1]
+    password = dict(PASSWORD.findall(said))[name]
+    form = f"csrfmiddlewaretoken={token}&username={name}&password={password}"
+    return session, session.open(address, form.encode()).url
+
+
+def test_a_printed_password_lets_its_user_in(first_run, up):
+    assert login(up, first_run.said, "analyst")[1].endswith("/admin/")
+
+
+def test_the_signed_bundle_of_an_anomaly_can_be_downloaded(first_run, up):
+    session, _ = login(up, first_run.said, "lead")
+    desk = f"http://127.0.0.1:{up.port}/admin/anomalies/anomaly/"
+    page = session.open(f"{desk}?within=24h").read().decode()
+    pk = re.search(r"anomalies/anomaly/([0-9a-f-]{36})/", page)[1]
+    answer = session.open(f"{desk}{pk}/evidence/")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="evidence-{pk}.json"'
+    assert json.load(answer)["signature"]
 
 
 def test_sigint_ends_it_cleanly_and_stops_the_database(up):
@@ -191,18 +185,17 @@ def test_a_taken_port_is_one_line_and_starts_nothing(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         up = Up(tmp_path / "data", port)
-        said, complained = up.process.communicate(timeout=60)
+        said, complained = up.process.communicate(timeout=600)
     assert (up.process.returncode, said) == (1, "")
-    assert complained == (
-        f"CommandError: port {port} can't be had (Address already in use); try make run PORT={port + 1}\n"
-    )
+    (line,) = complained.splitlines()
+    assert line.startswith(f"CommandError: port {port} can't be used (Address already in use); try --port ")
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_port_that_is_none_is_one_line(tmp_path, port):
     up = Up(tmp_path / "data", port)
-    _, complained = up.process.communicate(timeout=60)
+    _, complained = up.process.communicate(timeout=600)
     assert (up.process.returncode, len(complained.splitlines())) == (1, 1)
     assert f"{port} is no port" in complained
 
@@ -210,7 +203,7 @@ def test_a_port_that_is_none_is_one_line(tmp_path, port):
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("a file")
     up = Up(tmp_path / "file" / "data")
-    _, complained = up.process.communicate(timeout=60)
+    _, complained = up.process.communicate(timeout=600)
     assert up.process.returncode == 1
     assert complained.splitlines()[-1].startswith("CommandError: the embedded PostgreSQL can't keep its data")
     assert "Traceback" not in complained

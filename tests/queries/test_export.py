@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import resource
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -194,7 +196,17 @@ def test_the_command_overwrites_nothing(tmp_path):
     assert (tmp_path / "a.jsonl").read_text() == "mine"
 
 
-def test_a_full_disk_is_said():
+@pytest.fixture
+def room_for_64_bytes() -> Iterator[None]:
+    """No file of this process can grow beyond 64 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_reported_and_leaves_no_half_of_an_export(tmp_path, room_for_64_bytes):
     make_anomaly()
-    with pytest.raises(CommandError, match="/dev/full"):
-        call_command("export", "--out", "/dev/full", by="ana")
+    with pytest.raises(CommandError, match=r"a\.jsonl: File too large; nothing was exported"):
+        call_command("export", "--out", str(tmp_path / "a.jsonl"), by="ana")
+    assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,10 @@
 """The roll-up while others write: nothing is lost or counted twice, whoever folds, rebuilds or migrates.
 
-DRIFTLOCK_HANDS scales how long (default 1).
+DRIFTLOCK_CONCURRENCY sets for how long.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from tests.support.databases import connect, database
 from tests.support.processes import ROOT, manage
+from tests.support.sizes import size
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -30,7 +30,7 @@ UNBUILT = {
     TAGS: "SELECT count(*) FROM anomaly_tag_deltas WHERE tag IS NULL",
 }
 HANDS = 4
-TURNS = max(12, int(60 * float(os.environ.get("DRIFTLOCK_HANDS", "1"))))
+TURNS = max(12, int(60 * size("DRIFTLOCK_CONCURRENCY")))
 INSERT = """
     INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, status, glass_box_explanation,
         compression_baseline, compression_window, compression_combined, confidence_level, tags)
@@ -50,13 +50,13 @@ WRITES = [
 
 def migrate(name: str, *target: str) -> None:
     process = manage("migrate", *target, "--verbosity", "0", database=name)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said.decode()
 
 
 def differences(name: str) -> list[str]:
     process = manage("rollup", "check", "--all", database=name)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=600)
     return said.decode().splitlines() + ["failed"] * process.returncode
 
 

@@ -121,7 +121,7 @@ def test_no_more_candidates_are_read_than_are_compared():
 @pytest.mark.parametrize(
     ("decisions", "words"),
     [
-        ([], "Nothing like it was decided before."),
+        ([], "None yet."),
         (["dismissed"], "The only one like it was dismissed: known and harmless."),
         (["dismissed"] * 3, "All of the 3 nearest were dismissed: known and harmless."),
         (["dismissed"] * 3 + ["acknowledged"], "3 of the 4 nearest were dismissed: known and harmless."),

@@ -1,4 +1,4 @@
-"""What if: other thresholds over what was decided."""
+"""Other thresholds replayed over past decisions."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_is_not_decided_does_not_count():
     assert replayed().before.decided == 0
 
 
-def test_acknowledged_ones_that_would_be_lost_are_listed():
+def test_confirmed_anomalies_that_would_be_missed_are_listed():
     decided("acknowledged", novelty=0.6), decided("acknowledged", novelty=0.9)
     result = replayed(ncd_threshold=0.8)
     assert (result.lost_count, len(result.lost)) == (1, 1)
@@ -113,21 +113,21 @@ def test_there_is_no_verdict_below_20_decisions(count, verdict):
 
 
 @pytest.mark.parametrize(
-    "laxer",
+    "looser",
     [
         {"ncd_threshold": 0.4},
         {"p_value_threshold": 0.06},
         {"ncd_threshold": 0.9, "stream_overrides": {"llm": {"ncd_threshold": 0.4}}},
     ],
 )
-def test_laxer_thresholds_cannot_be_replayed(laxer):
+def test_looser_thresholds_cannot_be_replayed(looser):
     with pytest.raises(WhatIfError, match="Only stricter"):
-        replayed(**laxer)
+        replayed(**looser)
 
 
-def test_an_override_that_falls_away_may_be_laxer_too():
+def test_an_override_that_falls_away_may_be_looser_too():
     current = config(stream_overrides={"llm": {"ncd_threshold": 0.8}})
-    with pytest.raises(WhatIfError, match=r"llm: the NCD threshold 0\.6 is below 0\.8"):
+    with pytest.raises(WhatIfError, match=r"llm: the novelty threshold 0\.6 is below 0\.8"):
         replay(current, config(ncd_threshold=0.6))
 
 
@@ -160,10 +160,10 @@ def test_the_page_shows_what_would_be(client: Client, viewer):
     decided("acknowledged", 10, novelty=0.6), decided("dismissed", 10)
     client.force_login(viewer)
     page = client.get(PAGE, {"ncd_threshold": "0.65", "p_value_threshold": "0.05"}).content.decode()
-    assert "10 acknowledged ones would be lost" in page and "Apply" not in page
+    assert "10 confirmed anomalies would be missed" in page and "make it active" not in page
 
 
-def test_the_page_says_why_laxer_thresholds_cannot_be_replayed(client, lead):
+def test_the_page_says_why_looser_thresholds_cannot_be_replayed(client, lead):
     client.force_login(lead)
     page = client.get(PAGE, {"ncd_threshold": "0.1", "p_value_threshold": "0.05"}).content.decode()
     assert "Only stricter thresholds can be replayed" in page

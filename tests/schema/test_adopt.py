@@ -189,7 +189,7 @@ def test_while_it_adopts_golang_migrate_waits(database):
             wait_until(lambda: database.run(held, lock_ids(database.name)) == [(6,)])
         finally:
             reader.execute("ROLLBACK")
-            process.communicate(timeout=120)
+            process.communicate(timeout=600)
     assert process.returncode == 0
 
 
@@ -366,5 +366,5 @@ def test_djangos_fake_initial_says_yes_to_them(wrong, database):
     """Why it is not the way: it looks at the names of tables and columns, if that."""
     database.run(BLOCKING[wrong][0])
     process = manage("migrate", "anomalies", "0001", "--fake-initial", database=database.name)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert process.returncode == 0

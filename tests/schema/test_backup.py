@@ -439,7 +439,7 @@ def test_a_full_disk_leaves_nothing(source, tmp_path):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, at_most)  # noqa: E731
     name = source.settings_dict["NAME"]
     process = manage("backup", str(tmp_path / "dump"), database=name, preexec_fn=limit)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "no room left for" in err.decode().splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
@@ -451,7 +451,7 @@ def test_a_backup_that_is_ended_leaves_no_file_and_no_process(number, code, sour
     wait_until(lambda: children(process))
     dumping = children(process)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert (process.returncode, list(tmp_path.iterdir())) == (code, [])
     wait_until(lambda: not any(each.is_running() for each in dumping))
 

@@ -315,7 +315,7 @@ on_the_server = pytest.mark.django_db(transaction=True, serialized_rollback=True
 def schema(*arguments: str) -> tuple[int, str, str]:
     """``manage.py schema`` as a process: its exit status, what it printed, what it said."""
     process = manage("schema", *arguments)
-    printed, said = process.communicate(timeout=120)
+    printed, said = process.communicate(timeout=600)
     return process.returncode, printed.decode(), said.decode()
 
 

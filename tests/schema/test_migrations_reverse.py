@@ -1,11 +1,10 @@
-"""Down and up again with rows in the tables; DRIFTLOCK_TEST_ROWS sets how many (default 100,000 a table).
+"""Down and up again with rows in the tables; DRIFTLOCK_TEST_ROWS sets how many a table.
 
 What each migration's reverse drops is said in docs/schema.md, and held against the live catalog here.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -15,10 +14,11 @@ from django.db.migrations.loader import MigrationLoader
 from anomalies.schema.checksums import Checksum, checksum
 from tests.support.databases import catalog, connect, database, through_django
 from tests.support.processes import ROOT, manage
+from tests.support.sizes import amount
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
-ROWS = int(os.environ.get("DRIFTLOCK_TEST_ROWS", "100000"))
+ROWS = amount("DRIFTLOCK_TEST_ROWS")
 PAGE = (ROOT / "docs" / "schema.md").read_text()
 MIGRATIONS = sorted(file.stem for file in (ROOT / "anomalies" / "migrations").glob("0*.py"))
 

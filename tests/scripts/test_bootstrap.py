@@ -29,7 +29,7 @@ def bootstrap(checkout: Path, before: str = "") -> subprocess.CompletedProcess[s
     """Run the script by a Python to which ``before`` was done."""
     program = f"{before}\nimport runpy; runpy.run_path('scripts/bootstrap.py', run_name='__main__')"
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, timeout=600
     )
 
 
@@ -100,25 +100,9 @@ def test_it_makes_a_python_with_pip(ready):
 
 
 @pytest.mark.slow
-def test_the_secret_key_is_long_and_nobody_elses(ready):
-    key = ready / ".data" / "secret-key"
-    assert len(key.read_text()) >= 50
-    assert key.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.slow
 def test_a_second_run_does_nothing_and_says_nothing(ready):
-    key = (ready / ".data" / "secret-key").read_text()
     done = bootstrap(ready)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (ready / ".data" / "secret-key").read_text() == key
-
-
-@pytest.mark.slow
-def test_an_empty_secret_key_is_made_anew(ready):
-    (ready / ".data" / "secret-key").write_text("")
-    bootstrap(ready)
-    assert len((ready / ".data" / "secret-key").read_text()) >= 50
 
 
 @pytest.mark.slow
@@ -141,13 +125,3 @@ def test_a_venv_that_was_interrupted_half_way_is_made_anew(ready):
     (ready / ".venv" / "bin" / "python").unlink()
     done = bootstrap(ready)
     assert (done.returncode, done.stderr.splitlines()[0]) == (0, "driftlock: making .venv …")
-
-
-@pytest.mark.slow
-def test_a_file_in_the_way_of_the_data_is_one_line(ready):
-    shutil.move(ready / ".data", ready / "data")
-    (ready / ".data").write_text("a file")
-    line = complaint(bootstrap(ready))
-    (ready / ".data").unlink()
-    shutil.move(ready / "data", ready / ".data")
-    assert ".data" in line

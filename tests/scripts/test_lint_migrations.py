@@ -11,7 +11,7 @@ import pytest
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
-from scripts.lint_migrations import ROOT, excused, in_operations, in_sql
+from scripts.lint_migrations import ROOT, excused, in_operations, in_order_of_locks, in_sql
 
 UNSAFE = {
     "ALTER TABLE anomalies ADD COLUMN x text NOT NULL": "adding-required-field",
@@ -83,6 +83,12 @@ def test_a_migration_needs_a_reverse():
 
 def test_sql_comes_as_a_list():
     assert of_migration(migrations.RunSQL("SELECT 1", [])) == {"one-string"}
+
+
+def test_locks_are_taken_in_the_order_in_which_writers_take_them():
+    first, last = "DROP TRIGGER a ON anomalies", 'ALTER TABLE "audit_log" ADD COLUMN x text'
+    assert [problem.rule for problem in in_order_of_locks("0099", f"{last}; {first}")] == ["lock-order"]
+    assert list(in_order_of_locks("0099", f"{first}; {last}")) == []
 
 
 def test_an_exception_excuses_one_rule_of_one_migration():

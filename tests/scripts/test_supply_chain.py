@@ -67,7 +67,7 @@ def audit(tmp_path: Path, port: int, **environment: str) -> subprocess.Completed
         env={"PATH": "", "HOME": str(tmp_path), "NO_PROXY": "127.0.0.1", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
 

@@ -140,7 +140,7 @@ except SavedStateError as error:
 def test_a_file_that_may_not_grow_leaves_the_former_state(file):
     save(file, STATE)
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))  # noqa: E731
-    _, said = python(SAVE_BIG, file, preexec_fn=limit).communicate(timeout=60)
+    _, said = python(SAVE_BIG, file, preexec_fn=limit).communicate(timeout=600)
     assert said.decode().startswith(f"no room left to save the state in {file} (File too large)")
     assert (load(file), list(file.parent.iterdir())) == (STATE, [file])
 
@@ -178,7 +178,7 @@ def test_a_process_that_is_killed_leaves_a_whole_state(file):
         before = file.stat().st_ino if file.exists() else None
         wait_until(lambda before=before: file.exists() and file.stat().st_ino != before)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         state = load(file)
         assert state["text"] == str(state["number"] % 10) * 200_000
 

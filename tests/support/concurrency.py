@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from tests.support.sizes import size
+
 ROOT = Path(__file__).resolve().parents[2]
 Result = TypeVar("Result")
 
 
-def size(full: int) -> int:
-    """So many as the full number and DRIFTLOCK_HANDS (1 is all, 0.1 a tenth) say."""
-    return max(2, round(full * float(os.environ.get("DRIFTLOCK_HANDS", "1"))))
+def share(full: int) -> int:
+    """The part of a full number that DRIFTLOCK_CONCURRENCY asks for (1 is all, 0.1 a tenth), 2 at least."""
+    return max(2, round(full * size("DRIFTLOCK_CONCURRENCY")))
 
 
 def at_once(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
@@ -44,7 +46,7 @@ def at_once(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
         return list(threads.map(run, jobs))
 
 
-def in_processes(tasks: Sequence[dict[str, Any]], seconds: float = 300) -> list[Any]:
+def in_processes(tasks: Sequence[dict[str, Any]], seconds: float = 600) -> list[Any]:
     """Do the tasks in processes that start together, on the database of the test; what each said."""
     from django.db import connection
 

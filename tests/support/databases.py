@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -11,6 +11,8 @@ import psycopg
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
+
+from tests.support.processes import wait_until
 
 _NUMBERS = count(1)
 
@@ -52,6 +54,18 @@ def connect(name: str = "postgres", **options: Any) -> psycopg.Connection[Any]:
     given = connection.get_connection_params()
     where = {key: given[key] for key in ("host", "port", "user", "password") if given.get(key)}
     return psycopg.connect(**where, dbname=name, autocommit=True, **options)
+
+
+def get_through(name: str, pid: int, rounds: Callable[[], int]) -> None:
+    """Return when a session stood behind a migrate that waits for its lock, and did two rounds after that."""
+    behind = """
+        SELECT FROM pg_stat_activity AS migrate
+        WHERE application_name = 'driftlock migrate' AND migrate.pid = ANY(pg_blocking_pids(%s))
+    """
+    with connect(name) as session:
+        wait_until(lambda: session.execute(behind, [pid]).fetchone() is not None)
+    former = rounds()
+    wait_until(lambda: rounds() > former + 1)
 
 
 @contextmanager

@@ -196,7 +196,7 @@ class Database:
     def schema(self, *arguments: str, **over: Any) -> tuple[int, str, str]:
         """``manage.py schema`` on it: exit status, what it printed, what it said."""
         process = manage("schema", *arguments, database=self.name, **over)
-        printed, said = process.communicate(timeout=120)
+        printed, said = process.communicate(timeout=600)
         return process.returncode, printed.decode(), said.decode()
 
     def schema_here(self, *arguments: str) -> tuple[int, str, str]:

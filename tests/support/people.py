@@ -13,18 +13,10 @@ from django.test import Client
 from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
 
 from .factories import make_anomaly, make_user
+from .forms import CONFIG
 
 ROLES = ("anonymous", "viewer", "analyst", "lead", "superuser")
 TABLE = Path(__file__).parents[2] / "docs" / "permissions.md"
-CONFIG = {
-    "ncd_threshold": "0.6",
-    "p_value_threshold": "0.05",
-    "baseline_size": "100",
-    "window_size": "10",
-    "hop_size": "1",
-    "stream_overrides": "{}",
-    "notes": "",
-}
 NEW_PASSWORD = {"password1": "a long one of no words", "password2": "a long one of no words"}
 
 

@@ -37,8 +37,8 @@ def manage(*args: str, database: str | None = None, **over: Any) -> subprocess.P
     return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes, **over)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until it holds; fail where it does not in time."""
+def wait_until(condition: Callable[[], object], seconds: float = 600) -> None:
+    """Wait until it holds; fail after ``seconds``, which no busy machine needs: it is hung then."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -27,7 +27,7 @@ from .worker import FILE_ROWS, Task, run_ingest, start
 WORKERS = 4
 _IN_A_ROUND = 25
 _SHARED, _OWN = 800, 60  # anomalies
-_HUNG = 60  # seconds that a worker may take to end
+_HUNG = 600  # seconds that a worker may take to end
 
 
 @dataclass

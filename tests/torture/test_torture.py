@@ -12,32 +12,23 @@ from django.db import connection
 
 from tests.support.factories import make_anomaly
 from tests.support.processes import ROOT
+from tests.support.sizes import size
 
 from . import checks
 from .checks import Entry
 
-# A tenth of what `make torture` runs; this many times as much for whoever sets it.
-SCALE = os.environ.get("DRIFTLOCK_TORTURE", "0.1")
+SCALE = size("DRIFTLOCK_TORTURE")  # of what `make torture` runs
 
 
 @pytest.mark.slow
 def test_nothing_is_half_done_unrecorded_or_lost():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_URL")}
-    command = [
-        sys.executable,
-        "-m",
-        "tests.torture",
-        "--scale",
-        SCALE,
-        "--full-disks",
-        "1",
-        "--fuzz-seconds",
-        "0",
-    ]
+    command = [sys.executable, "-m", "tests.torture", "--scale", str(SCALE)]
+    command += ["--full-disks", "1", "--fuzz-seconds", "0"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stdout + done.stderr
     faults = re.findall(r"^\w.*?(\d+) +\d+ +0 +0 +0 +0$", done.stdout, re.MULTILINE)
-    assert [int(times) for times in faults[:3]] == [round(n * float(SCALE)) for n in (500, 500, 20)]
+    assert [int(times) for times in faults[:3]] == [round(n * SCALE) for n in (500, 500, 20)]
     assert len(faults) == 4, done.stdout
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.messages import get_messages
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -18,11 +17,10 @@ from anomalies.models import Anomaly, AuditLog, BulkRow, BulkSet
 from anomalies.triage import frozen_selection
 from anomalies.triage.decisions import DecisionError, add_note, decide
 from tests.support.factories import anomaly_values, make_anomaly, make_user
-from tests.support.forms import carried
+from tests.support.forms import LIST, carried, told
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/admin/anomalies/anomaly/"
 ANA, BOB = Actor("ana"), Actor("bob")
 
 
@@ -203,10 +201,6 @@ def ask(desk: Client, action: str, query: str = "") -> Any:
     return desk.post(f"{LIST}{query}", {**sent, "_selected_action": some}, follow=True)
 
 
-def told(response: Any) -> str:
-    return "\n".join(map(str, get_messages(response.wsgi_request)))
-
-
 def address_of(page: Any) -> str:
     return page.redirect_chain[-1][0]
 
@@ -242,7 +236,7 @@ def test_without_a_reason_the_question_is_asked_again(desk):
 
 
 def test_a_large_set_goes_on_from_form_to_form_and_a_get_does_not(desk, monkeypatch):
-    monkeypatch.setattr("anomalies.web.time_budget.SECONDS", 0)
+    monkeypatch.setattr("anomalies.admin.views.SLICE_SECONDS", 0)
     make_anomalies(8)
     address, seen = address_of(ask(desk, "acknowledge")), []
     for _ in range(3):

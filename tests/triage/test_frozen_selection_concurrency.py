@@ -14,7 +14,7 @@ from anomalies.models import Anomaly, AuditLog, BulkSet
 from anomalies.triage.decisions import decide
 from anomalies.triage.frozen_selection import begin, decide_parts, freeze
 from anomalies.triage.undo import undo
-from tests.support.concurrency import at_once, size
+from tests.support.concurrency import at_once, share
 from tests.test_concurrency import deadlocks, make_anomalies
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -43,12 +43,12 @@ def histories() -> list[list[AuditLog]]:
 
 
 def test_overlapping_sets_and_undos_never_deadlock_and_every_change_follows_from_the_one_before():
-    make_anomalies(size(200))
+    make_anomalies(share(200))
     before = deadlocks()
 
     def hand(number: int) -> Callable[[], None]:
         def work() -> None:
-            for _ in range(size(10)):
+            for _ in range(share(10)):
                 asked = freeze(Anomaly.objects.all(), "ana", random.choice(["investigate", "reopen"]), "all")
                 list(decide_parts(begin(asked, None, ""), Actor(f"analyst{number}")))
                 if BulkSet.objects.get(pk=asked.pk).decided:
@@ -63,7 +63,7 @@ def test_overlapping_sets_and_undos_never_deadlock_and_every_change_follows_from
 
 
 def test_a_set_sent_four_times_at_once_is_decided_once():
-    rows = make_anomalies(size(200))
+    rows = make_anomalies(share(200))
     asked = begin(freeze(Anomaly.objects.all(), "ana", "acknowledge", "all"), None, "")
     at_once([lambda: list(decide_parts(asked, ANA))] * 4)
     assert BulkSet.objects.get().decided == len(rows)
@@ -71,14 +71,14 @@ def test_a_set_sent_four_times_at_once_is_decided_once():
 
 
 def test_an_undo_sent_four_times_at_once_is_one():
-    rows, own = make_anomalies(size(200)), uuid4()
+    rows, own = make_anomalies(share(200)), uuid4()
     batch = str(decided_set().pk)
     at_once([lambda: undo(batch, ANA, own)] * 4)
     assert [[entry.action for entry in told] for told in histories()] == [["acknowledge", "undo"]] * len(rows)
 
 
 def test_of_an_undo_and_a_decision_at_once_one_wins_each():
-    rows = make_anomalies(size(200))
+    rows = make_anomalies(share(200))
     batch = str(decided_set().pk)
     at_once([lambda: undo(batch, ANA, uuid4()), lambda: decide("reopen", rows, Actor("bob"))])
     assert [len(told) for told in histories()] == [2] * len(rows)

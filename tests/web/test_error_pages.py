@@ -1,4 +1,4 @@
-"""The pages for what went wrong: in words, in the product's frame, and without a database."""
+"""Error pages: in plain words, in the admin's frame, and without a query."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ def test_an_error_page_needs_no_database_and_stands_in_the_admins_frame(name):
 
 def test_a_page_that_is_not_there_says_so(client):
     answer = client.get("/nowhere/")
-    assert (answer.status_code, "There is no such page" in words(answer)) == (404, True)
+    assert (answer.status_code, "Page not found" in words(answer)) == (404, True)
 
 
 def test_a_form_without_its_token_is_refused_in_words():
     answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x"})
-    assert (answer.status_code, "The form was too old" in words(answer)) == (403, True)
+    assert (answer.status_code, "Your session expired" in words(answer)) == (403, True)
 
 
 @pytest.mark.django_db
-def test_whoever_may_not_is_told_so(client, viewer):
+def test_a_missing_permission_is_named(client, viewer):
     client.force_login(viewer)
     answer = client.post(f"/admin/anomalies/anomaly/{make_anomaly().pk}/change/", {"action": "dismiss"})
-    assert (answer.status_code, "You may not do that" in words(answer)) == (403, True)
+    assert (answer.status_code, "Permission denied" in words(answer)) == (403, True)
 
 
 def test_what_breaks_is_answered_with_500_in_words(browser, monkeypatch):
     monkeypatch.setattr(Anomaly.objects, "for_list", None, raising=False)
     answer = browser.get("/admin/anomalies/anomaly/")
-    assert (answer.status_code, "Something broke here" in words(answer)) == (500, True)
+    assert (answer.status_code, "Internal error" in words(answer)) == (500, True)
 
 
 def test_without_static_files_the_last_resort_is_a_page_still(settings):
@@ -66,10 +66,10 @@ def test_without_static_files_the_last_resort_is_a_page_still(settings):
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
     answer = error_pages.server_error(RequestFactory().get("/"))
-    assert (answer.status_code, "Something broke here" in words(answer)) == (500, True)
+    assert (answer.status_code, "Internal error" in words(answer)) == (500, True)
 
 
-# --- addresses that a list can't follow -------------------------------------------------------------------
+# --- invalid addresses of a list --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_without_static_files_the_last_resort_is_a_page_still(settings):
 )
 def test_what_a_list_does_not_offer_is_answered_with_400_in_words(browser, path):
     answer = browser.get(path)
-    assert (answer.status_code, "That is not understood" in words(answer)) == (400, True)
+    assert (answer.status_code, "Invalid request" in words(answer)) == (400, True)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_the_audit_logs_own_filter_works(browser):
     assert browser.get(f"{AUDIT}?resource_type=anomaly").status_code == 200
 
 
-def test_a_value_that_a_filter_cannot_be_is_told_without_blaming_the_installation(browser):
+def test_an_invalid_filter_value_does_not_blame_the_installation(browser):
     page = words(browser.get(f"{USERS}?groups__id__exact=abc&e=1"))
-    assert "That is not understood" in page
+    assert "Invalid request" in page
     assert "installation" not in page
 
 

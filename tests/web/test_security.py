@@ -1,4 +1,4 @@
-"""The doors: failed logins close them, and every answer says what a browser is to refuse."""
+"""Lockout after failed logins, and the security headers of every answer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_behind_a_closed_door_the_right_password_does_not_help():
 def test_the_page_says_how_long_it_stays_closed():
     fail(5)
     answer = log_in("password")
-    assert "closed for 15 minutes" in answer.content.decode()
+    assert "blocked for 15 minutes" in answer.content.decode()
     assert answer["Retry-After"] == "900"
 
 

@@ -19,10 +19,11 @@ from django.test import Client
 from anomalies.models import Anomaly, PerformanceMetric
 from anomalies.queries.filters import AnomalyFilter
 from tests.support.factories import make_anomaly, make_user
+from tests.support.sizes import amount
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-COUNT = int(os.environ.get("DRIFTLOCK_URLS", "5000"))
+COUNT = amount("DRIFTLOCK_URLS")
 SEED = int(os.environ.get("DRIFTLOCK_URLS_SEED", "3"))
 
 FRAME = ("q", "o", "p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters")

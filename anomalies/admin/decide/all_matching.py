@@ -1,7 +1,7 @@
-"""A decision about everything that matches: asked once, worked off in sight, told at the end.
+"""A decision about everything that matches a filter: confirmed once, carried out with progress, reported.
 
-The set is frozen when the question is asked. A GET shows how it stands and changes nothing; each POST decides
-about as many parts as fit in a moment.
+The selection is frozen when the question is asked. A GET shows its state and changes nothing; each POST
+decides about as many parts as fit in a time slice.
 """
 
 from __future__ import annotations
@@ -10,104 +10,86 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 
-from anomalies import permissions
-from anomalies.models import Anomaly, BulkSet
-from anomalies.querysets import AnomalyQuerySet
-from anomalies.triage.decisions import DecisionError, allowed_moves
+from anomalies.models import BulkSet
+from anomalies.permissions import can_decide
+from anomalies.triage.decisions import DecisionError
 from anomalies.triage.frozen_selection import begin, decide_parts, frozen, result, sample
-from anomalies.web.actor import actor_of
-from anomalies.web.time_budget import time_is_up
+from anomalies.web.kept_note import take_note
 
 from ..ui import formatting as show
+from ..views import LIST, DeskView, time_slice, uuid_of
+from .decision import DecisionForm
 from .edit_conflict import new_batch
-from .forms import DecisionForm, counted, done_word
+from .messages import counted, done_word
+from .selected import SAMPLE, sample_rows
 
-SAMPLE = 10
 
+class AllMatchingView(DeskView):
+    """A frozen selection: asks, continues, or reports, whichever comes next."""
 
-class Frozen:
-    """An admin of anomalies whose list decides about all that match."""
+    permission = staticmethod(can_decide)
+    template = "admin/anomalies/anomaly/all_matching.html"
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's, and the page of a set."""
-        view = self.admin_site.admin_view(self.set_view)  # type: ignore[attr-defined]
-        return [path("bulk/<str:key>/", view, name="anomalies_anomaly_bulk"), *super().get_urls()]  # type: ignore[misc]
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        """Show the state of the selection."""
+        asked = self._selection(key)
+        return self._page(asked) if asked else self._none()
 
-    def set_view(self, request: HttpRequest, key: str) -> HttpResponse:
-        """Ask, go on, or tell what came of it: whatever the set is at."""
-        if not permissions.can_decide(request.user):
-            raise PermissionDenied
-        asked = self._set(request, key)
+    def post(self, request: HttpRequest, key: str) -> HttpResponse:
+        """Decide for one time slice; the first form gives the reason and the note."""
+        asked = self._selection(key)
         if asked is None:
-            messages.warning(request, "This selection is not yours, or too old; choose again.")
-            return HttpResponseRedirect(reverse("admin:anomalies_anomaly_changelist"))
-        if request.method == "POST":
-            return self._decide_set(request, asked)
-        return self._set_page(request, asked)
-
-    def _set(self, request: HttpRequest, key: str) -> BulkSet | None:
-        try:
-            return frozen(UUID(key), request.user.get_username())
-        except ValueError:
-            return None
-
-    def _decide_set(self, request: HttpRequest, asked: BulkSet) -> HttpResponse:
-        """As much as fits in a moment; the first form says the reason and the note."""
+            return self._none()
         if asked.started_at is None:
             form = DecisionForm(request.POST, action=asked.action)
             try:
                 if not form.is_valid():
-                    return self._set_page(request, asked, form)
+                    return self._page(asked, form)
                 asked = begin(asked, form.decision["reason"], form.decision["note"])
             except DecisionError as error:
                 form.add_error(None, str(error))
-                return self._set_page(request, asked, form)
-        enough, was_done = time_is_up(), asked.done_to >= asked.rows
-        for now in decide_parts(asked, actor_of(request)):
+                return self._page(asked, form)
+        return self._continue(asked)
+
+    def _selection(self, key: str) -> BulkSet | None:
+        pk: UUID | None = uuid_of(key)
+        return frozen(pk, self.request.user.get_username()) if pk else None
+
+    def _none(self) -> HttpResponse:
+        return self.to_list("This selection has expired or is not yours; select again.")
+
+    def _continue(self, asked: BulkSet) -> HttpResponse:
+        is_over, was_done = time_slice(), asked.done_to >= asked.rows
+        for now in decide_parts(asked, self.actor):
             asked = now
-            if enough():
+            if is_over():
                 break
         if asked.done_to < asked.rows:
-            return self._set_page(request, asked, goes_on=True)
-        self._tell(request, asked, was_done)
-        return HttpResponseRedirect(request.path)
-
-    def _tell(self, request: HttpRequest, asked: BulkSet, was_done: bool) -> None:
+            return self._page(asked, continues=True)
         words = f"{counted(asked.decided)} {done_word(asked.action)}"
         words += " by you a moment ago; nothing was done twice." if was_done else "."
-        messages.success(request, words)  # the page that it leads to has the Undo
+        messages.success(self.request, words)  # the undo button is on the page that follows
+        return HttpResponseRedirect(self.request.path)
 
-    def _set_page(
-        self, request: HttpRequest, asked: BulkSet, form: DecisionForm | None = None, goes_on: bool = False
-    ) -> TemplateResponse:
-        context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.opts,  # type: ignore[attr-defined]
+    def _page(
+        self, asked: BulkSet, form: DecisionForm | None = None, continues: bool = False
+    ) -> HttpResponse:
+        context: dict[str, Any] = {
             "title": f"{asked.action.capitalize()} anomalies",
             "asked": asked,
             "words": show.visible(asked.words, 500),
-            "back": reverse("admin:anomalies_anomaly_changelist")
-            + (f"?{asked.query}" if asked.query else ""),
+            "back": reverse(LIST) + (f"?{asked.query}" if asked.query else ""),
             "done": done_word(asked.action),
-            "goes_on": goes_on,
+            "continues": continues,
         }
         if asked.started_at is None:
-            shown: AnomalyQuerySet = sample(asked, SAMPLE)  # type: ignore[assignment]
-            lines = [_line(each, asked.action) for each in shown.for_list().order_by("-timestamp", "-id")]
-            context |= {"form": form or DecisionForm(action=asked.action), "sample": lines}
+            context |= {
+                "form": form or DecisionForm(action=asked.action, initial={"note": take_note(self.request)}),
+                "sample": sample_rows(sample(asked, SAMPLE), asked.action),
+            }
         elif asked.done_to >= asked.rows:
             context |= {"state": result(asked), "own": new_batch()}
-        return TemplateResponse(request, "admin/anomalies/anomaly/set.html", context)
-
-
-def _line(anomaly: Anomaly, action: str) -> dict[str, Any]:
-    return {
-        "anomaly": anomaly,
-        "headline": show.first_line(anomaly.headline),  # type: ignore[attr-defined]
-        "is_possible": action in allowed_moves(anomaly.status),
-    }
+        return self.render(context)

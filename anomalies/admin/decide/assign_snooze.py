@@ -1,100 +1,103 @@
-"""Whose turn an anomaly is and whether it sleeps: shown, and changed one by one."""
+"""Assignment and snooze of one anomaly: what its page shows of them, and the views of its forms."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
-from django.contrib import messages
 from django.contrib.postgres.expressions import ArraySubquery
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from anomalies import permissions
+from anomalies.audit import with_last_entry
 from anomalies.models import Anomaly
-from anomalies.triage.decisions import DecisionError
 from anomalies.triage.snooze import OPEN, told
-from anomalies.web.actor import actor_of
 
 from ..ui import formatting as show
-from .assign_snooze_forms import OF_ONE, AssignOneForm, Form, SnoozeOneForm
-from .edit_conflict import UNSIGNED, compare, new_batch
-from .forms import report
-from .undo import way_back
+from ..views import OneAnomalyView
+from .assign_snooze_forms import AssignOneForm, SnoozeOneForm, WakeOneForm
+from .edit_conflict import Answer, OneAnomalyForm, new_batch
 
 
-class Held:
-    """An admin of anomalies that are assigned and snoozed."""
+class _HoldView(OneAnomalyView):
+    """Does what a form of the page says, or shows the form again on a page of its own."""
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's, and where the forms of one anomaly are sent to."""
-        view = self.admin_site.admin_view(self.hold_view)  # type: ignore[attr-defined]
-        own = [
-            path(f"<path:object_id>/{name}/", view, {"action": name}, name=f"anomalies_anomaly_{name}")
-            for name in OF_ONE
-        ]
-        return own + super().get_urls()  # type: ignore[misc]
+    template = "admin/anomalies/anomaly/assign_snooze.html"
+    always = ("status", "assigned_to", "snoozed_at")
+    form_class: ClassVar[type[OneAnomalyForm]]
 
-    def hold_view(self, request: HttpRequest, object_id: str, action: str) -> HttpResponse:
-        """Assign, snooze or wake it, or show why not: 400 and 409 as for a decision."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not permissions.can_decide(request.user):
-            raise PermissionDenied
-        anomaly = self._whole(request, object_id)  # type: ignore[attr-defined]
-        if anomaly is None:
-            messages.warning(request, f"There is no anomaly {show.visible(object_id, 60)}.")
-            return HttpResponseRedirect(reverse("admin:anomalies_anomaly_changelist"))
-        form = OF_ONE[action](_said(request, action))
-        if form.is_valid() and self._hold(request, anomaly, form):
-            return HttpResponseRedirect(_back(request, anomaly))
-        return self._hold_page(request, anomaly, form)
+    def form(self) -> OneAnomalyForm:
+        return self.form_class(self.request.POST)
 
-    def _hold(self, request: HttpRequest, anomaly: Anomaly, form: Form) -> bool:
-        """Whether it was done, or need not be."""
+    def onward(self, form: OneAnomalyForm, pk: UUID) -> str:
+        """Return the page that the form was opened on; that of the anomaly where it does not say."""
+        page = reverse("admin:anomalies_anomaly_change", args=[pk])
+        return self.way_back(self.request.POST.get("next", ""), page)
+
+    def read(self, object_id: str) -> Any:
+        rows = with_last_entry(Anomaly.objects.without_evidence(), "anomaly")
         try:
-            outcome = form.take({anomaly.pk: form.cleaned_data["version"]}, actor_of(request))
-        except DecisionError as error:
-            form.add_error(None, str(error))
-            return False
-        if not outcome.changed:
-            report(request, form.action, outcome)
-        return not outcome.changed
+            return with_people(rows).filter(pk=object_id).first()
+        except ValidationError:
+            return None
 
-    def _hold_page(self, request: HttpRequest, anomaly: Any, form: Form) -> TemplateResponse:
-        """What is wrong with the form, or what happened since it was opened, and the form again."""
-        now = self._whole(request, str(anomaly.pk)) or anomaly  # type: ignore[attr-defined]
-        versions = None
-        if not form.is_unsigned and form.cleaned_data["version"] != now.version:
-            seen, entry = form.cleaned_data["version"], form.cleaned_data["entry"]
-            versions = compare(now, "anomaly", seen, entry, always=("status", "assigned_to", "snoozed_at"))
+    def refuse(self, anomaly: Any, form: OneAnomalyForm, answer: Answer) -> HttpResponse:
+        """Show what is wrong with the form, or both versions, and the form again."""
         context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            **held(request, now, form),
-            "opts": self.opts,  # type: ignore[attr-defined]
+            **assign_snooze(self.request, anomaly, form),
             "title": f"{form.action.capitalize()} an anomaly",
-            "anomaly": now,
+            "anomaly": anomaly,
             "may_decide": True,
             "action": form.action,
             "batch": new_batch(),
-            "versions": versions,
-            "unsigned": UNSIGNED if form.is_unsigned else "",
-            "back": _back(request, now),
+            "answer": answer,
+            "versions": answer.versions,
+            "back": self.onward(form, anomaly.pk),
         }
-        status = 400 if form.is_unsigned else 409 if versions else 200
-        return TemplateResponse(request, "admin/anomalies/anomaly/hold.html", context, status=status)
+        return self.render(context, answer.status)
 
 
-def held(request: HttpRequest, anomaly: Anomaly, form: Form | None = None) -> dict[str, Any]:
-    """What a page says of one anomaly, and its forms for who may; ``form`` is the one that was sent."""
+class AssignView(_HoldView):
+    """Assigns an anomaly; "Assign to me" is a button of its own."""
+
+    form_class = AssignOneForm
+
+    def form(self) -> OneAnomalyForm:
+        said: QueryDict = self.request.POST.copy()
+        if "mine" in said:
+            said["to"] = self.request.user.get_username()
+        return AssignOneForm(said)
+
+
+class SnoozeView(_HoldView):
+    """Snoozes an anomaly."""
+
+    form_class = SnoozeOneForm
+
+
+class WakeView(_HoldView):
+    """Ends an anomaly's snooze."""
+
+    form_class = WakeOneForm
+
+
+def assign_snooze(
+    request: HttpRequest, anomaly: Anomaly, form: OneAnomalyForm | None = None
+) -> dict[str, Any]:
+    """Return what a page shows of an anomaly's assignment and snooze, with forms for those who may decide.
+
+    ``form`` is the one that was sent.
+    """
     found: dict[str, Any] = {
-        "asleep": show.visible(told(anomaly, timezone.get_current_timezone()), 500),
-        "may_sleep": anomaly.status in OPEN,
+        "snoozed": show.visible(told(anomaly, timezone.get_current_timezone()), 500),
+        "may_snooze": anomaly.status in OPEN,
+        "zone": show.zone_name(),
     }
     if permissions.can_decide(request.user):
         is_assign, is_snooze = isinstance(form, AssignOneForm), isinstance(form, SnoozeOneForm)
@@ -106,29 +109,15 @@ def held(request: HttpRequest, anomaly: Anomaly, form: Form | None = None) -> di
 
 
 def with_people(rows: QuerySet[Anomaly]) -> QuerySet[Anomaly]:
-    """The same rows, each with ``people``, who may decide about it: for a page in one statement."""
+    """Annotate each row with ``people``, who may decide about it, so that a page needs one statement."""
     return rows.annotate(people=ArraySubquery(permissions.deciders()))
 
 
-def with_held(headline: str, anomaly: Any) -> SafeString | str:
-    """A line of the list, and whose the anomaly is and that it sleeps, if so."""
-    whose = f"assigned to {show.visible(anomaly.assigned_to, 60)}" if anomaly.assigned_to else ""
-    asleep = show.visible(told(anomaly, timezone.get_current_timezone()), 300)
-    words = "; ".join(filter(None, (whose, asleep)))
+def with_assign_snooze(headline: str, anomaly: Any) -> SafeString | str:
+    """Add the assignee and the snooze, if any, to a row's headline."""
+    assignee = f"assigned to {show.visible(anomaly.assigned_to, 60)}" if anomaly.assigned_to else ""
+    snoozed = show.visible(told(anomaly, timezone.get_current_timezone()), 300)
+    words = "; ".join(filter(None, (assignee, snoozed)))
     if not words:
         return headline
     return format_html('<span class="clamped">{}</span> <span class="held">{}</span>', headline, words)
-
-
-def _said(request: HttpRequest, action: str) -> Any:
-    """The form as it was sent; "assign to me" is a button of its own."""
-    if action != "assign" or "mine" not in request.POST:
-        return request.POST
-    said = request.POST.copy()
-    said["to"] = request.user.get_username()
-    return said
-
-
-def _back(request: HttpRequest, anomaly: Anomaly) -> str:
-    page = reverse("admin:anomalies_anomaly_change", args=[anomaly.pk])
-    return way_back(request, request.POST.get("next", ""), page)

@@ -1,10 +1,10 @@
-"""Assigning and snoozing as forms: of one anomaly on its page or in the queue, of many from the list."""
+"""The forms that assign and snooze: one anomaly on its page or in the queue, many from the list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
@@ -16,32 +16,33 @@ from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import Outcome
 from anomalies.triage.snooze import MOST, Rule, end_snooze, snooze
 
-from .edit_conflict import VersionedForm
+from .edit_conflict import OneAnomalyForm
 
 _SPANS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": "30 days"}
 
 
 class AssignForm(forms.Form):
-    """To whom: one of those who may decide, or nobody."""
+    """The assignee: one of those who may decide, or nobody."""
 
     to = forms.ChoiceField(required=False, label="Assign to")
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
     action = "assign"
 
     def __init__(self, *args: Any, people: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """``people`` are the deciders, where a page has them at hand."""
+        """``people`` are the names of those who may decide, where a page has read them."""
         super().__init__(*args, **{"auto_id": "id_assign_%s", **kwargs})
         names = permissions.deciders() if people is None else people
-        self.fields["to"].choices = [("", "nobody"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        to = cast(forms.ChoiceField, self.fields["to"])
+        to.choices = [("", "nobody"), *((name, name) for name in names)]
 
-    def take(self, seen: Mapping[UUID, int], actor: Actor) -> Outcome:
-        """Do it. Raises DecisionError."""
+    def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:
+        """Assign the anomalies, each in its expected version. Raises DecisionError."""
         to, batch = self.cleaned_data["to"] or None, self.cleaned_data["batch"]
-        return assign(seen, to, actor, seen=seen, batch=batch)
+        return assign(expected, to, actor, seen=expected, batch=batch)
 
 
 class SnoozeForm(forms.Form):
-    """Until when: a time or so long from now, an NCD, so many more in 24 h; whichever comes first."""
+    """When a snooze ends: at a time, above an NCD, or after N more within 24 h, whichever comes first."""
 
     span = forms.ChoiceField(required=False, choices=[("", "–"), *_SPANS.items()], label="For")
     until = forms.DateTimeField(
@@ -56,7 +57,7 @@ class SnoozeForm(forms.Form):
     )
     more = forms.IntegerField(
         required=False,
-        label="or until so many more in 24 h",
+        label="or until N more within 24 h",
         widget=forms.NumberInput(attrs={"min": 1, "max": MOST, "size": 5}),
     )
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -68,12 +69,12 @@ class SnoozeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("span") and cleaned.get("until"):
-            self.add_error("until", "Say either how long or until when.")
+            self.add_error("until", "Enter either a duration or a time.")
         return cleaned
 
-    def take(self, seen: Mapping[UUID, int], actor: Actor) -> Outcome:
-        """Do it. Raises DecisionError for a rule by which nothing can sleep."""
-        return snooze(seen, self.rule, actor, seen=seen, batch=self.cleaned_data["batch"])
+    def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:
+        """Snooze the anomalies, each in its expected version. Raises DecisionError for an impossible rule."""
+        return snooze(expected, self.rule, actor, seen=expected, batch=self.cleaned_data["batch"])
 
     @property
     def rule(self) -> Rule:
@@ -85,24 +86,22 @@ class SnoozeForm(forms.Form):
         return Rule(until, said["ncd_above"], said["more"])
 
 
-class AssignOneForm(VersionedForm, AssignForm):
-    """To whom one anomaly is assigned."""
+class AssignOneForm(AssignForm, OneAnomalyForm):
+    """The assignee of one anomaly."""
 
 
-class SnoozeOneForm(VersionedForm, SnoozeForm):
-    """Until when one anomaly sleeps."""
+class SnoozeOneForm(SnoozeForm, OneAnomalyForm):
+    """The snooze of one anomaly."""
 
 
-class WakeOneForm(VersionedForm):
-    """That one anomaly is to sleep no longer."""
+class WakeOneForm(OneAnomalyForm):
+    """The end of one anomaly's snooze."""
 
     action = "wake"
 
-    def take(self, seen: Mapping[UUID, int], actor: Actor) -> Outcome:
-        """Do it."""
-        return end_snooze(seen, actor, seen=seen, batch=self.cleaned_data["batch"])
+    def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:
+        """End the snooze."""
+        return end_snooze(expected, actor, seen=expected, batch=self.cleaned_data["batch"])
 
 
-Form = AssignOneForm | SnoozeOneForm | WakeOneForm
-OF_ONE: dict[str, type[Form]] = {"assign": AssignOneForm, "snooze": SnoozeOneForm, "wake": WakeOneForm}
 OF_MANY: dict[str, type[AssignForm] | type[SnoozeForm]] = {"assign": AssignForm, "snooze": SnoozeForm}

@@ -1,8 +1,8 @@
-"""What a form was shown for: the versions it carries, and what became of them meanwhile.
+"""Answers to a form that is out of date: 400 without its expected version, 409 where the row has changed.
 
-A page about one row sends back ``version`` and ``entry`` (the record's last entry about it), a list sends
-``seen``: ``<id>=<version>``, once for each row or many in one field. ``batch`` is new in every form, so that
-the same form sent twice is known by it.
+A page about one row sends back ``version`` and ``entry`` (the audit log's last entry about the row), a list
+sends ``expected``: ``<id>=<version>``, once for each row or many in one field. ``batch`` is new in every
+form, so that the same form sent twice is recognised.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 from django.core.exceptions import FieldDoesNotExist
@@ -19,8 +19,9 @@ from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 
-from anomalies.audit import Entry, differences, entries_since
+from anomalies.audit import Actor, Entry, differences, entries_since
 from anomalies.queries.evidence_events import as_text
+from anomalies.triage.decisions import Outcome
 
 from ..ui import formatting as show
 
@@ -30,28 +31,89 @@ Key = TypeVar("Key")
 
 
 class VersionedForm(forms.Form):
-    """What every form about one row carries: the version, the record's entry and the batch."""
+    """The hidden fields of every form about one row: expected version, last audit entry and batch."""
 
     version = forms.IntegerField(min_value=1, max_value=_BIGGEST, widget=forms.HiddenInput)
     entry = forms.IntegerField(required=False, max_value=_BIGGEST, widget=forms.HiddenInput)
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     @property
-    def is_unsigned(self) -> bool:
-        """Whether it does not say what was seen, so that nothing may be done by it."""
+    def lacks_version(self) -> bool:
+        """Whether the form does not say what was shown, so that nothing may be done by it."""
         return bool({"version", "entry", "batch"} & set(self.errors))
 
 
-UNSIGNED = (
-    "This form came without the version that it was opened with, so nothing was changed. "
-    "Below is what there is now; look at it, and send it again."
+class OneAnomalyForm(VersionedForm):
+    """A form that does one ``action`` to one anomaly, in its expected version."""
+
+    action = ""
+
+    def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:
+        """Do it. Raises DecisionError."""
+        raise NotImplementedError
+
+
+MISSING_VERSION = (
+    "The form was sent without the version that it was opened with, so nothing was changed. "
+    "The current state is shown below; check it and send the form again."
+)
+MISSING_VERSIONS = (
+    "The list was sent without the versions that it showed, so nothing was changed. Select the rows again."
 )
 
 
-def seen_in(request: HttpRequest, key: Callable[[str], Key]) -> dict[Key, int]:
-    """The versions that a list carried; what is none is left out, and so not decided about."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a form that changed nothing: the status, what to say, and both versions for a 409."""
+
+    status: int = 200
+    words: str = ""
+    versions: Comparison | None = None
+
+    @property
+    def missing(self) -> str:
+        """What to say about a missing version; '' where it was there."""
+        return self.words if self.status == 400 else ""
+
+
+def answer_to(
+    form: VersionedForm,
+    row: Any,
+    resource_type: str,
+    always: Iterable[str],
+    sent: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Compare a form's expected version with the row (with ``last_entry``) as it is now.
+
+    400 where the form lacks its version, 409 with both versions where the row has another one, else 200: then
+    what is wrong is in the form's fields. ``always`` and ``sent`` are as in ``compare``.
+    """
+    if form.lacks_version:
+        return Answer(400, MISSING_VERSION)
+    expected, entry = form.cleaned_data["version"], form.cleaned_data["entry"]
+    return answer_to_row(row, resource_type, expected, entry, always, sent)
+
+
+def answer_to_row(
+    row: Any,
+    resource_type: str,
+    expected: int,
+    entry: int | None,
+    always: Iterable[str],
+    sent: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Do the same for a row of a list, which sends an expected version and no form about the row."""
+    if expected == row.version:
+        return Answer()
+    versions = compare(row, resource_type, expected, entry, always, sent)
+    last = f": {versions.entries[0].told}" if versions.entries else ""
+    return Answer(409, f"This has changed since you opened it{last}.", versions)
+
+
+def expected_versions(request: HttpRequest, key: Callable[[str], Key]) -> dict[Key, int]:
+    """Read the versions that a list sent, by id; what is not a pair of id and version is left out."""
     found = {}
-    for pair in (pair for value in request.POST.getlist("seen") for pair in value.split()):
+    for pair in (pair for value in request.POST.getlist("expected") for pair in value.split()):
         name, _, version = pair.partition("=")
         try:
             found[key(name)] = int(version)
@@ -60,22 +122,22 @@ def seen_in(request: HttpRequest, key: Callable[[str], Key]) -> dict[Key, int]:
     return found
 
 
-def seen_text(seen: Mapping[Any, int]) -> str:
-    """These versions as one field carries them."""
-    return " ".join(f"{pk}={version}" for pk, version in seen.items())
+def expected_text(expected: Mapping[Any, int]) -> str:
+    """Write versions by id as one field carries them."""
+    return " ".join(f"{pk}={version}" for pk, version in expected.items())
 
 
 def new_batch() -> str:
-    """The name of a form, and of what will be done by it."""
+    """Return a new name for a form, and for what will be done by it."""
     return str(uuid4())
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One column of both versions."""
+    """One column in both versions."""
 
     name: str
-    seen: Any
+    expected: Any
     now: Any
     is_changed: bool
     sent: Any = ""
@@ -83,12 +145,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both versions of a row, and what happened in between, the last change first.
+    """Both versions of a row, and the changes in between, the last one first.
 
-    ``has_sent``: the rows also say what the form holds, field by field, and would write.
+    ``has_sent``: the rows also hold what the form would write, column by column.
     """
 
-    seen: int
+    expected: int
     now: int
     rows: tuple[Row, ...]
     entries: tuple[Entry, ...]
@@ -108,30 +170,30 @@ class Comparison:
 def compare(
     row: Any,
     resource_type: str,
-    seen: int,
+    expected: int,
     entry: int | None,
     always: Iterable[str],
     sent: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """A row (with ``last_entry``) against the version that was seen; ``always`` are shown in any case.
+    """Compare a row (with ``last_entry``) with the expected version; ``always`` names columns to show anyway.
 
     ``sent`` is what a form holds of the columns that it would write.
     """
     changes = [
         each
-        for each in entries_since(resource_type, row.pk, entry, row.version - seen)
+        for each in entries_since(resource_type, row.pk, entry, row.version - expected)
         if row.last_entry is None or each.id <= row.last_entry
     ]
     changed = differences(changes)
     names = dict.fromkeys([*always, *changed])
     rows = [_row(row, name, changed.get(name), (sent or {}).get(name)) for name in names]
-    return Comparison(seen, row.version, tuple(rows), tuple(changes), sent is not None)
+    return Comparison(expected, row.version, tuple(rows), tuple(changes), sent is not None)
 
 
 def _row(row: models.Model, name: str, pair: tuple[Any, Any] | None, sent: Any) -> Row:
     try:
         field: Any = row._meta.get_field(name)
-    except FieldDoesNotExist:  # the record is older or younger than the program
+    except FieldDoesNotExist:  # the audit entry is older or newer than the program
         field = models.TextField(name)
     before, after = pair or (getattr(row, name), getattr(row, name))
     label = capfirst(str(field.verbose_name))
@@ -139,7 +201,7 @@ def _row(row: models.Model, name: str, pair: tuple[Any, Any] | None, sent: Any) 
 
 
 def _shown(field: Any, value: Any) -> Any:
-    """A value out of the record, as the desk shows such a column."""
+    """Format a value from the audit log as the desk shows such a column."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):

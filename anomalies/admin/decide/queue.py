@@ -1,17 +1,17 @@
-"""Queue mode: one anomaly after another, and the next one after each decision.
+"""The triage queue: one anomaly after another, and the next one after each decision.
 
-The queue is a filter of the list, of what is pending and awake unless it says otherwise; its address goes
-along from page to page. Nobody holds a place in it: what somebody else decided meanwhile is passed over.
+The queue is a filter of the list, of what is pending and not snoozed unless it says otherwise; its address is
+passed on from page to page. Nobody reserves a place in it: what somebody else has decided is passed over.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, QueryDict
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import reverse
 from django.utils.http import urlencode
 
 from anomalies.models import Anomaly, Status
@@ -22,40 +22,31 @@ from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.snooze import wake
 
 from ..ui.formatting import visible
+from ..views import LIST, DeskView, uuid_of
 
+QUEUE = "admin:anomalies_anomaly_queue"
 _ORDER = ("-timestamp", "-id")
-_LIST = "admin:anomalies_anomaly_changelist"
 _LONGEST = 4_000  # characters of a queue's address
 
 
-class Queued:
-    """An admin of anomalies that can be worked through."""
+class QueueView(DeskView):
+    """Redirects to the anomaly after (or before) a place in the queue, or to the first one."""
 
-    def get_urls(self) -> list[URLPattern]:
-        """Django's, and the door to the queue."""
-        view = self.admin_site.admin_view(self.queue_view)  # type: ignore[attr-defined]
-        return [path("queue/", view, name="anomalies_anomaly_queue"), *super().get_urls()]  # type: ignore[misc]
-
-    def queue_view(self, request: HttpRequest) -> HttpResponse:
-        """To the anomaly that comes after (or before) a place in the queue; to the first one without."""
-        if request.method == "POST":
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
-            raise PermissionDenied
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Find the anomaly; what is due is woken first."""
         filterset = queue_of(request.GET, request)
         if not filterset.form.is_valid():
-            messages.error(request, "The queue's filter is not understood; here is the list.")
-            return HttpResponseRedirect(reverse(_LIST))
+            return self.to_list("Invalid queue filter; this is the list.", messages.ERROR)
         wake()
         found = _found(request, filterset)
         if found is None:
-            messages.info(request, f"Nothing is waiting: {visible(in_words(filterset), 300)}.")
-            return HttpResponseRedirect(reverse(_LIST))
+            words = f"Nothing is waiting: {visible(in_words(filterset), 300)}."
+            return self.to_list(words, messages.INFO)
         return HttpResponseRedirect(_page_in(filterset, found))
 
 
 def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
-    """The filter that an address asks for; what is pending and awake unless it says otherwise."""
+    """Return the filter that an address asks for; pending and not snoozed unless it says otherwise."""
     kept = QueryDict(mutable=True)
     for name in AnomalyFilter.base_filters:
         if values := [value for value in asked.getlist(name) if value]:
@@ -67,14 +58,18 @@ def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
     return AnomalyFilter(kept, queryset=Anomaly.objects.all(), me=request.user.get_username())
 
 
-def next_in_queue(request: HttpRequest, anomaly: Anomaly) -> str | None:
-    """Where whoever decided about an anomaly goes on; None outside of a queue."""
-    filterset = _queue_in(request)
-    return _link(filterset, "after", anomaly) if filterset else None
+def onward(request: HttpRequest, decided: UUID) -> str | None:
+    """Return the address that leads to the anomaly after this one; None for a page outside of the queue."""
+    query = request.GET.get("queue")
+    if query is None or len(query) > _LONGEST:
+        return None
+    asked = QueryDict(query, mutable=True)
+    asked["decided"] = str(decided)
+    return f"{reverse(QUEUE)}?{asked.urlencode()}"
 
 
 def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
-    """What the page says of the queue: its words, how many wait, and the ways on; None outside of one."""
+    """Return what the page shows of the queue: its filter, how many wait, links; None outside of one."""
     filterset = _queue_in(request)
     if filterset is None:
         return None
@@ -84,14 +79,14 @@ def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
         "waiting": f"{COUNTED:,}+" if waiting > COUNTED else f"{waiting:,}",
         "next": _link(filterset, "after", anomaly),
         "previous": _link(filterset, "before", anomaly),
-        "list": f"{reverse(_LIST)}?{filterset.data.urlencode()}",
+        "list": f"{reverse(LIST)}?{filterset.data.urlencode()}",
         "here": request.get_full_path(),
-        "mine": f"{reverse('admin:anomalies_anomaly_queue')}?assigned=me",
+        "mine": f"{reverse(QUEUE)}?assigned=me",
     }
 
 
 def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
-    """The queue that a page is looked at in."""
+    """Return the filter of the queue that a page is part of."""
     query = request.GET.get("queue")
     if query is None or len(query) > _LONGEST:
         return None
@@ -100,9 +95,9 @@ def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
 
 
 def _found(request: HttpRequest, filterset: AnomalyFilter) -> Anomaly | None:
-    """The next one from the place that is asked for; at an end of the queue the first or last one again."""
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    step, place = (keyset.page_before, before) if before else (keyset.page_after, after)
+    """Find the next anomaly from the place asked for; at an end of the queue the first or last one again."""
+    place, before = _after(request), request.GET.get("before", "")
+    step, place = (keyset.page_before, before) if before else (keyset.page_after, place)
     try:
         found = step(_rows(filterset), _ORDER, place, 1).rows
     except keyset.CursorError:
@@ -110,8 +105,15 @@ def _found(request: HttpRequest, filterset: AnomalyFilter) -> Anomaly | None:
     if not found and place:
         found = step(_rows(filterset), _ORDER, "", 1).rows
         if found:
-            messages.info(request, "That was the end of the queue; it begins again.")
+            messages.info(request, "End of the queue; it starts again from the top.")
     return found[0] if found else None
+
+
+def _after(request: HttpRequest) -> str:
+    """Return the place in the queue after which to look: a cursor, or that of the anomaly just decided."""
+    pk = uuid_of(request.GET.get("decided", ""))
+    decided = Anomaly.objects.only("timestamp").filter(pk=pk).first() if pk else None
+    return keyset.cursor_of(decided, _ORDER) if decided else request.GET.get("after", "")
 
 
 def _rows(filterset: AnomalyFilter) -> AnomalyQuerySet:
@@ -122,7 +124,7 @@ def _rows(filterset: AnomalyFilter) -> AnomalyQuerySet:
 def _link(filterset: AnomalyFilter, way: str, anomaly: Anomaly) -> str:
     asked = filterset.data.copy()
     asked[way] = keyset.cursor_of(anomaly, _ORDER)
-    return f"{reverse('admin:anomalies_anomaly_queue')}?{asked.urlencode()}"
+    return f"{reverse(QUEUE)}?{asked.urlencode()}"
 
 
 def _page_in(filterset: AnomalyFilter, anomaly: Anomaly) -> str:

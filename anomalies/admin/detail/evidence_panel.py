@@ -1,4 +1,4 @@
-"""What is looked at on an anomaly's page: the evidence, as much as was asked for; the stream around it."""
+"""The evidence on an anomaly's page, as much as the address asks for, and the nearby anomalies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from anomalies import json_column
-from anomalies.local_times import zone_mark
 from anomalies.models import Anomaly, Status
 from anomalies.queries.evidence_events import Event, Head, Total
 from anomalies.queries.neighbours import around
@@ -21,40 +19,41 @@ from ..ui import formatting as show
 from ..ui.scale_charts import Tick, time_line
 
 PARTS = {"baseline": "baseline_data", "window": "window_data"}
-_MOST_LINES = 20_000  # that are shown when all are asked for
+_MOST_LINES = 20_000  # shown after "Show all"
 _LONGEST_SEARCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a page's address asks for: ``find`` in the evidence, all of one ``part``."""
+    """The parameters of a page's address: a text to ``find`` in the evidence, a ``part`` to show whole."""
 
     find: str = ""
     part: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> Asked:
-        """Nothing special where the address says nothing that is understood."""
+        """Read the parameters; unknown values are ignored."""
         part = request.GET.get("all", "")
         find = request.GET.get("find", "").strip()[:_LONGEST_SEARCH]
         return cls(find.replace("\0", ""), part if part in PARTS else "")
 
     def wants_all(self, part: str) -> bool:
-        """Whether a part has to be read whole."""
+        """Return whether a part has to be read whole."""
         return bool(self.find) or self.part == part
 
 
 def with_evidence(rows: QuerySet[Anomaly], asked: Asked) -> QuerySet[Anomaly]:
-    """The rows with ``metadata_text``, of baseline and window ``_text`` and how many events, ``_total``."""
+    """Annotate ``metadata_text``; of baseline and window the ``_text`` and number of events, ``_total``."""
     whole = [column for part, column in PARTS.items() if asked.wants_all(part)]
     heads = {f"{column}_text": Head(column) for column in PARTS.values() if column not in whole}
     totals = {f"{column}_total": Total(column) for column in PARTS.values()}
     read = json_column.as_text(json_column.as_text(rows, whole, json_column.OF_ONE_ROW), ["metadata"])
-    return read.defer(*PARTS.values(), "metadata").annotate(**heads, **totals)
+    deferred: QuerySet[Anomaly] = read.defer(*PARTS.values(), "metadata").annotate(**heads, **totals)
+    return deferred
 
 
 def evidence_of(request: HttpRequest, anomaly: Any) -> dict[str, Any]:
-    """Baseline and window, and the form to search in them."""
+    """Return baseline and window, and the text to find in them."""
     asked = Asked.of(request)
     return {"find": asked.find} | {
         part: _evidence(part, column, asked, anomaly) for part, column in PARTS.items()
@@ -80,7 +79,7 @@ def _text(event: Event) -> str:
 
 
 def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
-    """The stream around an anomaly as a picture, and the same as a table."""
+    """Return the nearby anomalies of the stream as a chart and as a table."""
     rows = around(anomaly)
     first, last = rows[-1].timestamp, rows[0].timestamp
     span = (last - first).total_seconds() or 1.0
@@ -94,19 +93,19 @@ def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
         )
         for each in rows
     ]
-    words = f"{len(rows)} anomalies of {anomaly.get_stream_type_display()} in order of time"
+    words = f"{len(rows):,} anomalies of {anomaly.get_stream_type_display()} by time"
     return {
-        "picture": time_line(ticks, words),
+        "chart": time_line(ticks, words),
         "rows": [(each, tick) for each, tick in zip(rows, ticks, strict=True)],
-        "first": show.moment(first),
-        "last": show.moment(last),
+        "first": show.absolute(first),
+        "last": show.absolute(last),
         "count": len(rows),
     }
 
 
 def _words(anomaly: Any) -> str:
-    when = f"{timezone.localtime(anomaly.timestamp):%Y-%m-%d %H:%M:%S}{zone_mark(anomaly.timestamp)}"
-    return f"{when}, {Status(anomaly.status).label}, NCD {show.number(anomaly.ncd_score)}"
+    when, status = show.absolute_text(anomaly.timestamp), Status(anomaly.status).label
+    return f"{when}, {status}, NCD {show.number(anomaly.ncd_score)}"
 
 
 def _link(anomaly: Any, preserved: str) -> str:

@@ -1,4 +1,4 @@
-"""The numbers on an anomaly's page, each beside the threshold it is held against."""
+"""The numbers on an anomaly's page, each compared with its threshold."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomalies import json_column
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, DetectionConfig
 from anomalies.queries.neighbours import Range, usual
-from anomalies.thresholds import Thresholds, ThresholdsError, active_config, flags, thresholds_for
+from anomalies.thresholds import Thresholds, ThresholdsError, active_config, measure_of, thresholds_for
 
 from ..ui import formatting as show
 from ..ui.scale_charts import scale
@@ -16,19 +16,20 @@ from ..ui.scale_charts import scale
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number: its name, the value and the threshold as text, what comes of it, and what it means."""
+    """A number: name, value and threshold as text, the verdict and whether it is met, and what it means."""
 
     name: str
     value: str
     threshold: str = ""
     verdict: str = ""
+    is_met: bool = False
     meaning: str = ""
-    picture: str = ""
+    scale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers, whose thresholds they are held against, and what the other pictures show."""
+    """The numbers, the source of their thresholds, and what the scales and the active config say."""
 
     rows: tuple[Figure, ...]
     source: str
@@ -38,75 +39,84 @@ class Figures:
 
 
 def figures(anomaly: Any) -> Figures:
-    """The numbers of an anomaly (with ``metadata_text``, its metadata as text)."""
-    kept, config = _kept_by_the_detector(anomaly.metadata_text)
-    today, active = _today(anomaly)
-    thresholds = kept or today
-    ncd, p = thresholds.get("ncd_threshold"), thresholds.get("p_value_threshold")
+    """Return the numbers of an anomaly (with ``metadata_text``, its metadata as text)."""
+    stored, config = _stored_thresholds(anomaly.metadata_text)
+    active = _active(anomaly)
+    thresholds = stored or (active.numbers.as_dict() if active.numbers else {})
+    ncd, p = _share(thresholds.get("ncd_threshold")), _share(thresholds.get("p_value_threshold"))
     ranges = usual(anomaly.stream_type)
     source = (
         f"the detector's thresholds{f', config {config}' if config else ''}"
-        if kept
-        else f"today's thresholds, {active}"
+        if stored
+        else f"the active thresholds, {active.name}"
     )
     return Figures(
-        (*_held_against(anomaly, ncd, p, ranges.ranges), *_compression(anomaly)),
-        source if thresholds else active,
-        f"where nine of ten of the newest {ranges.count:,} anomalies of {anomaly.stream_type} lie",
+        (*_compared(anomaly, ncd, p, ranges.ranges), *_compression(anomaly)),
+        source if thresholds else active.name,
+        f"the middle 90% of the newest {ranges.count:,} anomalies of {anomaly.stream_type}",
         config,
-        _now(anomaly, today, active),
+        _now(anomaly, active),
     )
 
 
-def _today(anomaly: Any) -> tuple[dict[str, Any], str]:
-    """The active config's numbers for this stream and its name; none, and why."""
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """The active config's name and its numbers for a stream; without them the name is the reason."""
+
+    name: str
+    numbers: Thresholds | None = None
+    config: DetectionConfig | None = None
+
+
+def _active(anomaly: Any) -> _Active:
     try:
         config = active_config()
-        return thresholds_for(config, anomaly.stream_type).as_dict(), str(config)
+        return _Active(str(config), thresholds_for(config, anomaly.stream_type), config)
     except ThresholdsError as error:
-        return {}, str(error)
+        return _Active(str(error))
 
 
-def _now(anomaly: Any, today: dict[str, Any], active: str) -> str:
-    """What detectors that work by the active config would say."""
-    if not today:
-        return f"What detectors would say today is not known: {active}"
-    numbers = Thresholds(**today)
-    measure = "NCD" if anomaly.novelty is None else "novelty"
-    value = anomaly.ncd_score if anomaly.novelty is None else anomaly.novelty
-    high = f"{measure} {value:.3g} {'≥' if value >= numbers.ncd_threshold else '<'} {numbers.ncd_threshold:g}"
-    limit = numbers.p_value_threshold
-    rare = f"p {anomaly.p_value:.3g} {'<' if anomaly.p_value < limit else '≥'} {limit:g}"
-    verdict = "would be flagged today" if flags(numbers, anomaly) else "would not be flagged today"
-    return f"By {active}, the active one, it {verdict}: {high}, {rare}."
+def _now(anomaly: Any, active: _Active) -> str:
+    """Return what the active config says about the anomaly: "Active config (1): not flagged"."""
+    if active.numbers is None or active.config is None:
+        return f"Active config: none. {active.name}"
+    numbers, value = active.numbers, measure_of(anomaly)
+    name = "NCD" if anomaly.novelty is None else "novelty"
+    verdict = "flagged" if numbers.is_flagged(value, anomaly.p_value) else "not flagged"
+    p = "< 0.001" if anomaly.p_value < 0.001 else f"{anomaly.p_value:.3f}"
+    return (
+        f"Active config ({active.config.pk}): {verdict}; {name} {value:.3f} with threshold "
+        f"{numbers.ncd_threshold:g}, p {p} with threshold {numbers.p_value_threshold:g}."
+    )
 
 
-def _kept_by_the_detector(metadata_text: str | None) -> tuple[dict[str, Any], int | None]:
-    """The thresholds that the detector left in the metadata, and the number of its config."""
+def _stored_thresholds(metadata_text: str | None) -> tuple[dict[str, Any], int | None]:
+    """Return the thresholds that the detector wrote into the metadata, and the number of its config."""
     metadata = json_column.object_of(metadata_text)
     thresholds, config = metadata.get("thresholds"), metadata.get("config_id")
     known = config if type(config) is int and 0 < config < 2**31 else None
     return (thresholds if isinstance(thresholds, dict) else {}), known
 
 
-def _held_against(anomaly: Anomaly, ncd: Any, p: Any, ranges: dict[str, Range]) -> list[Figure]:
-    """A detector of ours gates on novelty; of a row without one the NCD is held against the threshold."""
+def _compared(anomaly: Anomaly, ncd: float | None, p: float | None, ranges: dict[str, Range]) -> list[Figure]:
+    """Compare novelty and p with their thresholds; of a row without novelty its NCD, which then decides."""
     gate_on_ncd = ncd if anomaly.novelty is None else None
     return [
         _at_least(
             "Novelty",
             anomaly.novelty,
             ncd,
-            "share of the newest line that its stream had not shown in that place",
+            "share of the newest event that its stream had not shown before in that place",
             ranges.get("novelty"),
         ),
         Figure(
             "p-value",
             show.p_value(anomaly.p_value),
-            f"< {p:g}" if _is_number(p) else "",
-            _verdict(anomaly.p_value, p, _is_number(p) and anomaly.p_value < p),
-            "how often a window of this stream holds as much that is new",
-            scale(anomaly.p_value, _threshold(p), ranges.get("p_value"), logarithmic=True),
+            "" if p is None else f"< {p:g}",
+            _verdict(anomaly.p_value, p),
+            p is not None and anomaly.p_value < p,
+            "how often a window of this stream contains as much novelty",
+            scale(anomaly.p_value, p, ranges.get("p_value"), logarithmic=True),
         ),
         _at_least(
             "NCD",
@@ -119,15 +129,13 @@ def _held_against(anomaly: Anomaly, ncd: Any, p: Any, ranges: dict[str, Range]) 
     ]
 
 
-def _at_least(name: str, value: float | None, threshold: Any, meaning: str, usually: Range | None) -> Figure:
-    bound = f"≥ {threshold:g}" if _is_number(threshold) and value is not None else ""
-    beyond = value is not None and _is_number(threshold) and value >= threshold
-    picture = scale(value, _threshold(threshold), usually)
-    return Figure(name, show.number(value), bound, _verdict(value, threshold, beyond), meaning, picture)
-
-
-def _threshold(value: Any) -> float | None:
-    return float(value) if _is_number(value) else None
+def _at_least(
+    name: str, value: float | None, threshold: float | None, meaning: str, usually: Range | None
+) -> Figure:
+    bound = "" if threshold is None or value is None else f"≥ {threshold:g}"
+    is_met = value is not None and threshold is not None and value >= threshold
+    chart = scale(value, threshold, usually)
+    return Figure(name, show.number(value), bound, _verdict(value, threshold), is_met, meaning, chart)
 
 
 def _compression(anomaly: Anomaly) -> list[Figure]:
@@ -146,12 +154,13 @@ def _compression(anomaly: Anomaly) -> list[Figure]:
     ]
 
 
-def _is_number(value: Any) -> bool:
-    """A threshold is from 0 to 1; metadata is anybody's and may hold anything there."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+def _share(value: Any) -> float | None:
+    """Return a threshold from 0 to 1; None for anything else, which foreign metadata may contain."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= 1 else None
 
 
-def _verdict(value: float | None, threshold: Any, beyond: bool) -> str:
-    if value is None or not _is_number(threshold):
+def _verdict(value: float | None, threshold: float | None) -> str:
+    if value is None or threshold is None:
         return ""
-    return "beyond" if beyond else "within"
+    return "above threshold" if value >= threshold else "below threshold"

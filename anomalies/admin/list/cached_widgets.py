@@ -1,4 +1,7 @@
-"""Form widgets that are drawn once: the same one of the same value comes out the same on every page."""
+"""A form renderer that caches widgets: one widget with one value is the same HTML on every page.
+
+Without it page 1 takes 1.14 times as long (docs/decisions/21-what-stays.md).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from typing import Any
 
 from django.forms.renderers import DjangoTemplates
 
-_KEPT = 512  # widgets as drawn, of some hundred characters each
+_KEPT = 512  # rendered widgets, of some hundred characters each
 
 
-class _Plain:
-    """A widget's context that can be looked up: equal to another one that draws the same."""
+class _Key:
+    """A widget's context as a hashable key: equal to another one that renders the same."""
 
     __slots__ = ("context", "key")
 
@@ -23,27 +26,27 @@ class _Plain:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Plain) and self.key == other.key
+        return isinstance(other, _Key) and self.key == other.key
 
 
-class RememberingRenderer(DjangoTemplates):
-    """Draws a form as Django does, and remembers its widgets: twenty of them are a fifth of a list's page.
+class CachingRenderer(DjangoTemplates):
+    """Renders a form as Django does, and caches its widgets: the list has twenty of them.
 
-    For forms whose widgets say all in their context (names, values, choices), as those of filters do.
+    For forms whose widgets depend on nothing but their context (names, values, choices), as filters' do.
     """
 
     def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> str:
-        """What Django makes of the template; of a widget, where it was drawn before, what came out then."""
+        """Render a template as Django does; a widget that was rendered before comes from the cache."""
         if context.keys() != {"widget"}:
             return super().render(template_name, context, request)
         try:
-            return self._widget(template_name, _Plain(context))
-        except TypeError:  # something in it can't be looked up
+            return self._widget(template_name, _Key(context))
+        except TypeError:  # something in it is not hashable
             return super().render(template_name, context, request)
 
     @lru_cache(maxsize=_KEPT)  # noqa: B019 - there is one renderer, which lives as long as the program
-    def _widget(self, template_name: str, plain: _Plain) -> str:
-        return super().render(template_name, plain.context)
+    def _widget(self, template_name: str, key: _Key) -> str:
+        return super().render(template_name, key.context)
 
 
 def _frozen(value: Any) -> Any:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, cast
 
-from django.contrib import admin, messages
-from django.core.paginator import Paginator
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from anomalies.queries import facets, keyset, stats
 from anomalies.queries.facets import Counted
-from anomalies.queries.filters import AnomalyFilter, bounds, counted_of, keeps_runs_whole
+from anomalies.queries.filters import FACETS, AnomalyFilter, bounds, counted_of, keeps_runs_whole
 from anomalies.querysets import AnomalyQuerySet
 
+from ..model_admin import AnyPaginator
+from ..ui.formatting import capped
 from .date_drilldown import calendar_of
 from .filter_panel import Sidebar
 from .pagination import PLACE, Pages
 
 COUNTED = facets.COUNTED
-# What Django's own changelist understands in a URL, beside the filters; and ours.
+# The parameters in a URL beside the filters: those of Django's own changelist, and ours.
 _FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
-# Of these it is told how many there would be of each.
-_FACETS = ("status", "stream")
-# Columns that an index holds together with a second one: the order of rows that are equal in the first.
+# Columns that an index holds with a second one, which orders rows that are equal in the first.
 _TIES = {
     "timestamp": ("-timestamp", "-id"),
     "status": ("status", "-timestamp", "-id"),
@@ -34,42 +33,26 @@ _TIES = {
 }
 
 
-class OnlyItsFilters(admin.ModelAdmin):
-    """A list is narrowed by its ``list_filter`` and nothing else.
-
-    Django takes any lookup on any column from the URL: regular expressions, ranges, months of ten million
-    rows. What is not offered answers 400.
-    """
-
-    _SUFFIXES: ClassVar = {"", "exact", "isnull", "id__exact"}
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Whether a link of the list's own filter looks like this."""
-        field, _, suffix = lookup.partition("__")
-        names = {getattr(each, "parameter_name", each) for each in self.list_filter}
-        return field in names and suffix in self._SUFFIXES
-
-
-class CappedPaginator(Paginator):
-    """Counts no further than COUNTED rows: to count ten million takes longer than to read a page of them."""
+class CappedPaginator(AnyPaginator):
+    """Counts at most COUNTED rows: to count ten million takes longer than to read a page of them."""
 
     @cached_property
     def count(self) -> int:
         """The number of rows, COUNTED + 1 where there are more."""
-        rows: QuerySet = self.object_list  # type: ignore[assignment]
+        rows = cast("QuerySet[Any]", self.object_list)
         return rows.order_by().values("pk")[: COUNTED + 1].count()
 
     @property
-    def is_capped(self) -> bool:
-        """Whether there are more rows than were counted."""
-        return self.count > COUNTED
+    def count_in_words(self) -> str:
+        """The number of rows: "9,924", or "10,000+" where there are more."""
+        return capped(self.count, COUNTED)
 
 
 class AnomalyChangeList(Sidebar, Pages):
     """Django's changelist with AnomalyFilter in place of ``list_filter``, and keysets in place of offsets."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> AnomalyQuerySet:
-        """The anomalies asked for; none where the URL asks for something that is not understood."""
+        """Return the anomalies that the URL asks for; none for an invalid value or an unknown parameter."""
         self.filterset = AnomalyFilter(
             request.GET, queryset=self.root_queryset, me=request.user.get_username()
         )
@@ -84,12 +67,12 @@ class AnomalyChangeList(Sidebar, Pages):
         if unknown:
             queryset = queryset.none()
         if request.method == "GET":  # an action asks for the same rows again
-            self._say_what_is_not_understood(request, unknown)
+            self._report_invalid(request, unknown)
         self.ordering = self.get_ordering(request, queryset)
         return queryset.order_by(*self.ordering)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """The columns that were chosen; equal rows in the order that an index has them in."""
+        """Return the columns to sort by; equal rows are in the order of an index."""
         chosen = [str(name) for name in super().get_ordering(request, queryset)]
         first = chosen[0].lstrip("-")
         if first not in _TIES or (len(chosen) > 1 and chosen[1].lstrip("-") not in ("pk", "id")):
@@ -98,7 +81,7 @@ class AnomalyChangeList(Sidebar, Pages):
         return ties if ties[0] == chosen[0] else keyset.reverse(ties)
 
     def get_results(self, request: HttpRequest) -> None:
-        """The page, and what stands in its margins: those are counted while the lines are drawn."""
+        """Read the page, and count the facets while its rows are rendered."""
         self.calendar = calendar_of(self.filterset.form)
         self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         self.full_result_count = None
@@ -111,7 +94,7 @@ class AnomalyChangeList(Sidebar, Pages):
         chosen = counted_of(self.filterset)
         with facets.counting(self.queryset, unfaceted, self.calendar.steps, selection, chosen) as counted:
             if not by_number and request.method == "GET":
-                self.draw()
+                self.render_rows()
             self.margins = counted()
         self.result_count = self.margins.count
         self.can_show_all = self.result_count <= self.list_max_show_all
@@ -124,13 +107,13 @@ class AnomalyChangeList(Sidebar, Pages):
         try:
             self._read_page(request)
         except keyset.CursorError as error:
-            messages.error(request, f"There is no such place in the list ({error}); nothing is shown.")
+            messages.error(request, f"Invalid place in the list ({error}); nothing is shown.")
             self.page = keyset.Page([], False, False)
-            self.lines = []
+            self.rows = []
 
     @property
     def chance(self) -> str:
-        """How much of what is shown chance explains, where that is known: in windows, which were tested."""
+        """How many flagged windows are expected by chance, where the number of tested ones is known."""
         newest = self.margins.newest_run
         if newest is None or not keeps_runs_whole(self.filterset):
             return ""
@@ -144,20 +127,20 @@ class AnomalyChangeList(Sidebar, Pages):
         )
 
     def _unfaceted(self, request: HttpRequest) -> tuple[QuerySet[Any], Counted | None]:
-        """The same list of any status and stream, and the same as a roll-up knows it."""
+        """Return the list without its status and stream filters, and the same as a roll-up can count it."""
         if self.queryset.query.is_empty():
             return self.queryset, None
-        if not set(_FACETS) & set(request.GET):
+        if not set(FACETS) & set(request.GET):
             return self.queryset, counted_of(self.filterset)
-        return self.filterset.without(*_FACETS), counted_of(self.filterset, _FACETS)
+        return self.filterset.without(*FACETS), counted_of(self.filterset, FACETS)
 
-    def _say_what_is_not_understood(self, request: HttpRequest, unknown: set[str]) -> None:
+    def _report_invalid(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:
-            messages.error(request, f"There is no filter {', '.join(sorted(unknown))}; nothing is shown.")
+            messages.error(request, f"Unknown filter: {', '.join(sorted(unknown))}. Nothing is shown.")
         form = self.filterset.form
         if form.errors:
             labels = ", ".join(str(form[name].label) for name in form.errors)
-            messages.error(request, f"The filter is not understood ({labels}); nothing is shown.")
+            messages.error(request, f"Invalid filter values: {labels}. Nothing is shown.")
 
     def _without_filters(self, request: HttpRequest) -> str:
         kept = request.GET.copy()
@@ -167,11 +150,16 @@ class AnomalyChangeList(Sidebar, Pages):
 
     @property
     def exported_qs(self) -> str:
-        """The filters alone, for the export of what is shown."""
+        """The query of the filters alone, for the export and the queue."""
         filters = self.get_query_string(remove=list(_FRAME))
         return "" if filters == "?" else filters
 
     @property
     def is_capped(self) -> bool:
-        """Whether ``result_count`` is a cap and not a count."""
+        """Whether there are more rows than were counted."""
         return self.result_count > COUNTED
+
+    @property
+    def count_in_words(self) -> str:
+        """The number of rows: "9,924", or "10,000+" where there are more."""
+        return capped(self.result_count, COUNTED)

@@ -1,4 +1,4 @@
-"""Months and days as links: the parts of the time line that hold any anomaly, under the filter's span."""
+"""Months and days as links: those within the filter's time range that hold any anomaly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anomalies.queries.facets import Steps
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A month or a day: its words, and the filter's values that ask for it."""
+    """A month or a day: its name, and the filter's values for it."""
 
     words: str
     since: str
@@ -24,20 +24,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """What is offered: ``steps`` under the filter's span, and the ``month`` or ``day`` that it is."""
+    """The ``steps`` within the filter's time range, and the ``month`` or ``day`` that it is."""
 
     steps: Steps
     month: Part | None = None
     day: Part | None = None
 
     def parts(self, starts: Iterable[datetime]) -> list[Part]:
-        """The months or days that begin then."""
+        """Return the months or days that begin at these times."""
         make = _month if self.steps.unit == "month" else _day
         return [make(timezone.localtime(start)) for start in starts]
 
 
 def calendar_of(form: forms.Form) -> Calendar:
-    """Months; under one month its days; under a day nothing further."""
+    """Return months; within one month its days; within a day nothing further."""
     zone = timezone.get_current_timezone_name()
     values = form.cleaned_data if form.is_bound and form.is_valid() else {}
     since, until = values.get("since"), values.get("until")

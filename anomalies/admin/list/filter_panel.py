@@ -1,4 +1,4 @@
-"""What stands beside the list of anomalies: its filter with counts, the months and days."""
+"""The filter panel beside the list of anomalies: fields with counts, chips, months and days."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from urllib.parse import urlencode
 from django.contrib.admin.views.main import ChangeList
 
 from anomalies.queries.facets import Margins
-from anomalies.queries.filters import AnomalyFilter, in_words, words_of
+from anomalies.queries.filters import FACETS, AnomalyFilter, in_words, words_of
 
 from ..ui.formatting import visible
-from .cached_widgets import RememberingRenderer
+from .cached_widgets import CachingRenderer
 from .date_drilldown import Calendar, Part
 
-_RENDERER = RememberingRenderer()
+_RENDERER = CachingRenderer()
 
 
 class Sidebar(ChangeList):
-    """A changelist that knows its margins."""
+    """A changelist with its facets and its calendar."""
 
     filterset: AnomalyFilter
     margins: Margins
@@ -28,7 +28,7 @@ class Sidebar(ChangeList):
 
     @cached_property
     def chips(self) -> list[tuple[str, str]]:
-        """What each filter that is set asks for, and the list without it."""
+        """Each filter that is set, in words, and the list without it."""
         return [
             (visible(words, 120), self.get_query_string(remove=[name]))
             for name, words in words_of(self.filterset).items()
@@ -36,23 +36,24 @@ class Sidebar(ChangeList):
 
     @property
     def in_words(self) -> str:
-        """What the list shows, as a sentence."""
+        """The list's filter as a sentence."""
         words = visible(in_words(self.filterset), 500)
         return f"{words[:1].upper()}{words[1:]}"
 
     @property
     def filter_fields(self) -> list[tuple[Any, list[tuple[Any, str]]]]:
-        """The filter's fields; with a status or stream to tick goes how many there would be."""
+        """The filter's fields, each choice of a faceted one with its count."""
         form = self.filterset.form
         form.renderer = _RENDERER
         return [(field, self._boxes(field)) for field in form]
 
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
-        if field.name not in ("status", "stream"):
+        if field.name not in FACETS:
             return []
         if self.margins.facets is None:
             return [(box, "") for box in field]
-        own, other = (0, "stream") if field.name == "status" else (1, "status")
+        own = FACETS.index(field.name)
+        other = FACETS[1 - own]
         chosen = set(self.filterset.data.getlist(other))
         found: Counter[str] = Counter()
         for pair, count in self.margins.facets.items():
@@ -71,7 +72,7 @@ class Sidebar(ChangeList):
 
     @property
     def calendar_back(self) -> tuple[str, str] | None:
-        """From a day to its month, from a month to all of them."""
+        """The link from a day to its month, from a month to all months."""
         if self.calendar.day and self.calendar.month:
             return self.calendar.month.words, self._during(self.calendar.month)
         return (

@@ -1,4 +1,4 @@
-"""The pages of the list of anomalies: by keyset in both directions, an episode a line."""
+"""The pages of the list of anomalies: by keyset in both directions, anomalies grouped into incidents."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from anomalies.queries import keyset
 from anomalies.queries.facets import COUNTED
 from anomalies.queries.incidents import Episode, episodes, first_rows, last_rows, mark_cut
 
-from .incident_rows import EpisodeLine
-from .rows import Lines, Links
+from .incident_rows import IncidentRow
+from .rows import Links, Rows
 
-# Where one is in the list: goes with every other filter or order.
+# The place in the list; another filter or order starts from the first page.
 PLACE = ("after", "before", "end", "p", "all")
 
 
 class Pages(ChangeList):
-    """A changelist whose page begins after a row, and costs the same wherever that is.
+    """A changelist whose page begins after a row, so that it costs the same wherever that is.
 
-    ``page`` holds the anomalies, ``lines`` what is shown of them: an anomaly or an episode each.
+    ``page`` holds the anomalies, ``rows`` what is shown of them: an anomaly or an incident each.
     """
 
     ordering: list[str]
     page: keyset.Page
-    lines: list[Any]
+    rows: list[Any]
 
     @property
-    def shows_episodes(self) -> bool:
-        """Whether anomalies that belong together are one line: in order of time, unless told otherwise."""
+    def is_grouped(self) -> bool:
+        """Whether an incident is one row: in order of time, unless single rows are chosen."""
         return self.is_in_order_of_time and not {"single", "p", "all"} & set(self.all_params)
 
     @property
     def is_in_order_of_time(self) -> bool:
-        """Whether episodes could be told."""
+        """Whether the anomalies can be grouped into incidents."""
         return self.ordering[0].lstrip("-") == "timestamp"
 
     def _read_page(self, request: HttpRequest) -> None:
         self.all_params = request.GET
-        if self.shows_episodes:
-            self._read_episodes(request)
+        if self.is_grouped:
+            self._read_incidents(request)
         else:
             self.page = self._rows(request)
-            self.lines = self.page.rows
+            self.rows = self.page.rows
 
     def _rows(self, request: HttpRequest) -> keyset.Page:
-        """As many anomalies as a page has, from where the URL says."""
+        """Return a page of anomalies from the place in the URL."""
         size = self.list_per_page
         if self.show_all and self.can_show_all:
             return keyset.page_after(self.queryset, self.ordering, "", self.list_max_show_all)
@@ -63,7 +63,7 @@ class Pages(ChangeList):
         return self._page_by_cursor(request, size)
 
     def _page_by_number(self, size: int) -> keyset.Page:
-        """As Django's links have it, no further than is counted."""
+        """Return a page by its number, as Django's links have it, no further than rows are counted."""
         start = (self.page_num - 1) * size
         if not 0 <= start < min(self.result_count, COUNTED):
             raise IncorrectLookupParameters
@@ -78,18 +78,18 @@ class Pages(ChangeList):
     def _goes_backward(self, request: HttpRequest) -> bool:
         return "before" in request.GET or "end" in request.GET
 
-    def _read_episodes(self, request: HttpRequest) -> None:
-        """Lines enough for a page out of as many anomalies as one may hold.
+    def _read_incidents(self, request: HttpRequest) -> None:
+        """Read as many anomalies as fill a page of incidents.
 
-        Where a filter passes over hundreds of rows for each that it finds, reading is most of what a page
-        costs: first no more is read than fills it if each anomaly is an episode of its own.
+        Where a filter skips hundreds of rows for each that it finds, reading is most of a page's cost: first
+        no more is read than fills the page if each anomaly is an incident of its own.
         """
         gap = timedelta(seconds=settings.EPISODE_GAP)
         size = self.list_per_page + 1
         read = self._page_by_cursor(request, size)
         start, end = self._of_the_page(request, read, gap)
         if not self._is_ended(request, read, start, end, gap):
-            # A page's rows more than a page can hold: they tell whether its last episode goes on.
+            # One page more than a page can hold: it shows whether the last incident continues.
             read = self._read_on(request, read, self.list_max_show_all + self.list_per_page - size)
             start, end = self._of_the_page(request, read, gap)
         rows = read.rows[start:end]
@@ -97,12 +97,12 @@ class Pages(ChangeList):
         found = episodes(rows, gap)
         before, after = self._beside(read.rows[:start], read.rows[end:])
         mark_cut(found, before, after, gap)
-        self.lines = [self._line(episode) for episode in found]
+        self.rows = [self._row(incident) for incident in found]
 
     def _is_ended(
         self, request: HttpRequest, read: keyset.Page, start: int, end: int, gap: timedelta
     ) -> bool:
-        """Whether these rows fill the page and hold all that its episodes could go on with."""
+        """Return whether these rows fill the page and hold all that its incidents could continue with."""
         if self._goes_backward(request):
             edge, farthest, is_last = start, 0, not read.has_previous
         else:
@@ -110,7 +110,7 @@ class Pages(ChangeList):
         return is_last or abs(read.rows[edge].timestamp - read.rows[farthest].timestamp) > gap
 
     def _read_on(self, request: HttpRequest, read: keyset.Page, size: int) -> keyset.Page:
-        """The rows that were read and, the same way on, so many more."""
+        """Return the rows that were read and ``size`` more in the same direction."""
         if self._goes_backward(request):
             place = keyset.cursor_of(read.rows[0], self.ordering)
             more = keyset.page_before(self.queryset, self.ordering, place, size)
@@ -120,7 +120,7 @@ class Pages(ChangeList):
         return keyset.Page(read.rows + more.rows, read.has_previous, more.has_next)
 
     def _of_the_page(self, request: HttpRequest, read: keyset.Page, gap: timedelta) -> tuple[int, int]:
-        """From where to where of these rows a page of episodes goes."""
+        """Return the first and last index of these rows that a page of incidents covers."""
         if self._goes_backward(request):
             rows = last_rows(read.rows[-self.list_max_show_all :], gap, self.list_per_page)
             return len(read.rows) - len(rows), len(read.rows)
@@ -128,7 +128,7 @@ class Pages(ChangeList):
         return 0, len(rows)
 
     def _beside(self, before: list[Any], after: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Rows next to the page, read where there are none at hand."""
+        """Return the rows before and after the page, reading them where they were not read yet."""
         rows = self.page.rows
         if self.page.has_previous and not before:
             place = keyset.cursor_of(rows[0], self.ordering)
@@ -138,44 +138,44 @@ class Pages(ChangeList):
             after = keyset.page_after(self.queryset, self.ordering, place, self.list_per_page).rows
         return before, after
 
-    def _line(self, episode: Episode) -> Any:
-        alone = len(episode.members) == 1 and not (episode.begins_earlier or episode.goes_on)
-        return episode.members[0] if alone else EpisodeLine(episode, self._links.to)
+    def _row(self, incident: Episode) -> Any:
+        alone = len(incident.members) == 1 and not (incident.begins_earlier or incident.goes_on)
+        return incident.members[0] if alone else IncidentRow(incident, self._links.to)
 
     @cached_property
     def _links(self) -> Links:
         return Links(self)
 
-    def draw(self) -> None:
-        """Draw the lines now and not when the template asks for them: the database is not asked for it."""
-        self.results  # noqa: B018 - it is kept
+    def render_rows(self) -> None:
+        """Render the rows now and not in the template: it needs no query, so the counts can run beside it."""
+        self.results  # noqa: B018 - a cached property
 
     @cached_property
     def results(self) -> list[ResultList]:
-        """The lines as Django's template draws them: the cells of each at once."""
-        lines = Lines(self, self._links)
-        return [ResultList(None, [lines.draw(line)]) for line in self.lines]
+        """The rows for Django's template, the cells of each in one piece."""
+        rows = Rows(self, self._links)
+        return [ResultList(None, [rows.render(row)]) for row in self.rows]
 
     @property
     def headers(self) -> list[dict[str, Any]]:
-        """The columns' heads as Django's template draws them."""
+        """The columns' headers for Django's template."""
         return list(result_headers(self))
 
     def get_query_string(
         self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None
     ) -> str:
-        """What the list is asked for, some of it otherwise: from its first page.
+        """Return the list's query with some parameters changed, from the first page.
 
-        Django's own removes whatever begins with a name, and so ``p_min`` along with ``p``.
+        Django's own removes every parameter that begins with a name, and so ``p_min`` along with ``p``.
         """
         kept: dict[str, Any] = {**self.filter_params, **(new_params or {})}
         left_out = {*PLACE, *(remove or ())} - set(new_params or ())
-        told = {name: value for name, value in kept.items() if name not in left_out and value is not None}
-        return f"?{urlencode(sorted(told.items()), doseq=True)}"
+        said = {name: value for name, value in kept.items() if name not in left_out and value is not None}
+        return f"?{urlencode(sorted(said.items()), doseq=True)}"
 
     @property
     def places(self) -> list[tuple[str, str]]:
-        """The ways through the list: words and link, '' where there is no further."""
+        """The links of the pagination: label and address, '' where there is no such page."""
         page, rows = self.page, self.page.rows
         first, last = ("", "") if not rows else (self._cursor(rows[0]), self._cursor(rows[-1]))
         return [
@@ -195,10 +195,10 @@ class Pages(ChangeList):
 
     @property
     def single_qs(self) -> str:
-        """The same list with a line for each anomaly."""
+        """The query of the same list with a row for each anomaly."""
         return self.get_query_string({"single": 1})
 
     @property
-    def episodes_qs(self) -> str:
-        """The same list with a line for each episode."""
+    def grouped_qs(self) -> str:
+        """The query of the same list with a row for each incident."""
         return self.get_query_string(remove=["single"])

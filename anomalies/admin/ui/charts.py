@@ -1,7 +1,7 @@
-"""Small pictures as SVG: rectangles, lines and words, laid out here, coloured by the desk's style sheet.
+"""The overview's charts as SVG: rectangles, a line and text, laid out here, coloured by the style sheet.
 
-A picture has no style of its own and no script, a title and a description, and its figures are in a table
-behind it; so it is readable in the dark, under a strict policy and by ear.
+A chart has no inline style and no script, but a title and a description, and its figures are in a table below
+it: it can be read in dark mode, under a strict Content-Security-Policy, and by a screen reader.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 WIDTH = 400
 _LINE, _LEFT, _RIGHT = 24, 92, 100
 _PLOT, _FOOT = 130, 34
-_DIGIT = 7  # as wide as one is drawn
+_DIGIT = 7  # the width of a digit
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A rectangle; numbers as text, so that no template writes them with a comma. ``tip`` is for a mouse."""
+    """A rectangle; numbers as text, so that no template adds a comma to them. ``tip`` is shown on hover."""
 
     x: str
     y: str
@@ -29,7 +29,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Text at a place; ``anchor`` is start, middle or end."""
+    """Text at a position; ``anchor`` is start, middle or end."""
 
     x: str
     y: str
@@ -39,48 +39,55 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cell that leads somewhere, if there is anything to see."""
+    """A table cell, with a link where there is something to open."""
 
     text: str
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A drawing with what it says in words, where it leads, and the table behind it."""
+class Drawing:
+    """The shapes, texts and line of a chart, in a box of WIDTH and ``height``."""
 
-    key: str
-    title: str
-    says: str
-    url: str = ""
-    note: str = ""
-    height: int = 0
     shapes: Sequence[Shape] = ()
     words: Sequence[Word] = ()
     line: str = ""
+    height: int = 0
+    width: int = WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing with its summary in a sentence, its link, and the table of its figures."""
+
+    key: str
+    title: str
+    summary: str
+    url: str = ""
+    note: str = ""
     legend: Sequence[tuple[str, str]] = ()
     head: Sequence[str] = ()
     body: Sequence[Sequence[Link]] = field(default_factory=list)
-    width: int = WIDTH
+    drawing: Drawing = field(default_factory=Drawing)
 
     @property
-    def is_drawn(self) -> bool:
-        """Whether there is anything in it."""
-        return bool(self.shapes)
+    def has_data(self) -> bool:
+        """Whether there is anything to draw."""
+        return bool(self.drawing.shapes)
 
 
 def rectangle(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> Shape:
-    """A rectangle of a kind that the style sheet colours."""
+    """Return a rectangle of a kind that the style sheet colours."""
     return Shape(f"{x:.1f}", f"{y:.1f}", f"{max(width, 0):.1f}", f"{max(height, 0):.1f}", kind, tip)
 
 
 def word(x: float, y: float, text: str, anchor: str = "start") -> Word:
-    """Text whose baseline is at y."""
+    """Return a text whose baseline is at y."""
     return Word(f"{x:.1f}", f"{y:.1f}", text, anchor)
 
 
-def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]], str]], full: float) -> dict[str, object]:
-    """Lines of a name, parts side by side (kind, value) and words behind; ``full`` is as wide as it goes."""
+def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]], str]], full: float) -> Drawing:
+    """Draw a bar for each row (name, parts as kind and value, text); ``full`` is the value of a full bar."""
     room = WIDTH - _LEFT - _RIGHT
     shapes, words = [], []
     for number, (name, parts, behind) in enumerate(rows):
@@ -92,13 +99,13 @@ def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]], str]], full: flo
             shapes.append(rectangle(x, top + 4, max(width, 1.5 if value else 0), _LINE - 8, kind))
             x += width
         words.append(word(WIDTH, top + 16, behind, "end"))
-    return {"shapes": shapes, "words": words, "height": len(rows) * _LINE + 2}
+    return Drawing(shapes, words, height=len(rows) * _LINE + 2)
 
 
 def columns(
     values: Sequence[float], labels: Sequence[str], tips: Sequence[str], line: Sequence[float] = ()
-) -> dict[str, object]:
-    """Columns from left to right, a label below each that has one, and a line of other values over them."""
+) -> Drawing:
+    """Draw columns from left to right, a label below each that has one, and a line of other values."""
     top = max([*values, *line, 1])
     left = max(34, 12 + _DIGIT * len(_number(top)))
     room = WIDTH - left
@@ -122,11 +129,11 @@ def columns(
         for number, value in enumerate(line)
         for edge in (0, 1)
     )
-    return {"shapes": shapes, "words": words, "line": points, "height": 10 + _PLOT + _FOOT}
+    return Drawing(shapes, words, points, height=10 + _PLOT + _FOOT)
 
 
-def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> dict[str, object]:
-    """Cells in five shades of the highest value, row by row."""
+def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> Drawing:
+    """Draw cells in five shades of the highest value, row by row."""
     most = max((value for _, values in rows for value in values), default=0)
     left, step, line = 38, (WIDTH - 38) / 24, 18
     shapes, words = [], []
@@ -141,7 +148,7 @@ def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> di
     for column, label in enumerate(labels):
         if label:
             words.append(word(left + column * step, len(rows) * line + 14, label))
-    return {"shapes": shapes if most else [], "words": words, "height": len(rows) * line + 20}
+    return Drawing(shapes if most else [], words, height=len(rows) * line + 20)
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""How values are shown: numbers, times, statuses, evidence. Everything from a log is text, and escaped."""
+"""Formats numbers, times, statuses, evidence and JSON for a page; text from outside is safe and escaped."""
 
 from __future__ import annotations
 
@@ -20,59 +20,105 @@ from anomalies.safe_text import escaped
 
 SHOWN_LINES = 300
 SHOWN_CHARACTERS = 2_000
-_MARKS = 1024  # kept as drawn: a page shows the same few statuses and tags on every line
+_MARKS = 1024  # cached: a page shows the same few statuses and tags in every row
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many digits behind the point; a dash for none."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    """Format a number with this many decimals and commas between thousands; a dash for None."""
+    return "–" if value is None else f"{value:,.{digits}f}"
 
 
-def p_value(value: float | None) -> str:
-    """A p-value: small ones by their power of ten, never as 0.000."""
+def capped(count: int, cap: int) -> str:
+    """Format a count that stops at a cap: "9,924", or "10,000+" for more."""
+    return f"{cap:,}+" if count > cap else f"{count:,}"
+
+
+def p_value(value: float | None) -> SafeString | str:
+    """Format a p-value with three decimals; below 0.001 say so, with the exact value on hover."""
     if value is None:
         return "–"
-    return f"{value:.1e}" if 0 < value < 0.001 else f"{value:.3f}"
+    if value >= 0.001:
+        return f"{value:.3f}"
+    return format_html('<span title="{}">&lt; 0.001</span>', f"{value:.3g}")
 
 
 def percent(value: float | None) -> str:
-    """A signed percentage."""
-    return "–" if value is None else f"{value:+.0f} %"
+    """Format a signed percentage."""
+    return "–" if value is None else f"{value:+,.0f}%"
 
 
-def moment(value: datetime | None, after: datetime | None = None) -> str | SafeString:
-    """A time in the desk's zone, without its date where it comes ``after`` another of that day.
-
-    In full, as ISO 8601 in UTC, when one points at it.
-    """
+def moment(value: datetime | None) -> str | SafeString:
+    """Format a time as relative to now, with the absolute one and its zone on hover and in print."""
     if value is None:
         return "–"
-    local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
-    if after is not None and timezone.localdate(after) == timezone.localdate(value):
-        local = local[11:]
-    local += zone_mark(value)
     return format_html(
-        '<time datetime="{0}" title="{0}">{1}</time>', value.astimezone(UTC).isoformat(), local
+        '<time datetime="{}" title="{}">{}</time>', _iso(value), absolute_text(value), ago(value)
     )
 
 
+def absolute(value: datetime | None) -> str | SafeString:
+    """Format a time as date and time with the zone."""
+    return (
+        "–"
+        if value is None
+        else format_html('<time datetime="{}">{}</time>', _iso(value), absolute_text(value))
+    )
+
+
+def clock_time(value: datetime) -> SafeString:
+    """Format a time of day, with date and zone on hover."""
+    words = f"{timezone.localtime(value):%H:%M:%S}{zone_mark(value)}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', _iso(value), absolute_text(value), words)
+
+
+def absolute_text(value: datetime) -> str:
+    """Return a time as "2026-11-23 12:00:00 UTC", in the desk's zone."""
+    zone = zone_mark(value) or f"{timezone.localtime(value): %Z}"
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}{zone}"
+
+
+def ago(value: datetime) -> str:
+    """Return how long ago a time is ("5 min ago", "in 3 h"), from a day on with the time of day.
+
+    From 30 days on the date stands instead: nobody counts further back.
+    """
+    seconds = (timezone.now() - value).total_seconds()
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= unit:
+            words = f"{abs(seconds) // unit:.0f} {name}"
+            break
+    else:
+        return "just now"
+    relative = f"{words} ago" if seconds > 0 else f"in {words}"
+    if abs(seconds) < 86_400:
+        return relative
+    local, mark = timezone.localtime(value), zone_mark(value)
+    if abs(seconds) < 30 * 86_400:
+        return f"{relative}, {local:%H:%M:%S}{mark}"
+    return f"{local:%Y-%m-%d %H:%M:%S}{mark}"
+
+
+def _iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat()
+
+
 def zone_name() -> str:
-    """The name of the zone in which the desk shows times."""
+    """Return the name of the zone in which the desk shows times."""
     return timezone.get_current_timezone_name()
 
 
 @lru_cache(maxsize=_MARKS)
 def status_mark(status: str, words: str) -> SafeString:
-    """A status as a coloured word."""
+    """Return a status as a coloured word."""
     return format_html('<span class="status status-{}">{}</span>', status, words)
 
 
 def tag_marks(tags: Iterable[str] | None) -> SafeString | str:
-    """Tags side by side, the first ten of them."""
+    """Return the first ten tags, and how many more there are."""
     all_tags = list(tags or ())
     shown = [visible(tag if isinstance(tag, str) else as_text(tag), 40) for tag in all_tags[:10]]
     marks = format_html_join(" ", "{}", ((_tag_mark(tag),) for tag in shown))
-    return format_html("{} +{}", marks, len(all_tags) - 10) if len(all_tags) > 10 else marks
+    return format_html("{} +{}", marks, f"{len(all_tags) - 10:,}") if len(all_tags) > 10 else marks
 
 
 @lru_cache(maxsize=_MARKS)
@@ -81,13 +127,13 @@ def _tag_mark(shown: str) -> SafeString:
 
 
 def visible(text: str, limit: int = SHOWN_CHARACTERS) -> str:
-    """Text with control and direction characters made visible, cut at ``limit`` characters."""
+    """Return text with control and direction characters made visible, cut at ``limit`` characters."""
     more = f" … [{len(text):,} characters]" if len(text) > limit else ""
     return escaped(text[:limit], keep="\n\t") + more
 
 
 def first_line(text: str, limit: int = 160) -> str:
-    """What a list shows of an explanation."""
+    """Return the first line of an explanation, for a list."""
     lines = text.strip().splitlines()
     if not lines:
         return "–"
@@ -96,9 +142,9 @@ def first_line(text: str, limit: int = 160) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The events of a baseline or a window: those shown, and how many there are.
+    """The events of a baseline or a window that are shown, and how many there are.
 
-    ``find`` is what was searched for: only events that hold it are shown, out of ``searched``.
+    ``find`` is the text searched for: only events that contain it are shown, out of ``searched``.
     """
 
     lines: tuple[Event, ...]
@@ -115,9 +161,9 @@ class Evidence:
 def evidence(
     raw: str | None, total: int | None = None, *, find: str = "", most: int = SHOWN_LINES
 ) -> Evidence:
-    """The events out of a jsonb column's text, safe to show; a placeholder for what breaks the limits.
+    """Parse the events of a jsonb column's text; a value beyond the JSON limits becomes a placeholder.
 
-    ``total`` is how many the column holds, where ``raw`` is but the first of them.
+    ``total`` is the number of events in the column, where ``raw`` has only the first of them.
     """
     if raw is None:
         return Evidence((), 0)
@@ -133,7 +179,7 @@ def evidence(
 
 
 def _safe(event: Event) -> Event:
-    """The event as it can be shown; an object or array indented, to be folded."""
+    """Return an event that is safe to show; an object or array is indented, to be folded."""
     if event.value is None:
         return replace(event, text=visible(event.text))
     indented = visible(json.dumps(event.value, indent=2, ensure_ascii=False), SHOWN_CHARACTERS * 5)
@@ -141,7 +187,7 @@ def _safe(event: Event) -> Event:
 
 
 def marked(text: str, find: str) -> SafeString | str:
-    """A text with all that was searched for marked in it."""
+    """Return a text with every match of a search marked."""
     if not find:
         return text
     parts = re.split(f"({re.escape(find)})", text, flags=re.IGNORECASE)
@@ -153,7 +199,7 @@ def marked(text: str, find: str) -> SafeString | str:
 
 
 def pretty_json(raw: str | None) -> str:
-    """A jsonb column's text, indented; what breaks the limits as a placeholder and as it stands."""
+    """Indent a jsonb column's text; a value beyond the JSON limits is a placeholder and the text itself."""
     if raw is None:
         return ""
     value = json_column.parsed(raw)
@@ -163,5 +209,5 @@ def pretty_json(raw: str | None) -> str:
 
 
 def json_block(raw: str | None) -> SafeString | str:
-    """A jsonb column's text as a block of its own; a dash for none."""
+    """Return a jsonb column's text as a block; a dash for None."""
     return "–" if raw is None else format_html('<pre class="json">{}</pre>', pretty_json(raw))

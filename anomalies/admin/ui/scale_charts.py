@@ -1,6 +1,6 @@
-"""Small pictures as SVG: a number on its scale, a stream's time line.
+"""Small charts as SVG: a number on its scale, and a stream's time line.
 
-Colours and lines are the style sheet's. Each has words for who can't see it; nothing depends on colour alone.
+The style sheet has their colours. Each has a text for screen readers; nothing depends on colour alone.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 from anomalies.queries.neighbours import Range
 
 _WIDTH, _HEIGHT = 180, 22
-_LEAST_P = 1e-4  # the left end of a p-value's scale, which is one of powers of ten
-# A shape for each status: in black and white they differ, too.
+_LEAST_P = 1e-4  # the left end of a p-value's logarithmic scale
+# A shape for each status: they also differ in black and white.
 _SHAPES = {
     "pending": "M-4,-4H4V4H-4Z",
     "investigating": "M0,-5L5,4H-5Z",
@@ -28,7 +28,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One anomaly on a time line: where it leads, its words, and whether it is the one at hand."""
+    """One anomaly on a time line: its position, link and text, and whether the page is about it."""
 
     at: float  # 0 to 1
     status: str
@@ -40,7 +40,7 @@ class Tick:
 def scale(
     value: float | None, threshold: float | None, usual: Range | None, *, logarithmic: bool = False
 ) -> str:
-    """A number from 0 to 1 among what is usual, with its threshold; nothing for no number."""
+    """Draw a number from 0 to 1 on its scale, with its usual range and its threshold; '' for None."""
     if value is None:
         return ""
     place = _log_place if logarithmic else _place
@@ -62,7 +62,7 @@ def scale(
     parts.append(format_html('<circle class="value" cx="{}" cy="{}" r="4"/>', place(value), _HEIGHT // 2))
     return format_html(
         '<svg class="scale" role="img" aria-label="{}" viewBox="-5 0 {} {}" width="{}" height="{}">{}</svg>',
-        _told(value, threshold, usual),
+        _in_words(value, threshold, usual),
         _WIDTH + 10,
         _HEIGHT,
         _WIDTH + 10,
@@ -72,7 +72,7 @@ def scale(
 
 
 def time_line(ticks: Sequence[Tick], words: str) -> SafeString:
-    """Anomalies along the time, each a link; the one at hand is larger and stands on a line of its own."""
+    """Draw anomalies along the time, each a link; the one that the page is about is larger."""
     marks = format_html_join(
         "",
         '<a href="{}" aria-label="{}"><g class="tick status-{}{}" transform="translate({} {}){}">'
@@ -100,7 +100,7 @@ def time_line(ticks: Sequence[Tick], words: str) -> SafeString:
     )
 
 
-def _told(value: float, threshold: float | None, usual: Range | None) -> str:
+def _in_words(value: float, threshold: float | None, usual: Range | None) -> str:
     parts = [f"{value:.3g}"]
     if threshold is not None:
         parts.append(f"threshold {threshold:.3g}")

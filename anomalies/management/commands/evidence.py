@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from anomalies.atomic_file import write_atomically
 from anomalies.audit import Actor
 from anomalies.audit.bundle import NoSuchAnomaly, bundle
 from anomalies.audit.keys import KeyProblem
@@ -34,8 +35,7 @@ class Command(BaseCommand):
             self.stdout.write(text)
         else:
             try:
-                with options["out"].open("x", encoding="utf-8") as file:
-                    file.write(text + "\n")
+                write_atomically(options["out"], f"{text}\n".encode(), mode=0o666)
             except OSError as error:
                 raise CommandError(f"{options['out']}: {error.strerror}; nothing is overwritten") from error
         said = made["bundle"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from anomalies.atomic_file import AtomicFile
 from anomalies.audit import Actor, record_event
 from anomalies.queries.export import FORMATS, export
 
@@ -43,21 +44,27 @@ class Command(BaseCommand):
 
     def _write(self, lines: Iterable[bytes], out: Path | None) -> int:
         if out is None:
-            return _copy(lines, sys.stdout.buffer)
+            count = _copy(lines, sys.stdout.buffer.write)
+            sys.stdout.buffer.flush()
+            return count
         try:
-            with out.open("xb") as file:
-                return _copy(lines, file)
+            if out.exists():  # known before the rows are read; ``publish`` asks again
+                raise FileExistsError
+            with AtomicFile(out, mode=0o666) as file:
+                count = _copy(lines, file.write)
+                file.publish()
+                return count
         except FileExistsError as error:
             raise CommandError(f"{out} is there already; choose another name or remove it") from error
         except OSError as error:
-            raise CommandError(f"{out}: {error.strerror}; the export is not whole") from error
+            raise CommandError(f"{out}: {error.strerror}; nothing was exported") from error
 
 
-def _copy(lines: Iterable[bytes], file: IO[bytes]) -> int:
+def _copy(lines: Iterable[bytes], write: Callable[[bytes], Any]) -> int:
+    """Write the lines, with a progress bar on a terminal; returns how many there were."""
     count = 0
     with tqdm(unit=" rows", disable=not sys.stderr.isatty(), leave=False) as bar:
         for count, line in enumerate(lines, start=1):  # noqa: B007
-            file.write(line)
+            write(line)
             bar.update()
-    file.flush()
     return count

@@ -1,7 +1,8 @@
-"""``manage.py up``: everything that a first look needs, then the admin. What ``make run`` runs."""
+"""``manage.py up``: prepare the database, then serve the admin. What ``make run`` runs."""
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
@@ -15,12 +16,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.servers.basehttp import get_internal_wsgi_application
 from django.core.servers.basehttp import run as serve
 from django.db import OperationalError
+from django.utils import timezone
 
+from anomalies.atomic_file import write_atomically
 from anomalies.audit import Actor, acting
+from anomalies.audit.keys import make_key
+from anomalies.management.sample_times import ending_at
 from anomalies.permissions import ROLES
 from anomalies.queries.stats import has_run_over
 
-SAMPLE = Path("samples") / "postgresql.log"
+SAMPLE = "postgresql.log"
 
 
 class Command(BaseCommand):
@@ -44,31 +49,37 @@ class Command(BaseCommand):
             raise CommandError(str(error).strip()) from error
 
     def _check_port(self, port: int) -> None:
-        """Before anything is done: a taken port is told at once, in one line."""
+        """Refuse a port that is out of range or in use, before anything is done."""
         if not 0 < port < 65536:
-            raise CommandError(f"{port} is no port; choose one from 1 to 65535, for example PORT=8001.")
+            raise CommandError(f"{port} is no port; choose one from 1 to 65535, for example --port 8001.")
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
-                hint = f"make run PORT={port + 1 if port < 65535 else 8000}"
-                raise CommandError(f"port {port} can't be had ({error.strerror}); try {hint}") from error
+                other = port + 1 if port < 65535 else 8000
+                hint = f"try --port {other} (make run PORT={other})"
+                raise CommandError(f"port {port} can't be used ({error.strerror}); {hint}") from error
 
     def _prepare(self) -> None:
         self.stderr.write("preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
+        _keep_key(settings.DEVELOPMENT_KEY_FILE)
+        _keep_seal_key(settings.DEVELOPMENT_SEAL_KEY_FILE)
         self._load_sample()
         self._make_users()
 
     def _load_sample(self) -> None:
-        sample = settings.BASE_DIR / SAMPLE
-        if sample.exists() and not has_run_over(SAMPLE.name):
-            self.stderr.write(f"detecting anomalies in {SAMPLE} …")
-            call_command("detect", str(sample), tags=["sample"], by="driftlock")
+        sample = settings.SAMPLES / SAMPLE
+        if sample.exists() and not has_run_over(SAMPLE):
+            self.stderr.write(f"detecting anomalies in the sample {SAMPLE}, its times moved to end now …")
+            copy = settings.DATA_DIR / "samples" / SAMPLE
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(copy, ending_at(sample.read_bytes(), timezone.now()), replace=True)
+            call_command("detect", str(copy), tags=["sample"], by="driftlock")
 
     def _make_users(self) -> None:
-        """One user of each role on a first run; their passwords are told now and never again."""
+        """One user of each role on a first run; the passwords are printed once and stored as hashes only."""
         if User.objects.exists():
             return
         self.stdout.write("The first users; their passwords are shown this once:")
@@ -83,8 +94,24 @@ class Command(BaseCommand):
         return password
 
     def _serve(self, port: int) -> None:
-        def tell(bound: Any) -> None:
+        def announce(bound: Any) -> None:
             self.stdout.write(f"Driftlock is on http://127.0.0.1:{bound}/  (Ctrl-C ends it)")
             self.stdout.flush()
 
-        serve("127.0.0.1", port, get_internal_wsgi_application(), threading=True, on_bind=tell)
+        serve("127.0.0.1", port, get_internal_wsgi_application(), threading=True, on_bind=announce)
+
+
+def _keep_seal_key(file: Path) -> None:
+    """Make a key that seals this data and signs its bundles, unless one is given or made already."""
+    is_given = settings.PRODUCTION or {"DRIFTLOCK_SEAL_KEY", "DRIFTLOCK_SEAL_KEY_FILE"} & os.environ.keys()
+    if not is_given and not file.exists():
+        make_key(file)
+        settings.SEAL_KEY = file.read_text()  # what a later start reads
+
+
+def _keep_key(file: Path) -> None:
+    """Keep this process's secret key in ``file``, unless one is given or kept: logins outlive a restart."""
+    is_given = settings.PRODUCTION or {"SECRET_KEY", "SECRET_KEY_FILE"} & os.environ.keys()
+    if not is_given and not (file.exists() and file.read_text().strip()):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, settings.SECRET_KEY.encode(), replace=True)

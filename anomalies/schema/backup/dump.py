@@ -20,8 +20,9 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from anomalies.atomic_file import AtomicFile
+
 from .archive import roles_in, sequences_in
-from .atomic_file import NewFile
 from .manifest import Manifest, contents_of, manifest_of, relations
 from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
 
@@ -51,7 +52,7 @@ def backup(
         version = server_version(connection)
         pg_dump = find("pg_dump", connection, pg_bin, major(version))
         pg_restore = find("pg_restore", connection, pg_bin, pg_dump.major)
-        with NewFile(file) as dump, NewFile(manifest_of(file)) as beside:
+        with AtomicFile(file) as dump, AtomicFile(manifest_of(file)) as beside:
             made = _dump(dump, connection, pg_dump, pg_restore, version, say, progress)
             beside.write(made.to_json())
             _publish(dump, beside, force)
@@ -73,7 +74,7 @@ def _refuse_existing(file: Path, force: bool) -> None:
 
 
 def _dump(
-    dump: NewFile,
+    dump: AtomicFile,
     connection: BaseDatabaseWrapper,
     pg_dump: Program,
     pg_restore: Program,
@@ -131,7 +132,7 @@ def _without_timeouts(cursor: CursorWrapper, connection: Any) -> None:
 
 
 def _write(
-    dump: NewFile, pg_dump: Program, connection: BaseDatabaseWrapper, snapshot: str, progress: Progress
+    dump: AtomicFile, pg_dump: Program, connection: BaseDatabaseWrapper, snapshot: str, progress: Progress
 ) -> tuple[int, str]:
     """Run pg_dump into the file: how many bytes, and their SHA-256."""
     size, digest = 0, hashlib.sha256()
@@ -158,7 +159,7 @@ def _named(cursor: CursorWrapper, sequences: dict[str, tuple[int, bool]]) -> dic
     return {names.get(said, said): state for said, state in sorted(sequences.items())}
 
 
-def _publish(dump: NewFile, beside: NewFile, force: bool) -> None:
+def _publish(dump: AtomicFile, beside: AtomicFile, force: bool) -> None:
     """The dump first: where the manifest is, all is there."""
     dump.publish(force)
     try:

@@ -128,4 +128,5 @@ def _sessions(connection: BaseDatabaseWrapper, query: str, *values: Any) -> list
 def _rows(connection: BaseDatabaseWrapper, query: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

@@ -110,7 +110,8 @@ def _count(table: str, column: str | None = None) -> int:
     what = sql.Identifier(column) if column else sql.SQL("*")
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("SELECT count({}) FROM {}").format(what, sql.Identifier(table)))
-        return cursor.fetchone()[0]
+        count: int = cursor.fetchone()[0]
+    return count
 
 
 # --- force ------------------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ from .run_marker import Note
 
 Plan = list[tuple[Migration, bool]]
 
+# Writers lock what they change first and the audit log after it, since triggers write that. A migration that
+# goes the other way round would end in a deadlock with a writer, so it locks these tables before it begins.
+_LOCKED_FIRST = {("anomalies.0011_record", True): ("anomalies", "detection_config")}
+
 
 @contextmanager
 def guarded(connection: BaseDatabaseWrapper, limits: Limits, say: Say) -> Iterator[None]:
@@ -81,25 +85,31 @@ class Executor(MigrationExecutor):
     ) -> ProjectState:
         """The state after the migration."""
         do = super().apply_migration
-        return self._whole(migration, lambda: do(state.clone(), migration, fake, fake_initial))
+        return self._whole(migration, False, lambda: do(state.clone(), migration, fake, fake_initial))
 
     def unapply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False
     ) -> ProjectState:
         """The state before the migration."""
         do = super().unapply_migration
-        return self._whole(migration, lambda: do(state.clone(), migration, fake))
+        return self._whole(migration, True, lambda: do(state.clone(), migration, fake))
 
-    def _whole(self, migration: Migration, do: Callable[[], ProjectState]) -> ProjectState:
+    def _whole(self, migration: Migration, backwards: bool, do: Callable[[], ProjectState]) -> ProjectState:
         """Django records some migrations after their transaction: a kill in between would leave half."""
 
         def step() -> ProjectState:
             with transaction.atomic(self.connection.alias) if migration.atomic else nullcontext():
+                self._lock_first(_LOCKED_FIRST.get((_name(migration), backwards), ()))
                 return do()
 
         state = self._patience.try_until_done(_name(migration), step)
         self._tell(*self._ended)
         return state
+
+    def _lock_first(self, tables: tuple[str, ...]) -> None:
+        if tables:
+            with self.connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
 
     def _progress(self, action: str, migration: Migration | None = None, fake: bool | None = False) -> None:
         """Pass on Django's words: a beginning once, however often it is tried, an end after the COMMIT."""

@@ -1,4 +1,4 @@
-// The queue's keys. Each presses a button or follows a link that the page has anyway.
+// Keyboard shortcuts of the queue. Each presses a button or follows a link of the page.
 (() => {
   const press = (selector) => document.querySelector(selector)?.click();
   const focus = (selector) => document.querySelector(selector)?.focus();

@@ -171,6 +171,7 @@ class MetricTable(Reader):
         if self._clock.time_field:
             return self._field_column(names, body)
         named = [place for place, name in enumerate(names) if name.lower() in _TIME_NAMES]
+        place: int
         for place in [*named, *range(self._width)]:
             cells = _filled(body, place)
             if any(not self._is_number(cell) for cell in cells):

@@ -1,4 +1,9 @@
-"""A file that appears under its name when it is whole, or not at all; only its owner can read it."""
+"""A file that appears under its name when it is whole and on the disk, or not at all.
+
+The bytes go into a file without a name, or with a hidden one, in the same folder; fsync(2) of the file, then
+link(2) or rename(2), which the file system does whole or not, then fsync of the folder, which makes the name
+last through a power cut. Every file that Driftlock leaves for others to read is written this way.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +14,29 @@ from pathlib import Path
 from types import TracebackType
 
 
-class NewFile:
-    """Bytes on their way into a file: ``write``, then ``publish``; what is not published is gone.
+class AtomicFile:
+    """Bytes for a new file: ``write`` them, then ``publish``; without it nothing is left behind.
 
-    Where the system can do it (Linux) the bytes have no name until then, so that they vanish with a process
-    that is killed; elsewhere they wait under a hidden name beside. Raises OSError as any file does.
+    ``mode`` holds the permissions, of which the umask takes away. On Linux the bytes have no name until they
+    are published and vanish with a process that is killed; elsewhere they wait under ``waiting``, a hidden
+    name beside, random unless given. Give one where a lock keeps other writers out: then a killed process
+    leaves one such file at most. Raises OSError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = 0o600, waiting: Path | None = None) -> None:
         self.path = path
         self._folder = path.parent
-        self._waiting = self._folder / f".{path.name}.{secrets.token_hex(4)}.unfinished"
+        self._mode = mode
+        self._waiting = waiting or path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
         self._named = False
         self._file = os.fdopen(self._open(), "wb")
 
     def _open(self) -> int:
         if hasattr(os, "O_TMPFILE"):
             with suppress(OSError):  # not every file system has it, and a real obstacle shows itself below
-                return os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        handle = os.open(self._waiting, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                return os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, self._mode)
+        self._waiting.unlink(missing_ok=True)
+        handle = os.open(self._waiting, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
         self._named = True
         return handle
 
@@ -41,10 +50,12 @@ class NewFile:
         return self._file.fileno()
 
     def publish(self, replace: bool = False) -> None:
-        """Everything to the disk, then the name. Raises FileExistsError unless it may ``replace``."""
+        """Sync the bytes, then give them the name. Raises FileExistsError unless it may ``replace``."""
         self._file.flush()
         os.fsync(self._file.fileno())
         if not self._named:
+            if replace:
+                self._waiting.unlink(missing_ok=True)
             self._link(self._waiting if replace else self.path)
             self._named = replace
         elif not replace:
@@ -69,7 +80,7 @@ class NewFile:
         finally:
             os.close(folder)
 
-    def __enter__(self) -> NewFile:
+    def __enter__(self) -> AtomicFile:
         return self
 
     def __exit__(
@@ -79,3 +90,12 @@ class NewFile:
             self._file.close()
         if self._named:
             self._waiting.unlink(missing_ok=True)
+
+
+def write_atomically(
+    path: Path, data: bytes, *, replace: bool = False, mode: int = 0o600, waiting: Path | None = None
+) -> None:
+    """Write a whole file as `AtomicFile` does. Raises OSError; FileExistsError unless it may ``replace``."""
+    with AtomicFile(path, mode, waiting) as file:
+        file.write(data)
+        file.publish(replace)

@@ -1,4 +1,4 @@
-"""anomalies.schema.backup.atomic_file: a file that is there whole, or not at all."""
+"""anomalies.atomic_file: a file that is there whole, or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from anomalies.schema.backup.atomic_file import NewFile
+from anomalies.atomic_file import AtomicFile, write_atomically
 
 
 @pytest.fixture(params=["a system with nameless files", "one without"], autouse=True)
@@ -21,7 +21,7 @@ def names(folder) -> list[str]:
 
 
 def test_what_is_published_is_there_whole_and_for_its_owner_alone(tmp_path):
-    with NewFile(tmp_path / "new") as file:
+    with AtomicFile(tmp_path / "new") as file:
         file.write(b"all of it")
         file.publish()
     assert (names(tmp_path), (tmp_path / "new").read_bytes()) == (["new"], b"all of it")
@@ -29,20 +29,20 @@ def test_what_is_published_is_there_whole_and_for_its_owner_alone(tmp_path):
 
 
 def test_before_that_it_has_no_name(tmp_path):
-    with NewFile(tmp_path / "new") as file:
+    with AtomicFile(tmp_path / "new") as file:
         file.write(b"half of it")
         assert not (tmp_path / "new").exists()
 
 
 def test_what_is_not_published_is_gone(tmp_path):
-    with pytest.raises(KeyboardInterrupt), NewFile(tmp_path / "new") as file:
+    with pytest.raises(KeyboardInterrupt), AtomicFile(tmp_path / "new") as file:
         file.write(b"half of it")
         raise KeyboardInterrupt
     assert names(tmp_path) == []
 
 
 def test_a_file_that_came_meanwhile_is_kept(tmp_path):
-    with pytest.raises(FileExistsError), NewFile(tmp_path / "new") as file:
+    with pytest.raises(FileExistsError), AtomicFile(tmp_path / "new") as file:
         (tmp_path / "new").write_text("another's")
         file.publish()
     assert (names(tmp_path), (tmp_path / "new").read_text()) == (["new"], "another's")
@@ -50,7 +50,7 @@ def test_a_file_that_came_meanwhile_is_kept(tmp_path):
 
 def test_it_may_replace_one(tmp_path):
     (tmp_path / "new").write_text("old")
-    with NewFile(tmp_path / "new") as file:
+    with AtomicFile(tmp_path / "new") as file:
         file.write(b"new")
         file.publish(replace=True)
     assert (names(tmp_path), (tmp_path / "new").read_text()) == (["new"], "new")
@@ -58,4 +58,17 @@ def test_it_may_replace_one(tmp_path):
 
 def test_a_folder_that_can_not_be_written_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        NewFile(tmp_path / "no" / "new")
+        AtomicFile(tmp_path / "no" / "new")
+
+
+def test_the_umask_takes_from_the_mode(tmp_path):
+    former = os.umask(0o027)
+    write_atomically(tmp_path / "new", b"", mode=0o666)
+    os.umask(former)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+def test_what_a_killed_process_left_under_a_fixed_name_is_replaced(tmp_path):
+    (tmp_path / ".left").write_text("half of it")
+    write_atomically(tmp_path / "new", b"all of it", replace=True, waiting=tmp_path / ".left")
+    assert (names(tmp_path), (tmp_path / "new").read_bytes()) == (["new"], b"all of it")

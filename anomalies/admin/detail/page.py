@@ -1,0 +1,74 @@
+"""The page of one anomaly: how the row is read, and what the page shows of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.forms import Form
+from django.http import HttpRequest
+
+from anomalies.audit import history, with_last_entry
+from anomalies.models import Anomaly
+from anomalies.permissions import can_decide
+from anomalies.queries.precedents import in_words, precedents
+from anomalies.triage.decisions import allowed_moves
+from anomalies.triage.undo import UNDOABLE
+
+from ..decide.assign_snooze import assign_snooze, with_people
+from ..decide.edit_conflict import Answer, new_batch
+from ..decide.queue import bar
+from ..ui import formatting as show
+from ..views import DeskView
+from .evidence_panel import Asked, evidence_of, time_line_of, with_evidence
+from .threshold_table import figures
+
+
+def read(object_id: str, request: HttpRequest) -> Any:
+    """Read an anomaly with as much of its evidence as the address asks for; None where there is none."""
+    rows = with_last_entry(with_evidence(Anomaly.objects.all(), Asked.of(request)), "anomaly")
+    try:
+        return with_people(rows).filter(pk=object_id).first()
+    except ValidationError:
+        return None
+
+
+def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str, Any]:
+    """Return the context of the whole page."""
+    similar = precedents(anomaly, anomaly.window_data_text)
+    entries = history(anomaly.pk)
+    last = entries[0] if entries else None
+    may_undo = last is not None and last.batch and last.action in UNDOABLE and can_decide(view.request.user)
+    return {
+        **frame(view, anomaly, form, answer),
+        "explanation": show.visible(anomaly.glass_box_explanation, 20_000),
+        "details": show.visible(anomaly.detailed_explanation or "", 20_000),
+        "notes": show.visible(anomaly.notes or "", 20_000),
+        "tags": show.tag_marks(anomaly.tags),
+        "figures": figures(anomaly),
+        **evidence_of(view.request, anomaly),
+        "time_line": time_line_of(anomaly, view.preserved_filters),
+        "metadata": show.pretty_json(anomaly.metadata_text),
+        "similar": similar,
+        "similar_in_words": in_words(similar),
+        "history": entries,
+        "undoable": last if may_undo else None,
+    }
+
+
+def frame(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str, Any]:
+    """Return what the page and an edit conflict share: the anomaly's head, the form, the queue."""
+    may_decide = can_decide(view.request.user)
+    return {
+        "title": str(anomaly),
+        "anomaly": anomaly,
+        "state": show.status_mark(anomaly.status, anomaly.get_status_display()),
+        "form": form,
+        "batch": new_batch(),
+        "answer": answer,
+        "moves": allowed_moves(anomaly.status) if may_decide else [],
+        "may_decide": may_decide,
+        "preserved_filters": view.preserved_filters,
+        "queue": bar(view.request, anomaly),
+        **assign_snooze(view.request, anomaly),
+    }

@@ -1,0 +1,182 @@
+"""The middleware of every request: security headers, allowed methods, and a time limit on database work."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import Error, connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from psycopg.pq import TransactionStatus
+
+from .error_pages import database_error_page, error_page
+from .kept_note import keep_note
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+HEADERS = {
+    # The admin needs no inline script and no inline style, so none is allowed, ours or a visitor's.
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        )
+    ),
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_DEBUG_PAGES = {404, 500}
+_METHODS = ("GET", "HEAD", "POST")
+
+_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|WITH)\b", re.IGNORECASE)
+# A page reads few rows of a large table. Parallel workers take longer to start than that, and mislead the
+# planner: a search at ten million rows took 480 ms with them, 115 ms without. What an index of words or tags
+# finds is kept row by row in this much memory; in PostgreSQL's 4 MB it is kept by pages, all of whose rows
+# are read again. PostgreSQL's random_page_cost of 4.0 is for rotating disks; it makes the planner read in
+# order of time until enough words are found, which took that search 310 ms.
+_MEMORY = 16 * 1024 * 1024
+_PLANNER = {
+    "max_parallel_workers_per_gather": "'0'",
+    "random_page_cost": "least(current_setting('random_page_cost')::float8, 1.1)::text",
+    "work_mem": f"greatest(pg_size_bytes(current_setting('work_mem')), {_MEMORY}) / 1024 || 'kB'",
+}
+_SET = ", ".join(
+    ["SELECT set_config('statement_timeout', %s, false)"]
+    + [f"set_config('{name}', {value}, false)" for name, value in _PLANNER.items()]
+)
+_RESET = "; ".join(f"RESET {name}" for name in ("statement_timeout", *_PLANNER))
+# The server gets the remaining time again after this many seconds of work, not before every statement.
+_GRAIN = 0.25
+
+
+class HeadersMiddleware:
+    """Sets HEADERS on every answer; Django's own debug pages, which have inline styles, are left out."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not (settings.DEBUG and response.status_code in _DEBUG_PAGES):
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+        return response
+
+
+class MethodsMiddleware:
+    """Allows GET, HEAD and POST; any other method is 405, where Django's admin would show the page."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in _METHODS:
+            return self.get_response(request)
+        page = error_page("405.html", 405)
+        page["Allow"] = ", ".join(_METHODS)
+        return page
+
+
+class KeptNoteMiddleware:
+    """Keeps the note of a form whose sender has to log in again, instead of losing it to the redirect."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method == "POST" and isinstance(response, HttpResponseRedirect):
+            address = response.url.partition("?")[0]
+            if address == reverse("admin:login") != request.path:
+                keep_note(request)
+        return response
+
+
+class Deadline:
+    """A budget of seconds for the statements of one request, waits for locks included.
+
+    ``committed`` becomes true when something that was written in the request is committed.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.spent = 0.0
+        self.committed = False
+        self._announced: float | None = None  # how much was spent when the server got the remaining time
+        self._depth = 0
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        """Run one statement; an execute wrapper of Django's connection."""
+        self._announce()
+        began = time.monotonic()
+        try:
+            result = execute(sql, params, many, context)
+        finally:
+            self.spent += time.monotonic() - began
+        if _WRITES.match(str(sql)):
+            transaction.on_commit(self._has_committed)
+        return result
+
+    def _announce(self) -> None:
+        # A failed transaction takes a rollback and nothing else; the statement after that announces.
+        if connection.connection.info.transaction_status == TransactionStatus.INERROR:
+            return
+        # A setting made inside a transaction is lost when that is rolled back, so outside it is made again.
+        depth = len(connection.savepoint_ids) + connection.in_atomic_block
+        if self._announced is None or depth < self._depth or self.spent - self._announced > _GRAIN:
+            left = max(1, round((self.seconds - self.spent) * 1000))
+            with connection.wrap_database_errors:
+                connection.connection.execute(_SET, [f"{left}ms"])
+            self._announced, self._depth = self.spent, depth
+
+    def _has_committed(self) -> None:
+        self.committed = True
+
+    def end(self) -> None:
+        """Reset the connection's settings."""
+        if self._announced is None or connection.connection is None:
+            return
+        try:
+            with connection.wrap_database_errors:
+                connection.connection.execute(_RESET)
+        except Error:
+            # A transaction that failed resets the settings at its end; any other connection is closed.
+            if not connection.in_atomic_block:
+                connection.close()
+
+
+class DeadlineMiddleware:
+    """Limits each request's work in the database to PAGE_SECONDS (0: no limit).
+
+    Commands and migrations have no limit: it is set for the statements of a request and reset at its end, so
+    a connection that is kept or pooled does not carry it on. The same holds for the planner's settings.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        seconds = settings.PAGE_SECONDS
+        if not seconds:
+            return self.get_response(request)
+        deadline = cast(Any, request).deadline = Deadline(seconds)
+        try:
+            with connection.execute_wrapper(deadline):
+                return self.get_response(request)
+        finally:
+            deadline.end()
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Return a page where the database refused a statement; None for other errors."""
+        return database_error_page(request, exception)
