@@ -4,14 +4,12 @@ The rule of this room: no Django, no database, no clock, no randomness, and no i
 library, zstandard and `safe_text`. The same events give the same findings, anywhere, so that whoever doubts
 one can run it again.
 
-One module per stage: `formats` (with `lines`, `records`, `tables`, `traces`, `encodings`, `timestamps`,
-`timeformat` and `events`) makes a line an event, safe to show; `coders` scores it, by its kind:
-`normalising`, `tokens` and `memory` for text, `numeric` for metrics, `sessions` for traces; `significance`
-says how rare a window is, `compression` measures it against its baseline, `episodes` merges what belongs
-together and names the odd lines by `surprise`, `review` keeps the oddest of what was not flagged,
-`acknowledged` is what must not be learnt; `explaining` (with `saying`, `costly`, `contrast` and `absence`)
-puts it into words, `findings` is what leaves, `detector` leads from one to the next. Why these and not
-others: docs/detection.md.
+One room per stage: `formats` and `events` make a line an event, safe to show; `lines` judges the events
+of logs and LLM traffic by their views, `scoring` those of other kinds and what all share (`scoring.views`
+is what they hand over); `significance` joins the p-values of the views, `episodes` merges what belongs
+together, `review` keeps the oddest of what was not flagged, `acknowledged` is what must not be learnt;
+`compression` gives the stored figures, `explain` puts a finding into words, `findings` is what leaves,
+`detector` leads from one to the next. Why these and not others: docs/detection.md.
 """
 
 from .acknowledged import Acknowledged
@@ -24,6 +22,8 @@ from .formats.encodings import check_encoding
 from .formats.framing import HEAD, Framing, framing_of
 from .formats.kinds import GUESSED_FROM, HEAD_BYTES, format_for, guess
 from .formats.times.timestamps import DateOrder, TimestampReader
+from .lines.patterns import VERSION as PATTERN_VERSION
+from .lines.patterns import pattern_of
 from .parameters import Parameters, Thresholds
 from .scoring.masking import normalise
 from .scoring.scorers import Kind
@@ -32,6 +32,7 @@ __all__ = [
     "GUESSED_FROM",
     "HEAD",
     "HEAD_BYTES",
+    "PATTERN_VERSION",
     "Acknowledged",
     "ContextLine",
     "DateOrder",
@@ -60,4 +61,5 @@ __all__ = [
     "ncd",
     "normalise",
     "novelty",
+    "pattern_of",
 ]

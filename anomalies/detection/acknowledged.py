@@ -25,6 +25,9 @@ class Acknowledged:
                 self._firsts.append(first)
                 self._lasts.append(last)
 
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
     def __contains__(self, number: object) -> bool:
         return isinstance(number, int) and self.covers(number, number)
 
@@ -32,6 +35,10 @@ class Acknowledged:
         """Say whether a window, from its first event's number to its last one's, lies within one span."""
         index = bisect_right(self._firsts, first) - 1
         return index >= 0 and last <= self._lasts[index]
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the stretches that were acknowledged: the numbers of their first and last events."""
+        return list(zip(self._firsts, self._lasts, strict=True))
 
     def holds(self, event: Event) -> bool:
         """Say whether an event that just came is one of them."""

@@ -1,25 +1,27 @@
-"""Slide over a stream of events, judge each window, hand over the episodes."""
+"""Take the events of a stream one by one, judge what departs, hand over the episodes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
 from .acknowledged import Acknowledged
-from .episodes import Course, Episode, Line, Window
+from .episodes import Alarm, Course, Episode, Line
 from .events import Event
 from .findings import Finding, finding_of
 from .formats.kinds import GUESSED_FROM, format_for
 from .formats.times.timestamps import TimestampReader
 from .parameters import Parameters
 from .review import Review
-from .scoring.scorers import CODERS, Kind
-from .significance import History, Judged, Weights, conformal, significance
+from .scoring.own_past import WINDOW
+from .scoring.scorers import SCORERS, Kind
+from .scoring.views import Candidate
+from .significance import Significance, joined
 from .state_json import from_plain, to_plain
 
-STATE = 2  # the form of a saved state
+STATE = 3  # the form of a saved state
 
 
 def detect(
@@ -59,54 +61,77 @@ class Detector:
     """Finds episodes in one stream. No clock and no chance is in it: the same events, the same findings,
     in whatever pieces they are fed, and with its state saved and loaded between any two of them.
 
-    Each event is weighed once, by the coder of the stream's kind. A window is ranked among the stream's past
-    windows by the weight of all its lines, and by its newest line alone, the heaviest one: lines around it
-    neither dilute nor hide it. It is flagged when its p-value is below `p_value_threshold` and the novelty of
-    its newest line, the share that the stream has not shown in that place lately, reaches `ncd_threshold`.
-    `events_seen`, `windows_tested` and `windows_flagged` count what was fed so far; that many tests times the
-    p threshold is how many windows may be flagged by chance.
+    Each event is judged once, when it comes, by the views of its kind (`scoring.views`). A test is made every
+    `hop_size` events once baseline and window are full. It is passed by what departs with a novelty of at
+    least
+    `ncd_threshold`, where the p-value of all views together is below `p_value_threshold`. `events_seen`,
+    `windows_tested` and `windows_flagged` count what was fed so far; that many tests times the p threshold is
+    how many may be passed by chance.
     """
 
     def __init__(self, parameters: Parameters, kind: Kind = "logs") -> None:
-        if kind not in CODERS:
-            raise ValueError(f'"{kind}" is no kind of stream; the kinds are {", ".join(CODERS)}')
+        if kind not in SCORERS:
+            raise ValueError(f'"{kind}" is not a kind of stream; the kinds are {", ".join(SCORERS)}')
         self.events_seen = 0
         self.windows_tested = 0
         self.windows_flagged = 0
         self._parameters = parameters
         self._kind = kind
         self._span = parameters.baseline_size + parameters.window_size
-        self._lines: deque[Line] = deque(maxlen=self._span)
-        self._coder = CODERS[kind](parameters)
+        self._lines: deque[tuple[Event, datetime | None]] = deque(maxlen=self._span + WINDOW)
+        self._scorer = SCORERS[kind](parameters)
         self._is_text = kind in ("logs", "llm")
-        self._history = History(self._coder.history)
+        self._pending: list[Candidate] = []
         self._review = Review(parameters.review_per_day, self._is_text)
         self._acknowledged = Acknowledged()
         self._episode: Episode | None = None
         self._known_time: datetime | None = None
 
     def feed(self, events: Iterable[Event]) -> Iterator[Finding]:
-        """Yield each episode as soon as no window can touch it any more, and what is for review.
+        """Yield each episode as soon as no alarm can belong to it any more, and what is for review.
 
         Memory does not grow with the events. What is still open when they end stays open: `finish`.
         """
+        hop, span = self._parameters.hop_size, self._span
+        keep, score = self._lines.append, self._scorer.take
         for event in events:
-            yield from self._take(event)
+            self.events_seen = seen = self.events_seen + 1
+            if event.timestamp is not None:
+                self._known_time = event.timestamp
+            keep((event, self._known_time))
+            found = score(event, not (self._acknowledged and self._acknowledged.holds(event)))
+            if found:
+                self._pending += found
+            if seen >= span and (hop == 1 or (seen - span) % hop == 0):
+                self.windows_tested += 1
+                if self._episode or self._pending:
+                    yield from self._test()
 
     def finish(self) -> Iterator[Finding]:
         """Yield what is still open. Fed again, it goes on in the same stream, with a new episode."""
         yield from self._close()
         yield from (self._finding(episode, review=True) for episode in self._review.finish())
 
+    def close_episode(self) -> Iterator[Finding]:
+        """Yield the open episode, if there is one: for a stream that has fallen silent."""
+        yield from self._close()
+
     def acknowledge(self, acknowledged: Acknowledged) -> None:
-        """Let what analysts acknowledged leave baseline, memory and history, now and from now on.
+        """Let what analysts acknowledged leave all that was learnt, now and from now on.
 
         What they dismissed stays: it is what the stream is like.
         """
         self._acknowledged = acknowledged
-        self._coder.leave_out(acknowledged)
-        kept = [one for one in self._history.windows() if not acknowledged.covers(one.first, one.last)]
-        self._history = History(self._coder.history, kept)
+        if acknowledged:
+            self._scorer.leave_out(acknowledged)
+
+    def learn(self, events: Iterable[Event]) -> None:
+        """Learn from events that are known to be good, of another source of the same kind, and find nothing.
+
+        Their numbers must be smaller than those that are fed later: `since_baseline`.
+        """
+        for event in events:
+            self._scorer.take(event, True)
 
     def state(self) -> dict[str, Any]:
         """Return all it knows as plain JSON values. `load` makes a detector of it that goes on alike."""
@@ -115,111 +140,102 @@ class Detector:
             "kind": self._kind,
             "parameters": asdict(self._parameters),
             "counts": [self.events_seen, self.windows_tested, self.windows_flagged],
-            "lines": to_plain(list(self._lines)),
-            "coder": self._coder.state(),
-            "history": to_plain(self._history.windows()),
+            "lines": [[to_plain(event), to_plain(time)] for event, time in self._lines],
+            "scorer": self._scorer.state(),
+            "pending": to_plain(self._pending),
             "review": self._review.state(),
             "episode": to_plain(self._episode and self._episode.course),
             "known_time": to_plain(self._known_time),
         }
 
-    def close_episode(self) -> Iterator[Finding]:
-        """Yield the open episode, if there is one: for a stream that has fallen silent."""
-        yield from self._close()
-
     @classmethod
     def load(cls, state: dict[str, Any], parameters: Parameters | None = None) -> "Detector":
         """Return a detector that goes on where the one that gave this `state` was.
 
-        With other `parameters` than it had the thresholds are these from now on; where the sizes differ, the
-        stream's memory stays and windows and their history begin anew. Raises ValueError, TypeError or
-        KeyError for what `state` did not give.
+        With other `parameters` than it had the thresholds are these from now on; where the sizes differ, what
+        was learnt stays, and windows begin again. Raises ValueError, TypeError or KeyError for what `state`
+        did not give.
         """
         if state["form"] != STATE:
-            raise ValueError(f"a state of form {state['form']}, not {STATE}")
+            raise ValueError(
+                f"it is of form {state['form']}, of another version of the detector; this reads {STATE}"
+            )
         former = Parameters(**state["parameters"])
         detector = cls(parameters or former, state["kind"])
-        detector._coder.restore(state["coder"])
+        detector._scorer.restore(state["scorer"])
         if detector._parameters.sizes == former.sizes:
             detector._restore(state)
         return detector
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.events_seen, self.windows_tested, self.windows_flagged = state["counts"]
-        self._lines.extend(from_plain(list[Line], state["lines"]))
-        past = from_plain(list[Judged], state["history"])
-        self._history = History(self._coder.history, past)
+        self._lines.extend(
+            (from_plain(Event, event), from_plain(datetime | None, time)) for event, time in state["lines"]
+        )
+        self._pending = from_plain(list[Candidate], state["pending"])
         self._review.restore(state["review"])
         course = from_plain(Course | None, state["episode"])
         self._episode = course and Episode(course)
         self._known_time = from_plain(datetime | None, state["known_time"])
 
-    def _take(self, event: Event) -> Iterator[Finding]:
-        self.events_seen += 1
-        self._known_time = event.timestamp or self._known_time
-        normal = self._coder.normal(event)
-        news = self._coder.take(event, normal, not self._acknowledged.holds(event))
-        self._lines.append(Line(event, normal, self._known_time, news))
-        beyond = self.events_seen - self._span
-        if beyond >= 0 and beyond % self._parameters.hop_size == 0:
-            yield from self._test()
-
     def _test(self) -> Iterator[Finding]:
-        size = self._parameters.baseline_size
-        start = self.events_seen - self._parameters.window_size + 1
-        if self._episode and not self._episode.reaches(start):
+        position, window = self.events_seen, self._parameters.window_size
+        if self._episode and not self._episode.reaches(position, window):
             yield from self._close()
-        window = tuple(islice(self._lines, size, None))
-        weights = self._coder.weigh([line.news for line in window])
-        self.windows_tested += 1
-        if weights.peak:
-            yield from self._judge(start, window, weights)
-        tested = Judged(window[0].event.number, window[-1].event.number, weights)
-        if not self._acknowledged.covers(tested.first, tested.last):
-            self._history.add(tested)
-
-    def _judge(self, start: int, lines: tuple[Line, ...], weights: Weights) -> Iterator[Finding]:
-        newest = max(lines, key=_weight)
-        found = None
-        if self._parameters.reaches(newest.news.share):
-            found = significance(weights, self._history, self._normal, self._parameters.window_size)
-        if found and self._parameters.is_flagged(newest.news.share, found.p_value):
+        candidates, self._pending = self._pending, []
+        if not candidates:
+            return
+        novel = [one for one in candidates if self._parameters.reaches(one.novelty)]
+        p_value = joined(novel, self._scorer.weights)
+        if novel and self._parameters.is_flagged(max(one.novelty for one in novel), p_value):
             self.windows_flagged += 1
-            self._flag(Window(start, self._baseline(), lines, newest, weights, found))
-        elif not (self._episode and self._episode.reaches(start)):
-            yield from self._consider(start, lines, newest, weights)
+            self._flag(self._alarm(novel, p_value))
+        elif self._parameters.review_per_day and not self._episode:
+            yield from self._consider(candidates)
 
-    def _normal(self) -> list[bytes]:
-        return [(line.normal + "\n").encode() for line in self._lines]
-
-    def _flag(self, window: Window) -> None:
+    def _alarm(self, candidates: Sequence[Candidate], p_value: float) -> Alarm:
+        """What departs, with the lines that show it as far as they are held, and the baseline before them."""
+        held, window = list(self._lines), self._parameters.window_size
+        named = min(number for one in candidates for number in one.lines)
+        begin = len(held) - min(window, len(held))
+        while begin > max(0, len(held) - WINDOW - window) and held[begin - 1][0].number >= named:
+            begin -= 1
         if self._episode:
-            self._episode.add(window)
-        else:
-            self._episode = Episode.begun(window, self._is_text)
-        self._review.drop_touching(window.start, window.end)
+            begin = min(begin, max(0, len(held) - (self.events_seen - self._episode.course.end)))
+        before = held[max(0, begin - self._parameters.baseline_size) : begin]
+        compared = max(0, self.events_seen - self._span)
+        significance = Significance(p_value, min(compared, 2_000))
+        return Alarm(
+            self.events_seen, self._made(before), self._made(held[begin:]), tuple(candidates), significance
+        )
 
-    def _consider(
-        self, start: int, lines: tuple[Line, ...], newest: Line, weights: Weights
-    ) -> Iterator[Finding]:
-        """Remember the window for review where it is among the oddest of its day that are not flagged."""
+    def _made(self, lines: Sequence[tuple[Event, datetime | None]]) -> tuple[Line, ...]:
+        return tuple(Line(event, self._scorer.text(event), time) for event, time in lines)
+
+    def _flag(self, alarm: Alarm) -> None:
+        if self._episode:
+            self._episode.add(alarm)
+        else:
+            self._episode = Episode.begun(alarm, self._is_text)
+        self._review.drop_touching(alarm.begin, alarm.position)
+
+    def _consider(self, candidates: Sequence[Candidate]) -> Iterator[Finding]:
+        """Remember a window for review where it is among the oddest of its day that are not flagged."""
         for episode in self._review.turn_to(self._known_time, self.events_seen):
             yield self._finding(episode, review=True)
-        if self._review.wants(start, weights):
-            found = conformal(weights, self._history)
-            self._review.keep(Window(start, self._baseline(), lines, newest, weights, found))
-
-    def _baseline(self) -> tuple[Line, ...]:
-        return tuple(islice(self._lines, self._parameters.baseline_size))
+        p_value = joined(candidates, self._scorer.weights)
+        height = (-p_value, max(one.bits for one in candidates))
+        if self._review.wants(self.events_seen - self._parameters.window_size + 1, height):
+            self._review.keep(self._alarm(candidates, p_value))
 
     def _close(self) -> Iterator[Finding]:
         episode, self._episode = self._episode, None
         if episode:
+            behind = self.events_seen - episode.course.end
+            following = [*self._lines][len(self._lines) - behind :][: self._parameters.window_size]
+            if behind > 0:
+                episode.end_with(self._made(following))
             yield self._finding(episode)
 
     def _finding(self, episode: Episode, review: bool = False) -> Finding:
         return finding_of(episode, self._parameters, review)
-
-
-def _weight(line: Line) -> int:
-    return line.news.weight

@@ -1,4 +1,4 @@
-"""Merge flagged windows into episodes: with a hop of one, one incident is about ten overlapping windows."""
+"""Merge flagged events into episodes: one incident shows in many lines, and in several views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,52 +6,48 @@ from datetime import datetime
 
 from .compression import Figures, measure
 from .events import Event
-from .scoring.surprise import Reader, Surprise, Usual
-from .scoring.text_memory import News
-from .significance import Significance, Weights
+from .scoring.surprise import Reader, Surprise
+from .scoring.views import Candidate
+from .significance import Significance
 
-_MOSTLY = 0.5  # of what an event weighs has to be beyond the usual
 KEPT = 200  # lines of an episode, so that one which never ends stays in bounds
+TOUCH = 3  # windows: what is no further apart belongs together, as what is newer is left out of a record
+_MOST_ODD = 2_000  # odd lines that are remembered
+_MOST_CANDIDATES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An event as the detector carries it.
-
-    `normal` is its normalised text, `known_time` its timestamp or, where it has none, the last one before it,
-    `news` how new it was to the stream when it came.
-    """
+    """An event as the detector carries it, its text without what varies, and its own time or the last
+    before."""
 
     event: Event
     normal: str
     known_time: datetime | None
-    news: News
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A window: the position in the stream (from 1) of its first event, the lines before it, and its own.
+class Alarm:
+    """A test that was passed, or the oddest that was not: what departs at an event, and the lines around it.
 
-    `newest` is the line of the greatest weight, whose novelty the window is judged by.
+    `position` is that of the event among the tested ones, `lines` end with it.
     """
 
-    start: int
+    position: int
     baseline: tuple[Line, ...]
     lines: tuple[Line, ...]
-    newest: Line
-    weights: Weights
+    candidates: tuple[Candidate, ...]
     significance: Significance
 
     @property
-    def end(self) -> int:
-        """The position of its last event."""
-        return self.start + len(self.lines) - 1
+    def begin(self) -> int:
+        """The position of its first line."""
+        return self.position - len(self.lines) + 1
 
     @property
-    def height(self) -> tuple[int, int]:
-        """Sorts the peak of an episode last: every window over its newest line has that line's weight, and
-        the one that holds most else that is new is shown."""
-        return self.newest.news.weight, self.weights.total
+    def height(self) -> tuple[float, float]:
+        """Sorts the most significant last; of equals the one with more bits."""
+        return -self.significance.p_value, max(one.bits for one in self.candidates)
 
     def figures(self) -> Figures:
         """Return what compression says of it, over normalised text: only rows that are written need that."""
@@ -59,148 +55,171 @@ class Window:
 
 
 def _text(lines: Sequence[Line]) -> bytes:
-    return "".join(line.normal + "\n" for line in lines).encode()
+    return "".join(line.normal + "\n" for line in lines).encode(errors="surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A line of an episode and what it cost given the episode's baseline."""
+    """A line of an episode, what it costs given the episode's baseline, and whether a view named it."""
 
     line: Line
     surprise: Surprise
     odd: bool
 
-    @property
-    def rank(self) -> tuple[bool, float, int]:
-        """Sorts the oddest first; of two equals the earlier."""
-        return not self.odd, -self.surprise.rate, self.line.event.number
-
 
 @dataclass(slots=True)
 class Course:
-    """How far an episode has come: all that is needed to go on with it."""
+    """How far an episode has come: all that is needed to go on with it.
+
+    `candidates` has of each thing what departed most, `odd` the numbers of the lines that views named,
+    `flagged` the time of the event that began it.
+    """
 
     is_text: bool
     baseline: tuple[Line, ...]
-    peak: Window
+    peak: Alarm
     rarest: Significance
     first_line: int
     last_line: int
     end: int
+    flagged: datetime | None
     windows: int = 0
     events: int = 0
-    odd_events: int = 0
-    first_odd: Read | None = None
-    reads: list[Read] = field(default_factory=list)
-
-
-class TextReading:
-    """Reads lines for an episode, given its baseline: a computation anew, beside what they were judged by."""
-
-    def __init__(self, baseline: Sequence[Line]) -> None:
-        self._reader = Reader([line.normal for line in baseline])
-        self.usual = self._reader.usual
-
-    def read(self, line: Line) -> Surprise:
-        return self._reader.read(line.normal)
-
-
-class OwnReading:
-    """Takes for each event what it cost when it came: a value or a session says nothing of the next one."""
-
-    def __init__(self, baseline: Sequence[Line]) -> None:
-        self.usual = Usual([line.news.rate for line in baseline])
-
-    def read(self, line: Line) -> Surprise:
-        return Surprise(line.news.rate, line.news.rate)
+    candidates: list[Candidate] = field(default_factory=list)
+    odd: list[int] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
 
 
 class Episode:
-    """Windows in the order of the stream, each touching or overlapping what came before it.
+    """Alarms in the order of the stream, none further from the one before than three windows.
 
-    `peak` gives the figures, `rarest` the p-value: the least one, for each window is ranked among the ones
+    `peak` gives the figures and `rarest` the p-value: the least one, since each alarm is ranked in the past
     before it, and a late one among its own episode's.
-
-    Every line is read once, given the baseline before the first window. The model learns nothing on the way,
-    so the tenth odd line is as odd as the first. What is dear beside a hundred events may be old to the
-    stream: a line is odd when it is dear and was news, or repeats one that was. The line that a window was
-    judged by is odd in any case.
     """
 
     def __init__(self, course: Course) -> None:
         self.course = course
-        reading = TextReading if course.is_text else OwnReading
-        self._reading: TextReading | OwnReading = reading(course.baseline)
 
     @classmethod
-    def begun(cls, window: Window, is_text: bool = True) -> "Episode":
-        """Return the episode of one window and the events before it; `is_text`: of logs or LLM traffic."""
-        first = window.lines[0].event.number
-        course = Course(is_text, window.baseline, window, window.significance, first, first, window.start - 1)
-        episode = cls(course)
-        episode.add(window)
+    def begun(cls, alarm: Alarm, is_text: bool = True) -> "Episode":
+        """Return the episode of one alarm; `is_text`: of logs or LLM traffic."""
+        first, time = alarm.lines[0].event.number, alarm.lines[-1].known_time
+        end = alarm.begin - 1
+        episode = cls(Course(is_text, alarm.baseline, alarm, alarm.significance, first, first, end, time))
+        episode.add(alarm)
         return episode
 
-    def reaches(self, start: int) -> bool:
-        """Say whether a window from this position on would touch or overlap the episode."""
-        return start <= self.course.end + 1
+    def reaches(self, position: int, window: int) -> bool:
+        """Say whether an alarm at this position would belong to the episode; `window` in events."""
+        return position <= self.course.end + TOUCH * window
 
-    def add(self, window: Window) -> None:
-        """Take in the next window, which the episode must reach."""
+    def add(self, alarm: Alarm) -> None:
+        """Take in the next alarm, which the episode must reach."""
         course = self.course
         course.windows += 1
-        course.peak = max(course.peak, window, key=lambda one: one.height)
-        course.rarest = min(course.rarest, window.significance, key=lambda found: found.p_value)
-        self._read(window.lines[course.end + 1 - window.start :])
-        self._name(window.newest)
-        if len(course.reads) > 2 * KEPT:
-            course.reads = self._oddest()
-        course.end = window.end
-        course.last_line = window.lines[-1].event.number
+        course.peak = max(course.peak, alarm, key=lambda one: one.height)
+        course.rarest = min(course.rarest, alarm.significance, key=lambda found: found.p_value)
+        new = alarm.position - course.end
+        course.lines += alarm.lines[max(0, len(alarm.lines) - new) :]
+        course.events += new
+        for candidate in alarm.candidates:
+            self._add(candidate)
+        if len(course.lines) > 2 * KEPT:
+            course.lines = self._kept_lines()
+        course.end = alarm.position
+        course.last_line = alarm.lines[-1].event.number
+
+    def _add(self, candidate: Candidate) -> None:
+        course = self.course
+        if len(course.odd) < _MOST_ODD:
+            known = set(course.odd)
+            course.odd += [number for number in candidate.lines if number not in known]
+        for index, one in enumerate(course.candidates):
+            if (one.view, one.thing) == (candidate.view, candidate.thing):
+                larger = max(one, candidate, key=lambda each: each.bits)
+                course.candidates[index] = replace(larger, p_value=min(one.p_value, candidate.p_value))
+                return
+        course.candidates.append(candidate)
+        if len(course.candidates) > _MOST_CANDIDATES:
+            course.candidates.remove(max(course.candidates, key=_rank))
+
+    def end_with(self, following: Sequence[Line]) -> None:
+        """Take in the lines behind the last alarm, up to the last one that is odd beside the baseline."""
+        course = self.course
+        if not self._has_new_text:
+            return
+        reader = Reader([line.normal for line in course.baseline])
+        odd = [at for at, line in enumerate(following, 1) if reader.usual.finds_odd(reader.read(line.normal))]
+        if odd:
+            course.lines += following[: odd[-1]]
+            course.events += odd[-1]
+            course.last_line = following[odd[-1] - 1].event.number
 
     def kept(self) -> list[Read]:
-        """Return the oddest lines, 200 at most, in the order of the stream; at least one of them is odd."""
-        return sorted(self._oddest(), key=_number)
+        """Return the episode's lines, odd ones before others, 200 at most, in the order of the stream.
+
+        Every line is read given the baseline before the first one. The model learns nothing on the way, so
+        the tenth odd line is as odd as the first. A line is odd that a view named; where text is new also one
+        that costs more beside the baseline than 19 in 20 lines of it do. An odd line that is older than what
+        the detector held stands before the others.
+        """
+        course = self.course
+        named = set(course.odd)
+        if course.is_text:
+            reader = Reader([line.normal for line in course.baseline])
+            surprises = [reader.read(line.normal) for line in course.lines]
+            dear = [self._has_new_text and reader.usual.finds_odd(one) for one in surprises]
+        else:
+            surprises = [self._own_bits(line) for line in course.lines]
+            dear = [False] * len(surprises)
+        reads = [
+            Read(line, surprise, is_dear or line.event.number in named)
+            for line, surprise, is_dear in zip(course.lines, surprises, dear, strict=True)
+        ]
+        first = sorted(reads, key=lambda read: (not read.odd, read.line.event.number))[:KEPT]
+        return [*self._older(), *sorted(first, key=lambda read: read.line.event.number)]
 
     @property
-    def first_odd(self) -> Read:
-        """The episode's first odd line, even where 200 odder ones took its place in `kept`."""
-        assert self.course.first_odd, "every window names a line"
-        return self.course.first_odd
+    def _has_new_text(self) -> bool:
+        return self.course.is_text and any(one.view == "text" for one in self.course.candidates)
 
-    def _read(self, lines: Sequence[Line]) -> None:
-        for line in lines:
-            surprise = self._reading.read(line)
-            read = Read(line, surprise, self._is_odd(line, surprise))
-            self.course.reads.append(read)
-            self.course.events += 1
-            if read.odd:
-                self._count(read)
-
-    def _is_odd(self, line: Line, surprise: Surprise) -> bool:
-        if not self._reading.usual.finds_odd(surprise):
-            return False
-        if not self.course.is_text:
-            return line.news.share >= _MOSTLY
-        # What repeats an odd line was no news any more when it came.
-        return line.news.share > 0 or any(
-            read.odd and read.line.normal == line.normal for read in self.course.reads
+    def _own_bits(self, line: Line) -> Surprise:
+        """What the candidates that name a line weigh: a value or a session says nothing of the next one."""
+        bits = max(
+            (one.bits for one in self.course.candidates if line.event.number in one.lines), default=0.0
         )
+        return Surprise(bits, bits)
 
-    def _name(self, newest: Line) -> None:
-        # It may have been read with an earlier window, beside a newer line.
-        for index, read in enumerate(self.course.reads):
-            if _number(read) == newest.event.number and not read.odd:
-                self.course.reads[index] = replace(read, odd=True)
-                self._count(self.course.reads[index])
+    def place(self, number: int) -> str:
+        """Return where an event stands (`Event.place`): a record and its line, or a line."""
+        known = (*self.course.baseline, *self.course.lines)
+        found = next((line.event.place for line in known if line.event.number == number), "")
+        if found:
+            return found
+        unit = "record" if known and known[0].event.line else "line"
+        return f"{unit} {number:,}"
 
-    def _count(self, read: Read) -> None:
-        self.course.odd_events += 1
-        self.course.first_odd = min(self.course.first_odd or read, read, key=_number)
+    def ranked(self) -> list[Candidate]:
+        """Return what departed, the most significant first."""
+        return sorted(self.course.candidates, key=_rank)
 
-    def _oddest(self) -> list[Read]:
-        return sorted(self.course.reads, key=lambda read: read.rank)[:KEPT]
+    def _kept_lines(self) -> list[Line]:
+        lines, odd = self.course.lines, set(self.course.odd)
+        if len(lines) <= KEPT:
+            return lines
+        first = sorted(lines, key=lambda line: (line.event.number not in odd, line.event.number))[:KEPT]
+        return sorted(first, key=lambda line: line.event.number)
+
+    def _older(self) -> list[Read]:
+        """The lines that show an absence: they may be older than what the detector held."""
+        lines = self.course.lines
+        held = {line.event.number for line in (*self.course.baseline, *lines)}
+        return [
+            Read(Line(Event(one.odd, one.text, None), one.text, None), Surprise(one.bits, 0.0), True)
+            for one in sorted(self.course.candidates, key=lambda one: one.odd)
+            if one.text and one.odd < lines[0].event.number and one.odd not in held
+        ]
 
 
-def _number(read: Read) -> int:
-    return read.line.event.number
+def _rank(candidate: Candidate) -> tuple[float, float, int]:
+    return candidate.p_value, -candidate.bits, candidate.odd

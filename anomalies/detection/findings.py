@@ -1,11 +1,14 @@
 """What a detector hands over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from .episodes import Episode, Read
 from .explain.report import explain, explain_in_detail
+from .lines.patterns import pattern_of
 from .parameters import Parameters
+from .scoring.views import Candidate
 from .significance import Method
 
 
@@ -29,19 +32,20 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One episode: flagged windows that overlap or touch, told as one thing.
+    """One episode: what departs in events that are no more than three windows apart, reported as one thing.
 
-    The figures are those of its peak, the window with the newest line, over normalised text. `novelty` (0 to
-    1) is the share of that line's text that the stream had not shown in that place, and what was gated on;
+    The figures are those of its peak, the most significant alarm, over normalised text. `novelty` (0 to 1) is
+    that of what departs most, and what was gated on: `views` names in what it departs, the first one first.
     `window_novelty` is that of the whole window by compression. `timestamp` is that of the first odd line, or
     the last one known before it; None where the log has none so far.
     `compression_*` are compressed/raw sizes, `compression_ratio_change` percent, entropies bits per byte.
     `baseline` holds the lines before the first window, `window` at most 200 lines of the episode (odd ones
-    before others) in their order, `oddest_line` the number of the oddest. `windows` counts the flagged
-    windows, `history` what p was ranked among.
+    before others) in their order, `oddest_line` the number of the one that the explanation names first, and
+    `pattern` its pattern (`lines.patterns`). `windows` counts the alarms, `history` the events that p was
+    ranked among.
     `explanation` is what a person reads first: its first line is a headline. `is_significant` is False for
-    one of the oddest windows of a day that were not flagged, which `review` says too. `is_provisional`: p was
-    found by shifts, since the stream's past was too short.
+    one of the oddest windows of a day that were not flagged, which `review` says too. `is_provisional`: the
+    stream's past was too short for p to be more than a first answer.
     """
 
     timestamp: datetime | None
@@ -68,6 +72,8 @@ class Finding:
     oddest_line: int = 0
     is_significant: bool = True
     is_provisional: bool = False
+    views: tuple[str, ...] = ()
+    pattern: str = ""
 
     @property
     def review(self) -> bool:
@@ -79,13 +85,14 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
     """Return an episode as it leaves the room; `review`: one that was not flagged."""
     course = episode.course
     kept, figures, rarest = episode.kept(), course.peak.figures(), course.rarest
+    told = episode.ranked()
     change = figures.window_ratio - figures.baseline_ratio
     return Finding(
-        timestamp=episode.first_odd.line.known_time,
+        timestamp=_moment(episode, kept),
         first_line=course.first_line,
         last_line=course.last_line,
         ncd_score=figures.ncd,
-        novelty=course.peak.newest.news.share,
+        novelty=min(1.0, told[0].novelty),
         window_novelty=figures.novelty,
         p_value=rarest.p_value,
         p_value_method=rarest.method,
@@ -93,7 +100,7 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
         compression_baseline=figures.baseline_ratio,
         compression_window=figures.window_ratio,
         compression_combined=figures.combined_ratio,
-        compression_ratio_change=change / figures.baseline_ratio * 100,
+        compression_ratio_change=change / figures.baseline_ratio * 100 if figures.baseline_ratio else 0.0,
         baseline_entropy=figures.baseline_entropy,
         window_entropy=figures.window_entropy,
         entropy_change=figures.window_entropy - figures.baseline_entropy,
@@ -102,10 +109,24 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
         baseline=tuple(ContextLine(line.event.number, line.event.text) for line in course.baseline),
         window=tuple(_evidence(read) for read in kept),
         windows=course.windows,
-        oddest_line=min((read for read in kept if read.odd), key=lambda read: read.rank).line.event.number,
+        oddest_line=told[0].odd,
         is_significant=not review,
         is_provisional=rarest.is_provisional,
+        views=tuple(dict.fromkeys(one.view for one in told)),
+        pattern=_pattern(told[0], kept),
     )
+
+
+def _moment(episode: Episode, kept: Sequence[Read]) -> datetime | None:
+    """When it happened: the time of the first odd line, where held, else of the event that began it."""
+    begin = episode.course.first_line
+    odd = next((read for read in kept if read.odd and read.line.event.number >= begin), None)
+    return odd.line.known_time if odd else episode.course.flagged
+
+
+def _pattern(candidate: Candidate, kept: Sequence[Read]) -> str:
+    line = next((read.line for read in kept if read.line.event.number == candidate.odd), None)
+    return line.normal if line else pattern_of(candidate.text)
 
 
 def _evidence(read: Read) -> Evidence:

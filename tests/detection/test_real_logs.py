@@ -10,7 +10,7 @@ NAMES = ["Apache", "BGL", "HDFS", "Linux", "OpenSSH"]
 
 def run(lines, **parameters):
     detector = Detector(Parameters(**parameters))
-    return list(detector.feed(real_events(lines))), detector
+    return [*detector.feed(real_events(lines)), *detector.finish()], detector
 
 
 @pytest.mark.parametrize(("name", "foreign"), PAIRS)

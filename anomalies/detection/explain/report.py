@@ -1,40 +1,43 @@
-"""Say in plain words what was found: the glass box."""
+"""Put into plain words what was found: the glass box."""
 
+import re
 from collections.abc import Sequence
 
 from ..compression import Figures
 from ..episodes import Episode, Read
 from ..parameters import Parameters
-from ..scoring.text_memory import FINE, News
+from ..scoring.views import Candidate
 from ..significance import Significance
 from .costly_words import costly
-from .missing_lines import disappeared
 from .nearest_line import Nearest, Neighbours
 from .sentence import message_of, sentence
 
 _QUOTED = 160  # characters of a line
 _NAMED = 3  # odd lines that are named at once
-_CLOSELY = 5  # odd lines of which the dear words and the nearest line are told
+_CLOSELY = 5  # odd lines of which the dear words and the nearest line are given
+_MOST_LINES = 20  # odd lines that are listed
+_USUAL = re.compile("; (?=usual |at most |the longest |between )")
+_TEXT = "text"  # the view of new words
 
 
 def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, review: bool = False) -> str:
-    """Return what a person reads first: one sentence, the odd lines, and both comparisons with a threshold.
+    """Return what a person reads first: one sentence, what else departs, the odd lines, both thresholds.
 
     `review` is for a window that was not flagged: it says so.
     """
-    odd = [read for read in kept if read.odd]
-    by_oddness = sorted(odd, key=lambda read: read.rank)
-    closely = {_number(read) for read in by_oddness[:_CLOSELY]}
+    told = episode.ranked()
     neighbours = Neighbours([line.normal for line in episode.course.baseline])
-    lines = [line for read in odd for line in _odd_line(read, episode, neighbours, _number(read) in closely)]
+    odd = [read for read in kept if read.odd]
+    headline = _headline(told[0], odd, episode, neighbours)
     return "\n".join(
         [
-            ("For review: " if review else "") + _headline(by_oddness[0], odd, episode, neighbours),
-            *_also_odd(by_oddness, episode.course.odd_events),
-            *lines,
+            ("For review: " if review else "") + headline,
+            *_also(told[1:], episode),
+            *_also_odd(told[0].odd, odd, max(len(odd), len(episode.course.odd))),
+            *_odd_lines(odd, episode, neighbours),
             *([_for_review(parameters)] if review else []),
-            _novelty(episode, parameters),
-            _p_value(episode.course.rarest, parameters),
+            _novelty(told[0], parameters),
+            _p_value(episode.course.rarest, told, parameters),
         ]
     )
 
@@ -42,107 +45,98 @@ def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, revi
 def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) -> str:
     """Return where every figure comes from, what was left out, and what the figures cannot say."""
     course = episode.course
-    significance = course.rarest
     peak = course.peak.lines
-    left_out = course.events - len(kept)
+    left_out = course.events - len([read for read in kept if read.line.event.number >= course.first_line])
     sentences = [
-        f"The episode spans lines {course.first_line:,} to {course.last_line:,}: "
-        f"{_windows(course.windows)}, {course.events:,} events, {_odd_lines(course.odd_events)}.",
-        f"The figures are those of its peak, the window of lines {peak[0].event.number:,} to "
-        f"{peak[-1].event.number:,}, and of the events before it. Times, addresses, identifiers and numbers "
-        "were masked before anything was measured.",
+        f"The episode spans lines {course.first_line:,} to {course.last_line:,}: {_alarms(course.windows)}, "
+        f"{course.events:,} events, {len(course.odd):,} of them named by a view.",
+        *(f"View “{one.view}”: {_figures(one)}" for one in episode.ranked()),
+        f"The figures are those of its peak, lines {peak[0].event.number:,} to {peak[-1].event.number:,}, "
+        "and of the events before it. Times, addresses, identifiers and numbers were masked first.",
         f"Compressed by zstandard, level 3, the baseline takes {figures.baseline_ratio:.1%} of its size, the "
         f"window {figures.window_ratio:.1%}, both together {figures.combined_ratio:.1%}.",
         f"The window holds {figures.window_entropy:.2f} bits per byte, the baseline "
         f"{figures.baseline_entropy:.2f}. NCD is {figures.ncd:.2f}, and after the baseline the whole window "
-        f"costs {figures.novelty:.0%} of what it costs alone. Neither is what it was judged by: NCD is high "
-        "wherever a baseline is much longer than the window, and one new line is lost among nine known ones.",
+        f"costs {figures.novelty:.0%} of what it costs alone. Neither is what it was judged by.",
         "A line's bits are its code length for a reader who knows the baseline: words seen in the same "
         "place cost little, unknown words are spelled out. "
-        f"The {len(course.baseline):,} events before line {course.first_line:,} are that baseline. Bits, "
-        "nearest lines and what is missing are computed anew for this text. What the window was judged by is "
-        "not: there each line is held once, when it comes, against the last 100 and the last 2,000 events.",
-        f"With {significance.compared:,} to compare with, p cannot be less than "
-        f"{1 / (significance.compared + 1):.3g}.",
+        f"The {len(course.baseline):,} events before line {course.first_line:,} are that baseline.",
     ]
-    sentences += _stopped(episode, kept)
-    if left_out:
+    if left_out > 0:
         sentences.append(
-            f"{left_out:,} events of the episode are left out of the evidence, the least odd ones."
+            f"{left_out:,} events of the episode are left out of the evidence; odd ones stay first."
         )
     return "\n".join(sentences)
 
 
-def _headline(oddest: Read, odd: Sequence[Read], episode: Episode, neighbours: Neighbours) -> str:
+def _headline(first: Candidate, odd: Sequence[Read], episode: Episode, neighbours: Neighbours) -> str:
     """What happened comes first: a list shows the beginning of it, and has a column of its own for times."""
-    line = oddest.line
-    if line.news.why:
-        return _why(oddest, episode)
-    count = sum(read.line.normal == line.normal for read in odd)
-    near = neighbours.nearest(line.normal)
-    before = len(episode.course.baseline)
-    message = message_of(line.event.scored) or "(an empty line)"
-    return sentence(message, line.event.place, count, before, near)
+    read = next((one for one in odd if one.line.event.number == first.odd), None)
+    if not first.said and read:
+        line = read.line
+        count = sum(one.line.normal == line.normal for one in odd)
+        message = message_of(line.event.scored) or "(an empty line)"
+        near = neighbours.nearest(line.normal)
+        return sentence(message, line.event.place, count, len(episode.course.baseline), near)
+    return _said(first, episode)
 
 
-def _why(read: Read, episode: Episode) -> str:
-    """What a line was weighed by, and where that stands: a mean over points may lie in an earlier one."""
-    number, place = read.line.news.where, read.line.event.place
-    if number:
-        known = (*episode.course.baseline, *(one.line for one in episode.course.reads))
-        place = next((line.event.place for line in known if line.event.number == number), f"line {number:,}")
-    what, semicolon, usual = read.line.news.why.partition("; ")
-    return f"{what} ({place}){semicolon}{usual}"
+def _said(candidate: Candidate, episode: Episode) -> str:
+    """What a view says, with the place behind what it quotes from there."""
+    usual = [match.start() for match in _USUAL.finditer(candidate.said)]
+    cut = usual[-1] if usual else len(candidate.said)
+    return f"{candidate.said[:cut]} ({_places(candidate, episode)}){candidate.said[cut:]}"
 
 
-def _also_odd(by_oddness: Sequence[Read], count: int) -> list[str]:
-    others = [_number(read) for read in by_oddness[1:_NAMED]]
+def _places(candidate: Candidate, episode: Episode) -> str:
+    place = episode.place(candidate.odd)
+    if len(candidate.lines) < 2:
+        return place
+    return f"{place}; {place.split()[0]}s {candidate.lines[0]:,} to {candidate.lines[-1]:,}"
+
+
+def _also(others: Sequence[Candidate], episode: Episode) -> list[str]:
+    """What other views say, once each."""
+    said = dict.fromkeys(f"Also: {_said(one, episode)}." for one in others if one.said)
+    return list(said)[:_NAMED]
+
+
+def _also_odd(first: int, odd: Sequence[Read], count: int) -> list[str]:
+    others = [read.line.event.number for read in odd if read.line.event.number != first][: _NAMED - 1]
     more = count - 1 - len(others)
     if not others:
         return []
-    return [f"Also odd: {', '.join(others)}" + (f" and {more:,} more." if more > 0 else ".")]
+    named = ", ".join(f"{number:,}" for number in others)
+    return [f"Also odd: {named}" + (f" and {more:,} more." if more > 0 else ".")]
 
 
-def _odd_line(read: Read, episode: Episode, neighbours: Neighbours, closely: bool) -> list[str]:
-    """The line and its cost; of the oddest ones also where the cost lies, and what is usual instead."""
-    place = read.line.event.place
-    told = [f"{place.capitalize()} costs {_cost(read, episode.course.is_text)}: {_quote(read)}"]
-    if read.line.news.why:
-        told.append(f"   {_why(read, episode)}")
-    if not episode.course.is_text:
-        return told
-    if closely:
-        surprise = read.surprise
-        dearest = costly(surprise.tokens, surprise.costs, line=read.line.normal)
-        said = ", ".join(f"“{_short(token.text)}” {token.bits:,.0f}" for token in dearest)
-        near = neighbours.nearest(read.line.normal)
-        told += [f"   most of it: {said}"] if said else []
-        told += [_nearest(near, episode)] if near else ["   nothing in the baseline is like it"]
+def _odd_lines(odd: Sequence[Read], episode: Episode, neighbours: Neighbours) -> list[str]:
+    """The odd lines and their costs; of the dearest also where the cost lies, and what is usual instead."""
+    dearest = sorted(odd, key=lambda read: (-read.surprise.rate, read.line.event.number))
+    closely = {read.line.event.number for read in dearest[:_CLOSELY]}
+    told: list[str] = []
+    for read in odd[:_MOST_LINES]:
+        number = read.line.event.number
+        place = read.line.event.place.capitalize()
+        told.append(f"{place} costs {_cost(read, episode.course.is_text)}: {_quote(read)}")
+        if episode.course.is_text and number in closely:
+            told += _close_look(read, episode, neighbours)
     return told
+
+
+def _close_look(read: Read, episode: Episode, neighbours: Neighbours) -> list[str]:
+    surprise = read.surprise
+    dearest = costly(surprise.tokens, surprise.costs, line=read.line.normal)
+    said = ", ".join(f"“{_short(token.text)}” {token.bits:,.0f}" for token in dearest)
+    near = neighbours.nearest(read.line.normal)
+    told = [f"   most of it: {said}"] if said else []
+    return told + ([_nearest(near, episode)] if near else ["   nothing in the baseline is like it"])
 
 
 def _nearest(near: Nearest, episode: Episode) -> str:
     usual = episode.course.baseline[near.index].event
     alike = f"{near.similarity:.0%} alike, {usual.place}"
     return f"   nearest before, {alike}: {_short(usual.scored, _QUOTED)}"
-
-
-def _short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _stopped(episode: Episode, kept: Sequence[Read]) -> list[str]:
-    """What came regularly in the baseline and not here. Logs change phase: an observation, not a test."""
-    course = episode.course
-    if not course.is_text or len(kept) < course.events:
-        return []
-    baseline, here = ([line.normal for line in course.baseline], [read.line.normal for read in kept])
-    gone = disappeared(baseline, here, course.events)[:_NAMED]
-    return [
-        f"Regular before, missing here (an observation, no test): {_short(one.text, _QUOTED)} – about every "
-        f"{one.every:,.0f} events before, none in {one.absent:,}."
-        for one in gone
-    ]
 
 
 def _for_review(parameters: Parameters) -> str:
@@ -152,60 +146,45 @@ def _for_review(parameters: Parameters) -> str:
     )
 
 
-def _novelty(episode: Episode, parameters: Parameters) -> str:
-    newest = episode.course.peak.newest
-    if not episode.course.is_text:
-        return _excess(newest.news, parameters)
-    share, threshold = newest.news.share, parameters.ncd_threshold
-    return (
-        f"Novelty {share:.3f} {'reaches' if share >= threshold else 'stays under'} the threshold "
-        f"{threshold:g}: {share:.0%} of line {newest.event.number:,} is text that this stream has not shown "
-        f"in that place within the {newest.news.events:,} events before it."
+def _novelty(first: Candidate, parameters: Parameters) -> str:
+    threshold = parameters.ncd_threshold
+    reaches = "reaches" if first.novelty >= threshold else "is below"
+    what = (
+        "the share of the line that is new to this stream, in its places"
+        if first.view == _TEXT
+        else f"the part that is beyond all that the {first.view} view saw of the same thing before"
     )
+    return f"Novelty {first.novelty:.3f} {reaches} the threshold {threshold:g}: {what}."
 
 
-def _excess(news: News, parameters: Parameters) -> str:
-    share, threshold = news.share, parameters.ncd_threshold
-    return (
-        f"Novelty {share:.3f} {'reaches' if share >= threshold else 'stays under'} the threshold "
-        f"{threshold:g}: of the {news.weight / FINE:.1f} bits that the oddest event weighs, {share:.0%} are "
-        "beyond what is usual in this stream."
-    )
-
-
-def _p_value(significance: Significance, parameters: Parameters) -> str:
-    threshold, reached = parameters.p_value_threshold, significance.reached
+def _p_value(significance: Significance, told: Sequence[Candidate], parameters: Parameters) -> str:
+    threshold = parameters.p_value_threshold
     below = "is below" if significance.p_value < threshold else "is not below"
     said = f"p = {significance.p_value:.4f} {below} the threshold {threshold:g}: "
+    views = " and ".join(dict.fromkeys(f"“{one.view}”" for one in told))
+    said += f"the views of this stream together, of which {views} spoke, ranked in its own past"
     if significance.is_provisional:
-        return said + (
-            f"of the circular shifts of these events ({significance.compared:,}), {reached or 'none'} held "
-            "as much that was new or more. Provisional: the stream has shown too few windows to rank it by."
-        )
-    newest = significance.newest_reached
-    return said + (
-        f"of the windows before it in this stream ({significance.compared:,}), {reached or 'none'} held as "
-        f"much that was new or more in all, and {newest or 'none'} in the newest line."
-    )
+        return f"{said}. Provisional: that past has {significance.compared:,} events so far."
+    return f"{said} of up to {significance.compared:,} events."
 
 
-def _windows(count: int) -> str:
-    return "one flagged window" if count == 1 else f"{count:,} flagged windows that overlap or touch"
-
-
-def _odd_lines(count: int) -> str:
+def _figures(candidate: Candidate) -> str:
     return (
-        f"{count:,} of them odd: new to the stream, or the same as one that was, and dearer per "
-        "byte than 19 in 20 lines of the baseline, or the newest line of a flagged window"
+        f"p = {candidate.p_value:.2g} alone, {candidate.bits:,.1f} bits beyond the record, novelty "
+        f"{candidate.novelty:.2f}."
     )
 
 
-def _number(read: Read) -> str:
-    return f"{read.line.event.number:,}"
+def _alarms(count: int) -> str:
+    return "one alarm" if count == 1 else f"{count:,} alarms that are no more than three windows apart"
+
+
+def _short(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _cost(read: Read, is_text: bool) -> str:
-    rate = f" ({read.surprise.rate:.1f} a byte)" if is_text else ""
+    rate = f" ({read.surprise.rate:.1f} per byte)" if is_text else ""
     return f"{read.surprise.bits:,.0f} bits{rate}"
 
 

@@ -63,6 +63,11 @@ def message_of(text: str) -> str:
     return _without(_PREAMBLE, text)
 
 
+def body_of(text: str) -> str:
+    """Return a line as it stands without what it begins with (`message_of`)."""
+    return _without(_PREAMBLE, text)
+
+
 def _said(message: str, place: str, count: int, events: int, near: Nearest | None) -> str:
     where = f"({place})" if count == 1 else f"({place}, {_times(count)})"
     changed = _changed(near, message) if near else ""

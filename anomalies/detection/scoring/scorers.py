@@ -1,158 +1,127 @@
-"""One coder for each kind of stream: it scores each event once, when it comes, and then learns it."""
+"""The scorer of each kind of stream."""
 
-from collections.abc import Callable, Container, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
+from ..acknowledged import Acknowledged
 from ..events import Event
+from ..lines.scorer import LineScorer, PromptScorer
 from ..parameters import Parameters
-from ..significance import HISTORY_SIZE, Weights
-from .field_values import FieldValues
-from .masking import normalise
-from .metric_series import MEMORY, Metrics
+from .metric_series import Metrics
+from .own_past import Past
 from .sessions import Sessions
-from .text_memory import MOST_COUNTS, Memory, News
+from .text_memory import FINE, MEMORY_SIZE, News
+from .views import Candidate, Scorer
 
 Kind = Literal["logs", "metrics", "traces", "llm"]
 
-_LONG = 8_192  # tokens of a text
 
+class SessionScorer:
+    """Traces: the steps of each session (`sessions`), each ranked among the sessions before it."""
 
-class Coder(Protocol):
-    """What a detector asks of the coder of its stream's kind. The same events, the same answers.
-
-    `history` is how many past windows the next one is ranked among.
-    """
-
-    history: int
-
-    def normal(self, event: Event) -> str:
-        """Return the event as a line of text without what varies: what compression and the reader see."""
-
-    def take(self, event: Event, normal: str, learn: bool) -> News:
-        """Return how new an event is to its stream, then learn it, unless told not to."""
-
-    def leave_out(self, numbers: Container[int]) -> None:
-        """Forget the events of these numbers."""
-
-    def weigh(self, window: Sequence[News]) -> Weights:
-        """Return what a window of these is ranked by."""
-
-    def state(self) -> Any:
-        """Return what it knows as plain JSON values, for `restore`."""
-
-    def restore(self, state: Any) -> None:
-        """Know what another coder knew."""
-
-
-class TextCoder:
-    """Logs: the tokens of a message (`token_model`, `text_memory`), and the fields beside it by path.
-
-    An event weighs what its message weighs, or its oddest field where that weighs more.
-    """
-
-    history = HISTORY_SIZE
-
-    def __init__(self, parameters: Parameters) -> None:
-        self._memory = Memory(parameters.baseline_size)
-        self._fields = FieldValues()
-
-    def normal(self, event: Event) -> str:
-        return normalise(event.scored)
-
-    def take(self, event: Event, normal: str, learn: bool) -> News:
-        news = self._memory.take(normal, event.number, learn)
-        field = self._fields.take(event.fields, event.number, learn) if event.fields else None
-        return field if field and field.weight > news.weight else news
-
-    def leave_out(self, numbers: Container[int]) -> None:
-        self._memory.leave_out(numbers)
-        self._fields.leave_out(numbers)
-
-    def weigh(self, window: Sequence[News]) -> Weights:
-        return _sum_and_peak(window)
-
-    def state(self) -> Any:
-        return [self._memory.lines(), self._fields.held()]
-
-    def restore(self, state: Any) -> None:
-        lines, fields = state
-        self._memory.learn_all((number, text) for number, text in lines)
-        self._fields.learn_all(fields)
-
-
-class LongTextCoder(TextCoder):
-    """LLM traffic: texts of thousands of words, of which fewer are remembered."""
-
-    def __init__(self, parameters: Parameters) -> None:
-        super().__init__(parameters)
-        self._memory = Memory(parameters.baseline_size, most_counts=4 * MOST_COUNTS, most_tokens=_LONG)
-
-
-class SessionCoder:
-    """Traces: the steps of each session (`sessions`)."""
-
-    history = HISTORY_SIZE
+    weights: Mapping[str, float] = {"session": 1.0}
 
     def __init__(self, parameters: Parameters) -> None:
         self._sessions = Sessions()
+        self._position = 0
+        self._start = parameters.baseline_size + parameters.window_size
+        self._past = Past(1, MEMORY_SIZE)
+        self._past.begin(parameters.baseline_size)
 
-    def normal(self, event: Event) -> str:
+    def text(self, event: Event) -> str:
+        """Return the steps as words."""
         return " ".join("_".join(step.split()) for step in event.steps)
 
-    def take(self, event: Event, normal: str, learn: bool) -> News:
-        return self._sessions.take(event.steps, event.number, learn)
+    def take(self, event: Event, learn: bool) -> Sequence[Candidate]:
+        """Return how odd a session is, then learn it."""
+        self._position += 1
+        news = self._sessions.take(event.steps, event.number, learn)
+        p_value = self._past.p_value(self._position, news.weight / FINE)
+        if learn:
+            self._past.see(self._position, news.weight / FINE)
+        if self._position <= self._start or p_value >= 0.5:
+            return ()
+        return (_candidate("session", event.session, news, p_value, news.weight / FINE, event.number),)
 
-    def leave_out(self, numbers: Container[int]) -> None:
-        self._sessions.leave_out(numbers)
-
-    def weigh(self, window: Sequence[News]) -> Weights:
-        return _sum_and_peak(window)
+    def leave_out(self, acknowledged: Acknowledged) -> None:
+        """Forget the sessions of these events."""
+        self._sessions.leave_out(acknowledged)
+        for first, last in acknowledged.spans():
+            self._past.leave_out(first, last)
 
     def state(self) -> Any:
-        return self._sessions.sessions()
+        """Return what it knows as plain JSON values, for `restore`."""
+        return [self._position, self._sessions.sessions(), self._past.state()]
 
     def restore(self, state: Any) -> None:
-        self._sessions.learn_all(state)
+        """Know what another one knew."""
+        self._position, sessions, past = state
+        self._sessions.learn_all(sessions)
+        self._past.restore(past)
 
 
-class MetricCoder:
-    """Metrics: the levels and changes of each value (`numeric`)."""
+class MetricScorer:
+    """Metrics: the levels and changes of each value (`metric_series`), sharp ones and lasting ones."""
 
-    history = MEMORY  # a point weighs on the windows of an hour and more: their ranks need a longer past
+    weights: Mapping[str, float] = {"spike": 0.5, "lasting": 0.5}
 
     def __init__(self, parameters: Parameters) -> None:
         self._metrics = Metrics()
-        self._hop = parameters.hop_size
+        self._position = 0
+        self._start = parameters.baseline_size + parameters.window_size
+        self._pasts = {view: Past(1, MEMORY_SIZE) for view in self.weights}
+        for past in self._pasts.values():
+            past.begin(parameters.baseline_size)
 
-    def normal(self, event: Event) -> str:
+    def text(self, event: Event) -> str:
+        """Return the values as a text of few symbols."""
         return self._metrics.text(event.values)
 
-    def take(self, event: Event, normal: str, learn: bool) -> News:
-        return self._metrics.take(event.values, event.number, learn)
+    def take(self, event: Event, learn: bool) -> Sequence[Candidate]:
+        """Return what is odd among an event's values, then learn them."""
+        self._position += 1
+        news = self._metrics.take(event.values, event.number, learn)
+        odd = news.where or event.number  # the weight is a mean over points before it too
+        found = []
+        for view, weight in (("spike", news.weight), ("lasting", news.lasting)):
+            past = self._pasts[view]
+            p_value = past.p_value(self._position, weight / FINE)
+            if learn:
+                past.see(self._position, weight / FINE)
+            if self._position > self._start and p_value < 0.25:
+                found.append(_candidate(view, "series", news, p_value, weight / FINE, odd))
+        return found
 
-    def leave_out(self, numbers: Container[int]) -> None:
-        self._metrics.leave_out(numbers)
-
-    def weigh(self, window: Sequence[News]) -> Weights:
-        # Each is a mean over the points before it already: only what came since the last window is looked at.
-        latest = window[-self._hop :]
-        return Weights(max(news.lasting for news in latest), max(news.weight for news in latest))
+    def leave_out(self, acknowledged: Acknowledged) -> None:
+        """Forget the events that analysts acknowledged."""
+        self._metrics.leave_out(acknowledged)
+        for first, last in acknowledged.spans():
+            for past in self._pasts.values():
+                past.leave_out(first, last)
 
     def state(self) -> Any:
-        return self._metrics.state()
+        """Return what it knows as plain JSON values, for `restore`."""
+        return [
+            self._position,
+            self._metrics.state(),
+            {view: past.state() for view, past in self._pasts.items()},
+        ]
 
     def restore(self, state: Any) -> None:
-        self._metrics.restore(state)
+        """Know what another one knew."""
+        self._position, metrics, pasts = state
+        self._metrics.restore(metrics)
+        for view, past in self._pasts.items():
+            past.restore(pasts[view])
 
 
-CODERS: dict[Kind, Callable[[Parameters], Coder]] = {
-    "logs": TextCoder,
-    "metrics": MetricCoder,
-    "traces": SessionCoder,
-    "llm": LongTextCoder,
+def _candidate(view: str, thing: str, news: News, p_value: float, bits: float, number: int) -> Candidate:
+    return Candidate(view, thing, p_value, news.share, bits, (number,), number, news.why)
+
+
+SCORERS: dict[Kind, Callable[[Parameters], Scorer]] = {
+    "logs": LineScorer,
+    "metrics": MetricScorer,
+    "traces": SessionScorer,
+    "llm": PromptScorer,
 }
-
-
-def _sum_and_peak(window: Sequence[News]) -> Weights:
-    weights = [news.weight for news in window]
-    return Weights(sum(weights), max(weights))

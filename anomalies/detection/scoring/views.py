@@ -27,6 +27,7 @@ class Candidate:
     odd       the number among `lines` that is quoted first
     said      one sentence without its end: "status 500 in 94 of 120 requests; usual 1 in 300". What it quotes
               stands in the line `odd`
+    text      the line `odd`, where it may be older than what the detector holds; '' otherwise
     """
 
     view: str
@@ -37,6 +38,7 @@ class Candidate:
     lines: tuple[int, ...]
     odd: int
     said: str
+    text: str = ""
 
 
 class Scorer(Protocol):

@@ -1,0 +1,131 @@
+"""Text: the words of a line in their places, and what they cost where they were not seen before.
+
+Two memories of patterns, one inside the other: the last events (`baseline_size`) forget what is rare but
+regular, the longer one holds 2,000. A pattern that the shorter one holds is no news and costs two look-ups.
+Any other is coded by the token model (`scoring.token_model`), which counts in how many different patterns of
+a memory a word came after the two words before it: types, not tokens, as Kneser & Ney do for lower orders
+("Improved backing-off for m-gram language modeling", ICASSP 1995), so that a line that comes ten thousand
+times counts once.
+"""
+
+from collections import deque
+from typing import Any, NamedTuple
+
+from ..acknowledged import Acknowledged
+from ..scoring.token_model import MOST_TOKENS, TokenModel
+from .templates import Pattern, Templates
+
+MEMORY = 2_000  # events
+MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
+_LATEST, _LONGER = 0, 1  # the memories by their numbers in the model
+SPELLED = 8  # bits for a byte that is new
+HALF = 12.0  # weight of a line of which the novelty is a half
+
+
+class News(NamedTuple):
+    """How new a line's text is: its `weight` in bits per byte, and its `novelty`, 0 to 1.
+
+    The novelty is a half for a line of about half new words, what it begins with (`Pattern.body`) left out.
+    """
+
+    weight: float
+    novelty: float
+
+
+NOTHING = News(0.0, 0.0)
+
+
+class Text:
+    """The patterns of the last events, and a model of their words."""
+
+    def __init__(
+        self, templates: Templates, latest: int, most_counts: int, most_tokens: int = MOST_TOKENS
+    ) -> None:
+        self._templates = templates
+        self._most_latest = latest
+        self._most_longer = max(MEMORY, latest)
+        self._most_counts = most_counts
+        self._model = TokenModel(2, most_tokens)
+        self._latest: deque[Pattern] = deque()
+        self._longer: deque[tuple[int, Pattern]] = deque()
+
+    def __len__(self) -> int:
+        """How many events it holds."""
+        return len(self._longer)
+
+    def take(self, pattern: Pattern, number: int, learn: bool) -> News:
+        """Return how new a line is, then learn it under its event's number, unless `learn` is false."""
+        news = NOTHING if pattern.latest else self._news(pattern)
+        if learn:
+            self._learn(pattern, number)
+        return news
+
+    def _news(self, pattern: Pattern) -> News:
+        model = self._model
+        coded = model.code(pattern.text)
+        latest = model.new_share(coded, _LATEST)
+        news = NOTHING
+        if latest:
+            longer = model.new_share(coded, _LONGER)
+            rates = [sum(model.bits(coded, memory)) / coded.size for memory in (_LATEST, _LONGER)]
+            weight = round(min(rates) + SPELLED * (latest + longer), 6)
+            news = News(weight, min(1.0, weight / pattern.body / (2 * HALF)))
+        if not pattern.longer:
+            model.drop(coded)
+        return news
+
+    def _learn(self, pattern: Pattern, number: int) -> None:
+        model = self._model
+        if not pattern.latest:
+            coded = model.code(pattern.text)
+            model.learn(coded, _LATEST)
+            if not pattern.longer:
+                model.learn(coded, _LONGER)
+        pattern.latest += 1
+        pattern.longer += 1
+        self._latest.append(pattern)
+        self._longer.append((number, pattern))
+        if len(self._latest) > self._most_latest:
+            self._forget_latest()
+        if len(self._longer) > self._most_longer or len(model) > self._most_counts:
+            self._forget_longer()
+            while len(model) > self._most_counts and len(self._longer) > 1:
+                self._forget_longer()
+
+    def _forget_latest(self) -> None:
+        pattern = self._latest.popleft()
+        pattern.latest -= 1
+        if not pattern.latest:
+            self._model.forget(self._model.code(pattern.text), _LATEST)
+
+    def _forget_longer(self) -> None:
+        if len(self._latest) == len(self._longer):
+            self._forget_latest()
+        _, pattern = self._longer.popleft()
+        pattern.longer -= 1
+        if not pattern.longer:
+            self._model.forget(self._model.code(pattern.text), _LONGER)
+
+    def leave_out(self, acknowledged: Acknowledged) -> None:
+        """Forget the events that were acknowledged, as if they had not been learnt."""
+        held = [(number, pattern) for number, pattern in self._longer if number not in acknowledged]
+        if len(held) < len(self._longer):
+            while self._longer:
+                self._forget_longer()
+            for number, pattern in held:
+                self._learn(pattern, number)
+
+    def state(self) -> list[Any]:
+        """Return it as plain JSON values, for `restore`: the different patterns, and which came when."""
+        texts: dict[str, int] = {}
+        events = [[number, texts.setdefault(one.text, len(texts))] for number, one in self._longer]
+        return [list(texts), events, len(self._latest)]
+
+    def restore(self, state: list[Any]) -> None:
+        """Hold what another one held."""
+        texts, events, latest = state
+        patterns = [self._templates.patterns[text] for text in texts]
+        for number, index in events:
+            self._learn(patterns[index], number)
+        while len(self._latest) > latest:
+            self._forget_latest()

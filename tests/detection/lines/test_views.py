@@ -1,0 +1,111 @@
+"""What each view of a log finds, and the sentence that a person reads of it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from anomalies.detection import Detector, Parameters, detect
+
+from ..support import events
+
+BEGIN = datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+def service(rng, lines=2_000):
+    """A service that serves requests by chance and says that it lives every tenth line."""
+    for n in range(lines):
+        moment = BEGIN + timedelta(seconds=10 * n)
+        text = f"served /api in {rng.randrange(20, 40)} ms with status {rng.choices([200, 304], [97, 3])[0]}"
+        if n % 10 == 0:
+            text = "heartbeat ok"
+        elif n % 97 == 0:
+            text = "cache of sessions emptied"
+        yield f"{moment:%Y-%m-%dT%H:%M:%SZ} INFO app: {text}"
+
+
+def found(lines, view):
+    """The findings of a view, with the sentence that each begins with."""
+    return [one for one in detect(lines, Parameters()) if one.is_significant and one.views[0] == view]
+
+
+def changed(begin, end, old, new):
+    lines = list(service(Random(1)))
+    return [*lines[:begin], *(line.replace(old, new) for line in lines[begin:end]), *lines[end:]]
+
+
+def only(findings):
+    (finding,) = findings
+    return finding
+
+
+def test_an_ordinary_service_raises_one_alarm_in_a_thousand_lines_at_most():
+    assert len([one for one in detect(service(Random(1)), Parameters()) if one.is_significant]) <= 2
+
+
+def test_a_status_that_turns_is_a_value_with_its_usual_one():
+    finding = only(found(changed(1_400, 1_500, "status 200", "status 500"), "values"))
+    assert 1_400 < finding.oddest_line <= 1_500
+    assert re.match(
+        r"status “500” in \d+ of \d+ lines of its kind.* \(line .*\); usual (?:“200”|1 in)",
+        finding.explanation,
+    )
+
+
+def test_numbers_fifty_times_the_usual_are_a_value_with_its_usual_range():
+    lines = list(service(Random(1)))
+    slow = [re.sub(r"in (\d+) ms", lambda m: f"in {int(m[1]) * 50} ms", one) for one in lines[1_400:1_450]]
+    finding = only(found([*lines[:1_400], *slow, *lines[1_450:]], "values"))
+    assert "; usual 2" in finding.explanation.split("\n")[0]
+
+
+def test_levels_that_turn_are_a_value_of_the_whole_stream():
+    finding = only(found(changed(1_400, 1_430, "INFO", "ERROR"), "values"))
+    assert finding.first_line <= 1_430
+    assert "“ERROR”" in finding.explanation
+
+
+def test_a_flood_is_a_mix_that_says_how_many_came_of_how_many():
+    lines = list(service(Random(1)))
+    flood = [next(one for one in lines if "emptied" in one)] * 200
+    finding = found([*lines[:1_400], *flood, *lines[1_400:]], "mix")[0]
+    assert finding.last_line > 1_400
+    assert re.match(
+        r"“(?:INFO app: )?cache of sessions emptied” and lines like it: \d+ of 60 \(", finding.explanation
+    )
+
+
+def test_a_heartbeat_that_stops_is_absent_with_how_often_it_is_usual():
+    lines = [one for n, one in enumerate(service(Random(1))) if n < 1_400 or "heartbeat" not in one]
+    finding = only(found(lines, "absence"))
+    assert 1_390 <= finding.oddest_line <= 1_400
+    assert re.match(r"no “INFO app: heartbeat ok” for .* \(line .*\); usual every", finding.explanation)
+
+
+def test_a_silence_is_a_pause_with_the_longest_one_before():
+    late = []
+    for n, line in enumerate(service(Random(1))):
+        moment = datetime.fromisoformat(line[:20]) + timedelta(hours=6 * (n >= 1_400))
+        late.append(f"{moment:%Y-%m-%dT%H:%M:%SZ}{line[20:]}")
+    finding = only(found(late, "time"))
+    assert finding.oddest_line == 1_401
+    assert finding.explanation.startswith("nothing for 6 h (line 1,401")
+
+
+def test_a_line_of_unknown_words_is_text():
+    lines = list(service(Random(1)))
+    lines.insert(1_400, "2026-11-20T13:53:20Z INFO app: kernel panic, unable to mount root device")
+    assert only(found(lines, "text")).oddest_line == 1_401
+
+
+@pytest.mark.parametrize("cut", [1, 137, 1_405])
+def test_the_same_is_found_however_the_stream_is_cut(cut):
+    lines = changed(1_400, 1_500, "status 200", "status 500")
+    made = events(lines)
+    whole = Detector(Parameters())
+    expected = [*whole.feed(made), *whole.finish()]
+    first = Detector(Parameters())
+    parts = list(first.feed(made[:cut]))
+    second = Detector.load(first.state())
+    assert [*parts, *second.feed(made[cut:]), *second.finish()] == expected
