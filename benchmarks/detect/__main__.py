@@ -1,11 +1,12 @@
-"""Holds the detector against the naive way on the data of a folder, and prints a table.
+"""Holds the detector against its former engine and simple ways on the data of a folder, and prints a table.
 
-    python -m benchmarks.detect FOLDER
+    python -m benchmarks.detect FOLDER [INCIDENTS]
 
 FOLDER holds, at any depth: *.log (raw logs; one whose lines all begin with `- ` or an upper case category,
 as BGL's, is labelled), labels/windows.json beside data/ (metric series as in NAB), NAME_normal.csv and
-NAME_abnormal.csv (sessions). What is missing is left out. Targets are those that the project set itself; a
-row that misses its own begins with "!", and the exit code is then 1.
+NAME_abnormal.csv (sessions). INCIDENTS is a module that puts an incident of a kind into a stream
+(`incidents`): into the systems of `systems`, and into the logs. What is missing is left out. A row that
+misses its target begins with "!", and the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.detect import logs, metrics, soundness, speed, traces
+from benchmarks.detect import foreign, incidents, logs, metrics, soundness, speed, traces
 from benchmarks.detect.data import logs_in, series_in, sessions_in
+from benchmarks.detect.systems import SYSTEMS
 from benchmarks.detect.table import Table
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, generator: Path | None) -> int:
     found, series, sessions = logs_in(folder), series_in(folder), sessions_in(folder)
     if not (found or series or sessions):
         print(
@@ -26,28 +28,42 @@ def main(folder: Path) -> int:
         )
         return 2
     table = Table()
-    table.head("Normal streams")
-    soundness.measure(found, series, sessions, table)
-    if found:
-        table.head(f"Logs: {', '.join(log.name for log in found)}")
-    if len(found) > 1:
-        logs.foreign_lines(found, table)
+    streams = {log.name: [line.decode("utf-8", "replace") for line in log.normal.raw] for log in found}
+    if generator:
+        _incidents(streams, generator, table)
+    if streams:
+        table.head(f"Logs: {', '.join(streams)}")
+        made = incidents.systems([*SYSTEMS], 1)
+        foreign.rows(streams, {**streams, **made}, table, [*incidents.WAYS])
     for log in (one for one in found if any(one.alerts)):
         logs.labelled(log, table)
         logs.odd_line_first(log, table)
-        speed.measure(log, table)
     if series:
         table.head("Metrics")
         metrics.measure(series, table)
-    if sessions:
-        table.head("Traces")
     for one in sessions:
+        table.head(f"Traces: {one.name}")
         traces.measure(one, table)
+    table.head("Speed")
+    speed.measure(table)
+    table.head("Normal streams")
+    soundness.measure(found, series, sessions, table)
+    soundness.with_anomalies({**streams, **incidents.systems(incidents.HELD_OUT, 1)}, table)
     print(f"\n{len(table.missed)} targets missed" + "".join(f"\n  {name}" for name in table.missed))
     return bool(table.missed)
 
 
+def _incidents(streams: dict[str, list[str]], generator: Path, table: Table) -> None:
+    make = incidents.generator(generator)
+    for name, names in (("continuous", incidents.TUNED_ON), ("continuous, held out", incidents.HELD_OUT)):
+        table.head(f"Incidents in continuous logs: {', '.join(names)}")
+        incidents.rows(name, incidents.systems(names, 1), make, table, (0.9, 0.97, 1.5))
+    if streams:
+        table.head(f"Incidents in samples: {', '.join(streams)}")
+        incidents.rows("samples", streams, make, table, (0.5, 0.97, 1.5))
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+    if len(sys.argv) not in (2, 3) or sys.argv[1] in ("-h", "--help"):
         raise SystemExit(__doc__)
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else None))

@@ -7,10 +7,9 @@ from math import exp
 from random import Random
 from statistics import fmean, pstdev
 
-from anomalies.detection.parameters import Parameters
-from anomalies.detection.scoring.metric_series import Metrics
-from anomalies.detection.scoring.scorers import MetricCoder
-from anomalies.detection.significance import History, Judged, conformal
+from anomalies.detection import Event, Parameters
+from anomalies.detection.scoring.scorers import SCORERS
+from anomalies.detection.significance import joined
 from benchmarks.detect.data import Series
 from benchmarks.detect.figures import ncd
 from benchmarks.detect.table import Table
@@ -71,14 +70,10 @@ def _episodes(scores: Sequence[float], level: float) -> list[int]:
 
 
 def ours(values: Sequence[float]) -> list[float]:
-    """1 - p of each point, from the coder and the history that the detector has."""
-    metrics, history, coder = Metrics(), History(MetricCoder.history), MetricCoder(Parameters())
-    scores = []
-    for at, value in enumerate(values):
-        weights = coder.weigh([metrics.take([("value", value)], at)])
-        scores.append(1 - conformal(weights, history).p_value if at >= 100 else 0.0)
-        history.add(Judged(at, at, weights))
-    return scores
+    """1 - p of each point, all views together, as the detector has it."""
+    scorer = SCORERS["metrics"](Parameters())
+    events = (Event(at, "", None, values=(("value", value),)) for at, value in enumerate(values, 1))
+    return [1 - joined(scorer.take(event, True), scorer.weights) for event in events]
 
 
 def normal_p(one: Series, shuffled: bool) -> list[float]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from random import Random
 
+from anomalies.detection import Event, Parameters
+from anomalies.detection.scoring.scorers import SCORERS
 from anomalies.detection.scoring.sessions import Sessions as Coder
+from anomalies.detection.significance import joined
 from benchmarks.detect.data import Sessions
 from benchmarks.detect.figures import auc, best_f1, ncd
-from benchmarks.detect.logs import COLD, p_values
+from benchmarks.detect.logs import COLD
 from benchmarks.detect.table import Table
 
 
 def normal_p(sessions: Sessions, shuffled: bool) -> list[float]:
     """The p-values of the normal sessions alone, warm."""
     steps = Random(1).sample(sessions.normal, len(sessions.normal)) if shuffled else sessions.normal
-    coder = Coder()
-    return p_values([coder.take(one, number).weight for number, one in enumerate(steps)])[COLD:]
+    scorer = SCORERS["traces"](Parameters())
+    events = (Event(at, "", None, session=str(at), steps=tuple(one)) for at, one in enumerate(steps, 1))
+    return [joined(scorer.take(event, True), scorer.weights) for event in events][COLD:]
 
 
 def measure(sessions: Sessions, table: Table) -> None:

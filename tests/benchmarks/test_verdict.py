@@ -15,7 +15,7 @@ from verdict import verdict  # noqa: E402
 from benchmarks.__main__ import parts, run  # noqa: E402
 
 NO_BENCHMARKS = {"__main__", "verdict"}
-ON_DATA_OF_ITS_OWN = {"detection_soundness", "sessions"}  # which is named on the command line
+ON_DATA_OF_ITS_OWN = {"sessions"}  # which is named on the command line
 
 
 def test_every_benchmark_is_run_by_make_bench():
