@@ -1,6 +1,7 @@
 """The app: Driftlock itself."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class AnomaliesConfig(AppConfig):
@@ -10,5 +11,8 @@ class AnomaliesConfig(AppConfig):
     verbose_name = "Driftlock"
 
     def ready(self) -> None:
-        """Connect the receivers that write logins to the audit log."""
+        """Connect the receivers: logins go to the audit log, new connections get their settings."""
+        from anomalies.connection_settings import on_connection_created
         from anomalies.web import login_audit  # noqa: F401
+
+        connection_created.connect(on_connection_created)

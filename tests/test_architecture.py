@@ -28,8 +28,9 @@ EVERY_ROOM_A_SURFACE_MAY = set(
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
-    "apps": {"web"},
+    "apps": {"connection_settings", "web"},
     "atomic_file": set(),
+    "connection_settings": set(),
     "detection": set(),
     "fields": set(),
     "json_column": {"json_limits"},
@@ -41,12 +42,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"detection", "fields", "json_column", "querysets"},
     "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
     "audit": {"atomic_file", "json_column", "models", "schema"},
-    "schema": {"atomic_file", "models"},
+    "schema": {"atomic_file", "connection_settings", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "migrations": {"fields"},
-    "web": {"audit", "safe_text"},
+    "web": {"audit", "connection_settings", "safe_text"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,
 }
@@ -54,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OUTSIDE = {
     "admin": {"axes"},
     "web": {"axes", "psycopg"},
+    "connection_settings": {"psycopg"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "queries": {"django_filters"},

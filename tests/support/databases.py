@@ -98,3 +98,17 @@ def through_django(name: str) -> Iterator[BaseDatabaseWrapper]:
     finally:
         other.close()
         del connections[name]
+
+
+@contextmanager
+def as_default(name: str) -> Iterator[None]:
+    """Django's default connections go to another database of the test's server."""
+    where = connections["default"].settings_dict
+    former = where["NAME"]
+    connections["default"].close()
+    where["NAME"] = name
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        where["NAME"] = former
