@@ -11,8 +11,9 @@ class AnomaliesConfig(AppConfig):
     verbose_name = "Driftlock"
 
     def ready(self) -> None:
-        """Connect the receivers: logins go to the audit log, new connections get their settings."""
+        """Connect the receivers of logins and of new connections, and register the checks."""
         from anomalies.connection_settings import on_connection_created
+        from anomalies.schema import checks  # noqa: F401
         from anomalies.web import login_audit  # noqa: F401
 
         connection_created.connect(on_connection_created)

@@ -28,7 +28,7 @@ EVERY_ROOM_A_SURFACE_MAY = set(
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
-    "apps": {"connection_settings", "web"},
+    "apps": {"connection_settings", "schema", "web"},
     "atomic_file": set(),
     "connection_settings": set(),
     "detection": set(),

@@ -1,7 +1,10 @@
-"""The database's own roles: who migrates, who serves, who seals; each may what it needs and no more.
+"""The database's roles: one migrates, one serves, one seals; each has the privileges that it needs and no
+more.
 
-The migrator owns every table and function. The application writes decisions and can't touch the evidence, the
-record or what writes it. The sealer adds seals and makes bundles; its key is nowhere near the application.
+The migrator owns every table and function. The application writes decisions and can't change the evidence,
+the audit log or the triggers that write it. The sealer adds seals and makes bundles; its key is not on the
+application's machine. Every object is named with its schema: a schema that is named as a role comes first in
+that role's search path.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from dataclasses import dataclass
 from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
+from .own_schema import PUBLIC, own_schema
+
 MIGRATOR, APP, SEALER = "driftlock_migrator", "driftlock_app", "driftlock_sealer"
 
 _DECIDED = (
@@ -21,7 +26,7 @@ _DECIDED = (
 )
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
-# What the application may, table by table. A table that is not here, it may not touch.
+# The application's privileges by table. It has none on a table that is missing here.
 APP_MAY: dict[str, str] = {
     "anomalies": f"SELECT, INSERT, UPDATE ({_DECIDED})",
     "detection_config": "SELECT, INSERT, UPDATE",
@@ -68,7 +73,7 @@ SEALER_MAY: dict[str, str] = {
     "django_migrations": "SELECT",
 }
 CALLS = ("audit_event(text, text, uuid, jsonb)",)
-# The application folds what its triggers append; it can't write a figure itself.
+# The application folds the rows that its triggers append to the roll-up; it can't write a figure itself.
 APP_CALLS = (
     "fold_anomaly_hours()",
     "rebuild_anomaly_hours()",
@@ -79,7 +84,7 @@ APP_CALLS = (
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the three roles are called."""
+    """The names of the three roles."""
 
     migrator: str = MIGRATOR
     app: str = APP
@@ -87,13 +92,13 @@ class Names:
 
 
 class RolesError(Exception):
-    """The roles can't be made by this database user; the message says what to do."""
+    """This database user can't make the roles; the message says what to do."""
 
 
 def make_roles(names: Names) -> list[str]:
-    """Make the roles and set what each may, in one transaction; the statements that did it.
+    """Make the roles and set their privileges, in one transaction; the statements that were run.
 
-    Can be repeated, and is after a migration that adds a table. Raises RolesError.
+    It can be repeated, and has to be after a migration that adds a table. Raises RolesError.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -113,60 +118,67 @@ def statements(names: Names) -> list[str]:
 
 
 def not_granted() -> list[str]:
-    """Tables of this database that the application may not touch, because nobody said that it may."""
+    """The tables of our schema on which the application has no privileges, because none are listed here."""
     return sorted(set(_relations("rmpv")) - set(APP_MAY))
 
 
 def _statements(names: Names) -> Iterator[sql.Composed]:
     connection.ensure_connection()
-    yield from _made(names)
-    yield from _owned(names)
+    name = own_schema(connection)
+    schema, database = sql.Identifier(name), sql.Identifier(connection.settings_dict["NAME"])
     migrator, app, sealer = map(sql.Identifier, (names.migrator, names.app, names.sealer))
-    database = sql.Identifier(connection.settings_dict["NAME"])
-    yield sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC").format()
+    yield from _made(names)
+    yield from _owned(names, name)
+    yield sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC").format(schema)
     yield sql.SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, migrator)
     yield sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(database, app)
     yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sealer)
-    yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, sealer)
-    yield from _granted(names.app, APP_MAY)
-    yield from _granted(names.sealer, SEALER_MAY)
+    yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}, {}").format(schema, app, sealer)
+    yield from _granted(names.app, APP_MAY, name)
+    yield from _granted(names.sealer, SEALER_MAY, name)
     for function in CALLS:
-        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}, {}").format(sql.SQL(function), app, sealer)
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {}.{} TO {}, {}").format(
+            schema, sql.SQL(function), app, sealer
+        )
     for function in APP_CALLS:
-        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), app)
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {}.{} TO {}").format(schema, sql.SQL(function), app)
     yield sql.SQL("ALTER ROLE {} SET driftlock.requires_actor = 'on'").format(app)
+    if name != PUBLIC:
+        path = sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = {}")
+        yield from (path.format(role, database, schema) for role in (migrator, app, sealer))
 
 
 def _made(names: Names) -> Iterator[sql.Composed]:
-    """Each role, without any right over others. A login without a password is none until one is set."""
+    """Each role, without any right over others. It can't log in until a password is set."""
     for name in (names.migrator, names.app, names.sealer):
         verb = "ALTER" if _exists(name) else "CREATE"
         rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
         yield sql.SQL("{} ROLE {} {}").format(sql.SQL(verb), sql.Identifier(name), sql.SQL(rights))
 
 
-def _owned(names: Names) -> Iterator[sql.Composed]:
+def _owned(names: Names, schema: str) -> Iterator[sql.Composed]:
     migrator = sql.Identifier(names.migrator)
-    yield sql.SQL("ALTER SCHEMA public OWNER TO {}").format(migrator)
+    yield sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(schema), migrator)
     for relation in _relations("rmpv"):
-        yield sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(relation), migrator)
+        yield sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(schema, relation), migrator)
     for function in _functions():
         yield sql.SQL("ALTER ROUTINE {} OWNER TO {}").format(sql.SQL(function), migrator)
 
 
-def _granted(role: str, may: dict[str, str]) -> Iterator[sql.Composed]:
-    """Nothing at first, then what the role may: so that what it could once it can't for ever."""
-    identifier = sql.Identifier(role)
-    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(identifier)
-    yield sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {}").format(identifier)
+def _granted(role: str, may: dict[str, str], schema: str) -> Iterator[sql.Composed]:
+    """First nothing, then the privileges of the role: so one that was granted before is taken away."""
+    identifier, place = sql.Identifier(role), sql.Identifier(schema)
+    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(place, identifier)
+    yield sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA {} FROM {}").format(place, identifier)
     there = set(_relations("rmpv"))
     for table in sorted(there & set(may)):
         yield sql.SQL("GRANT {} ON TABLE {} TO {}").format(
-            sql.SQL(may[table]), sql.Identifier(table), identifier
+            sql.SQL(may[table]), sql.Identifier(schema, table), identifier
         )
         if "INSERT" in may[table]:
             for sequence in _sequences(table):
-                yield sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(sequence), identifier)
+                name = sql.Identifier(schema, sequence)
+                yield sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(name, identifier)
 
 
 # --- what is there ----------------------------------------------------------------------------------------
@@ -186,9 +198,11 @@ def _relations(kinds: str) -> list[str]:
     return _rows(
         """
         SELECT relname::text FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = ANY (string_to_array(%s, NULL))
+        JOIN pg_namespace AS n ON n.oid = relnamespace
+        WHERE nspname = %s AND relkind = ANY (string_to_array(%s, NULL))
           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e') ORDER BY 1
         """,
+        own_schema(connection),
         kinds,
     )
 
@@ -196,9 +210,11 @@ def _relations(kinds: str) -> list[str]:
 def _functions() -> list[str]:
     return _rows(
         """
-        SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        SELECT format('%%I.%%I(%%s)', nspname, proname, pg_get_function_identity_arguments(pg_proc.oid))
+        FROM pg_proc JOIN pg_namespace AS n ON n.oid = pronamespace WHERE nspname = %s
           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e') ORDER BY 1
-        """
+        """,
+        own_schema(connection),
     )
 
 
@@ -209,5 +225,5 @@ def _sequences(table: str) -> list[str]:
         JOIN pg_class AS sequence ON sequence.oid = pg_depend.objid AND sequence.relkind = 'S'
         WHERE refobjid = %s::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
         """,
-        table,
+        sql.Identifier(own_schema(connection), table).as_string(None),
     )

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.postgresql.base import DatabaseWrapper
 
 from driftlock.embedded_postgres.identity import choose_identity
+from tests.support.databases import reached
 
 # Debian has it in sbin, which is not in everybody's PATH.
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -62,22 +62,9 @@ class PgBouncer:
     @contextmanager
     def as_default(self, database: str | None = None) -> Iterator[BaseDatabaseWrapper]:
         """Django's default connections of this and of new threads go through it; to the test's database."""
-        former, where = connections["default"], connections.settings["default"]
-        behind = {k: v for k, v in where.items() if k != "EMBEDDED"} | {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": str(self.folder),
-            "PORT": "6432",
-            "USER": self.user,
-            "PASSWORD": "",
-            "NAME": database or former.settings_dict["NAME"],
-        }
-        connections.settings["default"] = behind
-        connections["default"] = DatabaseWrapper(behind, "default")
-        try:
-            yield connections["default"]
-        finally:
-            connections["default"].close()
-            connections["default"], connections.settings["default"] = former, where
+        name = database or connections["default"].settings_dict["NAME"]
+        with reached(name, HOST=str(self.folder), PORT="6432", USER=self.user) as connection:
+            yield connection
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``manage.py flush`` for development and tests, where the record goes with the rest."""
+"""``manage.py flush`` for development and tests: it empties the audit log too."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _APPEND_ONLY = """
 
 
 class Command(flush.Command):
-    help = "Empty the database, the record too; refused in production."
+    help = "Empty the database, the audit log too; refused in production."
 
     def handle(self, **options: Any) -> None:
         if settings.PRODUCTION:
-            raise CommandError("flush would empty the record of who decided what. Drop the database instead.")
+            raise CommandError("flush would empty the audit log. Drop the database instead.")
         connection = connections[options["database"]]
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(_APPEND_ONLY)
