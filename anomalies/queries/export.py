@@ -1,7 +1,9 @@
 """Anomalies as a file: exactly those that were filtered, one after the other, in constant memory.
 
-JSON Lines hold every column as `ingest` takes it, so what was exported can be read in again. CSV is for
-spreadsheets: a text that one of them would run as a formula is given an apostrophe.
+JSON Lines hold every column as `ingest` takes it, so what was exported can be read in again. JSON (RFC 8259)
+has no number for NaN and the infinities, so they are written as PostgreSQL's to_json writes them: "NaN",
+"Infinity", "-Infinity". CSV is for spreadsheets: a text that one of them would run as a formula is given an
+apostrophe.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from math import isfinite, isnan
 from typing import Any
 
 from django.db import transaction
@@ -55,16 +58,22 @@ def _rows(queryset: AnomalyQuerySet) -> Any:
 
 def _json_line(row: tuple[Any, ...]) -> bytes:
     pairs = (
-        f'"{name}":{value if name in JSON_COLUMNS else json.dumps(_plain(value), ensure_ascii=False)}'
+        f'"{name}":{value if name in JSON_COLUMNS else _json(_plain(value))}'
         for name, value in zip(COLUMNS, row, strict=True)
         if value is not None
     )
     return ("{" + ",".join(pairs) + "}\n").encode()
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, float) and not isfinite(value):
+        return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value if isinstance(value, str | float | bool | int | list) else str(value)
 
 
