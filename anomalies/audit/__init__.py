@@ -4,7 +4,7 @@ The rule of this folder: it tells the triggers who is acting, and reads what the
 """
 
 from .actor import Actor, acting
-from .changes_since import differences, entries_since, is_made, latest, with_last_entry
+from .changes_since import differences, entries_since, is_made, latest, was_stored, with_last_entry
 from .events import record_event
 from .history import Entry, history, resource_types
 
@@ -19,5 +19,6 @@ __all__ = [
     "latest",
     "record_event",
     "resource_types",
+    "was_stored",
     "with_last_entry",
 ]

@@ -8,10 +8,13 @@ though an UPDATE that changes nothing counts a version and leaves no entry.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.utils import timezone
 
 from anomalies.models import AuditLog
 
@@ -53,6 +56,17 @@ def differences(changes: list[Entry]) -> dict[str, tuple[Any, Any]]:
         for name, (before, after) in entry.values.items():
             found[name] = (before, found[name][1] if name in found else after)
     return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+
+
+def was_stored(batch: UUID) -> bool:
+    """True if the audit log has an entry of this batch: a form's change was committed.
+
+    Entries about anomalies are found by their index, others among those of the last hour.
+    """
+    entries = AuditLog.objects.annotate(of=KeyTextTransform("batch", "metadata")).filter(of=str(batch))
+    about_anomalies = entries.filter(resource_type="anomaly", resource_id__isnull=False)
+    recent = entries.filter(timestamp__gte=timezone.now() - timedelta(hours=1))
+    return about_anomalies.exists() or recent.exists()
 
 
 def is_made(resource_type: str, batch: UUID, username: str) -> bool:
