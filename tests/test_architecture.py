@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "atomic_file audit fields ingest json_column json_limits models permissions queries safe_text schema "
-    "sources thresholds triage web".split()
+    "atomic_file audit fields ingest json_column json_limits local_times models permissions queries "
+    "safe_text schema sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -31,16 +31,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"connection_settings", "schema", "web"},
     "atomic_file": set(),
     "connection_settings": set(),
-    "detection": set(),
+    "detection": {"safe_text"},
     "fields": set(),
     "json_column": {"json_limits"},
     "json_limits": set(),
+    "local_times": set(),
     "permissions": set(),
     "sources": {"atomic_file", "detection"},
     "safe_text": set(),
     "querysets": set(),
     "models": {"detection", "fields", "json_column", "querysets"},
-    "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
+    "queries": {
+        "audit",
+        "detection",
+        "json_column",
+        "json_limits",
+        "local_times",
+        "models",
+        "querysets",
+        "thresholds",
+    },
     "audit": {"atomic_file", "json_column", "models", "schema"},
     "schema": {"atomic_file", "connection_settings", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},

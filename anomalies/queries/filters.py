@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from anomalies import json_limits
+from anomalies.local_times import LocalMomentField, LocalMomentInput, zone_mark
 from anomalies.models import Anomaly, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
 
@@ -122,7 +123,7 @@ def _any_of(choices: type[Status] | type[Stream]) -> Callable[[list[str]], str]:
 
 def _at(value: datetime) -> str:
     local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-    return f"{local} {timezone.get_current_timezone_name()}"
+    return f"{local}{zone_mark(value) or f' {timezone.get_current_timezone_name()}'}"
 
 
 def _pairs(wanted: dict[str, Any]) -> str:
@@ -135,10 +136,18 @@ def _yes_or_no() -> forms.Select:
     return forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")])
 
 
+class LocalMomentFilter(df.DateTimeFilter):
+    """A bound of the time, in the desk's zone."""
+
+    field_class = LocalMomentField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="timestamp", widget=LocalMomentInput(), **kwargs)
+
+
 def _moment(lookup: str, label: str, words: str) -> df.Filter:
     """A bound of the time."""
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
-    each = df.DateTimeFilter(field_name="timestamp", lookup_expr=lookup, label=label, widget=widget)
+    each = LocalMomentFilter(lookup_expr=lookup, label=label)
     can = {"is_rolled_up": True, "keeps_runs": True}
     return _declared(each, _TIME, lambda value: f"{words} {_at(value)}", **can)
 

@@ -41,7 +41,7 @@ def test_a_spike_is_told_with_the_usual_range():
 def test_a_jump_between_usual_levels_is_told_as_a_change():
     steady = [float(10 + 10 * (n // 200)) + n % 2 / 10 for n in range(400)]
     (news,) = after([*steady, *steady[:200]], 20.0)
-    assert news.why.startswith("v changed by +9.9, usually ")
+    assert news.why.startswith("v changed by +9.9 to 20, usually by ")
 
 
 def test_a_shift_that_lasts_shows_in_what_is_lasting():

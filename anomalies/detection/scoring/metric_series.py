@@ -81,13 +81,14 @@ class Values:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """How odd a value is, in millionths of a bit: the last 5 points on average, the last 60, the point alone,
-    and what is usual; `why` says what the oddest of the 5 lies in."""
+    and what is usual; `why` says what the oddest of the 5 lies in, and `where` which event it is of."""
 
     short: int
     lasting: int
     weight: int
     usual: int
     why: str
+    where: int
 
 
 class Series:
@@ -99,7 +100,7 @@ class Series:
         self._last: float | None = None
         self._weights: deque[int] = deque()
         self._sum = 0
-        self._whys: deque[tuple[int, str]] = deque(maxlen=SHORT)
+        self._whys: deque[tuple[int, int, str]] = deque(maxlen=SHORT)
 
     def take(self, number: int, value: float, learn: bool) -> "Taken":
         """Return how odd a value is, then learn it."""
@@ -108,14 +109,15 @@ class Series:
         usual = self._usual()
         weight = round(bits * FINE)
         self._weigh(weight)
-        self._whys.append((weight, why))
+        self._whys.append((weight, number, why))
         latest = list(islice(reversed(self._weights), LONG))
         short, lasting = sum(latest[:SHORT]) // SHORT, sum(latest) // LONG
         if learn:
             self._learn(number, value, change)
         if isfinite(value):
             self._last = value
-        return Taken(short, lasting, weight, usual, max(self._whys)[1])
+        _, where, said = max(self._whys)
+        return Taken(short, lasting, weight, usual, said, where)
 
     def _usual(self) -> int:
         """What a point costs on average: at most what it does whose series is drawn at random."""
@@ -144,7 +146,7 @@ class Series:
             values.hold(held)
         self._weights.extend(weights)
         self._sum = sum(weights)
-        self._whys.extend((weight, why) for weight, why in whys)
+        self._whys.extend((weight, where, why) for weight, where, why in whys)
 
     def _bits(self, value: float, change: float | None) -> tuple[float, str]:
         if not isfinite(value):
@@ -152,7 +154,7 @@ class Series:
         level = self.levels.bits(value)
         step = self.changes.bits(change) if change is not None else 0.0
         if step > level and change is not None:
-            return level + step, f"changed by {change:+.4g}, usually {_range(self.changes)}"
+            return level + step, f"changed by {change:+.4g} to {value:.6g}, usually by {_range(self.changes)}"
         return level + step, f"is {value:.6g}, usually {_range(self.levels)}"
 
     def _learn(self, number: int, value: float, change: float | None) -> None:
@@ -188,7 +190,7 @@ class Metrics:
         rate = max(one.weight for one, _ in found) / FINE
         share = max(0.0, 1 - oddest.usual / oddest.short) if oddest.short else 0.0
         events = len(self._series[name].levels)
-        return News(share, rate, oddest.short, events, lasting, f"{name} {oddest.why}")
+        return News(share, rate, oddest.short, events, lasting, f"{name} {oddest.why}", oddest.where)
 
     def text(self, values: Iterable[tuple[str, float]]) -> str:
         """Return the values as a text of few symbols, for compression: each by the tenth it falls in."""

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 from ..events import Event
 from ..parameters import Parameters
 from ..significance import HISTORY_SIZE, Weights
+from .field_values import FieldValues
 from .masking import normalise
 from .metric_series import MEMORY, Metrics
 from .sessions import Sessions
@@ -44,36 +45,46 @@ class Coder(Protocol):
 
 
 class TextCoder:
-    """Logs: the tokens of a line (`tokens`, `memory`)."""
+    """Logs: the tokens of a message (`token_model`, `text_memory`), and the fields beside it by path.
+
+    An event weighs what its message weighs, or its oddest field where that weighs more.
+    """
 
     history = HISTORY_SIZE
 
     def __init__(self, parameters: Parameters) -> None:
         self._memory = Memory(parameters.baseline_size)
+        self._fields = FieldValues()
 
     def normal(self, event: Event) -> str:
-        return normalise(event.coded or event.text)
+        return normalise(event.scored)
 
     def take(self, event: Event, normal: str, learn: bool) -> News:
-        return self._memory.take(normal, event.number, learn)
+        news = self._memory.take(normal, event.number, learn)
+        field = self._fields.take(event.fields, event.number, learn) if event.fields else None
+        return field if field and field.weight > news.weight else news
 
     def leave_out(self, numbers: Container[int]) -> None:
         self._memory.leave_out(numbers)
+        self._fields.leave_out(numbers)
 
     def weigh(self, window: Sequence[News]) -> Weights:
         return _sum_and_peak(window)
 
     def state(self) -> Any:
-        return self._memory.lines()
+        return [self._memory.lines(), self._fields.held()]
 
     def restore(self, state: Any) -> None:
-        self._memory.learn_all((number, text) for number, text in state)
+        lines, fields = state
+        self._memory.learn_all((number, text) for number, text in lines)
+        self._fields.learn_all(fields)
 
 
 class LongTextCoder(TextCoder):
     """LLM traffic: texts of thousands of words, of which fewer are remembered."""
 
     def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
         self._memory = Memory(parameters.baseline_size, most_counts=4 * MOST_COUNTS, most_tokens=_LONG)
 
 

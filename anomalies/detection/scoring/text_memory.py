@@ -28,8 +28,9 @@ class News:
     memory that it is cheaper in, and 8 bits for each byte that is new, in either memory; 0 for a line that
     neither has anything new in. `events` is how many events the longer memory held.
 
-    Of a metric's event or a session the weight is in millionths of a bit, and `why` says in a few words what
-    it lies in; `lasting` is the weight of what has lasted, where a coder tells that apart.
+    Of a metric's event or a session the weight is in millionths of a bit. `why` says in a few words what it
+    lies in, and `where` is the number of the event that holds that, 0 for this one. `lasting` is the weight
+    of what has lasted, where a coder tells that apart.
     """
 
     share: float
@@ -38,6 +39,7 @@ class News:
     events: int
     lasting: int = 0
     why: str = ""
+    where: int = 0
 
 
 _NOTHING = (0.0, 0.0, 0)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -26,7 +26,7 @@ from anomalies.models import Stream as Kind
 from anomalies.safe_text import printable
 from anomalies.sources.checkpoint import SavedStateError, locked
 from anomalies.sources.lines import ReadError
-from anomalies.sources.scan import FormatError, Job
+from anomalies.sources.scan import DateOrder, FormatError, Job
 from anomalies.sources.scan_pool import scan_all
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 
@@ -58,6 +58,22 @@ class Command(BaseCommand):
             "--timezone", "--time-zone", default="UTC", help="of stamps that name none (default: UTC)"
         )
         parser.add_argument("--time-format", help="of uncommon stamps, for strptime: %%d/%%m/%%Y")
+        parser.add_argument(
+            "--time-field",
+            default="",
+            metavar="PATH",
+            help="of a record's time: event.created (default: usual names)",
+        )
+        parser.add_argument(
+            "--year",
+            type=_year,
+            help="of the first stamp, where stamps have none (default: by the file's time)",
+        )
+        parser.add_argument(
+            "--date-order",
+            choices=get_args(DateOrder),
+            help="of dates such as 03/04/2026 (default: by their order)",
+        )
         parser.add_argument(
             "--time", help="ISO time for a log without any (default: the file's time, or now)"
         )
@@ -160,6 +176,9 @@ class Command(BaseCommand):
             kind=options["kind"],
             zone=_zone(options["timezone"]),
             time_format=options["time_format"],
+            time_field=options["time_field"],
+            year=options["year"],
+            date_order=options["date_order"],
             acknowledged={
                 kind: acknowledged_of(kind, origin.name, origin.host)
                 for kind, origin in detection.origins.items()
@@ -259,6 +278,12 @@ def _size(path: str) -> int | None:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) > 1000:
         raise ArgumentTypeError(f"{text!r} is no whole number from 0 to 1000")
+    return int(text)
+
+
+def _year(text: str) -> int:
+    if not text.isdecimal() or not 1970 <= int(text) <= 9000:
+        raise ArgumentTypeError(f"{text!r} is no year such as 2026")
     return int(text)
 
 

@@ -6,22 +6,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
-from ..events import Event, shown_text
-from ..scoring.scorers import Kind
-from .base import (
+from ...events import Event, shown_text
+from ...scoring.scorers import Kind
+from ..base import (
     MAX_VALUES,
     Comma,
     FormatError,
+    Reader,
+    Result,
     Skipped,
     decoded,
+    is_id,
     long_form,
     name_of,
     number_of,
     quoted,
     too_long,
 )
-from .timestamps import TimestampReader
+from ..labels import labels_of, series_name
+from ..times.timestamps import TimestampReader
 
 SEPARATORS = (",", ";", "\t")
 # What the commas of a column may stand for, by the separator: of those that fit equally the first is taken.
@@ -54,7 +59,7 @@ class _Column:
     comma: Comma
 
 
-class MetricTable:
+class MetricTable(Reader):
     """Rows of a CSV with numbers: the timestamp's column may be missing, and be anywhere."""
 
     kind: Kind = "metrics"
@@ -75,8 +80,14 @@ class MetricTable:
         self._columns, others = self._number_columns(names, body)
         unread = next((name for name in others if name.lower() in _TIME_NAMES and self._time is None), "")
         self._metric = next((names.index(name) for name in others if name.lower() in _METRIC_NAMES), None)
-        left_out = [name for name in others if name != unread and names.index(name) != self._metric]
+        self._labels = self._label_columns(names, body, others)
+        left_out = [
+            name
+            for name in others
+            if name != unread and names.index(name) != self._metric and name not in self._labels
+        ]
         self.notes = _notes(left_out, len(self._columns) - MAX_VALUES, unread)
+        self.notes += (clock.note,) if clock.note else ()
         self.sure = (self._time is not None or bool(unread)) and self._is_measured(
             names, body, others, unread
         )
@@ -89,25 +100,35 @@ class MetricTable:
         if not self._header and len(self._columns) == 1:
             self._columns = [replace(self._columns[0], name="value")]
 
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a row; None for an empty one, a comment, and the header wherever it comes."""
+    def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
+        """Return the event of a row; none for an empty one, a comment, and the header wherever it comes."""
         if not raw or raw.isspace():
-            return None
+            return ()
         if full_length > len(raw):
-            return too_long(number, raw, full_length)
+            return (too_long(number, raw, full_length),)
         cells = cells_of(decoded(raw), self._separator)
         if cells == self._header or _is_empty(cells) or _is_comment(cells, self._width):
-            return None
+            return ()
         try:
             self._check_width(cells, raw.count(b'"') % 2 == 1)
             moment = self._moment(cells)
             metric = name_of(cells[self._metric]) if self._metric is not None else ""
+            labels = {name: cells[place] for name, place in self._labels.items()}
             values = tuple(
-                (long_form(metric, column.name), self._value(column, cells)) for column in self._columns
+                (series_name(long_form(metric, column.name), labels), self._value(column, cells))
+                for column in self._columns
             )
         except _RowError as error:
-            return Skipped(number, f"line {number:,}{error}")
-        return Event(number, shown_text(raw, full_length), moment, values=values)
+            return (Skipped(number, f"line {number:,}{error}"),)
+        return (Event(number, shown_text(raw, full_length), moment, values=values),)
+
+    def state(self) -> Any:
+        """Return what was learnt of the times."""
+        return self._clock.state()
+
+    def restore(self, state: Any) -> None:
+        """Know what another one had learnt."""
+        self._clock.restore(state)
 
     def _check_width(self, cells: list[str], is_open: bool) -> None:
         extra = cells[self._width :]
@@ -147,15 +168,30 @@ class MetricTable:
         return bool(first) and not any(self._is_time(cell) or self._is_number(cell) for cell in first)
 
     def _time_column(self, names: list[str], body: list[list[str]]) -> int | None:
+        if self._clock.time_field:
+            return self._field_column(names, body)
         named = [place for place, name in enumerate(names) if name.lower() in _TIME_NAMES]
         place: int
         for place in [*named, *range(self._width)]:
             cells = _filled(body, place)
+            if any(not self._is_number(cell) for cell in cells):
+                self._clock.learn_fields(cells)
             if (cells and _share(self._is_time(cell) for cell in cells) >= _MOSTLY) or (
                 named and not body and len(names) > 1
             ):
                 return place
         return None
+
+    def _field_column(self, names: list[str], body: list[list[str]]) -> int:
+        """The place of the column that the user names; FormatError where there is none."""
+        wanted = self._clock.time_field
+        if wanted not in names:
+            here = ", ".join(names[:20])
+            raise FormatError(
+                f'line 1: there is no column "{name_of(wanted)}" for the time; the columns are {here}'
+            )
+        self._clock.learn_fields(_filled(body, names.index(wanted)))
+        return names.index(wanted)
 
     def _number_columns(self, names: list[str], body: list[list[str]]) -> tuple[list[_Column], list[str]]:
         columns, others = [], []
@@ -172,9 +208,22 @@ class MetricTable:
         filled = [column for column in columns if not column.empty or (self._time is not None and not body)]
         return (columns if filled else []), others
 
+    def _label_columns(self, names: list[str], body: list[list[str]], others: list[str]) -> dict[str, int]:
+        """The columns of texts that tell one series from another, with their places."""
+        if self._time is None or not self._header:
+            return {}
+        places = {name: names.index(name) for name in others}
+        places.pop(names[self._metric] if self._metric is not None else "", None)
+        rows = [row for row in body if len(row) == self._width]
+        keys = [place for place in (self._time, self._metric) if place is not None]
+        times = [tuple(row[place] for place in keys) for row in rows]
+        texts = [{name: row[place] for name, place in places.items()} for row in rows]
+        return {name: places[name] for name in labels_of(times, texts)}
+
     def _is_measured(self, names: list[str], body: list[list[str]], others: list[str], unread: str) -> bool:
         """Whether what is no number names a thing, as a host does, and tells nothing, as a log does."""
         few = self._header is not None or len(others) <= max(1, len(self._columns) // 2)
+        few = few and not all(is_id(column.name) for column in self._columns)
         return few and not any(_tells(body, names.index(name)) for name in others if name != unread)
 
     def _comma_of(self, cells: list[str]) -> Comma:

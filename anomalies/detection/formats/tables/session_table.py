@@ -3,12 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from ..events import Event, safe, shown_text
-from ..scoring.scorers import Kind
-from .base import FormatError, Skipped, decoded, quoted, too_long
-from .json_lines import MAX_STEP, MAX_STEPS
-from .metric_csv import cells_of, separator_of
-from .timestamps import TimestampReader
+from ...events import Event, safe, shown_text
+from ...scoring.scorers import Kind
+from ..base import FormatError, Reader, Result, Skipped, decoded, quoted, too_long
+from ..records.assembly import MOST_STEPS
+from ..records.spans import MAX_STEP
+from ..times.timestamps import TimestampReader
+from .metric_table import cells_of, separator_of
 
 _ID_NAMES = re.compile(r"(?:trace|session|block|blk|request|case)?[ _-]?(?:id)?", re.IGNORECASE)
 _STEPS_NAMES = re.compile(r"(?:events?|steps?|spans?|sequence|event[ _-]?sequence)", re.IGNORECASE)
@@ -17,7 +18,7 @@ _STEP = re.compile(r"[\w.:/#-]{1,64}")
 _FEW = 0.5  # how many of the steps may be ones never seen before, where nothing else says that it is traces
 
 
-class SessionTable:
+class SessionTable(Reader):
     """Rows of a session's id and its events, between which is white space, a comma, a semicolon or a bar.
 
     One event a line (`id,event`) is not read: sessions that interleave would have to be kept open without
@@ -49,29 +50,26 @@ class SessionTable:
             sessions, len(rows), sum(line.rstrip().endswith(b'"') for line in lines) * 2 > len(rows)
         )
 
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a session; None for an empty line and for the header."""
+    def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
+        """Return the event of a session; none for an empty line and for the header."""
         if not raw or raw.isspace():
-            return None
+            return ()
         if full_length > len(raw):
-            return too_long(number, raw, full_length)
+            return (too_long(number, raw, full_length),)
         cells = cells_of(decoded(raw), self._separator)
         if cells == self._header:
-            return None
+            return ()
         if len(cells) != 2 or not cells[0].strip() or not (steps := steps_in(cells[1])):
-            return Skipped(
-                number,
-                f"line {number:,}: {quoted(decoded(raw[:200]))} is no id with its events; "
-                "write 'id,\"e1 e2 e3\"'",
-            )
+            words = f"{quoted(decoded(raw[:200]))} is no id with its events; write 'id,\"e1 e2 e3\"'"
+            return (Skipped(number, f"line {number:,}: {words}"),)
         session = safe(cells[0].strip(), MAX_STEP)
-        return Event(number, shown_text(raw, full_length), None, session=session, steps=steps)
+        return (Event(number, shown_text(raw, full_length), None, session=session, steps=steps),)
 
 
 def steps_in(cell: str) -> tuple[str, ...]:
     """Return the events that a cell names, written as a list or not."""
     names = (name.strip("'\"") for name in _BETWEEN.split(cell.strip().strip("[]()")))
-    return tuple(safe(name, MAX_STEP) for name in names if name)[:MAX_STEPS]
+    return tuple(safe(name, MAX_STEP) for name in names if name)[:MOST_STEPS]
 
 
 def look_like_traces(lines: Sequence[bytes], clock: TimestampReader) -> SessionTable | None:
