@@ -10,17 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .search_path import pinned
 
 Catalog = dict[tuple[str, str], str]  # (kind, name) → definition
 
-# Each gives kind, name and definition. search_path is empty meanwhile, so that every name is qualified.
+# Each gives kind, name and definition. search_path holds no schema of ours, so that every name is qualified.
 _OBJECTS = """
-WITH space AS (SELECT oid FROM pg_namespace WHERE nspname = 'public'),
+WITH space AS (SELECT oid FROM pg_namespace WHERE nspname = current_setting('driftlock.schema')),
 boss AS (
-    SELECT coalesce((SELECT relowner FROM pg_class WHERE oid = to_regclass('public.django_migrations')),
-                    (SELECT relowner FROM pg_class WHERE oid = to_regclass('public.anomalies'))) AS oid
+    SELECT coalesce(min(relowner::bigint) FILTER (WHERE relname = 'django_migrations'),
+                    min(relowner::bigint) FILTER (WHERE relname = 'anomalies'))::oid AS oid
+    FROM pg_class, space WHERE relnamespace = space.oid
 ),
 extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 relation AS (
@@ -30,6 +32,7 @@ relation AS (
 function AS (
     SELECT p.* FROM pg_proc p, space WHERE pronamespace = space.oid
     AND NOT EXISTS (SELECT 1 FROM extension e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+    AND NOT (proname = 'audit_ddl' AND prorettype = 'event_trigger'::regtype)
 )
 SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
                     WHEN 'f' THEN 'foreign table' WHEN 'p' THEN 'partitioned table' ELSE 'table' END,
@@ -131,7 +134,7 @@ AND NOT EXISTS (SELECT 1 FROM extension e WHERE e.classid = 'pg_type'::regclass 
 
 UNION ALL
 SELECT 'event trigger', evtname::text, concat_ws(' ', evtevent, evtfoid::regprocedure::text, evtenabled::text)
-FROM pg_event_trigger
+FROM pg_event_trigger WHERE evtname NOT IN ('audit_ddl_altered', 'audit_ddl_dropped')
 
 UNION ALL
 SELECT 'privilege', format('%s on %s %s', coalesce(rolname, 'PUBLIC'), what, name),
@@ -151,7 +154,8 @@ FROM (
     FROM function, aclexplode(coalesce(proacl, acldefault('f', proowner))) acl
     UNION ALL
     SELECT 'schema', nspname::text, nspowner, acl.*
-    FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) acl WHERE nspname = 'public'
+    FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) acl
+    WHERE nspname = current_setting('driftlock.schema')
     UNION ALL
     SELECT 'every new', concat_ws(' ', CASE defaclobjtype WHEN 'r' THEN 'table' WHEN 'S' THEN 'sequence'
                WHEN 'f' THEN 'function' WHEN 'T' THEN 'type' ELSE defaclobjtype::text END,
@@ -166,21 +170,21 @@ GROUP BY 1, 2
 """
 
 
-def read(connection: BaseDatabaseWrapper, known_roles: Collection[str] = ()) -> Catalog:
-    """The catalog of the schema ``public``.
+def read(
+    connection: BaseDatabaseWrapper, known_roles: Collection[str] = (), schema: str = "public"
+) -> Catalog:
+    """The catalog of one schema.
 
-    What belongs to an extension is left out. Privileges are those of PUBLIC and of every role but the owner
-    of the object and ``known_roles``.
+    What belongs to an extension is left out, and so is what only a superuser's migration makes: the event
+    triggers that record DDL, which ``audit verify`` looks at. Privileges are those of PUBLIC and of every
+    role but the owner of the object and ``known_roles``.
     """
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('search_path')")
-        (former,) = cursor.fetchone()
-        told = "SELECT set_config('search_path', '', true), set_config('driftlock.known_roles', %s, true)"
-        cursor.execute(told, [",".join(known_roles)])
+    with pinned(connection.alias) as cursor:
+        settings = {"driftlock.known_roles": ",".join(known_roles), "driftlock.schema": schema}
+        for name, value in settings.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
         cursor.execute(_OBJECTS)
-        found = {(kind, name): plain(kind, definition) for kind, name, definition in cursor.fetchall()}
-        cursor.execute("SELECT set_config('search_path', %s, true)", [former])
-    return found
+        return {(kind, name): plain(kind, definition) for kind, name, definition in cursor.fetchall()}
 
 
 _WHOLE_NUMBER = re.compile(r"\((-?\d+)\.0\)::double precision")
