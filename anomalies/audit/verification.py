@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from anomalies.models import AuditSeal
+from anomalies.schema.privileges import beyond_roles
 from anomalies.schema.search_path import holders, pinned
 from anomalies.schema.shadows import shadows
 
@@ -45,10 +46,15 @@ class Verdict:
         return not self.problems
 
 
-def verify(heads: list[str] | None = None, most: int = MOST) -> Verdict:
+def verify(
+    heads: list[str] | None = None,
+    most: int = MOST,
+    *,
+    known_roles: tuple[str, ...] = (),
+) -> Verdict:
     """Check the chain, the entries, what writes them, and heads that were kept elsewhere (in hexadecimal).
 
-    ``most`` problems are named. Raises KeyProblem without a public key.
+    ``most`` problems are named. ``known_roles`` may act as the owner. Raises KeyProblem without a public key.
     """
     chained, schemas = _Chain(public_keys()), holders()
     with _one_moment() as cursor:
@@ -60,6 +66,7 @@ def verify(heads: list[str] | None = None, most: int = MOST) -> Verdict:
             _head_problems(chained.seals, heads or []),
             _guard_problems(chained.seals),
             shadows(TABLES, schemas),
+            beyond_roles(TABLES, known_roles),
             rows.problems(all_rows(), drawn_ids(cursor)),
         )
         problems = tuple(islice(found, most))

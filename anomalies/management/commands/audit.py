@@ -36,6 +36,9 @@ class Command(BaseCommand):
             "--head", action="append", default=[], metavar="HEAD|FILE", help="heads that were kept elsewhere"
         )
         verifying.add_argument(
+            "--role", action="append", default=[], metavar="NAME", help="a role that may act as the owner"
+        )
+        verifying.add_argument(
             "--most",
             type=int,
             default=MOST,
@@ -78,7 +81,7 @@ class Command(BaseCommand):
 
     def _verify(self, options: dict[str, Any]) -> None:
         heads = [head for given in options["head"] for head in _heads(given)]
-        verdict = verify(heads, options["most"])
+        verdict = verify(heads, options["most"], known_roles=tuple(options["role"]))
         if options["json"]:
             names = ("problems", "seals", "rows", "unsealed", "head")
             self.stdout.write(json.dumps({name: getattr(verdict, name) for name in names}))
