@@ -126,6 +126,10 @@ WEAKENED = {
         "ALTER TABLE anomalies ENABLE REPLICA TRIGGER audit_anomalies_update",
         "trigger audit_anomalies_update on anomalies is changed or disabled",
     ),
+    "replica trigger": (
+        "ALTER TABLE anomalies DISABLE TRIGGER audit_anomalies_update_replica",
+        "trigger audit_anomalies_update_replica on anomalies is changed or disabled",
+    ),
     "trigger of another": (
         "CREATE TRIGGER aaa BEFORE UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION next_version()",
         "trigger aaa on audit_log is not ours",
