@@ -20,7 +20,7 @@ from anomalies.schema.privileges import beyond_roles
 from anomalies.schema.search_path import holders, pinned
 from anomalies.schema.shadows import shadows
 
-from . import canonical_rows
+from . import canonical_rows, replay_sources
 from .guards import TABLES, differences, fingerprint
 from .keys import is_signed, public_keys
 from .seal_rows import all_seals, row_hashes
@@ -32,13 +32,17 @@ MOST = 20  # problems of the seals that are named
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What verifying found: problems in sentences, the first one first, and how much was read."""
+    """What verifying found: problems in sentences, the first one first, and how much was read.
+
+    ``replayed`` is the number of rows that were compared with the replayed audit log; None without replay.
+    """
 
     problems: tuple[str, ...]
     seals: int
     rows: int
     unsealed: int
     head: str
+    replayed: int | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -50,11 +54,14 @@ def verify(
     heads: list[str] | None = None,
     most: int = MOST,
     *,
+    replay: bool = False,
     known_roles: tuple[str, ...] = (),
 ) -> Verdict:
     """Check the chain, the entries, what writes them, and heads that were kept elsewhere (in hexadecimal).
 
-    ``most`` problems are named. ``known_roles`` may act as the owner. Raises KeyProblem without a public key.
+    With ``replay`` the entries are folded forward and compared with the tables. Of the seals ``most``
+    problems are named. ``known_roles`` may act as the owner. Raises KeyProblem without a public key, and
+    ReplayError.
     """
     chained, schemas = _Chain(public_keys()), holders()
     with _one_moment() as cursor:
@@ -69,8 +76,11 @@ def verify(
             beyond_roles(TABLES, known_roles),
             rows.problems(all_rows(), drawn_ids(cursor)),
         )
-        problems = tuple(islice(found, most))
-    return Verdict(problems, len(chained.seals), rows.read, rows.unsealed, chained.head)
+        problems, count = list(islice(found, most)), replay_sources.Count()
+        if replay:
+            problems += replay_sources.problems(cursor, count)
+    replayed = count.rows if replay else None
+    return Verdict(tuple(problems), len(chained.seals), rows.read, rows.unsealed, chained.head, replayed)
 
 
 @contextmanager

@@ -70,7 +70,15 @@ SEALER_MAY: dict[str, str] = {
     "audit_log": "SELECT",
     "audit_seals": "SELECT, INSERT",
     "django_migrations": "SELECT",
+    # What `audit verify --replay` compares.
+    "auth_user_groups": "SELECT",
+    "auth_user_user_permissions": "SELECT",
+    "auth_group": "SELECT",
+    "auth_group_permissions": "SELECT",
+    "auth_permission": "SELECT",
 }
+# Of an account not its password.
+SEALER_READS = {"auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)"}
 SEALER_SEQUENCES = ("audit_log_id_seq",)  # which id was drawn last
 CALLS = ("audit_event(text, text, uuid, jsonb)",)
 # The application folds what its triggers append; it can't write a figure itself.
@@ -136,7 +144,7 @@ def _statements(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
     yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sealer)
     yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}, {}").format(schema, app, sealer)
     yield from _granted(ours, names.app, APP_MAY)
-    yield from _granted(ours, names.sealer, SEALER_MAY)
+    yield from _granted(ours, names.sealer, SEALER_MAY | SEALER_READS)
     for function in CALLS:
         yield sql.SQL("GRANT EXECUTE ON FUNCTION {}.{} TO {}, {}").format(
             schema, sql.SQL(function), app, sealer

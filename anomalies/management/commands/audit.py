@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit.canonical_rows import moment
 from anomalies.audit.keys import KeyProblem, make_key
+from anomalies.audit.replay_sources import ReplayError
 from anomalies.audit.seal_rows import newest_seal
 from anomalies.audit.seals import SealError, seal
 from anomalies.audit.verification import MOST, verify
@@ -36,6 +37,11 @@ class Command(BaseCommand):
             "--head", action="append", default=[], metavar="HEAD|FILE", help="heads that were kept elsewhere"
         )
         verifying.add_argument(
+            "--replay",
+            action="store_true",
+            help="compare every decision, config, account and role with the log",
+        )
+        verifying.add_argument(
             "--role", action="append", default=[], metavar="NAME", help="a role that may act as the owner"
         )
         verifying.add_argument(
@@ -52,7 +58,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
             getattr(self, f"_{verb}")(options)
-        except (KeyProblem, SealError) as error:
+        except (KeyProblem, SealError, ReplayError) as error:
             raise CommandError(str(error)) from error
 
     def _keygen(self, options: dict[str, Any]) -> None:
@@ -81,16 +87,17 @@ class Command(BaseCommand):
 
     def _verify(self, options: dict[str, Any]) -> None:
         heads = [head for given in options["head"] for head in _heads(given)]
-        verdict = verify(heads, options["most"], known_roles=tuple(options["role"]))
+        verdict = verify(heads, options["most"], replay=options["replay"], known_roles=tuple(options["role"]))
         if options["json"]:
-            names = ("problems", "seals", "rows", "unsealed", "head")
+            names = ("problems", "seals", "rows", "unsealed", "head", "replayed")
             self.stdout.write(json.dumps({name: getattr(verdict, name) for name in names}))
         else:
             for problem in verdict.problems:
                 self.stdout.write(printable(problem))
+        replayed = "" if verdict.replayed is None else f"{verdict.replayed} rows replayed, "
         self.stderr.write(
             f"{verdict.rows} entries, {verdict.seals} seals, {verdict.unsealed} entries not sealed yet, "
-            f"{len(verdict.problems)} problems"
+            f"{replayed}{len(verdict.problems)} problems"
         )
         if not verdict.is_sound:
             sys.exit(1)
