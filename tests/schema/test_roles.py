@@ -217,6 +217,12 @@ def test_the_sealer_seals_verifies_and_replays(roles, settings):
     run("RESET SESSION AUTHORIZATION")
 
 
+def test_to_make_the_roles_again_alters_nothing(roles):
+    make_anomaly()
+    make_roles(NAMES)
+    assert not AuditLog.objects.filter(action="alter").exists()
+
+
 def test_the_sealer_reads_what_it_seals_and_bundles_and_no_more(roles):
     tables = run("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
     readable = [
