@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "local_times",
         "models",
         "querysets",
+        "schema",
         "thresholds",
     },
     "audit": {"atomic_file", "json_column", "models", "schema"},

@@ -1,6 +1,6 @@
-"""Who decided what. The record's rows are written by triggers in the database and by nothing here.
+"""The audit log: who decided what, written by triggers in the database and by nothing here.
 
-The rule of this folder: it tells the triggers who is acting, and reads what they wrote.
+The rule of this folder: it gives the triggers the actor, reads what they wrote, seals it and verifies it.
 """
 
 from .actor import Actor, acting

@@ -102,7 +102,7 @@ def counting(
     statement = f"""
         {counts},
                ({_WALK}),
-               NOT {(selection or Selection).UNBUILT},
+               NOT {(selection or Selection).unbuilt()},
                (SELECT max(id) FROM (
                    SELECT id FROM performance_metrics WHERE metric_type = 'detection' OFFSET 0) AS runs)
     """  # noqa: S608 - all of it is ours; values go beside it
@@ -149,7 +149,7 @@ def _by_roll_up(lists: tuple[_Sql, _Sql], selection: Counted) -> _Sql:
     (shown, shown_values), _ = lists
     facets, facet_values = selection.counts_as_sql()
     statement = f"""
-        SELECT CASE WHEN {selection.UNBUILT}
+        SELECT CASE WHEN {selection.unbuilt()}
                     THEN (SELECT count(*) FROM ({shown}) AS shown) END,
                ({_PAIRS} FROM ({facets}) AS each)"""  # noqa: S608 - all of it is ours; values go beside it
     return statement, (*shown_values, *facet_values)

@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from .own_schema import own_schema
+from .search_path import pinned
 
 Catalog = dict[tuple[str, str], str]  # (kind, name) → definition
 
-# Each part gives kind, name and definition. It runs with an empty search_path, so every name is qualified.
+# Each part gives kind, name and definition. search_path holds no schema of ours, so that every
+# name is qualified.
 _OBJECTS = """
 WITH space AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = current_setting('driftlock.schema')),
 boss AS (
@@ -35,6 +36,7 @@ relation AS (
 function AS (
     SELECT p.* FROM pg_proc p, space WHERE pronamespace = space.oid
     AND NOT EXISTS (SELECT 1 FROM extension e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+    AND NOT (proname = 'audit_ddl' AND prorettype = 'event_trigger'::regtype)
 )
 SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
                     WHEN 'f' THEN 'foreign table' WHEN 'p' THEN 'partitioned table' ELSE 'table' END,
@@ -136,7 +138,7 @@ AND NOT EXISTS (SELECT 1 FROM extension e WHERE e.classid = 'pg_type'::regclass 
 
 UNION ALL
 SELECT 'event trigger', evtname::text, concat_ws(' ', evtevent, evtfoid::regprocedure::text, evtenabled::text)
-FROM pg_event_trigger
+FROM pg_event_trigger WHERE evtname NOT IN ('audit_ddl_altered', 'audit_ddl_dropped')
 
 UNION ALL
 SELECT 'privilege', format('%s on %s %s', coalesce(rolname, 'PUBLIC'), what, name),
@@ -176,16 +178,16 @@ def read(
 ) -> Catalog:
     """The catalog of a schema, by default of the one that our tables are in.
 
-    What belongs to an extension is left out. Privileges are those of PUBLIC and of every role but the owner
-    of the object and ``known_roles``.
+    What belongs to an extension is left out, and so is what only a superuser's migration makes: the event
+    triggers that record DDL, which ``audit verify`` looks at. Privileges are those of PUBLIC and of every
+    role but the owner of the object and ``known_roles``.
     """
     settings = {
-        "search_path": "",
         "quote_all_identifiers": "off",
         "driftlock.known_roles": ",".join(known_roles),
         "driftlock.schema": schema or own_schema(connection),
     }
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+    with pinned(connection.alias) as cursor:
         former = _set(cursor, settings)
         cursor.execute(_OBJECTS)
         found = {(kind, name): plain(kind, definition) for kind, name, definition in cursor.fetchall()}

@@ -199,7 +199,7 @@ def test_a_list_by_a_tag_counts_from_the_roll_up(desk):
         found = shown(desk, "?tags_any=db")
     assert found == (5, Counter({("pending", "logs"): 3, ("investigating", "metrics"): 2}))
     [count] = [each["sql"] for each in queries if "anomaly_tags_now" in each["sql"]]
-    assert "FROM anomaly_tags_now WHERE tag = 'db'" in count
+    assert """FROM "public"."anomaly_tags_now" WHERE tag::text = 'db'""" in count
 
 
 @pytest.mark.parametrize(
