@@ -16,7 +16,7 @@ from .formats.times.timestamps import TimestampReader
 from .parameters import Parameters
 from .review import Review
 from .scoring.scorers import CODERS, Kind
-from .significance import History, Judged, Weights, conformal, significance
+from .significance import History, Judged, Significance, Weights, conformal, significance
 from .state_json import from_plain, to_plain
 
 STATE = 2  # the form of a saved state
@@ -182,12 +182,18 @@ class Detector:
         newest = max(lines, key=_weight)
         found = None
         if self._parameters.reaches(newest.news.share):
-            found = significance(weights, self._history, self._normal, self._parameters.window_size)
+            found = self._significance(newest, weights)
         if found and self._parameters.is_flagged(newest.news.share, found.p_value):
             self.windows_flagged += 1
             self._flag(Window(start, self._baseline(), lines, newest, weights, found))
         elif not (self._episode and self._episode.reaches(start)):
             yield from self._consider(start, lines, newest, weights)
+
+    def _significance(self, newest: Line, weights: Weights) -> Significance:
+        """A metric's value has a p of its own, by the tail of its series; other windows are ranked."""
+        if newest.news.p_value is not None:
+            return Significance(newest.news.p_value, "tail", len(self._history), 0)
+        return significance(weights, self._history, self._normal, self._parameters.window_size)
 
     def _normal(self) -> list[bytes]:
         return [(line.normal + "\n").encode() for line in self._lines]

@@ -177,6 +177,10 @@ def _p_value(significance: Significance, parameters: Parameters) -> str:
     threshold, reached = parameters.p_value_threshold, significance.reached
     below = "is below" if significance.p_value < threshold else "is not below"
     said = f"p = {significance.p_value:.4f} {below} the threshold {threshold:g}: "
+    if significance.method == "tail":
+        return (
+            said + "that is the chance that a day of this stream shows as much, by the tail of its own past."
+        )
     if significance.is_provisional:
         return said + (
             f"of the circular shifts of these events ({significance.compared:,}), {reached or 'none'} held "
