@@ -16,6 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from anomalies.models import Anomaly, AuditLog
+from anomalies.queries.bounded.listing import Listing
 from anomalies.queries.export import COLUMNS, defused, export
 from anomalies.schema.checksums import checksum
 from tests.support.factories import NOON, anomaly_values, make_anomaly
@@ -26,7 +27,7 @@ URL = "/admin/anomalies/anomaly/export/"
 
 
 def exported(format_name: str = "jsonl", **filters: Any) -> str:
-    return b"".join(export(Anomaly.objects.filter(**filters), format_name)).decode()
+    return b"".join(export(Listing(Anomaly.objects.filter(**filters)), format_name)).decode()
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -167,7 +168,7 @@ def constraints_on_json(cursor) -> list[str]:
 def test_rows_are_fetched_a_chunk_at_a_time():
     Anomaly.objects.bulk_create(Anomaly(**anomaly_values()) for _ in range(500))
     with CaptureQueriesContext(connection) as queries:
-        lines = export(Anomaly.objects.all(), "jsonl")
+        lines = export(Listing(Anomaly.objects.all()), "jsonl")
         next(lines)
         assert len([q for q in queries if "anomalies" in q["sql"]]) <= 1
     assert sum(1 for _ in lines) == 499

@@ -248,8 +248,8 @@ BLOCKING = {
         "view auth_user: is in the way",
     ),
     "an index of our name elsewhere": (
-        "CREATE TABLE own (id integer); CREATE INDEX idx_anomalies_search ON own (id)",
-        "index idx_anomalies_search on own: is in the way",
+        "CREATE TABLE own (id integer); CREATE INDEX idx_anomalies_words ON own (id)",
+        "index idx_anomalies_words on own: is in the way",
     ),
     "another role's": (
         "ALTER VIEW anomaly_stats_by_stream OWNER TO pg_monitor",

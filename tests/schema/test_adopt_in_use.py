@@ -226,7 +226,7 @@ def test_an_index_whose_build_was_killed_while_undoing_is_built_anew(database):
     assert database.schema("adopt", "--apply")[0] == 0
     with database.connect() as reader:
         process = manage("schema", "adopt", "--undo", database=database.name)
-        ours = "SELECT 1 FROM pg_class WHERE relname = 'idx_anomalies_by_ncd'"
+        ours = "SELECT 1 FROM pg_class WHERE relname = 'idx_anomalies_walk_ncd'"
         wait_until(lambda: not database.run(ours))  # migrations build indexes on the way down, too
         reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM schema_migrations")
         invalid = (

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 
-from anomalies.schema import adopt, roles
+from anomalies.schema import adopt, roles, search_documents
 from anomalies.schema.contract_tables import check_that_it_is_adopted, what_down_did
 from anomalies.schema.drift import find_drift
 from anomalies.schema.drift_fixes import advice, filled_tables
@@ -45,6 +45,9 @@ class Command(BaseCommand):
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
         force.add_argument("--anyway", action="store_true", help="even if the catalog differs")
         _add_scratch(force)
+        verbs.add_parser(
+            "fill", help="store the words of anomalies from before 0037; search is slower without"
+        )
         adopting = verbs.add_parser(
             "adopt", help="adopt a database that golang-migrate made; without --apply, list the changes"
         )
@@ -143,6 +146,14 @@ class Command(BaseCommand):
             )
         migration_state.force(name)
         self.stdout.write(f"recorded: {name}")
+
+    def _fill(self, options: dict[str, Any]) -> None:
+        filled = passed_over = 0
+        for number, others in search_documents.fill():
+            filled, passed_over = filled + number, passed_over + others
+        self.stderr.write(f"{filled:,} anomalies filled")
+        if passed_over:
+            self.stderr.write(f"{passed_over:,} were being changed; run it again for them")
 
     def _adopt(self, options: dict[str, Any]) -> None:
         if options["undo"]:
