@@ -38,12 +38,14 @@ def main() -> int:
 def parts(rows: int) -> dict[str, list[str]]:
     """What runs, in this order, each with its options."""
     return {
+        "reading": [],
         "ingest": [],
         "record": [],
         "triage": [],
         "rollup": ["--rows", str(rows)],
         "desk": ["--rows", str(SMALL), str(rows)],
         "rendering": ["--rows", str(SMALL)],
+        "filters": ["--rows", str(SMALL), str(rows)],
         "adopt": [],
     }
 

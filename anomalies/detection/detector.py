@@ -204,7 +204,7 @@ class Detector:
             begin = min(begin, max(0, len(held) - (self.events_seen - self._episode.course.end)))
         before = held[max(0, begin - self._parameters.baseline_size) : begin]
         compared = max(0, self.events_seen - self._span)
-        significance = Significance(p_value, min(compared, 2_000))
+        significance = Significance(p_value, min(compared, 2_000), self._scorer.method)
         return Alarm(
             self.events_seen, self._made(before), self._made(held[begin:]), tuple(candidates), significance
         )

@@ -8,8 +8,7 @@ from .episodes import Episode, Read
 from .explain.report import explain, explain_in_detail
 from .lines.patterns import pattern_of
 from .parameters import Parameters
-from .scoring.views import Candidate
-from .significance import Method
+from .scoring.views import Candidate, Method
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from .scoring.views import Candidate
+from .scoring.views import Candidate, Method
 
-Method = Literal["conformal"]
 ENOUGH = 99  # events or blocks of a past, before which a p-value is provisional
 
 

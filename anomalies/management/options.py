@@ -8,6 +8,8 @@ from pathlib import Path
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from anomalies.safe_text import printable
+
 
 def add_actor_option(parser: argparse.ArgumentParser) -> None:
     """``--by``: whom the record names; whoever is logged in where nothing is said."""
@@ -31,6 +33,11 @@ def seconds(text: str) -> float:
     if not 0 < value <= 86_400:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from above 0 to 86400")
     return value
+
+
+def printable_lines(text: str) -> str:
+    """A message of several lines, which may quote names and queries of others, made safe for a terminal."""
+    return "\n".join(printable(line, 4000) for line in text.splitlines())
 
 
 def _login_name() -> str:

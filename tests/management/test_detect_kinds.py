@@ -68,7 +68,7 @@ def test_a_metrics_spike_is_found_and_told_with_the_usual_range(tmp_path):
     said = detect(written(tmp_path / "latency.csv", measured()), "--review", "0")
     found = Anomaly.objects.get(is_statistically_significant=True)
     assert found.stream_type == "metrics" and "metrics: events 400" in said
-    assert found.glass_box_explanation.startswith("latency is 950, usually 20 to 24 (line 302)")
+    assert found.glass_box_explanation.startswith("latency 950 (line 302); between 20 and 24 for 4.8 h")
     assert f"{found.timestamp:%H:%M}" == "05:00"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..compression import Figures
 from ..episodes import Episode, Read
 from ..parameters import Parameters
-from ..scoring.views import Candidate
+from ..scoring.views import Candidate, Method
 from ..significance import Significance
 from .costly_words import costly
 from .nearest_line import Nearest, Neighbours
@@ -36,7 +36,7 @@ def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, revi
             *_also_odd(told[0].odd, odd, max(len(odd), len(episode.course.odd))),
             *_odd_lines(odd, episode, neighbours),
             *([_for_review(parameters)] if review else []),
-            _novelty(told[0], parameters),
+            _novelty(told[0], episode.course.rarest.method, parameters),
             _p_value(episode.course.rarest, told, parameters),
         ]
     )
@@ -50,7 +50,7 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) 
     sentences = [
         f"The episode spans lines {course.first_line:,} to {course.last_line:,}: {_alarms(course.windows)}, "
         f"{course.events:,} events, {len(course.odd):,} of them named by a view.",
-        *(f"View “{one.view}”: {_figures(one)}" for one in episode.ranked()),
+        *(f"View “{one.view}”: {_figures(one, course.rarest.method)}" for one in episode.ranked()),
         f"The figures are those of its peak, lines {peak[0].event.number:,} to {peak[-1].event.number:,}, "
         "and of the events before it. Times, addresses, identifiers and numbers were masked first.",
         f"Compressed by zstandard, level 3, the baseline takes {figures.baseline_ratio:.1%} of its size, the "
@@ -83,14 +83,28 @@ def _headline(first: Candidate, odd: Sequence[Read], episode: Episode, neighbour
 
 def _said(candidate: Candidate, episode: Episode) -> str:
     """What a view says, with the place behind what it quotes from there."""
-    usual = [match.start() for match in _USUAL.finditer(candidate.said)]
-    cut = usual[-1] if usual else len(candidate.said)
-    return f"{candidate.said[:cut]} ({_places(candidate, episode)}){candidate.said[cut:]}"
+    said = candidate.said
+    cut = _end_of_text(said) if episode.course.is_text else _end_of_value(said, candidate.thing)
+    return f"{said[:cut]} ({_places(candidate, episode)}){said[cut:]}"
+
+
+def _end_of_text(said: str) -> int:
+    """Before the last words on what is usual: a quoted line may hold the same words."""
+    usual = [match.start() for match in _USUAL.finditer(said)]
+    return usual[-1] if usual else len(said)
+
+
+def _end_of_value(said: str, thing: str) -> int:
+    """Behind the first clause, which has the value; the name before it may hold a semicolon."""
+    end = said.find("; ", len(thing) if said.startswith(thing) else 0)
+    return end if end >= 0 else len(said)
 
 
 def _places(candidate: Candidate, episode: Episode) -> str:
+    """The place of what is quoted; of a log also from where to where it shows, which a metric says as a
+    span of time."""
     place = episode.place(candidate.odd)
-    if len(candidate.lines) < 2:
+    if len(candidate.lines) < 2 or not episode.course.is_text:
         return place
     return f"{place}; {place.split()[0]}s {candidate.lines[0]:,} to {candidate.lines[-1]:,}"
 
@@ -146,21 +160,26 @@ def _for_review(parameters: Parameters) -> str:
     )
 
 
-def _novelty(first: Candidate, parameters: Parameters) -> str:
+def _novelty(first: Candidate, method: Method, parameters: Parameters) -> str:
     threshold = parameters.ncd_threshold
     reaches = "reaches" if first.novelty >= threshold else "is below"
-    what = (
-        "the share of the line that is new to this stream, in its places"
-        if first.view == _TEXT
-        else f"the part that is beyond all that the {first.view} view saw of the same thing before"
-    )
-    return f"Novelty {first.novelty:.3f} {reaches} the threshold {threshold:g}: {what}."
+    return f"Novelty {first.novelty:.3f} {reaches} the threshold {threshold:g}: {_new_part(first, method)}."
+
+
+def _new_part(candidate: Candidate, method: Method) -> str:
+    if method == "tail":
+        return "the share of its bits that is beyond what half of the past of this series shows"
+    if candidate.view == _TEXT:
+        return "the share of the line that is new to this stream, in its places"
+    return f"the part that is beyond all that the {candidate.view} view saw of the same thing before"
 
 
 def _p_value(significance: Significance, told: Sequence[Candidate], parameters: Parameters) -> str:
     threshold = parameters.p_value_threshold
     below = "is below" if significance.p_value < threshold else "is not below"
     said = f"p = {significance.p_value:.4f} {below} the threshold {threshold:g}: "
+    if significance.method == "tail":
+        return f"{said}the chance that a day of this stream shows as much, by the tails of its own past."
     views = " and ".join(dict.fromkeys(f"“{one.view}”" for one in told))
     said += f"the views of this stream together, of which {views} spoke, ranked in its own past"
     if significance.is_provisional:
@@ -168,7 +187,10 @@ def _p_value(significance: Significance, told: Sequence[Candidate], parameters: 
     return f"{said} of up to {significance.compared:,} events."
 
 
-def _figures(candidate: Candidate) -> str:
+def _figures(candidate: Candidate, method: Method) -> str:
+    if method == "tail":
+        novelty = f"novelty {candidate.novelty:.2f}"
+        return f"{candidate.bits:,.1f} bits beyond what half of the past shows, {novelty}."
     return (
         f"p = {candidate.p_value:.2g} alone, {candidate.bits:,.1f} bits beyond the record, novelty "
         f"{candidate.novelty:.2f}."

@@ -14,7 +14,7 @@ from ..acknowledged import Acknowledged
 from ..events import Event
 from ..parameters import Parameters
 from ..scoring.own_past import LAG, WINDOW, Past
-from ..scoring.views import Candidate
+from ..scoring.views import Candidate, Method
 from . import words
 from .absence import Absence
 from .mix import Mix
@@ -42,6 +42,7 @@ class LineScorer:
     """Logs: templates, and six views of them. See `scoring.views.Scorer`."""
 
     weights = WEIGHTS
+    method: Method = "conformal"
 
     def __init__(
         self, parameters: Parameters, most_counts: int = MOST_COUNTS, most_tokens: int = 512

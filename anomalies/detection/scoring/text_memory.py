@@ -9,18 +9,15 @@ FINE = 1_000_000  # parts of a bit: whole numbers add up to the same in every or
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How odd a metric's event or a session is.
+    """How odd a session is.
 
     `share` is the part of its weight beyond what is usual, 0 to 1, `rate` its code length in bits, `weight`
-    what it is ranked by, in millionths of a bit, `events` how many the model held; `lasting` is the weight of
-    what has lasted, where a model knows that. `why` says in a few words what the weight lies in, and `where`
-    is the number of the event that holds that, 0 for this one.
+    what it is ranked by, in millionths of a bit, `events` how many the model held. `why` says in a few words
+    what the weight lies in.
     """
 
     share: float
     rate: float
     weight: int
     events: int
-    lasting: int = 0
     why: str = ""
-    where: int = 0

@@ -8,10 +8,12 @@ it returns what departs, with a p-value of that view alone; the detector joins t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..acknowledged import Acknowledged
 from ..events import Event
+
+Method = Literal["conformal", "tail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,12 @@ class Scorer(Protocol):
     """The views of one kind of stream. The same events give the same candidates, however they are cut.
 
     `weights` names every view and the share of the false alarms that it may use; the shares add up to 1.
+    `method` is what its p-values are: ranks among past events ("conformal"), or the chance that a day of the
+    stream shows as much ("tail").
     """
 
     weights: Mapping[str, float]
+    method: Method
 
     def take(self, event: Event, learn: bool) -> Sequence[Candidate]:
         """Return what departs at an event, then learn it unless `learn` is false. Most events: ()."""

@@ -1,4 +1,4 @@
-"""``manage.py audit``: seal the record, and verify it."""
+"""``manage.py audit``: seal the audit log, and verify it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,44 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anomalies.audit.canonical_rows import moment
 from anomalies.audit.keys import KeyProblem, make_key
+from anomalies.audit.replay_sources import ReplayError
+from anomalies.audit.seal_rows import newest_seal
 from anomalies.audit.seals import SealError, seal
-from anomalies.audit.verification import verify
+from anomalies.audit.verification import MOST, verify
 from anomalies.models import AuditSeal
+from anomalies.safe_text import printable
+from anomalies.schema.search_path import pinned
 
 from ..progress import interruptible
 
 
 class Command(BaseCommand):
-    help = "Seal the record of who decided what with a key outside the database, and verify it."
+    help = "Seal the audit log with a key that is kept outside the database, and verify it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         keygen = verbs.add_parser("keygen", help="make a key pair: FILE and FILE.pub")
         keygen.add_argument("file", type=Path, metavar="FILE")
         sealing = verbs.add_parser("seal", help="seal what no seal covers yet")
-        sealing.add_argument("--every", type=float, metavar="SECONDS", help="go on, again and again")
-        verifying = verbs.add_parser("verify", help="recompute every seal, and name what is wrong")
+        sealing.add_argument("--every", type=float, metavar="SECONDS", help="repeat after so many seconds")
+        verifying = verbs.add_parser("verify", help="recompute every seal, and name every difference")
         verifying.add_argument(
             "--head", action="append", default=[], metavar="HEAD|FILE", help="heads that were kept elsewhere"
+        )
+        verifying.add_argument(
+            "--replay",
+            action="store_true",
+            help="compare every decision, config, account and role with the log",
+        )
+        verifying.add_argument(
+            "--role", action="append", default=[], metavar="NAME", help="a role that may act as the owner"
+        )
+        verifying.add_argument(
+            "--most",
+            type=int,
+            default=MOST,
+            metavar="N",
+            help="problems of the seals named; default %(default)s",
         )
         verifying.add_argument("--json", action="store_true")
         head = verbs.add_parser("head", help="the newest seal's number, head and time: keep it elsewhere")
@@ -39,12 +58,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
             getattr(self, f"_{verb}")(options)
-        except (KeyProblem, SealError) as error:
+        except (KeyProblem, SealError, ReplayError) as error:
             raise CommandError(str(error)) from error
 
     def _keygen(self, options: dict[str, Any]) -> None:
         public = make_key(options["file"])
-        self.stderr.write(f"keep {options['file']} where the database is not; give {public} to who verifies")
+        self.stderr.write(
+            f"keep {options['file']} away from the database; give {public} to everybody who verifies"
+        )
 
     def _seal(self, options: dict[str, Any]) -> None:
         with interruptible():
@@ -55,38 +76,39 @@ class Command(BaseCommand):
                         return
                     time.sleep(options["every"])
             except KeyboardInterrupt:
-                self.stderr.write("stopped; what is sealed is sealed")
+                self.stderr.write("stopped; the seals made so far are complete")
 
     def _seal_once(self) -> None:
-        def tell(made: AuditSeal) -> None:
+        def report(made: AuditSeal) -> None:
             self.stdout.write(f"{made.number} {made.head} {moment(made.made_at)}")
             self.stdout.flush()
 
-        self.stderr.write(f"sealed {seal(tell)} entries")
+        self.stderr.write(f"sealed {seal(report)} entries")
 
     def _verify(self, options: dict[str, Any]) -> None:
-        verdict = verify([head for given in options["head"] for head in _heads(given)])
+        heads = [head for given in options["head"] for head in _heads(given)]
+        verdict = verify(heads, options["most"], replay=options["replay"], known_roles=tuple(options["role"]))
         if options["json"]:
-            told = {
-                name: getattr(verdict, name) for name in ("problems", "seals", "rows", "unsealed", "head")
-            }
-            self.stdout.write(json.dumps(told))
+            names = ("problems", "seals", "rows", "unsealed", "head", "replayed")
+            self.stdout.write(json.dumps({name: getattr(verdict, name) for name in names}))
         else:
             for problem in verdict.problems:
-                self.stdout.write(problem)
+                self.stdout.write(printable(problem))
+        replayed = "" if verdict.replayed is None else f"{verdict.replayed} rows replayed, "
         self.stderr.write(
             f"{verdict.rows} entries, {verdict.seals} seals, {verdict.unsealed} entries not sealed yet, "
-            f"{len(verdict.problems)} problems"
+            f"{replayed}{len(verdict.problems)} problems"
         )
         if not verdict.is_sound:
             sys.exit(1)
 
     def _head(self, options: dict[str, Any]) -> None:
-        newest = AuditSeal.objects.order_by("-number").first()
+        with pinned() as cursor:
+            newest = newest_seal(cursor)
         if newest is None:
             raise CommandError("there is no seal yet; `audit seal` makes one")
-        told = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
-        self.stdout.write(json.dumps(told) if options["json"] else " ".join(map(str, told.values())))
+        values = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
+        self.stdout.write(json.dumps(values) if options["json"] else " ".join(map(str, values.values())))
 
 
 def _heads(given: str) -> list[str]:

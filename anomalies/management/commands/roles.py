@@ -23,13 +23,13 @@ Next: give each a password (\\password {app} in psql), let the application's DAT
 
 
 class Command(BaseCommand):
-    help = "Make the database's roles, for who migrates, serves and seals, and set what each may."
+    help = "Make the database's roles that migrate, serve and seal, and set their privileges."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--migrator", default=MIGRATOR, help=f"owns the tables; default: {MIGRATOR}")
         parser.add_argument("--app", default=APP, help=f"what the application runs as; default: {APP}")
         parser.add_argument("--sealer", default=SEALER, help=f"what `audit seal` runs as; default: {SEALER}")
-        parser.add_argument("--sql", action="store_true", help="print the statements, and run none")
+        parser.add_argument("--sql", action="store_true", help="print the statements without running them")
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = Names(options["migrator"], options["app"], options["sealer"])
@@ -42,9 +42,9 @@ class Command(BaseCommand):
             done = make_roles(names)
         except RolesError as error:
             raise CommandError(
-                f"{error}. Run it as a superuser, or hand what `roles --sql` prints to one."
+                f"{error}. Run it as a superuser, or let one run the output of `roles --sql`."
             ) from error
         for table in not_granted():
-            self.stderr.write(f"{table}: the application may not touch it")
+            self.stderr.write(f"{table}: the application has no privileges on it")
         self.stderr.write(NEXT.format(app=names.app, migrator=names.migrator, sealer=names.sealer))
         self.stdout.write(f"{len(done)} statements run")

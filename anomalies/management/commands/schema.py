@@ -1,4 +1,4 @@
-"""``manage.py schema``: where the schema stands, whether it is as the migrations make it, and the ways on."""
+"""``manage.py schema``: the schema's version, its differences from the migrations, and ways to change it."""
 
 from __future__ import annotations
 
@@ -8,45 +8,53 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
 
 from anomalies.schema import adopt, roles
+from anomalies.schema.contract_tables import check_that_it_is_adopted, what_down_did
 from anomalies.schema.drift import find_drift
-from anomalies.schema.drift_fixes import advice
-from anomalies.schema.migrate import migration_state
+from anomalies.schema.drift_fixes import advice, filled_tables
+from anomalies.schema.migrate import migration_state, search_documents
+from anomalies.schema.poolers import PoolerError, own_session
 from anomalies.schema.scratch_database import ScratchError
 
-from ..options import add_actor_option, seconds
+from ..options import add_actor_option, printable_lines, seconds
 from ..progress import interruptible
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
 
 
 class Command(BaseCommand):
-    help = "Say where the schema stands, check it against the migrations, and go down, aside or across."
+    help = "Show the schema's version, compare it with the migrations, go down, force a version, or adopt."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         version = verbs.add_parser("version", help="the last applied migration, and what is pending or dirty")
         version.add_argument("--json", action="store_true")
-        check = verbs.add_parser("check", help="name every difference from what the migrations make")
+        check = verbs.add_parser("check", help="name every difference from the migrations")
         check.add_argument("--json", action="store_true")
         check.add_argument(
-            "--role", action="append", default=[], metavar="NAME", help="a role whose privileges are meant"
+            "--role", action="append", default=[], metavar="NAME", help="a role whose privileges are intended"
         )
         _add_scratch(check)
-        down = verbs.add_parser("down", help="take migrations back; without --yes says what would be lost")
+        down = verbs.add_parser("down", help="unapply N migrations; without --yes, list what would be lost")
         down.add_argument("steps", type=int, metavar="N")
         down.add_argument("--yes", action="store_true", help="do it")
         _add_scratch(down)
-        force = verbs.add_parser("force", help="write down that the schema is at a migration; runs nothing")
+        force = verbs.add_parser("force", help="record that the schema is at a migration; runs nothing")
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
-        force.add_argument("--anyway", action="store_true", help="even where the catalog says otherwise")
+        force.add_argument("--anyway", action="store_true", help="even if the catalog differs")
         _add_scratch(force)
+        verbs.add_parser(
+            "fill", help="store the words of anomalies from before 0037; search is slower without"
+        )
         adopting = verbs.add_parser(
-            "adopt", help="take over a database that golang-migrate made; first says how"
+            "adopt", help="adopt a database that golang-migrate made; without --apply, list the changes"
         )
         adopting.add_argument("--apply", action="store_true", help="do it")
-        adopting.add_argument("--undo", action="store_true", help="bring back what golang-migrate made")
+        adopting.add_argument(
+            "--undo", action="store_true", help="restore the schema that golang-migrate made"
+        )
         adopting.add_argument(
             "--no-checksums", action="store_true", help="don't read every row before and after"
         )
@@ -55,7 +63,7 @@ class Command(BaseCommand):
             type=seconds,
             default=adopt.PATIENCE,
             metavar="SECONDS",
-            help="how long to wait for a golang-migrate that is at work (default: %(default)s)",
+            help="how long to wait for a running golang-migrate (default: %(default)s)",
         )
         add_actor_option(adopting)
         _add_scratch(adopting)
@@ -66,8 +74,10 @@ class Command(BaseCommand):
                 getattr(self, f"_{verb}")(options)
         except KeyboardInterrupt:
             raise CommandError("stopped", returncode=130) from None
-        except (ScratchError, migration_state.StateError, adopt.AdoptError) as error:
-            raise CommandError(str(error)) from error
+        except (ScratchError, migration_state.StateError, adopt.AdoptError, PoolerError) as error:
+            raise CommandError(printable_lines(str(error))) from error
+        except DatabaseError as error:
+            raise CommandError(printable_lines(str(error).strip())) from error
 
     def _version(self, options: dict[str, Any]) -> None:
         now = migration_state.state()
@@ -78,17 +88,26 @@ class Command(BaseCommand):
         for words, names in (
             ("pending", now.pending),
             ("applied, and unknown to this release", now.unknown),
-            ("dirty: an index whose build did not end; migrate builds it again", now.invalid_indexes),
+            ("dirty: an index whose build was interrupted; migrate builds it again", now.invalid_indexes),
         ):
             for name in names:
                 self.stdout.write(f"{words}: {name}")
         for version, dirty in now.golang:
             self.stdout.write(f"golang-migrate: {version}{' (dirty)' if dirty else ''}")
+        if told := what_down_did():
+            self.stderr.write(told)
 
     def _check(self, options: dict[str, Any]) -> None:
-        drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
+        if lost := what_down_did():
+            self.stderr.write(lost)
+        with own_session(connection):
+            check_that_it_is_adopted()
+            drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
         found = adopt.without_known(drifted)
-        told = [{"what": each.what, **asdict(each), "to_do": advice(each, wanted, live)} for each in found]
+        filled = filled_tables(found)
+        told = [
+            {"what": each.what, **asdict(each), "to_do": advice(each, wanted, live, filled)} for each in found
+        ]
         if options["json"]:
             self.stdout.write(json.dumps(told))
         else:
@@ -99,13 +118,14 @@ class Command(BaseCommand):
             self.stderr.write(f"pending, and not compared: {', '.join(pending)}")
         if len(drifted) > len(found):
             self.stderr.write(f"{len(drifted) - len(found)} that were there before it was adopted")
-        self.stderr.write(f"{len(found)} differences from what the migrations make")
-        if found:
+        self.stderr.write(f"{len(found)} differences from the migrations")
+        if found or lost:
             sys.exit(1)
 
     def _down(self, options: dict[str, Any]) -> None:
-        target = migration_state.target_of_down(options["steps"])
-        lost = migration_state.losses(target, options["scratch"])
+        with own_session(connection):
+            target = migration_state.target_of_down(options["steps"])
+            lost = migration_state.losses(target, options["scratch"])
         for loss in lost:
             self.stdout.write(f"lost: {loss.name}, {loss.values} values")
         if not options["yes"]:
@@ -116,7 +136,8 @@ class Command(BaseCommand):
 
     def _force(self, options: dict[str, Any]) -> None:
         name = migration_state.named(options["name"])
-        found = migration_state.differences_from(name, KNOWN_ROLES, options["scratch"])
+        with own_session(connection):
+            found = migration_state.differences_from(name, KNOWN_ROLES, options["scratch"])
         for difference in found:
             self.stderr.write(str(difference))
         if found and not options["anyway"]:
@@ -124,7 +145,15 @@ class Command(BaseCommand):
                 f"the schema is not what {name} makes ({len(found)} differences); mend it, or --anyway"
             )
         migration_state.force(name)
-        self.stdout.write(f"written down: {name}")
+        self.stdout.write(f"recorded: {name}")
+
+    def _fill(self, options: dict[str, Any]) -> None:
+        filled = passed_over = 0
+        for number, others in search_documents.fill():
+            filled, passed_over = filled + number, passed_over + others
+        self.stderr.write(f"{filled:,} anomalies filled")
+        if passed_over:
+            self.stderr.write(f"{passed_over:,} were being changed; run it again for them")
 
     def _adopt(self, options: dict[str, Any]) -> None:
         if options["undo"]:

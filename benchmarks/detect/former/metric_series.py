@@ -1,4 +1,4 @@
-"""How odd a measured value is: its level and its change, in bits, each ranked in its own series.
+"""The former engine, frozen. How odd a measured value is: its level and its change, in bits, each ranked.
 
 A code length needs no unit and no distribution: the bits of a value are those of its two-sided conformal rank
 among the last two thousand, and beyond all of them how far beyond, in terms of the range in between. What is
@@ -14,7 +14,20 @@ from math import inf, isfinite, log2
 from sys import float_info
 from typing import Any
 
-from .text_memory import FINE, News
+FINE = 1_000_000  # parts of a bit
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """How odd an event was: share of the weight beyond the usual, bits, weight, events, what lasted, why."""
+
+    share: float
+    rate: float
+    weight: int
+    events: int
+    lasting: int = 0
+    why: str = ""
+
 
 MEMORY = 2_000  # values of a series
 SHORT, LONG = 5, 60  # points
@@ -81,14 +94,13 @@ class Values:
 @dataclass(frozen=True, slots=True)
 class Taken:
     """How odd a value is, in millionths of a bit: the last 5 points on average, the last 60, the point alone,
-    and what is usual; `why` says what the oddest of the 5 lies in, and `where` which event it is of."""
+    and what is usual; `why` says what the oddest of the 5 lies in."""
 
     short: int
     lasting: int
     weight: int
     usual: int
     why: str
-    where: int
 
 
 class Series:
@@ -100,7 +112,7 @@ class Series:
         self._last: float | None = None
         self._weights: deque[int] = deque()
         self._sum = 0
-        self._whys: deque[tuple[int, int, str]] = deque(maxlen=SHORT)
+        self._whys: deque[tuple[int, str]] = deque(maxlen=SHORT)
 
     def take(self, number: int, value: float, learn: bool) -> "Taken":
         """Return how odd a value is, then learn it."""
@@ -109,15 +121,14 @@ class Series:
         usual = self._usual()
         weight = round(bits * FINE)
         self._weigh(weight)
-        self._whys.append((weight, number, why))
+        self._whys.append((weight, why))
         latest = list(islice(reversed(self._weights), LONG))
         short, lasting = sum(latest[:SHORT]) // SHORT, sum(latest) // LONG
         if learn:
             self._learn(number, value, change)
         if isfinite(value):
             self._last = value
-        _, where, said = max(self._whys)
-        return Taken(short, lasting, weight, usual, said, where)
+        return Taken(short, lasting, weight, usual, max(self._whys)[1])
 
     def _usual(self) -> int:
         """What a point costs on average: at most what it does whose series is drawn at random."""
@@ -146,7 +157,7 @@ class Series:
             values.hold(held)
         self._weights.extend(weights)
         self._sum = sum(weights)
-        self._whys.extend((weight, where, why) for weight, where, why in whys)
+        self._whys.extend((weight, why) for weight, why in whys)
 
     def _bits(self, value: float, change: float | None) -> tuple[float, str]:
         if not isfinite(value):
@@ -154,7 +165,7 @@ class Series:
         level = self.levels.bits(value)
         step = self.changes.bits(change) if change is not None else 0.0
         if step > level and change is not None:
-            return level + step, f"changed by {change:+.4g} to {value:.6g}, usually by {_range(self.changes)}"
+            return level + step, f"changed by {change:+.4g}, usually {_range(self.changes)}"
         return level + step, f"is {value:.6g}, usually {_range(self.levels)}"
 
     def _learn(self, number: int, value: float, change: float | None) -> None:
@@ -190,7 +201,7 @@ class Metrics:
         rate = max(one.weight for one, _ in found) / FINE
         share = max(0.0, 1 - oddest.usual / oddest.short) if oddest.short else 0.0
         events = len(self._series[name].levels)
-        return News(share, rate, oddest.short, events, lasting, f"{name} {oddest.why}", oddest.where)
+        return News(share, rate, oddest.short, events, lasting, f"{name} {oddest.why}")
 
     def text(self, values: Iterable[tuple[str, float]]) -> str:
         """Return the values as a text of few symbols, for compression: each by the tenth it falls in."""
