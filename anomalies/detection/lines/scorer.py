@@ -20,7 +20,7 @@ from .absence import Absence
 from .mix import Mix
 from .pauses import Hours, Pauses
 from .slots import Slot
-from .templates import Plan, Templates
+from .templates import Pattern, Plan, Templates
 from .text import MEMORY, MOST_COUNTS, SPELLED, News, Text
 from .things import Thing
 
@@ -87,7 +87,7 @@ class LineScorer:
             self._take_time(event, learn, found)
         news = self._text.take(pattern, number, learn)
         if news.weight:
-            self._new_text(news, number, found)
+            self._new_text(news, pattern, number, found)
         bits = self._mix.take(pattern, position, number, learn)
         if bits:
             self._many(template.thing, bits, number, text, found)
@@ -165,8 +165,10 @@ class LineScorer:
             last = self._number
             self._add(found, "time", "hour", hour.novelty, hour.bits, (last,), last, words.hour(hour))
 
-    def _new_text(self, news: News, number: int, found: list[Candidate]) -> None:
-        self._add(found, "text", f"text {number}", news.novelty, news.weight, (number,), number, "")
+    def _new_text(self, news: News, pattern: Pattern, number: int, found: list[Candidate]) -> None:
+        """A line with new words; those that stand where new ones keep coming (names, hosts) are no news."""
+        novelty = 0.0 if pattern.is_known_kind() else news.novelty
+        self._add(found, "text", f"text {number}", novelty, news.weight, (number,), number, "")
 
     def _many(self, thing: Thing, bits: float, number: int, text: str, found: list[Candidate]) -> None:
         if self._position <= _EARLY:

@@ -25,6 +25,7 @@ _FEW_WORDS = 40
 _ENOUGH = 64  # values, before which a slot does not speak
 _KNOWN, _KNOWN_WORDS = 50, 1_000  # values of a field, of a place in a message, before which any may be new
 _EXPECTED = 0.02  # chance of a new one, from which on it tells nothing
+_NEW_BEFORE = 5  # values seen once, before which new ones are not expected
 _EVERY = 32  # values, after which its ranges are fitted again
 _MEMORY = 2_000  # values of a category; then old ones count half
 _HELD = 256  # numbers that ranges are fitted to
@@ -89,6 +90,18 @@ class Slot:
             self.counts[word] = self._n = self._seen = count
             self._mode = word
             self.mute = count < _ENOUGH
+
+    def knows(self, word: str) -> bool:
+        """Whether the value came before and is counted; where many different ones come none is."""
+        return word in self.counts
+
+    def expects_new(self) -> bool:
+        """Whether the next value may well be a new one: the share of values seen once says how often (Good
+        1953)."""
+        if self.kind != "few":
+            return True
+        once = sum(1 for times in self.counts.values() if times == 1)
+        return once >= _NEW_BEFORE and once >= _EXPECTED * (self._n + self._calm)
 
     def see(self, word: str, position: int, number: int) -> float:
         """Take a value in; return by how many bits its run is beyond the slot's record, 0 for nothing odd.

@@ -15,6 +15,7 @@ from .slots import Slot
 from .things import Thing
 
 ALIKE = 0.7  # of the words, at least, for two patterns to be one template
+KNOWN_AFTER = 20  # lines, from which on what a template's words may be is known
 _LEAST_WORDS = 2  # words without a mask that they must share
 _MOST_COMPARED = 64  # templates that share a word in its place
 _MOST_PATTERNS = 4_000
@@ -70,6 +71,13 @@ class Pattern:
         self.things: tuple[Thing, ...] = (template.thing,)
         self.slots: tuple[tuple[Slot, str], ...] = ()
         self.latest = self.longer = 0  # times in the memories of the text view
+
+    def is_known_kind(self) -> bool:
+        """Whether its template came often, and each of its words that never came stands where new ones do."""
+        if self.template.seen < KNOWN_AFTER:
+            return False
+        new = [slot for slot, word in self.slots if not slot.knows(word)]
+        return bool(new) and all(slot.expects_new() for slot in new)
 
     def place(self) -> None:
         """Note which of its words stand in slots."""

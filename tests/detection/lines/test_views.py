@@ -109,3 +109,29 @@ def test_the_same_is_found_however_the_stream_is_cut(cut):
     parts = list(first.feed(made[:cut]))
     second = Detector.load(first.state())
     assert [*parts, *second.feed(made[cut:]), *second.finish()] == expected
+
+
+def logins(names):
+    """A server to which users log in, one a line, and every third line something else."""
+    for n, name in enumerate(names):
+        moment = BEGIN + timedelta(seconds=7 * n)
+        said = "session closed" if n % 3 == 0 else f"Invalid user {name} from the office"
+        yield f"{moment:%Y-%m-%dT%H:%M:%SZ} sshd: {said}"
+
+
+def users(count, longest):
+    """Two users who come often; every tenth is one who never came, the last of them with a long name."""
+    rng = Random(1)
+    for n in range(count):
+        size = longest if n == count - 99 else rng.randrange(3, 6) if n % 10 == 1 else 0
+        yield "".join(rng.choices("bcdfghjkmnpqrstvwxz", k=size)) or rng.choice(["adam", "eve"])
+
+
+def test_a_name_where_new_names_keep_coming_is_no_new_text():
+    names = list(users(2_000, 40))
+    assert found(logins(names), "text") == []
+
+
+def test_a_name_where_only_two_ever_came_is_new_text():
+    names = [name if name == "eve" or len(name) == 40 else "adam" for name in users(2_000, 40)]
+    assert only(found(logins(names), "text")).oddest_line == 1_902
