@@ -1,4 +1,4 @@
-"""``manage.py audit``: seal the record, and verify it."""
+"""``manage.py audit``: seal the audit log, and verify it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.audit.canonical_rows import moment
 from anomalies.audit.keys import KeyProblem, make_key
@@ -16,25 +16,33 @@ from anomalies.audit.seals import SealError, seal
 from anomalies.audit.verification import verify
 from anomalies.models import AuditSeal
 
+from ..base import ShortUsage
+from ..options import seconds
 from ..progress import interruptible
 
 
-class Command(BaseCommand):
-    help = "Seal the record of who decided what with a key outside the database, and verify it."
+class Command(ShortUsage):
+    help = "Seal and verify the audit log with a key kept outside the database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        keygen = verbs.add_parser("keygen", help="make a key pair: FILE and FILE.pub")
-        keygen.add_argument("file", type=Path, metavar="FILE")
-        sealing = verbs.add_parser("seal", help="seal what no seal covers yet")
-        sealing.add_argument("--every", type=float, metavar="SECONDS", help="go on, again and again")
-        verifying = verbs.add_parser("verify", help="recompute every seal, and name what is wrong")
-        verifying.add_argument(
-            "--head", action="append", default=[], metavar="HEAD|FILE", help="heads that were kept elsewhere"
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="keygen|seal|verify|head")
+        keygen = verbs.add_parser("keygen", help="make a key pair")
+        keygen.add_argument(
+            "file", type=Path, metavar="FILE", help="the new private key; the public key is FILE.pub"
         )
-        verifying.add_argument("--json", action="store_true")
-        head = verbs.add_parser("head", help="the newest seal's number, head and time: keep it elsewhere")
-        head.add_argument("--json", action="store_true")
+        sealing = verbs.add_parser("seal", help="seal the entries that no seal covers yet")
+        sealing.add_argument("--every", type=seconds, metavar="SECONDS", help="repeat at this interval")
+        verifying = verbs.add_parser("verify", help="recompute every seal and list the problems")
+        verifying.add_argument(
+            "--head",
+            action="append",
+            default=[],
+            metavar="HEAD|FILE",
+            help="a head that was kept elsewhere, or a file of heads",
+        )
+        verifying.add_argument("--json", action="store_true", help="print the result as JSON")
+        head = verbs.add_parser("head", help="print the number, head and time of the newest seal")
+        head.add_argument("--json", action="store_true", help="print it as JSON")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""``manage.py flush`` for development and tests, where the record goes with the rest."""
+"""``manage.py flush`` for development and tests, which empties the audit log too."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from django.core.management.base import CommandError
 from django.core.management.commands import flush
 from django.db import connections, transaction
 
+from ..base import ShortUsage
+
 _APPEND_ONLY = """
     SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger
     WHERE tgfoid = to_regproc('audit_append_only') AND NOT tgisinternal
 """
 
 
-class Command(flush.Command):
-    help = "Empty the database, the record too; refused in production."
+class Command(ShortUsage, flush.Command):
+    help = "Empty the database, the audit log included; refused in production."
 
     def handle(self, **options: Any) -> None:
         if settings.PRODUCTION:
-            raise CommandError("flush would empty the record of who decided what. Drop the database instead.")
+            raise CommandError("flush would empty the audit log. Drop the database instead.")
         connection = connections[options["database"]]
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(_APPEND_ONLY)

@@ -12,16 +12,14 @@ from anomalies.safe_text import printable
 from anomalies.schema.migrate.lock_retries import GaveUp, Limits
 from anomalies.schema.migrate.run import guarded
 
+from ..base import ShortUsage
 from ..options import seconds
 
 LIMITS = Limits()
 
 
-class Command(migrate.Command):
-    help = (
-        "Update the database's schema. Of several at once one works and the others wait; what is in "
-        "use is tried again and again without holding others up; what was cut off goes on."
-    )
+class Command(ShortUsage, migrate.Command):
+    help = "Apply migrations, under traffic and by several processes at once."
     _line_is_open = False
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,14 +29,14 @@ class Command(migrate.Command):
             type=seconds,
             default=LIMITS.lock_timeout,
             metavar="SECONDS",
-            help="how long others may have to wait for us before we step back (default: %(default)s)",
+            help="how long other transactions may wait for a lock of a migration (default: %(default)s)",
         )
         parser.add_argument(
             "--patience",
             type=seconds,
             default=LIMITS.patience,
             metavar="SECONDS",
-            help="how long to go on trying each migration before giving up (default: %(default)s)",
+            help="how long to retry each migration (default: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

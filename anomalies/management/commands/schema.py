@@ -1,4 +1,4 @@
-"""``manage.py schema``: where the schema stands, whether it is as the migrations make it, and the ways on."""
+"""``manage.py schema``: the schema's version, drift, and how to revert or adopt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.schema import adopt, roles
 from anomalies.schema.drift import find_drift
@@ -15,47 +15,60 @@ from anomalies.schema.drift_fixes import advice
 from anomalies.schema.migrate import migration_state
 from anomalies.schema.scratch_database import ScratchError
 
+from ..base import ShortUsage
 from ..options import add_actor_option, seconds
 from ..progress import interruptible
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
 
 
-class Command(BaseCommand):
-    help = "Say where the schema stands, check it against the migrations, and go down, aside or across."
+class Command(ShortUsage):
+    help = "Show the schema version, check for drift, revert migrations, or adopt a database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        version = verbs.add_parser("version", help="the last applied migration, and what is pending or dirty")
-        version.add_argument("--json", action="store_true")
-        check = verbs.add_parser("check", help="name every difference from what the migrations make")
-        check.add_argument("--json", action="store_true")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="version|check|down|force|adopt")
+        version = verbs.add_parser(
+            "version", help="print the last applied migration, and pending or dirty ones"
+        )
+        version.add_argument("--json", action="store_true", help="print it as JSON")
+        check = verbs.add_parser(
+            "check", help="list every difference between the database and its migrations"
+        )
+        check.add_argument("--json", action="store_true", help="print one JSON array")
         check.add_argument(
-            "--role", action="append", default=[], metavar="NAME", help="a role whose privileges are meant"
+            "--role",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="a role whose privileges are intended; repeatable",
         )
         _add_scratch(check)
-        down = verbs.add_parser("down", help="take migrations back; without --yes says what would be lost")
-        down.add_argument("steps", type=int, metavar="N")
-        down.add_argument("--yes", action="store_true", help="do it")
+        down = verbs.add_parser(
+            "down", help="revert migrations; without --yes list the data that would be lost"
+        )
+        down.add_argument("steps", type=int, metavar="N", help="the number of migrations")
+        down.add_argument("--yes", action="store_true", help="revert them")
         _add_scratch(down)
-        force = verbs.add_parser("force", help="write down that the schema is at a migration; runs nothing")
+        force = verbs.add_parser("force", help="record a migration as the current one without running any")
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
-        force.add_argument("--anyway", action="store_true", help="even where the catalog says otherwise")
+        force.add_argument(
+            "--anyway", action="store_true", help="even if the schema differs from that migration"
+        )
         _add_scratch(force)
         adopting = verbs.add_parser(
-            "adopt", help="take over a database that golang-migrate made; first says how"
+            "adopt", help="take over a database that golang-migrate made; without --apply show the plan"
         )
-        adopting.add_argument("--apply", action="store_true", help="do it")
-        adopting.add_argument("--undo", action="store_true", help="bring back what golang-migrate made")
+        adopting.add_argument("--apply", action="store_true", help="take it over")
         adopting.add_argument(
-            "--no-checksums", action="store_true", help="don't read every row before and after"
+            "--undo", action="store_true", help="restore the schema that golang-migrate made"
         )
+        adopting.add_argument("--no-checksums", action="store_true", help="compare no checksums of the rows")
         adopting.add_argument(
             "--patience",
             type=seconds,
             default=adopt.PATIENCE,
             metavar="SECONDS",
-            help="how long to wait for a golang-migrate that is at work (default: %(default)s)",
+            help="how long to wait for a running golang-migrate (default: %(default)s)",
         )
         add_actor_option(adopting)
         _add_scratch(adopting)
@@ -88,11 +101,11 @@ class Command(BaseCommand):
     def _check(self, options: dict[str, Any]) -> None:
         drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
         found = adopt.without_known(drifted)
-        told = [{"what": each.what, **asdict(each), "to_do": advice(each, wanted, live)} for each in found]
+        rows = [{"what": each.what, **asdict(each), "to_do": advice(each, wanted, live)} for each in found]
         if options["json"]:
-            self.stdout.write(json.dumps(told))
+            self.stdout.write(json.dumps(rows))
         else:
-            for difference, words in zip(found, told, strict=True):
+            for difference, words in zip(found, rows, strict=True):
                 self.stdout.write(f"{difference}\n    to do:    {words['to_do']}")
         pending = migration_state.state().pending
         if pending:
