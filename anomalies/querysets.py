@@ -22,7 +22,7 @@ _MINUSES = re.compile(r"-[-\W]*-")
 
 
 def search_document() -> SearchVector:
-    """What full-text search reads, as the index ``idx_anomalies_search`` holds it."""
+    """The expression of full-text search, equal to that of the index ``idx_anomalies_search``."""
     return SearchVector(
         Left("glass_box_explanation", SEARCHED_CHARACTERS),
         Left("notes", SEARCHED_CHARACTERS),
@@ -31,7 +31,7 @@ def search_document() -> SearchVector:
 
 
 def _about(name: str) -> Coalesce:
-    """What metadata says under this name, as text, the beginning of it."""
+    """The value of a metadata key as text, truncated."""
     return Coalesce(Left(KeyTextTransform(name, "metadata"), 200), Value(""))
 
 
@@ -45,7 +45,7 @@ class AnomalyQuerySet(models.QuerySet[Any]):
         return self.defer(*self.EVIDENCE)
 
     def for_list(self) -> AnomalyQuerySet:
-        """What one line of a list shows, and no more.
+        """Select only the columns that a row of a list shows.
 
         ``headline`` is the explanation's beginning, ``origin`` names the host and service, as text.
         """

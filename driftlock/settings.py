@@ -102,7 +102,7 @@ _KEPT = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
 def _session(given: dict[str, str]) -> dict[str, str]:
-    """What every connection of the application says of itself: what it is, and that it names who decides."""
+    """Return the session settings of a connection: its application name, and that changes need an actor."""
     program, *arguments = sys.argv or [""]
     command = arguments[0] if arguments and Path(program).name in ("manage.py", "driftlock") else ""
     return {

@@ -191,7 +191,7 @@ def _defaults() -> dict[str, str]:
 
 
 def _try_each(fresh: list[Candidate]) -> list[Refused]:
-    """Which rows the table refuses; all that was tried is taken back."""
+    """Return the rows that the table refuses; every attempt is rolled back."""
     before = transaction.savepoint()
     with _staged(fresh), connection.cursor() as cursor:
         cursor.execute("CREATE INDEX ON pg_temp.ingest_staging (id)")

@@ -113,7 +113,7 @@ class AnomalyChangeList(Sidebar, Pages):
 
     @property
     def chance(self) -> str:
-        """How many flagged windows are expected by chance, where the number of tested ones is known."""
+        """A sentence with the windows flagged and expected by chance; '' if that is unknown."""
         newest = self.margins.newest_run
         if newest is None or not keeps_runs_whole(self.filterset):
             return ""
@@ -156,7 +156,7 @@ class AnomalyChangeList(Sidebar, Pages):
 
     @property
     def is_capped(self) -> bool:
-        """Whether there are more rows than were counted."""
+        """True if there are more rows than were counted."""
         return self.result_count > COUNTED
 
     @property
