@@ -2,7 +2,7 @@
 
 Nothing set: development, on the embedded PostgreSQL. DATABASE_URL set: that server. With
 DRIFTLOCK_MODE=production there is a default for nothing that matters: what is missing stops the start and
-is named. The README lists every variable. NAME_FILE may name a file that holds NAME's value.
+is named. docs/deployment.md lists every variable. NAME_FILE may name a file that holds NAME's value.
 """
 
 import re
