@@ -36,7 +36,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 
 # What an account may itself and by its roles, as ``app.codename``: SQL, since it is asked on every page and
-# Django would write it anew each time, which takes longer than to run it.
+# Django would compile it again each time, which takes longer than to run it.
 _PERMITTED = RawSQL(
     """
     ARRAY(

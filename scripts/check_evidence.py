@@ -143,7 +143,7 @@ def check(document, key):
     """Return the checks that passed, a sentence each. Raises Wrong at the first that fails."""
     said = document.get("bundle") if isinstance(document, dict) else None
     if not isinstance(said, dict) or said.get("format") != FORMAT:
-        raise Wrong("this is no evidence bundle of a format that is known here")
+        raise Wrong("this is not an evidence bundle of a known format")
     if not is_signed(key, bytes.fromhex(document["signature"]), canonical(said).encode()):
         raise Wrong("the bundle's signature is not that of the key over what it says")
     yield f"the bundle was signed by the key, for {said['made_by']} at {said['made_at']}"
@@ -156,7 +156,7 @@ def check(document, key):
 
 
 def check_chain(seals, key):
-    """Every seal is signed and bears the head of the one before."""
+    """Check that every seal is signed and contains the head of the one before."""
     former = None
     for seal in seals:
         name = f"seal {seal['number']}"

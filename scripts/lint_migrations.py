@@ -41,7 +41,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("0011_record", "lock-order"): "taken back; migrate locks what writers lock first before it begins",
 }
 
-# A migration that is no transaction may be cut off anywhere, so each operation must bear to be run again.
+# A migration without a transaction may be interrupted anywhere, so each operation must be repeatable.
 REPEATABLE = ("AddIndexConcurrently", "RemoveIndexConcurrently", "ValidateConstraint")
 _HEAVY = re.compile(r"^\s*(LOCK\b|CLUSTER\b|VACUUM\b|TRUNCATE\b)", re.IGNORECASE)
 _ALTERS = re.compile(r"^\s*ALTER\s+TABLE\b", re.IGNORECASE)

@@ -326,7 +326,7 @@ def _read_pid_file(data: Path) -> _PidFile | None:
     except PermissionError as error:
         raise EmbeddedServerError(
             f"the data in {data} belongs to another user. Run as the one who made it, "
-            "or move the folder away to begin anew."
+            "or move the folder away to start again."
         ) from error
     socket_folder = lines[4] if len(lines) > 4 else ""
     return _PidFile(pid, socket_folder, ready=len(lines) > 7 and lines[7].strip() == "ready")

@@ -75,10 +75,10 @@ class Command(ShortUsage):
     def _verify(self, options: dict[str, Any]) -> None:
         verdict = verify([head for given in options["head"] for head in _heads(given)])
         if options["json"]:
-            told = {
+            result = {
                 name: getattr(verdict, name) for name in ("problems", "seals", "rows", "unsealed", "head")
             }
-            self.stdout.write(json.dumps(told))
+            self.stdout.write(json.dumps(result))
         else:
             for problem in verdict.problems:
                 self.stdout.write(problem)
@@ -93,8 +93,8 @@ class Command(ShortUsage):
         newest = AuditSeal.objects.order_by("-number").first()
         if newest is None:
             raise CommandError("there is no seal yet; `audit seal` makes one")
-        told = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
-        self.stdout.write(json.dumps(told) if options["json"] else " ".join(map(str, told.values())))
+        result = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
+        self.stdout.write(json.dumps(result) if options["json"] else " ".join(map(str, result.values())))
 
 
 def _heads(given: str) -> list[str]:

@@ -35,7 +35,7 @@ class Command(ShortUsage):
         batch, own = options["batch"], uuid4()
         try:
             found = decision(batch)
-            self.stderr.write(printable(found.told))
+            self.stderr.write(printable(found.summary))
             if not options["dry_run"]:
                 self._undo(found, Actor(options["by"], via="undo"), own, options["note"])
         except DecisionError as error:
@@ -55,10 +55,10 @@ class Command(ShortUsage):
         """Print the skipped anomalies with the reason, then the counts; exit with 1 if any was skipped."""
         for left in now.left:
             ids = ", ".join(map(str, left.ids)) + (", …" if left.count > len(left.ids) else "")
-            self.stderr.write(printable(f"left alone {left.count}: {left.why} ({ids})"))
+            self.stderr.write(printable(f"skipped {left.count}: {left.why} ({ids})"))
         undone = f"would undo {now.open}" if is_dry else f"undone {now.undone}"
         already = f", undone before {now.already}" if now.already else ""
         nothing = "; nothing was changed" if is_dry else ""
-        self.stderr.write(f"{undone}{already}, left alone {now.skipped}{nothing}")
+        self.stderr.write(f"{undone}{already}, skipped {now.skipped}{nothing}")
         if now.skipped and not is_dry:
             raise SystemExit(1)
