@@ -1,6 +1,7 @@
 """The app: Driftlock itself."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class AnomaliesConfig(AppConfig):
@@ -10,5 +11,9 @@ class AnomaliesConfig(AppConfig):
     verbose_name = "Driftlock"
 
     def ready(self) -> None:
-        """Connect the receivers that write logins to the audit log."""
+        """Connect the receivers of logins and of new connections, and register the checks."""
+        from anomalies.connection_settings import on_connection_created
+        from anomalies.schema import checks  # noqa: F401
         from anomalies.web import login_audit  # noqa: F401
+
+        connection_created.connect(on_connection_created)

@@ -1,14 +1,11 @@
-"""The questions that are asked of many anomalies, in the desk's words.
-
-A queryset is built from the others; surfaces ask these and write no lookups of their own.
-"""
+"""The queries over many anomalies that rooms share; surfaces call these and write no lookups of their own."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import Value
 from django.db.models.fields.json import KeyTextTransform
@@ -21,13 +18,22 @@ SEARCH_CONFIG = "simple"  # logs are not prose: no stemming, no stop words
 _MINUSES = re.compile(r"-[-\W]*-")
 
 
-def search_document() -> SearchVector:
-    """The expression of full-text search, equal to that of the index ``idx_anomalies_search``."""
-    return SearchVector(
+def search_document() -> Coalesce:
+    """The words that full-text search reads, as the index ``idx_anomalies_words`` holds them.
+
+    A trigger keeps them in their column (migration 0037). A row from before it has none, and is parsed.
+    """
+    parsed = SearchVector(
         Left("glass_box_explanation", SEARCHED_CHARACTERS),
         Left("notes", SEARCHED_CHARACTERS),
         config=SEARCH_CONFIG,
     )
+    return Coalesce("search_document", parsed, output_field=SearchVectorField())
+
+
+def search_words(words: str) -> str:
+    """The words as PostgreSQL's web search takes them: a minus of a minus is one, and its parser holds 31."""
+    return _MINUSES.sub("-", words)
 
 
 def _about(name: str) -> Coalesce:
@@ -36,7 +42,7 @@ def _about(name: str) -> Coalesce:
 
 
 class AnomalyQuerySet(models.QuerySet[Any]):
-    """Anomalies, narrowed in the words of the desk."""
+    """Anomalies as the desk asks for them."""
 
     EVIDENCE = ("baseline_data", "window_data", "detailed_explanation")
 
@@ -50,16 +56,23 @@ class AnomalyQuerySet(models.QuerySet[Any]):
         ``headline`` is the explanation's beginning, ``origin`` names the host and service, as text.
         """
         shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty", "version")
-        held = ("assigned_to", "snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
+        snooze = ("snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
+        more = ("is_statistically_significant", "compression_ratio_change", "tags", "assigned_to")
         rows: AnomalyQuerySet = self.annotate(
             headline=Left("glass_box_explanation", 300),
             origin=Concat(_about("host"), Value("\x1f"), _about("service")),
-        ).only(*shown, *held, "is_statistically_significant", "compression_ratio_change", "tags")
+        ).only(*shown, *more, *snooze)
         return rows
 
     def search(self, words: str) -> AnomalyQuerySet:
-        """Explanation or notes hold these words, as web search has it: ``deadlock -test "lost client"``."""
-        # A minus of a minus is no more than one, and PostgreSQL's parser holds 31 of them.
-        query = SearchQuery(_MINUSES.sub("-", words), config=SEARCH_CONFIG, search_type="websearch")
+        """Return those that contain the words, in web search's syntax: ``deadlock -test "lost client"``."""
+        query = SearchQuery(search_words(words), config=SEARCH_CONFIG, search_type="websearch")
         rows: AnomalyQuerySet = self.alias(document=search_document()).filter(document=query)
         return rows
+
+
+class LeanManager(models.Manager[Any]):
+    """A manager of anomalies that leaves ``search_document`` in the database: only the search reads it."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().defer("search_document")

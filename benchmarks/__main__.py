@@ -44,6 +44,7 @@ def parts(rows: int) -> dict[str, list[str]]:
         "rollup": ["--rows", str(rows)],
         "desk": ["--rows", str(SMALL), str(rows)],
         "rendering": ["--rows", str(SMALL)],
+        "filters": ["--rows", str(SMALL), str(rows)],
         "adopt": [],
     }
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import IsolationLevel
 
 from driftlock import places
 from driftlock.embedded_postgres.server import program_folders
@@ -94,21 +95,29 @@ def _database(url: str) -> dict[str, object]:
     except ValueError as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}; it must look like {example}") from error
     # A Unix socket's folder is written as libpq has it: postgres://user@%2Frun%2Fpostgresql/name
-    options = {**config.get("OPTIONS", {})}
-    return {**config, "HOST": unquote(config["HOST"]), "OPTIONS": {**options, **_session(options)}, **_KEPT}
+    return {**config, "HOST": unquote(config["HOST"]), **_connection(config.get("OPTIONS", {}))}
 
 
-_KEPT = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+_TIMEOUTS = "statement_timeout lock_timeout idle_in_transaction_session_timeout transaction_timeout".split()
 
 
-def _session(given: dict[str, str]) -> dict[str, str]:
-    """Return the session settings of a connection: its application name, and that changes need an actor."""
+def _connection(given: dict[str, object]) -> dict[str, object]:
+    """Return the settings that all connections of this process have, whatever the server.
+
+    ``SESSION`` holds settings of the server. The triggers refuse a decision of ours that names nobody. A
+    command works until it is done; what limits a request is DRIFTLOCK_PAGE_SECONDS, and the role's settings
+    beside it.
+    """
     program, *arguments = sys.argv or [""]
     command = arguments[0] if arguments and Path(program).name in ("manage.py", "driftlock") else ""
-    return {
-        "application_name": given.get("application_name") or f"driftlock {command}".strip()[:63],
-        "options": f"{given.get('options', '')} -c driftlock.requires_actor=on".strip(),
+    serves = command in ("", "runserver", "up")
+    options = {
+        "application_name": f"driftlock {command}".strip()[:63],
+        "isolation_level": IsolationLevel.READ_COMMITTED,
+        **given,
     }
+    session = {"driftlock.requires_actor": "on", **({} if serves else dict.fromkeys(_TIMEOUTS, "0"))}
+    return {"OPTIONS": options, "SESSION": session, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
 def _kept(file: Path) -> str:
@@ -139,8 +148,7 @@ DATABASES = {
         "ENGINE": "driftlock.embedded_postgres",
         "NAME": "driftlock",
         "EMBEDDED": {"HOME": str(DATA_DIR)},
-        "OPTIONS": _session({}),
-        **_KEPT,
+        **_connection({}),
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

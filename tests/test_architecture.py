@@ -22,31 +22,43 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "atomic_file audit fields ingest json_column json_limits models permissions queries safe_text schema "
-    "sources thresholds triage web".split()
+    "atomic_file audit fields ingest json_column json_limits local_times models permissions queries "
+    "safe_text schema sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
-    "apps": {"web"},
+    "apps": {"connection_settings", "schema", "web"},
     "atomic_file": set(),
-    "detection": set(),
+    "connection_settings": set(),
+    "detection": {"safe_text"},
     "fields": set(),
     "json_column": {"json_limits"},
     "json_limits": set(),
+    "local_times": set(),
     "permissions": set(),
     "sources": {"atomic_file", "detection"},
     "safe_text": set(),
     "querysets": set(),
     "models": {"detection", "fields", "json_column", "querysets"},
-    "queries": {"audit", "detection", "json_column", "json_limits", "models", "querysets", "thresholds"},
+    "queries": {
+        "audit",
+        "detection",
+        "json_column",
+        "json_limits",
+        "local_times",
+        "models",
+        "querysets",
+        "schema",
+        "thresholds",
+    },
     "audit": {"atomic_file", "json_column", "models", "schema"},
-    "schema": {"atomic_file", "models"},
+    "schema": {"atomic_file", "connection_settings", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "migrations": {"fields"},
-    "web": {"audit", "safe_text"},
+    "web": {"audit", "connection_settings", "safe_text"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,
 }
@@ -54,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OUTSIDE = {
     "admin": {"axes"},
     "web": {"axes", "psycopg"},
+    "connection_settings": {"psycopg"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "queries": {"django_filters"},

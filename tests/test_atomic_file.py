@@ -28,6 +28,22 @@ def test_what_is_published_is_there_whole_and_for_its_owner_alone(tmp_path):
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_what_is_published_is_on_the_disk_and_its_name_too(replace, tmp_path, monkeypatch):
+    done, fsync = [], os.fsync
+
+    def synced(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        done.append(("its folder" if is_folder else "the file", "new" in names(tmp_path)))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    with AtomicFile(tmp_path / "new") as file:
+        file.write(b"all of it")
+        file.publish(replace)
+    assert done == [("the file", False), ("its folder", True)]
+
+
 def test_before_that_it_has_no_name(tmp_path):
     with AtomicFile(tmp_path / "new") as file:
         file.write(b"half of it")

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from anomalies.local_times import zone_mark
 from anomalies.models import Status, Stream
 from anomalies.permissions import can_see_overview
 from anomalies.queries import hourly_rollup
@@ -120,7 +121,7 @@ def _hourly(found: Overview) -> Chart:
     body = [
         [
             Link(
-                f"{timezone.localtime(hour.start):%a %d %b %H:%M}",
+                f"{timezone.localtime(hour.start):%a %d %b %H:%M}{zone_mark(hour.start)}",
                 _list(since=_moment(hour.start), until=_moment(hour.start + HOUR)),
             ),
             Link(f"{hour.found:,}"),

@@ -1,10 +1,10 @@
-"""Who decided what. The record's rows are written by triggers in the database and by nothing here.
+"""The audit log: who decided what, written by triggers in the database and by nothing here.
 
-The rule of this folder: it tells the triggers who is acting, and reads what they wrote.
+The rule of this folder: it gives the triggers the actor, reads what they wrote, seals it and verifies it.
 """
 
 from .actor import Actor, acting
-from .changes_since import differences, entries_since, is_made, latest, with_last_entry
+from .changes_since import differences, entries_since, is_made, latest, was_stored, with_last_entry
 from .events import record_event
 from .history import Entry, history, resource_types
 
@@ -19,5 +19,6 @@ __all__ = [
     "latest",
     "record_event",
     "resource_types",
+    "was_stored",
     "with_last_entry",
 ]

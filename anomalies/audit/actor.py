@@ -1,4 +1,4 @@
-"""Who acts, told to the database for the length of one transaction."""
+"""Who acts, given to the database for the length of one transaction."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Actor:
 
 @contextmanager
 def acting(actor: Actor, **context: Any) -> Iterator[None]:
-    """A transaction in which every recorded change bears ``actor`` and ``context``.
+    """A transaction in which every audit entry names ``actor`` and holds ``context``.
 
-    The settings are local to the transaction, so a pooled connection carries nobody into its next one.
-    Inside another ``acting`` the inner one holds until its end, then the outer one again. What is recorded
-    in it bears one ``batch``, which can be given.
+    The settings are local to the transaction, so a pooled connection carries no actor into the next one.
+    Inside another ``acting`` the inner one applies until its end, then the outer one again. The entries of it
+    have one ``batch``, which can be given.
     """
-    said = {"via": actor.via, "batch": str(uuid4()), **context}
+    given = {"via": actor.via, "batch": str(uuid4()), **context}
     values = (
         actor.username,
         actor.address or "",
-        json.dumps({name: value for name, value in said.items() if value is not None}),
+        json.dumps({name: value for name, value in given.items() if value is not None}),
     )
     with transaction.atomic():
         former = _exchange(values)
@@ -45,20 +45,20 @@ def acting(actor: Actor, **context: Any) -> Iterator[None]:
 # The former values are read before the new ones are set: MATERIALIZED keeps that order.
 _EXCHANGE = """
     WITH former AS MATERIALIZED (
-        SELECT coalesce(current_setting('driftlock.username', true), '') AS username,
-               coalesce(current_setting('driftlock.address', true), '') AS address,
-               coalesce(current_setting('driftlock.context', true), '') AS context
+        SELECT coalesce(pg_catalog.current_setting('driftlock.username', true), '') AS username,
+               coalesce(pg_catalog.current_setting('driftlock.address', true), '') AS address,
+               coalesce(pg_catalog.current_setting('driftlock.context', true), '') AS context
     )
     SELECT username, address, context,
-           set_config('driftlock.username', %s, true),
-           set_config('driftlock.address', %s, true),
-           set_config('driftlock.context', %s, true)
+           pg_catalog.set_config('driftlock.username', %s, true),
+           pg_catalog.set_config('driftlock.address', %s, true),
+           pg_catalog.set_config('driftlock.context', %s, true)
     FROM former
 """
 
 
 def _exchange(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Set the three settings for this transaction; what they were before."""
+    """Set the three settings for this transaction; returns what they were before."""
     with connection.cursor() as cursor:
         cursor.execute(_EXCHANGE, values)
         return tuple(cursor.fetchone()[:3])

@@ -1,7 +1,7 @@
-"""An evidence bundle: one anomaly with all that was decided about it, signed, for who has no database.
+"""A signed bundle: one anomaly with all that was decided about it, for a reader without the database.
 
-The bundle is JSON; its signature is over the canonical bytes of RFC 8785 (JCS). JSON columns and entries of
-the record are texts in it, as PostgreSQL writes them: they hold numbers that no JSON parser keeps.
+The bundle is JSON; its signature is over the canonical bytes of RFC 8785 (JCS). JSON columns and audit
+entries are texts in it, as PostgreSQL writes them: they hold numbers that no JSON parser keeps.
 ``scripts/check_evidence.py`` checks it with Python alone.
 """
 
@@ -13,16 +13,17 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
-from django.db import transaction
 from django.db.models import Model
 
 from anomalies import json_column
 from anomalies.models import Anomaly, AuditSeal, DetectionConfig
+from anomalies.schema.search_path import pinned
 
 from . import canonical_rows
 from .actor import Actor
 from .events import record_event
 from .keys import key_id, raw, sealing_key
+from .seal_rows import seals_over
 
 FORMAT = "driftlock evidence 1"
 _JSON = {Anomaly: ("baseline_data", "window_data", "metadata"), DetectionConfig: ("stream_overrides",)}
@@ -33,27 +34,28 @@ class NoSuchAnomaly(Exception):
 
 
 def bundle(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
-    """The signed bundle of an anomaly; that it was made is on record, and not in it.
+    """The signed bundle of an anomaly. That it was made is an audit entry, which is not in it.
 
     Raises NoSuchAnomaly, and KeyProblem without a key to sign with.
     """
     key = sealing_key()
-    with transaction.atomic():
-        said = _said(anomaly_id, actor)
-        said["public_key"] = raw(key.public_key()).hex()
-    signature = key.sign(rfc8785.dumps(said)).hex()
-    record_event("evidence", actor, "anomaly", anomaly_id, entries=len(said["history"]))
-    return {"bundle": said, "key": key_id(key.public_key()), "signature": signature}
+    with pinned(and_ours=True):
+        contents = _contents(anomaly_id, actor)
+        contents["public_key"] = raw(key.public_key()).hex()
+    signature = key.sign(rfc8785.dumps(contents)).hex()
+    record_event("evidence", actor, "anomaly", anomaly_id, entries=len(contents["history"]))
+    return {"bundle": contents, "key": key_id(key.public_key()), "signature": signature}
 
 
-def _said(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
+def _contents(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
     found = json_column.as_text(Anomaly.objects.filter(pk=anomaly_id), _JSON[Anomaly]).first()
     if found is None:
         raise NoSuchAnomaly(f"there is no anomaly {anomaly_id}")
-    entries = list(canonical_rows.rows("resource_type = 'anomaly' AND resource_id = %s", [anomaly_id]))
-    ids = [canonical_rows.id_of(row) for row in entries]
-    seals = _seals(ids)
-    covered = {each for seal in seals for part in seal.ids for each in ids if part.lower <= each < part.upper}
+    with pinned() as cursor:
+        entries = list(canonical_rows.rows("resource_type = 'anomaly' AND resource_id = %s", [anomaly_id]))
+        ids = [canonical_rows.id_of(row) for row in entries]
+        seals = seals_over(cursor, ids)
+    covered = {each for seal in seals for part in seal.ids for each in ids if each in part}
     config_id = json_column.object_of(found.metadata_text).get("config_id")
     return {
         "format": FORMAT,
@@ -68,22 +70,11 @@ def _said(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _seals(ids: list[int]) -> list[AuditSeal]:
-    """The seals from the first that covers one of these entries up to the head."""
-    if not ids:
-        return []
-    seals = AuditSeal.objects.extra(
-        where=["EXISTS (SELECT FROM unnest(%s::bigint[]) AS i WHERE ids @> i)"], params=[ids]
-    )
-    first = seals.order_by("number").first()
-    return list(AuditSeal.objects.filter(number__gte=first.number).order_by("number")) if first else []
-
-
 def _seal(seal: AuditSeal, ids: list[int]) -> dict[str, Any]:
     """What a seal says; with the hashes of its rows where it covers an entry of the bundle."""
-    covers = any(part.lower <= each < part.upper for part in seal.ids for each in ids)
-    told = canonical_rows.said_by(seal) | {"signature": seal.signature, "head": seal.head}
-    return told | ({"hashes": bytes(seal.row_hashes).hex()} if covers else {})
+    covers = any(each in part for part in seal.ids for each in ids)
+    statement = canonical_rows.said_by(seal) | {"signature": seal.signature, "head": seal.head}
+    return statement | ({"hashes": bytes(seal.row_hashes).hex()} if covers else {})
 
 
 def _config(**which: Any) -> dict[str, Any] | None:

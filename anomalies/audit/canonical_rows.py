@@ -1,4 +1,5 @@
-"""The record as bytes that are the same everywhere: what seals and bundles are made over."""
+"""Entries of the audit log as bytes that are the same everywhere: what seals and bundles are computed
+from."""
 
 from __future__ import annotations
 
@@ -11,8 +12,10 @@ from typing import Any
 import psycopg
 from django.db import connection
 from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 
 from anomalies.models import AuditSeal
+from anomalies.schema.search_path import ours
 
 HASH_BYTES = 8  # of each row's hash that a seal keeps: enough to say which row was changed
 NOTHING = "0" * 64  # the head before the first seal
@@ -28,14 +31,14 @@ _AS_EVERYWHERE = (
 
 
 def rows(condition: str, values: list[Any]) -> Iterator[bytes]:
-    """The entries of the record that meet a condition, in the order of their ids, inside a transaction.
+    """The entries that meet a condition, in the order of their ids, inside a transaction of ``pinned``.
 
-    Each is its line in PostgreSQL's COPY text format under fixed settings, without the line end: a tab parts
-    columns, and what could be taken for one is escaped, so no two different rows give the same bytes.
+    Each is its line in PostgreSQL's COPY text format under fixed settings, without the line end: a tab
+    separates columns, and a tab within a value is escaped, so no two different entries give the same bytes.
     """
     with connection.cursor() as cursor:
         cursor.execute(_AS_EVERYWHERE)
-        entries = f"SELECT {_COLUMNS} FROM audit_log WHERE {condition} ORDER BY id"  # noqa: S608 - both are ours
+        entries = f"SELECT {_COLUMNS} FROM {ours('audit_log')} WHERE {condition} ORDER BY id"  # noqa: S608
         statement = f"COPY ({entries}) TO STDOUT"
         raw: psycopg.Cursor = cursor.cursor
         with raw.copy(statement, values) as copy:
@@ -78,7 +81,7 @@ def said_by(seal: AuditSeal) -> dict[str, Any]:
 
 
 def head_of(statement: bytes) -> str:
-    """The hash of a seal, in hexadecimal: the next one bears it as its ``former``."""
+    """The hash of a seal, in hexadecimal: the next one holds it as its ``former``."""
     return hashlib.sha256(statement).hexdigest()
 
 
@@ -88,5 +91,15 @@ def moment(when: datetime) -> str:
 
 
 def ids_as_text(ids: Multirange[int]) -> str:
-    """Sets of ids as ``1-4,7-7``: from the first to the last, both in."""
-    return ",".join(f"{each.lower}-{(each.upper or 0) - 1}" for each in ids)
+    """Sets of ids as ``1-4,7-7``: from the first to the last, both in; an end that is missing as nothing."""
+    return ",".join(f"{_bound(each.lower)}-{_bound(each.upper, -1)}" for each in ids)
+
+
+def _bound(number: int | None, step: int = 0) -> str:
+    return "" if number is None else str(number + step)
+
+
+def parts(seal: AuditSeal) -> list[Range[int]] | None:
+    """The ranges of a seal's ids; None where one of them has no end, so that it is no exact set."""
+    found = list(seal.ids)
+    return None if any(each.lower is None or each.upper is None for each in found) else found

@@ -1,14 +1,22 @@
-"""What writes and keeps the record: its triggers and functions, as they are and as they should be."""
+"""What writes and keeps the audit log, as it is and as the migrations make it.
+
+Of the guarded tables: triggers, rules and policies, and the shape that entries depend on (columns with
+their defaults, constraints, storage, inheritance, owner). Every function of ours. The event triggers that
+record DDL, where a superuser made them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from django.db import connection
 
 from anomalies.schema import catalog
+from anomalies.schema.adopt import journal
+from anomalies.schema.search_path import own_schema, pinned, quoted
 
 TABLES = (
     "anomalies",
@@ -22,15 +30,39 @@ TABLES = (
     "auth_group_permissions",
 )
 EXPECTED = Path(__file__).with_name("guards.json")
+WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # of which a difference stops sealing
+_SHAPE = ("table", "column", "constraint", "foreign key trigger")
+# An operator's business: storage parameters, what replication needs, how values are stored and compressed.
+_STORAGE = re.compile(r",? ?(?:WITH \([^)]*\)|REPLICA IDENTITY \w|STORAGE \w|COMPRESSION \w)")
+_SHOWN = 200  # characters of a definition
+# What is there only where a superuser ran the migration.
+OPTIONAL = ("event trigger audit_ddl_altered", "event trigger audit_ddl_dropped", "function audit_ddl()")
+_EVENT_TRIGGERS = """
+    SELECT 'event trigger ' || evtname, concat_ws(' ', evtevent, evtenabled::text, evttags::text)
+    FROM pg_event_trigger WHERE evtname LIKE 'audit\\_ddl%%'
+    UNION ALL
+    SELECT 'function audit_ddl()', pg_get_functiondef(pg_proc.oid)
+    FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+    WHERE nspname = %s AND proname = 'audit_ddl' AND pronargs = 0
+"""
+
+
+def definitions() -> dict[str, str]:
+    """The guards of the database, name → definition as PostgreSQL writes it, alike in any schema."""
+    found = {
+        f"{kind} {name}": _STORAGE.sub("", definition)
+        for (kind, name), definition in sorted(catalog.read(connection, schema=own_schema()).items())
+        if kind == "function" or (kind in (*WRITERS, *_SHAPE) and _table(kind, name) in TABLES)
+    }
+    with pinned() as cursor:
+        cursor.execute(_EVENT_TRIGGERS, [own_schema()])
+        found |= dict(cursor.fetchall())
+    return {name: _in_public(definition) for name, definition in found.items()}
 
 
 def guards() -> dict[str, str]:
-    """The triggers, rules and policies on what is recorded, and every function: name → hash."""
-    return {
-        f"{kind} {name}": hashlib.sha256(definition.encode()).hexdigest()
-        for (kind, name), definition in sorted(catalog.read(connection).items())
-        if kind == "function" or (kind in ("trigger", "rule", "policy") and _table(name) in TABLES)
-    }
+    """The same, name → hash of the definition."""
+    return _hashes(definitions())
 
 
 def expected() -> dict[str, str]:
@@ -40,21 +72,66 @@ def expected() -> dict[str, str]:
 
 
 def differences() -> list[str]:
-    """What is missing, changed, disabled or extra, in words."""
-    should, are = expected(), guards()
-    words = [f"{name} is missing" for name in should.keys() - are.keys()]
-    words += [f"{name} is not ours" for name in are.keys() - should.keys() if not name.startswith("function")]
-    changed = [name for name in should.keys() & are.keys() if should[name] != are[name]]
-    return sorted(words + [f"{name} is changed or disabled" for name in changed])
+    """Every difference, in words; those that are about writers first."""
+    found = _named()
+    return sorted(found.values(), key=lambda words: not words.startswith(WRITERS))
+
+
+def broken_writers() -> list[str]:
+    """The differences because of which entries may be missing or forged from now on."""
+    return sorted(words for name, words in _named().items() if name.startswith(WRITERS))
+
+
+def _named() -> dict[str, str]:
+    defined, should = definitions(), expected()
+    are, known = _hashes(defined), _known_from_adoption()
+    words = {name: f"{name} is missing" for name in should.keys() - are.keys() if name not in OPTIONAL}
+    words |= {name: f"{name} is not ours" for name in are.keys() - should.keys() if not _is_function(name)}
+    for name in should.keys() & are.keys():
+        if should[name] != are[name]:
+            shape = name.startswith(_SHAPE)
+            now = f"changed: {defined[name][:_SHOWN]}" if shape else "changed or disabled"
+            words[name] = f"{name} is {now}"
+    return {name: said for name, said in words.items() if (name, defined.get(name)) not in known}
+
+
+def _known_from_adoption() -> set[tuple[str, str | None]]:
+    """Columns, constraints and tables that differed as golang-migrate's database was adopted, and still do
+    so."""
+    entry = journal.read()
+    left = entry.left_alone if entry else ()
+    return {(f"{kind} {name}", _STORAGE.sub("", text or "")) for kind, name, text in left if kind in _SHAPE}
 
 
 def fingerprint() -> str:
-    """One hash of the guards as they are, which each seal bears."""
+    """One hash of the guards as they are, which each seal holds."""
     ours = expected()
-    live = guards().items()
-    kept = {name: said for name, said in live if name in ours or not name.startswith("function")}
+    kept = {name: said for name, said in guards().items() if name in ours or not _is_function(name)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _table(name: str) -> str:
-    return name.rpartition(" on ")[2]
+def _hashes(texts: dict[str, str]) -> dict[str, str]:
+    return {name: hashlib.sha256(definition.encode()).hexdigest() for name, definition in texts.items()}
+
+
+def _is_function(name: str) -> bool:
+    return name.startswith("function")
+
+
+def _in_public(definition: str) -> str:
+    """The definition as it would be in the schema ``public``, where ``guards.json`` was written."""
+    schema = own_schema()
+    if schema == "public":
+        return definition
+    bare = schema if re.fullmatch(r"[a-z_][a-z0-9_]*", schema) else quoted(schema)
+    named = re.sub(
+        rf"(FUNCTION |ON |FROM |REFERENCES |nextval\('){re.escape(bare)}\.", r"\1public.", definition
+    )
+    return named.replace(f"{quoted(schema)}.", '"public".')
+
+
+def _table(kind: str, name: str) -> str:
+    """The table that an object of this name belongs to."""
+    if kind == "table":
+        return name
+    return name.partition(".")[0] if kind == "column" else name.rpartition(" on ")[2]

@@ -1,4 +1,4 @@
-"""The history of one anomaly, read from the record."""
+"""The history of one anomaly, read from the audit log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.db.models.functions import Cast
 from anomalies import json_column
 from anomalies.models import Anomaly, AuditLog, DismissalReason
 
-# Told by the entry's own columns, so not told again as "changes".
+# Shown by the entry's own columns, so not again as "changes".
 _SAID_BY_THE_ENTRY = frozenset(
     {"status", "dismissal_reason"}
     | {
@@ -40,11 +40,12 @@ DONE = {
     "activate": "made active",
     "deactivate": "made inactive",
     "create": "created",
+    "import": "imported",
     "delete": "deleted",
 }
 
 
-# From one resource to the next by the index of resources: DISTINCT would read the whole record.
+# From one resource to the next by the index of resources: DISTINCT would read the whole audit log.
 _RESOURCE_TYPES = """
     WITH RECURSIVE walk (name, step) AS (
         (SELECT resource_type, 1 FROM audit_log ORDER BY resource_type LIMIT 1)
@@ -58,7 +59,7 @@ _RESOURCE_TYPES = """
 
 
 def resource_types() -> list[str]:
-    """What kinds of things there are entries about, in the order of the alphabet; 50 at most."""
+    """The kinds of things there are entries about, in alphabetical order; 50 at most."""
     with connection.cursor() as cursor:
         cursor.execute(_RESOURCE_TYPES)
         return [name for (name,) in cursor.fetchall()]
@@ -72,7 +73,7 @@ def done(action: str, columns: str | None = None) -> str:
 def done_by(
     action: str, columns: str | None, username: str, first: datetime, last: datetime | None = None
 ) -> str:
-    """What somebody did and when, in a line; to many at several times, from when to when."""
+    """Who did what and when, in a line; to many at several times, from when to when."""
     when = f"{first:%Y-%m-%d %H:%M:%S} UTC"
     until = f"{last or first:%Y-%m-%d %H:%M:%S} UTC"
     times = f"at {when}" if when == until else f"between {when} and {until}"
@@ -83,8 +84,9 @@ def done_by(
 class Entry:
     """One recorded change: who did what when and from where, with the reason and the note given.
 
-    ``id`` orders the changes of one row as they were made: it is drawn while the row is locked, and
-    ``when`` is the start of a transaction that may have waited. ``batch`` is what was done in one go.
+    ``id`` orders the changes of one row as they were made: it is drawn while the row is locked. ``when`` is
+    the moment of writing; in entries of before the migration pin_audit_functions, the start of the
+    transaction. ``batch`` joins the entries of one decision.
     """
 
     id: int
@@ -101,29 +103,29 @@ class Entry:
 
     @property
     def changes(self) -> dict[str, tuple[Any, Any]]:
-        """The columns that the entry does not tell of by itself: name → (before, after)."""
+        """The columns that the entry's other fields do not show: name → (before, after)."""
         return {name: pair for name, pair in self.values.items() if name not in _SAID_BY_THE_ENTRY}
 
     @property
     def reason_words(self) -> str | None:
-        """The dismissal's reason as people say it."""
+        """The dismissal's reason as the desk labels it."""
         return dict(DismissalReason.choices).get(self.reason or "", self.reason)
 
     @property
     def assigned_to(self) -> str | None:
-        """To whom it was assigned by this; None where that is nobody, or did not change."""
+        """The new assignee; None where it was unassigned, or the assignee did not change."""
         assignee: str | None = self.values.get("assigned_to", (None, None))[1]
         return assignee
 
     @property
     def ends_snooze(self) -> bool:
-        """Whether it slept until this: a decision wakes what it is about."""
+        """Whether a decision ended a snooze."""
         slept, sleeps = self.values.get("snoozed_at", (None, None))
         return bool(slept and not sleeps and self.action != "wake")
 
     @property
     def changed_columns(self) -> str:
-        """The names of the other columns that changed; a note given says itself that notes did."""
+        """The names of the other columns that changed; of a note that is shown not the column ``notes``."""
         return ", ".join(name for name in self.changes if not (name == "notes" and self.note))
 
     @property
@@ -133,12 +135,12 @@ class Entry:
 
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:
-    """What happened to an anomaly, the last change first, at most ``limit`` entries."""
+    """The entries about an anomaly, the last change first, at most ``limit``."""
     return entries_of(entries("anomaly", anomaly_id).order_by("-id")[:limit])
 
 
 def entries(resource_type: str, key: Any) -> QuerySet[AuditLog]:
-    """The record's rows about one anomaly (by its UUID) or one config (by its number)."""
+    """The audit log's rows about one anomaly (by its UUID) or one config (by its number)."""
     rows = AuditLog.objects.filter(resource_type=resource_type)
     if resource_type == "anomaly":
         return rows.filter(resource_id=key)
@@ -146,7 +148,7 @@ def entries(resource_type: str, key: Any) -> QuerySet[AuditLog]:
 
 
 def entries_of(rows: QuerySet[AuditLog]) -> list[Entry]:
-    """Rows of the record as entries, in their order."""
+    """Rows of the audit log as entries, in their order."""
     return [_entry(row) for row in json_column.as_text(rows, ("old_values", "new_values", "metadata"))]
 
 
@@ -170,7 +172,7 @@ def _entry(row: Any) -> Entry:
 
 
 def _values(text: str | None) -> dict[str, Any]:
-    """Values by column; what can't be read is said where the names of columns are."""
+    """Values by column; JSON beyond the limits as one column whose name says so."""
     value = json_column.parsed(text or "null")
     if isinstance(value, json_column.Unreadable):
         return {str(value): None}

@@ -1,4 +1,4 @@
-"""The keys that seal and verify: Ed25519 (RFC 8032), as PEM, outside of the database."""
+"""The keys that seal and verify: Ed25519 (RFC 8032), as PEM, kept outside the database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", r
 
 
 class KeyProblem(Exception):
-    """A key that is missing or none; the message says what to do."""
+    """A key that is missing or can't be used; the message says what to do."""
 
 
 def make_key(file: Path) -> Path:
@@ -54,7 +54,7 @@ def sealing_key() -> Ed25519PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyProblem("DRIFTLOCK_SEAL_KEY holds no private key in PEM") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyProblem("DRIFTLOCK_SEAL_KEY is no Ed25519 key; `audit keygen FILE` makes one")
+        raise KeyProblem("DRIFTLOCK_SEAL_KEY is not an Ed25519 key; `audit keygen FILE` makes one")
     return key
 
 

@@ -1,7 +1,8 @@
 """Events in, findings out.
 
-The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard library
-and zstandard. The same events give the same findings, anywhere, so that whoever doubts one can run it again.
+The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard
+library, zstandard and `safe_text`. The same events give the same findings, anywhere, so that whoever doubts
+one can run it again.
 
 One module per stage: `formats` (with `lines`, `records`, `tables`, `traces`, `encodings`, `timestamps`,
 `timeformat` and `events`) makes a line an event, safe to show; `coders` scores it, by its kind:
@@ -18,26 +19,33 @@ from .compression import byte_entropy, compressed_size, ncd, novelty
 from .detector import Detector, detect
 from .events import Event, event_from_line
 from .findings import ContextLine, Evidence, Finding
-from .formats.base import Format, FormatError, Skipped
+from .formats.base import Format, FormatError, Remark, Result, Skipped
 from .formats.encodings import check_encoding
-from .formats.kinds import GUESSED_FROM, format_for, guess
-from .formats.timestamps import TimestampReader
+from .formats.framing import HEAD, Framing, framing_of
+from .formats.kinds import GUESSED_FROM, HEAD_BYTES, format_for, guess
+from .formats.times.timestamps import DateOrder, TimestampReader
 from .parameters import Parameters, Thresholds
 from .scoring.masking import normalise
 from .scoring.scorers import Kind
 
 __all__ = [
     "GUESSED_FROM",
+    "HEAD",
+    "HEAD_BYTES",
     "Acknowledged",
     "ContextLine",
+    "DateOrder",
     "Detector",
     "Event",
     "Evidence",
     "Finding",
     "Format",
     "FormatError",
+    "Framing",
     "Kind",
     "Parameters",
+    "Remark",
+    "Result",
     "Skipped",
     "Thresholds",
     "TimestampReader",
@@ -47,6 +55,7 @@ __all__ = [
     "detect",
     "event_from_line",
     "format_for",
+    "framing_of",
     "guess",
     "ncd",
     "normalise",

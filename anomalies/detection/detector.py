@@ -9,18 +9,17 @@ from typing import Any
 
 from .acknowledged import Acknowledged
 from .episodes import Course, Episode, Line, Window
-from .events import Event, event_from_line
+from .events import Event
 from .findings import Finding, finding_of
-from .formats.base import Skipped
 from .formats.kinds import GUESSED_FROM, format_for
-from .formats.timestamps import TimestampReader
+from .formats.times.timestamps import TimestampReader
 from .parameters import Parameters
 from .review import Review
 from .scoring.scorers import CODERS, Kind
-from .significance import History, Judged, Weights, conformal, significance
+from .significance import History, Judged, Significance, Weights, conformal, significance
 from .state_json import from_plain, to_plain
 
-STATE = 1  # the form of a saved state
+STATE = 2  # the form of a saved state
 
 
 def detect(
@@ -28,24 +27,13 @@ def detect(
 ) -> Iterator[Finding]:
     """Yield what is found in a whole stream, each episode as soon as it is closed.
 
-    `stream` holds events, as `event_from_line` and `formats` make them, or lines. Those of logs are plain
-    text then; those of other kinds are read by their format, which the first 100 tell, and what is not of it
-    is left out. A time that names no year is none. Memory does not grow with the stream. Raises FormatError
-    for lines that can't be of this kind.
+    `stream` holds events, as `event_from_line` and `formats` make them, or lines. Those are read by their
+    format, which the first 100 tell, and what is not of it is left out. A time that names no year is none.
+    Memory does not grow with the stream. Raises FormatError for lines that can't be of this kind.
     """
     detector = Detector(parameters or Parameters(), kind)
-    yield from detector.feed(_plain(stream) if kind == "logs" else _read(stream, kind))
+    yield from detector.feed(_read(stream, kind))
     yield from detector.finish()
-
-
-def _plain(stream: Iterable[Event | str | bytes]) -> Iterator[Event]:
-    clock = TimestampReader(None)
-    for number, one in enumerate(stream, 1):
-        if isinstance(one, Event):
-            yield one
-        else:
-            line = _bytes(one)
-            yield event_from_line(number, line, len(line), clock)
 
 
 def _read(stream: Iterable[Event | str | bytes], kind: Kind) -> Iterator[Event]:
@@ -54,13 +42,13 @@ def _read(stream: Iterable[Event | str | bytes], kind: Kind) -> Iterator[Event]:
     lines = [_bytes(one) for one in head if not isinstance(one, Event)]
     form = format_for(kind, lines, TimestampReader(None)) if lines else None
     for number, one in enumerate(chain(head, rest), 1):
-        event: Event | Skipped | None
-        if isinstance(one, Event) or form is None:
-            event = one if isinstance(one, Event) else None
-        else:
-            event = form.read(number, _bytes(one), len(_bytes(one)))
-        if isinstance(event, Event):
-            yield event
+        if isinstance(one, Event):
+            yield one
+        elif form is not None:
+            line = _bytes(one)
+            yield from (event for event in form.read(number, line, len(line)) if isinstance(event, Event))
+    if form is not None:
+        yield from (event for event in form.finish() if isinstance(event, Event))
 
 
 def _bytes(line: str | bytes) -> bytes:
@@ -194,12 +182,18 @@ class Detector:
         newest = max(lines, key=_weight)
         found = None
         if self._parameters.reaches(newest.news.share):
-            found = significance(weights, self._history, self._normal, self._parameters.window_size)
+            found = self._significance(newest, weights)
         if found and self._parameters.is_flagged(newest.news.share, found.p_value):
             self.windows_flagged += 1
             self._flag(Window(start, self._baseline(), lines, newest, weights, found))
         elif not (self._episode and self._episode.reaches(start)):
             yield from self._consider(start, lines, newest, weights)
+
+    def _significance(self, newest: Line, weights: Weights) -> Significance:
+        """A metric's value has a p of its own, by the tail of its series; other windows are ranked."""
+        if newest.news.p_value is not None:
+            return Significance(newest.news.p_value, "tail", len(self._history), 0)
+        return significance(weights, self._history, self._normal, self._parameters.window_size)
 
     def _normal(self) -> list[bytes]:
         return [(line.normal + "\n").encode() for line in self._lines]

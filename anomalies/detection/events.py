@@ -1,46 +1,63 @@
-"""One line of a log, made safe to show and to store."""
+"""One event of a stream, made safe to show and to store."""
 
-import re
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from .formats.timestamps import TimestampReader
+from anomalies.safe_text import escaped
+
+from .formats.times.timestamps import TimestampReader
 
 MAX_CHARACTERS = 4096
 _MAX_UTF8_BYTES = 4  # of one character
+_HARMLESS = "\t"  # a control character that log lines hold by right
 
-# Control characters (a tab is harmless) can end a string, ring, or repaint a terminal; databases refuse NUL.
-# Bidirectional marks can make a line read as something else, and the separators break one line into two.
-# Half a character (a surrogate, which JSON can name) is no text that can be stored.
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-)
+Value = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A line: its number in the source from 1, its text safe to show and store, and when it happened.
+class Event(NamedTuple):
+    """What one line or record of the input says. A tuple, because one is made for each line of a stream.
 
-    `text` has at most 4,096 characters; `timestamp` is aware, or None where the line holds none. `coded` is
-    what is scored in place of the text, '' for the text itself. A metric's event has its `values` by name
-    (NaN and infinity too), a trace's the id of its `session` and the `steps` of it.
+    number    its place in the source, from 1 and always larger than the one before: the line's number, or the
+              record's where a line may hold several
+    text      the line or record as it stands, safe to show and store; at most 4,096 characters
+    timestamp when it happened, aware; None where the line does not say
+    message   what is scored as text: the log message without its envelope, or the texts of an LLM record;
+              '' for the text itself (`scored`)
+    fields    the other simple values of a record or of a line's envelope by their dotted paths, in the order
+              of the paths; numbers are finite
+    values    the numbers of a metric's event by name, NaN and infinity too
+    session   the id of a trace's session, and `steps`, the names of what happened in it, in order
+    line      the line that it begins in, where that is not its number; 0 otherwise
     """
 
     number: int
     text: str
     timestamp: datetime | None
-    coded: str = ""
+    message: str = ""
+    fields: tuple[tuple[str, Value], ...] = ()
     values: tuple[tuple[str, float], ...] = ()
     session: str = ""
     steps: tuple[str, ...] = ()
+    line: int = 0
+
+    @property
+    def scored(self) -> str:
+        """The text that is scored."""
+        return self.message or self.text
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for a sentence: `line 4,022`, or `record 4,022 (line 1)`."""
+        return f"record {self.number:,} (line {self.line:,})" if self.line else f"line {self.number:,}"
 
 
 def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampReader) -> Event:
     """Return the event of the line `number`, whatever its bytes.
 
-    `raw` holds the line's first bytes (the first 16 KiB matter), `full_length` how many bytes the whole line
-    has, both with or both without the line end. Bytes that are no UTF-8, control characters but the tab, and
-    bidirectional marks are shown as \\xNN or \\uNNNN. A line that was cut says its whole length.
+    `raw` holds the line's first bytes (the first 16 KiB matter), `full_length` the number of bytes of the
+    whole line, both with or both without the line end. Bytes that are not UTF-8, control characters but the
+    tab, and marks of direction are shown as \\xNN or \\uNNNN. The text of a line that was cut ends with the
+    length of the whole.
     """
     text = shown_text(raw, full_length)
     return Event(number, text, clock.read(text))
@@ -48,21 +65,18 @@ def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampR
 
 def shown_text(raw: bytes, full_length: int) -> str:
     """Return the text of a line's event (`event_from_line`)."""
-    cut = full_length > len(raw)
     line = raw.rstrip(b"\r\n")
     head = line[: MAX_CHARACTERS * _MAX_UTF8_BYTES]
-    text = _UNSAFE.sub(_visible, head.decode("utf-8", "backslashreplace"))
-    if cut or len(head) < len(line) or len(text) > MAX_CHARACTERS:
+    text = head.decode("utf-8", "backslashreplace")
+    if not text.isprintable():  # of what is printable nothing is unsafe, and this is cheap to ask
+        text = escaped(text, _HARMLESS)
+    if full_length > len(raw) or len(head) < len(line) or len(text) > MAX_CHARACTERS:
         mark = f"… [{full_length:,} bytes]"
         text = text[: MAX_CHARACTERS - len(mark)] + mark
     return text
 
 
 def safe(text: str, most: int = MAX_CHARACTERS) -> str:
-    """Return at most `most` characters of a text, what could deceive or break shown as \\xNN or \\uNNNN."""
-    return _UNSAFE.sub(_visible, text[:most])[:most]
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+    """Return at most `most` characters of a text; what could deceive or break is shown as \\uNNNN."""
+    head = text[:most]
+    return head if head.isprintable() else escaped(head, _HARMLESS)[:most]

@@ -9,7 +9,7 @@ from typing import Literal
 from .compression import novelty
 from .ranks import Ranks
 
-Method = Literal["conformal", "circular shifts"]
+Method = Literal["conformal", "circular shifts", "tail"]
 
 HISTORY_SIZE = 500
 _ENOUGH = 99  # from here on ranks alone are about as sound as with 500

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as plain JSON values, and back: what a stream's saved state is made of."""
+"""Frozen dataclasses and named tuples as plain JSON values, and back: what a saved state is made of."""
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
@@ -12,9 +12,10 @@ _NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def to_plain(value: Any) -> Any:
-    """Return a dataclass, a sequence or a simple value as dicts, lists and simple values."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    """Return a dataclass, a named tuple, a sequence or a simple value as dicts, lists and simple values."""
+    kind: Any = type(value)
+    if _is_record(kind):
+        return {name: to_plain(getattr(value, name)) for name in _hints(kind)}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, list | tuple):
@@ -31,6 +32,8 @@ def from_plain(kind: Any, value: Any) -> Any:
     """
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
+        if type(value) in inner:
+            return value
         return None if value is None else from_plain(next(one for one in inner if one is not NoneType), value)
     if origin is tuple:
         kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
@@ -39,7 +42,7 @@ def from_plain(kind: Any, value: Any) -> Any:
         return [from_plain(inner[0], each) for each in value]
     if kind is datetime:
         return datetime.fromisoformat(value)
-    if isinstance(kind, type) and is_dataclass(kind):
+    if _is_record(kind):
         return kind(**{name: from_plain(one, value[name]) for name, one in _hints(kind).items()})
     return _simple(kind, origin, value)
 
@@ -55,7 +58,12 @@ def _simple(kind: Any, origin: Any, value: Any) -> Any:
     return value
 
 
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "_fields"))
+
+
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    names = [field.name for field in fields(kind)] if is_dataclass(kind) else kind._fields
+    return {name: hints[name] for name in names}

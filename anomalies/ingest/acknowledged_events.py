@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
+
 from anomalies.detection import Acknowledged
 from anomalies.models import Anomaly, Status
 
@@ -19,11 +21,12 @@ def acknowledged_of(stream_type: str, file: str, host: str | None) -> Acknowledg
         .values_list("metadata", "window_data")[:MOST]
     )
     spans, texts = [], {}
-    for metadata, window in rows.iterator(chunk_size=50):
-        span = (metadata.get("first_line"), metadata.get("last_line"))
-        if all(type(number) is int for number in span):
-            spans.append(span)
-            texts.update(_texts(window))
+    with transaction.atomic():  # behind a pooler a cursor lives no longer than a transaction
+        for metadata, window in rows.iterator(chunk_size=50):
+            span = (metadata.get("first_line"), metadata.get("last_line"))
+            if all(type(number) is int for number in span):
+                spans.append(span)
+                texts.update(_texts(window))
     return Acknowledged(spans, texts)
 
 

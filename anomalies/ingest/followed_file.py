@@ -16,7 +16,7 @@ from anomalies.detection import GUESSED_FROM, Finding, check_encoding
 from anomalies.sources.checkpoint import SavedStateError, load, save
 from anomalies.sources.follow import Gap, Position, Stop, follow
 from anomalies.sources.lines import Line
-from anomalies.sources.scan import LINE_BYTES, Counts, Job, Scan
+from anomalies.sources.scan import LINE_BYTES, Counts, Job, Scan, check_followable, head_of, is_head
 
 from .acknowledged_events import acknowledged_of
 from .findings_sink import Detection
@@ -92,11 +92,13 @@ class Stream:
             self._unsaved = True
         if self._scan is None:
             self._head += lines
-            if len(self._head) < GUESSED_FROM:
+            if not is_head(self._head):
                 self._wait_for_more(bool(lines))
                 return
             lines, self._head = self._head, []
-            self._scan = Scan.of(self.job, [line.data for line in lines[:GUESSED_FROM]])
+            head = head_of(iter(lines))
+            check_followable(head)
+            self._scan = Scan.of(self.job, [line.data for line in head])
             self.detection.report.counts = self._scan.counts
         self._store(list(self._scan.feed(lines)))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from math import inf, nan
+from typing import Annotated, Any, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -63,6 +65,8 @@ class Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
 COLUMNS = Row.__struct_fields__
 PAYLOADS = ("baseline_data", "window_data", "metadata")
 TIMES = tuple(name for name in COLUMNS if name == "timestamp" or name.endswith("_at"))
+_HINTS = get_type_hints(Row, include_extras=True)
+NUMBERS = tuple(name for name, hint in _HINTS.items() if hint in (float, float | None))
 TEXTS = ("glass_box_explanation", "detailed_explanation", "notes", *(n for n in COLUMNS if n.endswith("_by")))
 
 # A day inside what Python's datetime holds, so that every time zone can show it.
@@ -75,21 +79,72 @@ _anything = msgspec.json.Decoder()
 _pairs = json.JSONDecoder(object_pairs_hook=list, parse_int=str, parse_float=str)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The sizes that a line's columns may have: bytes of a JSON column, the number of tags, characters of a
+    tag."""
+
+    json_bytes: int
+    tags: int
+    tag_length: int
+
+
+# A row that a table has held keeps to that table's CHECKs, which PostgreSQL tests again at the INSERT. These
+# bound only the work before that. As text, JSON can be several times as long as it is stored.
+_OF_A_COPY = Limits(json_bytes=256 * 1024 * 1024, tags=1_000, tag_length=256 * 1024)
+_KEYS_OF_A_COPY = {"id", "created_at", "updated_at"}
+_NOT_FINITE = {b'"NaN"': nan, b'"Infinity"': inf, b'"-Infinity"': -inf}
+
+
 def read_row(data: bytes) -> Row:
     """The row that a line holds, with an id of its own or one made from its content.
 
-    JSON columns stay the bytes they came as. Raises Misfit with the first thing that is wrong.
+    JSON columns stay the bytes they came as. A line with ``id``, ``created_at`` and ``updated_at`` is a copy
+    of a row that a table has held, as `export` writes it: it may exceed the settings' limits, and its numbers
+    may be "NaN", "Infinity" or "-Infinity". Raises Misfit with the first thing that is wrong.
     """
+    try:
+        return _read(data, _limits())
+    except Misfit:
+        copy = _copied(data)
+        if copy is None:
+            raise
+    return copy
+
+
+def _read(data: bytes, limits: Limits) -> Row:
     row = _decoded(data)
     _check_once(data)
     _check_times(row)
     if json_limits.holds_nul(data):
         _check_nul(row)
-    payloads = {name: _payload(row, name) for name in PAYLOADS}
+    payloads = {name: _payload(row, name, limits.json_bytes) for name in PAYLOADS}
     if row.tags:
-        check_tags(row.tags)
+        _check_tags(row.tags, limits)
     if row.id is None:
         row.id = row_id(row, payloads)
+    return row
+
+
+def _limits() -> Limits:
+    sizes = (settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
+    return Limits(settings.INGEST_MAX_JSON_BYTES, *sizes)
+
+
+def _copied(data: bytes) -> Row | None:
+    """The row that a line copies; None for a line that is no copy. Raises Misfit."""
+    try:
+        columns = _columns.decode(data)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+    if not columns.keys() >= _KEYS_OF_A_COPY:
+        return None
+    _check_once(data)
+    special = {name: bytes(columns[name]) for name in columns.keys() & set(NUMBERS)}
+    special = {name: text for name, text in special.items() if text in _NOT_FINITE}
+    row = _read(msgspec.json.encode(columns | dict.fromkeys(special, Raw(b"0"))), _OF_A_COPY)
+    for name, text in special.items():
+        setattr(row, name, _NOT_FINITE[text])
     return row
 
 
@@ -137,26 +192,25 @@ def _check_nul(row: Row) -> None:
         raise Misfit(guilty[0], json_limits.NUL)
 
 
-def check_tags(tags: list[str]) -> None:
-    """Raises Misfit for tags that are too many or too long."""
+def _check_tags(tags: list[str], limits: Limits) -> None:
     try:
-        json_limits.check_tags(tags, settings.INGEST_MAX_TAGS, settings.INGEST_MAX_TAG_LENGTH)
+        json_limits.check_tags(tags, limits.tags, limits.tag_length)
     except json_limits.LimitError as error:
         raise Misfit("tags", str(error)) from error
 
 
-def _payload(row: Row, name: str) -> Any:
-    """The value of a JSON column, parsed; null becomes "not given"."""
+def _payload(row: Row, name: str, most: int) -> Any:
+    """The value of a JSON column of at most so many bytes, parsed; null becomes "not given"."""
     raw = bytes(getattr(row, name))
-    value = _parsed(name, raw) if raw else None
+    value = _parsed(name, raw, most) if raw else None
     if value is None:
         setattr(row, name, NOT_GIVEN)
     return value
 
 
-def _parsed(name: str, raw: bytes) -> Any:
+def _parsed(name: str, raw: bytes, most: int) -> Any:
     try:
-        json_limits.check_size(raw, settings.INGEST_MAX_JSON_BYTES)
+        json_limits.check_size(raw, most)
         return _anything.decode(raw)
     except json_limits.LimitError as error:
         raise Misfit(name, str(error)) from error

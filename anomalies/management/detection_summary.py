@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from anomalies.ingest import Detection, Report
+from anomalies.sources.scan import Skipped
 
 
 def source_summary(detection: Detection) -> Iterator[str]:
     """The lines about one source; the last one has the counts."""
     report, counts = detection.report, detection.report.counts
     yield from counts.notes
-    for skipped in counts.complaints:
-        yield f"skipped: {skipped.reason}"
-    if counts.skipped > len(counts.complaints):
-        yield f"{counts.skipped - len(counts.complaints):,} more lines are skipped"
+    for complaint in counts.complaints:
+        yield f"{'skipped' if isinstance(complaint, Skipped) else 'read'}: {complaint.reason}"
+    skipped = counts.skipped - sum(isinstance(one, Skipped) for one in counts.complaints)
+    if skipped:
+        yield f"{skipped:,} more lines are skipped"
+    remarks = counts.remarks - sum(not isinstance(one, Skipped) for one in counts.complaints)
+    if remarks:
+        yield f"{remarks:,} more lines were read that need the same"
     if counts.backwards:
         yield f"{counts.backwards:,} events are older than the one before; lines are read in order"
     if counts.events and counts.first is None and not any("--time-format" in note for note in counts.notes):

@@ -10,12 +10,13 @@ from django import forms
 from django.core.management import CommandError
 from django.http import QueryDict
 
+from anomalies.local_times import LocalMomentField
 from anomalies.queries.filters import AnomalyFilter
 
 # What a filter without choices accepts, by the class of its field.
 _KINDS = {
     df.BooleanFilter.field_class: "true, false",
-    df.DateTimeFilter.field_class: "date and time",
+    LocalMomentField: "date and time",
     forms.FloatField: "0 to 1",
 }
 

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from anomalies.safe_text import printable
+
 
 def add_actor_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--by``, the actor in the audit log; the default is the operating system's user."""
@@ -50,6 +52,11 @@ def anomaly_id(text: str) -> UUID:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an id, such as 01938c5e-7c00-7000-8000-0242ac120002"
         ) from None
+
+
+def printable_lines(text: str) -> str:
+    """A message of several lines, which may quote names and queries of others, made safe for a terminal."""
+    return "\n".join(printable(line, 4000) for line in text.splitlines())
 
 
 def _login_name() -> str:

@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Coalesce, Collate
 
 from anomalies.fields import (
     EmptyArray,
@@ -16,13 +18,25 @@ from anomalies.fields import (
     RandomUUID,
 )
 from anomalies.json_column import JSONColumn
-from anomalies.querysets import AnomalyQuerySet, search_document
+from anomalies.querysets import AnomalyQuerySet, LeanManager, search_document
 
 from .choices import DismissalReason, Status, Stream
 from .constraints import between_0_and_1, one_of
 
-# What a list's margins count by; an index that holds it saves a look at ten thousand rows.
-_COUNTED = ("status", "stream_type", "is_statistically_significant")
+# What the figures beside a list count by: an index that holds it saves a look at ten thousand rows.
+_STATE = ("status", "stream_type", "is_statistically_significant")
+
+
+def _up(*columns: str) -> list[OrderBy]:
+    """An index's order that no index of the contract answers: for NULLs' place, and for texts' collation."""
+    texts = ("status", "stream_type")
+    keys = [Collate(column, "C") if column in texts else F(column) for column in columns]
+    return [key.asc(nulls_first=True) for key in keys]
+
+
+def _down(*columns: str) -> list[OrderBy]:
+    """The same order, reversed."""
+    return [F(column).desc(nulls_last=True) for column in columns]
 
 
 class Anomaly(models.Model):
@@ -77,7 +91,9 @@ class Anomaly(models.Model):
     snoozed_by = models.CharField(max_length=255, null=True, blank=True)
     snoozed_at = models.DateTimeField(null=True, blank=True)
 
-    objects = AnomalyQuerySet.as_manager()
+    search_document = SearchVectorField(null=True, editable=False)  # a trigger writes it (0037)
+
+    objects = LeanManager.from_queryset(AnomalyQuerySet)()
 
     class Meta:
         db_table = "anomalies"
@@ -106,13 +122,12 @@ class Anomaly(models.Model):
             models.Index(fields=["-created_at"], name="idx_anomalies_created_at"),
             GinIndex(fields=["tags"], name="idx_anomalies_tags"),
             GinIndex(fields=["metadata"], name="idx_anomalies_metadata"),
-            # Ours. The desk's list, newest first, of one status or one stream.
-            models.Index(fields=["status", "-timestamp", "-id"], name="idx_anomalies_status_time"),
-            models.Index(fields=["stream_type", "-timestamp", "-id"], name="idx_anomalies_stream_time"),
-            # Sorted by, with an order among rows of the same value: many have the least p there is; and
-            # counted by status and stream without a look at the rows.
-            models.Index(fields=["-ncd_score", "-id"], include=_COUNTED, name="idx_anomalies_by_ncd"),
-            models.Index(fields=["p_value", "id"], include=_COUNTED, name="idx_anomalies_by_p"),
+            # Ours. What the desk's lists are read from (queries/bounded/walks.py).
+            models.Index(*_down("timestamp", "id"), include=_STATE, name="idx_anomalies_walk_time"),
+            models.Index(*_up(*_STATE, "timestamp", "id"), name="idx_anomalies_walk_status"),
+            models.Index(*_up("stream_type", "timestamp", "id"), name="idx_anomalies_walk_stream"),
+            models.Index(*_down("ncd_score", "id"), include=_STATE, name="idx_anomalies_walk_ncd"),
+            models.Index(*_up("p_value", "id"), include=_STATE, name="idx_anomalies_walk_p"),
             # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
             models.Index(
                 fields=["assigned_to", "status", "-timestamp", "-id"],
@@ -125,7 +140,7 @@ class Anomaly(models.Model):
                 condition=Q(snoozed_at__isnull=False),
             ),
             # The desk's search box.
-            GinIndex(search_document(), name="idx_anomalies_search"),
+            GinIndex(search_document(), name="idx_anomalies_words"),
             # The newest decisions: how long they took.
             models.Index(
                 Coalesce("acknowledged_at", "dismissed_at").desc(),

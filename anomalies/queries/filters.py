@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -14,12 +14,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from anomalies import json_limits
+from anomalies.local_times import LocalMomentField, LocalMomentInput, zone_mark
 from anomalies.models import Anomaly, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
-
-from . import tag_rollup
-from .hourly_rollup import Selection
-from .tag_rollup import Tagged
 
 WITHIN = {
     "1h": ("last hour", timedelta(hours=1)),
@@ -29,6 +26,7 @@ WITHIN = {
 }
 
 ME, NOBODY = "me", "nobody"  # of ``assigned``
+FOR_REVIEW = {"review": True}  # what metadata says of a window that is for review
 
 
 class ContainmentField(forms.CharField):
@@ -82,8 +80,18 @@ class TagsFilter(df.BaseInFilter, df.CharFilter):
     """Tags, separated by commas."""
 
     def filter(self, qs: AnomalyQuerySet, value: list[str] | None) -> AnomalyQuerySet:
-        tags = [tag.strip() for tag in value or [] if tag.strip()]
+        tags = named_tags(value)
         return super().filter(qs, tags) if tags else qs
+
+
+def named_tags(value: list[str] | None) -> list[str]:
+    """Return the tags of a parameter's value, without blanks around them."""
+    return [tag.strip() for tag in value or [] if tag.strip()]
+
+
+def name_of(who: str, me: str) -> str:
+    """Return the username that ``assigned`` asks for."""
+    return me if who == ME else who
 
 
 _COMMAS = "separated by commas"
@@ -122,7 +130,7 @@ def _any_of(choices: type[Status] | type[Stream]) -> Callable[[list[str]], str]:
 
 def _at(value: datetime) -> str:
     local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-    return f"{local} {timezone.get_current_timezone_name()}"
+    return f"{local}{zone_mark(value) or f' {timezone.get_current_timezone_name()}'}"
 
 
 def _pairs(wanted: dict[str, Any]) -> str:
@@ -135,10 +143,18 @@ def _yes_or_no() -> forms.Select:
     return forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")])
 
 
+class LocalMomentFilter(df.DateTimeFilter):
+    """A bound of the time, in the desk's zone."""
+
+    field_class = LocalMomentField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="timestamp", widget=LocalMomentInput(), **kwargs)
+
+
 def _moment(lookup: str, label: str, words: str) -> df.Filter:
     """A bound of the time."""
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
-    each = df.DateTimeFilter(field_name="timestamp", lookup_expr=lookup, label=label, widget=widget)
+    each = LocalMomentFilter(lookup_expr=lookup, label=label)
     can = {"is_rolled_up": True, "keeps_runs": True}
     return _declared(each, _TIME, lambda value: f"{words} {_at(value)}", **can)
 
@@ -198,6 +214,7 @@ class AnomalyFilter(df.FilterSet):
     )
     within = _declared(
         df.ChoiceFilter(
+            field_name="timestamp",
             method="newer_than",
             label="When",
             choices=[(key, words) for key, (words, _) in WITHIN.items()],
@@ -259,10 +276,9 @@ class AnomalyFilter(df.FilterSet):
 
     def for_review(self, queryset: AnomalyQuerySet, name: str, wanted: bool) -> AnomalyQuerySet:
         """The most unusual windows of a day that were not significant, or all others."""
-        held = {"metadata__contains": {"review": True}}
         if wanted:
-            return queryset.filter(**held)
-        return queryset.exclude(metadata__isnull=False, **held)
+            return queryset.filter(metadata__contains=FOR_REVIEW)
+        return queryset.exclude(metadata__isnull=False, metadata__contains=FOR_REVIEW)
 
     def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
         """The last hour, day, … until now."""
@@ -272,7 +288,7 @@ class AnomalyFilter(df.FilterSet):
         """Assigned to this user, to oneself, or to nobody."""
         if who == NOBODY:
             return queryset.filter(assigned_to=None)
-        return queryset.filter(assigned_to=self.me if who == ME else who)
+        return queryset.filter(assigned_to=name_of(who, self.me))
 
     def asleep(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
         """Snoozed, or not."""
@@ -304,7 +320,7 @@ class AnomalyFilter(df.FilterSet):
 MEANINGS: dict[str, Meaning] = {name: each.meaning for name, each in AnomalyFilter.base_filters.items()}
 
 
-def _those(can: str) -> set[str]:
+def those(can: str) -> set[str]:
     """Return the names of the filters with an ability."""
     return {name for name, meaning in MEANINGS.items() if getattr(meaning, can)}
 
@@ -312,7 +328,7 @@ def _those(can: str) -> set[str]:
 FACETS = tuple(name for name, meaning in MEANINGS.items() if meaning.is_faceted)
 
 
-# --- the roll-up -----------------------------------------------------------------------------------------
+# --- the values that are set -----------------------------------------------------------------------------
 
 
 def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
@@ -325,49 +341,13 @@ def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
 
 def keeps_runs_whole(filterset: AnomalyFilter) -> bool:
     """Return whether the filter selects whole runs, so that the number expected by chance is known."""
-    return filterset.form.is_valid() and set(_asked(filterset)) <= _those("keeps_runs")
+    return filterset.form.is_valid() and set(asked_of(filterset)) <= those("keeps_runs")
 
 
-def selection_of(filterset: AnomalyFilter) -> Selection | None:
-    """Return the filter as the hourly roll-up can count it; None where it can't."""
-    return _selection_of(_asked(filterset)) if filterset.form.is_valid() else None
-
-
-def _selection_of(asked: dict[str, Any]) -> Selection | None:
-    if set(asked) - _those("is_rolled_up"):
-        return None
-    since, until = bounds(asked)
-    return Selection(
-        streams=asked.get("stream") or (),
-        statuses=asked.get("status") or (),
-        significant=asked.get("significant"),
-        since=since,
-        until=until,
-    )
-
-
-def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
-    """Return the filter (``without`` some parameters) as a roll-up can count it; None where none can."""
-    if not filterset.form.is_valid():
-        return None
-    asked = {name: value for name, value in _asked(filterset).items() if name not in without}
-    return _selection_of(asked) or _tagged_of(asked)
-
-
-def _asked(filterset: AnomalyFilter) -> dict[str, Any]:
+def asked_of(filterset: AnomalyFilter) -> dict[str, Any]:
+    """Return the values of the parameters that are set; the filter has to be valid."""
     cleaned = filterset.form.cleaned_data
     return {name: value for name, value in cleaned.items() if value not in (None, "", [], {})}
-
-
-def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
-    """Return a filter by one tag, and by nothing else but statuses and streams; else None."""
-    names = set(asked) - {"status", "stream"}
-    if names not in ({"tags_any"}, {"tags_all"}):
-        return None
-    tag, *others = {tag.strip() for tag in asked[names.pop()]} - {""} or {""}
-    if others or not 0 < len(tag) <= tag_rollup.LONGEST:
-        return None
-    return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())
 
 
 # --- in words -------------------------------------------------------------------------------------------
@@ -377,7 +357,7 @@ def words_of(filterset: AnomalyFilter) -> dict[str, str]:
     """Return each filter that is set in words, in the order of the sentence."""
     if not filterset.form.is_valid():
         return {}
-    asked = _asked(filterset)
+    asked = asked_of(filterset)
     meanings = {name: MEANINGS[name] for name in sorted(asked, key=lambda name: MEANINGS[name].place)}
     return {name: meaning.say(asked[name]) for name, meaning in meanings.items()}
 

@@ -1,7 +1,9 @@
 """The roll-up: figures by the hour, stream and status, current without reading the table.
 
-Triggers append what each write changes (migration 0019); what is here folds that, checks it against the table
-and makes it right again. What is not folded yet counts as well.
+Triggers append what each write changes (migration 0019); what is here folds that, compares it with the
+table and rebuilds it. What is not folded yet counts as well. Every statement names the schema of its
+tables, and the comparison reads them in a transaction in which nothing can stand in for what it names
+(``pinned``).
 """
 
 from __future__ import annotations
@@ -10,39 +12,54 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from anomalies.models import AnomalyHourDelta, Status
+from anomalies.models import Status
+from anomalies.schema.search_path import ours, pinned
 
 from . import tag_rollup
 
 # Reading that many deltas beside the hours takes milliseconds; beyond, somebody should fold them.
 WORTH_FOLDING = 5000
 _MANY = """
-    SELECT EXISTS (SELECT FROM anomaly_hour_deltas OFFSET %(many)s)
-        OR EXISTS (SELECT FROM anomaly_tag_deltas OFFSET %(many)s)
+    SELECT EXISTS (SELECT FROM {hour_deltas} OFFSET %(many)s)
+        OR EXISTS (SELECT FROM {tag_deltas} OFFSET %(many)s)
 """
 
-_TOTALS_AMISS = """
+_UNEQUAL = "HAVING sum(total) <> 0 OR sum(ncd_sum) <> 0 OR sum(p_sum) <> 0"
+_TOTALS_AMISS = f"""
     SELECT stream_type, status, significant FROM (
-        SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM anomaly_totals
-        UNION ALL SELECT stream_type, status, significant, -total, -ncd_sum, -p_sum FROM anomaly_hours
+        SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM {{totals}}
+        UNION ALL SELECT stream_type, status, significant, -total, -ncd_sum, -p_sum FROM {{hours}}
     ) AS difference
-    GROUP BY 1, 2, 3 HAVING sum(total) <> 0 OR sum(ncd_sum) <> 0 OR sum(p_sum) <> 0
-"""
+    GROUP BY 1, 2, 3 {_UNEQUAL}
+"""  # noqa: S608 -- a constant
+# What the view anomaly_hours_missing says, read from the tables: a view can be replaced.
+_HOURS_AMISS = f"""
+    SELECT hour, stream_type, status, significant, sum(total)::bigint AS total FROM (
+        SELECT date_trunc('hour', timestamp, 'UTC') AS hour, stream_type, status,
+               is_statistically_significant AS significant,
+               1 AS total, ncd_score::numeric AS ncd_sum, p_value::numeric AS p_sum FROM {{anomalies}}
+        UNION ALL SELECT hour, stream_type, status, significant, -total, -ncd_sum, -p_sum FROM {{hours}}
+        UNION ALL SELECT hour, stream_type, status, significant, -total, -ncd_sum, -p_sum FROM {{deltas}}
+        WHERE hour IS NOT NULL
+    ) AS difference
+    GROUP BY 1, 2, 3, 4 {_UNEQUAL}
+"""  # noqa: S608 -- a constant
 _AMISS = f"""
-    SELECT (hour AT TIME ZONE 'UTC')::text, stream_type, status, significant, total FROM anomaly_hours_missing
+    SELECT (hour AT TIME ZONE 'UTC')::text, stream_type, status, significant, total
+    FROM ({_HOURS_AMISS}) AS hours
     UNION ALL SELECT NULL, stream_type, status, significant, NULL FROM ({_TOTALS_AMISS}) AS totals
     ORDER BY 1 NULLS LAST, 2, 3, 4
 """  # noqa: S608 -- a constant
 
 
-_HOURS = "SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM anomaly_hours_now"
+_SUMS = "SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM"
 _ROWS = """
     SELECT stream_type, status, is_statistically_significant, 1, ncd_score::numeric, p_value::numeric
-    FROM anomalies WHERE timestamp >= %s AND timestamp < %s
+    FROM {anomalies} WHERE timestamp >= %s AND timestamp < %s
 """
 _COUNTS = ", ".join(
     f"(coalesce(sum(total) FILTER (WHERE status = '{status}'), 0))::bigint AS {status}_count"
@@ -60,7 +77,7 @@ _FIGURES = f"""
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The anomalies that are asked for, as far as the roll-up can tell them apart; nothing given: all.
+    """The anomalies that are asked for, as far as the roll-up distinguishes them; nothing given: all.
 
     ``since`` is the first moment, ``until`` the first one after.
     """
@@ -71,19 +88,21 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
 
-    # True as long as rows from before the roll-up are not counted in it.
-    UNBUILT: ClassVar = "EXISTS (SELECT FROM anomaly_hour_deltas WHERE hour IS NULL)"
+    @staticmethod
+    def unbuilt() -> str:
+        """SQL that is true as long as rows from before the roll-up are not counted in it."""
+        return f"EXISTS (SELECT FROM {ours('anomaly_hour_deltas')} WHERE hour IS NULL)"
 
     @property
     def is_told_alone(self) -> bool:
-        """Whether it is told from the roll-up alone, without a row of the table: of whole hours."""
+        """Whether the roll-up alone answers, without a row of the table: for whole hours."""
         return all(moment is None or _hour_of(moment) == moment for moment in (self.since, self.until))
 
     def where(self) -> tuple[str, list[Any]]:
         """A condition on stream_type, status and significant, and its values."""
         given = {
-            "stream_type = ANY (%s)": list(self.streams) or None,
-            "status = ANY (%s)": list(self.statuses) or None,
+            "stream_type::text = ANY (%s::text[])": list(self.streams) or None,
+            "status::text = ANY (%s::text[])": list(self.statuses) or None,
             "significant = %s": self.significant,
         }
         asked = {condition: value for condition, value in given.items() if value is not None}
@@ -99,21 +118,24 @@ class Selection:
 
 def is_built() -> bool:
     """Whether the rows from before the roll-up are counted in it."""
-    return not AnomalyHourDelta.objects.filter(hour=None).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT NOT {Selection.unbuilt()}")
+        return bool(cursor.fetchone()[0])
 
 
 def fold() -> int | None:
-    """Add what was appended to hours and tags; how many deltas that were, None where another one is at it."""
+    """Add what was appended to hours and tags; returns how many deltas, None where another one is folding."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT fold_anomaly_hours() + fold_anomaly_tags()")
+        cursor.execute(f"SELECT {ours('fold_anomaly_hours')}() + {ours('fold_anomaly_tags')}()")
         folded: int | None = cursor.fetchone()[0]
     return folded
 
 
 def fold_if_many() -> None:
-    """Fold where reading takes longer for want of it; who may not write leaves it to the next one."""
+    """Fold where there are many deltas; a role that may not write leaves it to the next one."""
+    deltas = {"hour_deltas": ours("anomaly_hour_deltas"), "tag_deltas": ours("anomaly_tag_deltas")}
     with connection.cursor() as cursor:
-        cursor.execute(_MANY, {"many": WORTH_FOLDING})
+        cursor.execute(_MANY.format(**deltas), {"many": WORTH_FOLDING})
         if not cursor.fetchone()[0]:
             return
     with suppress(DatabaseError), transaction.atomic():
@@ -121,14 +143,14 @@ def fold_if_many() -> None:
 
 
 def rebuild() -> int:
-    """Make the roll-up agree with the table, which is read twice; how many figures were not right.
+    """Make the roll-up agree with the table, which is read twice; returns how many figures were wrong.
 
-    Others may write, read and fold meanwhile; what they write counts.
+    Others may write, read and fold while it runs; what they write counts.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rebuild_anomaly_hours()")
+        cursor.execute(f"SELECT {ours('rebuild_anomaly_hours')}()")
         (hours,) = cursor.fetchone()
-        cursor.execute("SELECT rebuild_anomaly_tags()")
+        cursor.execute(f"SELECT {ours('rebuild_anomaly_tags')}()")
         (tags,) = cursor.fetchone()
     fold()
     return int(hours + tags)
@@ -156,17 +178,21 @@ def _source(selection: Selection) -> tuple[str, list[Any]]:
     """What is to be added up for a time range: hours, and rows where it begins or ends within one."""
     since, until = selection.since, selection.until
     if since is None and until is None:
-        return "SELECT stream_type, status, significant, total, ncd_sum, p_sum FROM anomaly_totals_now", []
+        return f"{_SUMS} {ours('anomaly_totals_now')}", []
+    rows = _ROWS.format(anomalies=ours("anomalies"))
     first, last = since and _next_hour(since), until and _hour_of(until)
     if first and last and first > last:
-        return _ROWS, [since, until]
+        return rows, [since, until]
     parts, values = [], []
     bounds = [("hour >= %s", first), ("hour < %s", last)]
-    parts.append(f"{_HOURS} WHERE " + " AND ".join(words for words, moment in bounds if moment))
+    parts.append(
+        f"{_SUMS} {ours('anomaly_hours_now')} WHERE "
+        + " AND ".join(words for words, moment in bounds if moment)
+    )
     values += [moment for _, moment in bounds if moment]
     for start, end in ((since, first), (last, until)):
         if start and end and start < end:
-            parts.append(_ROWS)
+            parts.append(rows)
             values += [start, end]
     return " UNION ALL ".join(parts), values
 
@@ -182,10 +208,17 @@ def _next_hour(moment: datetime) -> datetime:
 
 def differences() -> list[str]:
     """Where the roll-up and the table differ, of one moment, in a sentence each. Reads the whole table."""
-    with connection.cursor() as cursor:
-        cursor.execute(_AMISS)
+    tables = {
+        "anomalies": ours("anomalies"),
+        "hours": ours("anomaly_hours"),
+        "totals": ours("anomaly_totals"),
+        "deltas": ours("anomaly_hour_deltas"),
+    }
+    with pinned() as cursor:
+        cursor.execute(_AMISS.format(**tables))
         rows = cursor.fetchall()
-    words = [] if is_built() else ["rows from before the roll-up are not counted yet"]
+        cursor.execute(f"SELECT {Selection.unbuilt()}")
+        words = ["rows from before the roll-up are not counted yet"] if cursor.fetchone()[0] else []
     return words + [_in_words(*row) for row in rows] + tag_rollup.differences()
 
 

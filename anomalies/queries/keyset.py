@@ -1,4 +1,4 @@
-"""Pages by keyset: a page begins after a row, not after a number of rows, and costs the same wherever it is.
+"""Places in an ordered list by key: a page begins behind a row, not after a number of rows.
 
 A cursor is a row's place in the order: its values, one for each field, as ``<value>,<value>,…``.
 """
@@ -6,7 +6,6 @@ A cursor is a row's place in the order: its values, one for each field, as ``<va
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,28 +19,6 @@ class CursorError(ValueError):
     """A cursor that belongs to no row of this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page's rows, and whether there are any before and after it."""
-
-    rows: list[Any]
-    has_previous: bool
-    has_next: bool
-
-
-def page_after(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str, size: int) -> Page:
-    """The rows that follow the cursor's; the first ones for ''. Raises CursorError."""
-    rows = list(beyond(queryset.order_by(*ordering), ordering, cursor)[: size + 1])
-    return Page(rows[:size], bool(cursor), len(rows) > size)
-
-
-def page_before(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str, size: int) -> Page:
-    """The rows that come right before the cursor's, in the list's order; the last ones for ''."""
-    backward = reverse(ordering)
-    rows = list(beyond(queryset.order_by(*backward), backward, cursor)[: size + 1])
-    return Page(rows[:size][::-1], len(rows) > size, bool(cursor))
-
-
 def cursor_of(row: Model, ordering: Sequence[str]) -> str:
     """The place of a row in this order."""
     return ",".join(_written(getattr(row, name.lstrip("-"))) for name in ordering)
@@ -53,11 +30,10 @@ def reverse(ordering: Sequence[str]) -> list[str]:
 
 
 def beyond(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str) -> QuerySet[Any]:
-    """The rows that come after a place, told so that an index of the order is entered there; all for ''."""
+    """The rows behind a place, in a condition by which an index of the order is entered there; all for ''."""
     if not cursor:
         return queryset
-    names = [name.lstrip("-") for name in ordering]
-    values = _read(queryset.model, names, cursor)
+    names, values = _names(ordering), values_of(queryset.model, ordering, cursor)
     ways = {name.startswith("-") for name in ordering}
     if len(ways) == 1:
         return queryset.filter(_in_rows(LessThan if ways == {True} else GreaterThan, queryset, names, values))
@@ -74,7 +50,7 @@ def _in_rows(lookup: type[Any], queryset: QuerySet[Any], names: list[str], value
 
 def _in_steps(ordering: Sequence[str], values: list[Any]) -> Q:
     """Fields that run either way: the bound on the first one enters an index, the rest cuts off the ties."""
-    names = [name.lstrip("-") for name in ordering]
+    names = _names(ordering)
     later = Q()
     for place, name in enumerate(ordering):
         same = {names[at]: values[at] for at in range(place)}
@@ -87,8 +63,13 @@ def _written(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _read(model: type[Model], names: list[str], cursor: str) -> list[Any]:
-    parts = cursor.split(",")
+def _names(ordering: Sequence[str]) -> list[str]:
+    return [name.lstrip("-") for name in ordering]
+
+
+def values_of(model: type[Model], ordering: Sequence[str], cursor: str) -> list[Any]:
+    """A cursor's values, in the order of the fields. Raises CursorError."""
+    parts, names = cursor.split(","), _names(ordering)
     if len(parts) != len(names):
         raise CursorError("it is a place in another order")
     return [_value(model, name, part) for name, part in zip(names, parts, strict=True)]

@@ -1,4 +1,5 @@
-"""What is usual for a stream, and what else happened in it: both read by the stream's own index."""
+"""The ranges that are usual for a stream, and the anomalies near one in time: both from the stream's own
+index."""
 
 from __future__ import annotations
 
@@ -7,23 +8,25 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from anomalies.models import Anomaly
 
-from .keyset import beyond, cursor_of, reverse
+from .bounded.listing import Listing
+from .bounded.pages import answered
+from .bounded.sql import Sql, sql, with_queries
+from .bounded.walks import state_walk
+from .keyset import cursor_of, reverse
 
-NEWEST = 1_000  # anomalies that tell what is usual
+NEWEST = 1_000  # anomalies that say what is usual
 ON_EACH_SIDE = 40
 # Of at least so many, what lies a day and so many times as far away as three of four of them is left out.
 _ENOUGH, _FAR, _DAY = 8, 20, timedelta(days=1)
 _ORDER = ("-timestamp", "-id")
 _MEASURES = ("ncd_score", "novelty", "p_value")
 _SHARES = "ARRAY[0.05, 0.5, 0.95]::float8[]"
-_USUAL = f"""
-    SELECT count(*), {", ".join(f"percentile_cont({_SHARES}) WITHIN GROUP (ORDER BY {m})" for m in _MEASURES)}
-    FROM (SELECT {", ".join(_MEASURES)} FROM anomalies WHERE stream_type = %s
-          ORDER BY timestamp DESC, id DESC LIMIT {NEWEST}) AS newest
-"""  # noqa: S608 - all of it is ours
+_QUANTILES = ", ".join(f"percentile_cont({_SHARES}) WITHIN GROUP (ORDER BY {name})" for name in _MEASURES)
+_COLUMNS = frozenset({"stream_type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +47,49 @@ class Usual:
 
 
 def usual(stream_type: str) -> Usual:
-    """What is usual among the NEWEST anomalies of a stream; no range for what none of them has."""
+    """The ranges among the NEWEST anomalies of a stream; none of what none of them has."""
+    statement = _newest(stream_type)
     with connection.cursor() as cursor:
-        cursor.execute(_USUAL, [stream_type])
+        cursor.execute(statement.text, statement.values)
         count, *quantiles = cursor.fetchone()
     found = zip(_MEASURES, quantiles, strict=True)
     return Usual(count, {name: Range(*values) for name, values in found if values and values[0] is not None})
 
 
+def _newest(stream_type: str) -> Sql:
+    """Count and quantiles of a stream's NEWEST anomalies."""
+    walk = state_walk(_stream(stream_type))
+    return sql(
+        "{queries} SELECT count(*), {quantiles} FROM segment CROSS JOIN LATERAL "
+        "(SELECT anomalies.* FROM (SELECT anomalies.* {entries} LIMIT {newest}) AS anomalies WHERE {same}"
+        ") AS newest",
+        queries=with_queries([("segment", walk.given())]),
+        quantiles=_QUANTILES,
+        entries=walk.entries,
+        newest=NEWEST,
+        same=walk.same,
+    )
+
+
+def _stream(stream_type: str) -> Listing:
+    rows = Anomaly.objects.filter(stream_type=stream_type)
+    return Listing(rows, columns=_COLUMNS, streams=(stream_type,))
+
+
 def around(anomaly: Anomaly) -> list[Any]:
     """The anomalies of the same stream next to this one in time, it among them, the newest first."""
-    stream = Anomaly.objects.for_list().filter(stream_type=anomaly.stream_type)
     place = cursor_of(anomaly, _ORDER)
-    sides = [
-        beyond(stream.order_by(*order), order, place)[:ON_EACH_SIDE] for order in (_ORDER, reverse(_ORDER))
+    sides: list[QuerySet[Anomaly]] = [
+        answered(_stream(anomaly.stream_type), order, place, ON_EACH_SIDE, Anomaly.objects.for_list())
+        for order in (_ORDER, reverse(_ORDER))
     ]
     found = [*_near(anomaly, list(sides[0].union(sides[1], all=True))), anomaly]
     return sorted(found, key=lambda each: (each.timestamp, each.pk), reverse=True)
 
 
 def _near(anomaly: Anomaly, others: list[Any]) -> list[Any]:
-    """Those that are not far beyond all others: beside a clock that is years ahead nothing else is seen."""
+    """Those that are not far from all others: beside a clock that is years ahead nothing else could be
+    seen."""
     if len(others) < _ENOUGH:
         return others
     away = {each.pk: abs(each.timestamp - anomaly.timestamp) for each in others}

@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from anomalies.models import AuditLog, DetectionConfig, Status, Stream
+from anomalies.schema.search_path import ours
 
 from . import hourly_rollup
 from .stats import NEWEST, chance_per_hour
@@ -25,16 +26,16 @@ from .stats import NEWEST, chance_per_hour
 HOUR = timedelta(hours=1)
 HOURS, WEEKS, TAGS, SWITCHES = 48, 4, 8, 200
 
-_TOTALS = "SELECT stream_type, status, sum(total)::bigint FROM anomaly_totals_now GROUP BY 1, 2"
+_TOTALS = "SELECT stream_type, status, sum(total)::bigint FROM {totals} GROUP BY 1, 2"
 _LATEST = """
     SELECT max(latest) FROM (
-        SELECT max(hour) AS latest FROM anomaly_hours WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
+        SELECT max(hour) AS latest FROM {hours} WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
         UNION ALL
-        SELECT max(hour) FROM anomaly_hour_deltas WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
+        SELECT max(hour) FROM {deltas} WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
     ) AS either
 """
 _HOURLY = """
-    SELECT hour, sum(total)::bigint FROM anomaly_hours_now WHERE hour > %s AND hour <= %s GROUP BY 1
+    SELECT hour, sum(total)::bigint FROM {hours_now} WHERE hour > %s AND hour <= %s GROUP BY 1
 """
 # A moment may be infinite, as PostgreSQL has it; nothing is subtracted from that.
 _DECISIONS = """
@@ -136,9 +137,18 @@ def overview(now: datetime | None = None) -> Overview | None:
     return Overview(_waiting(), hours, _week(found), until, _decisions())
 
 
+_OF_THE_ROLL_UP = {
+    "totals": "anomaly_totals_now",
+    "hours": "anomaly_hours",
+    "hours_now": "anomaly_hours_now",
+    "deltas": "anomaly_hour_deltas",
+}
+
+
 def _rows(query: str, values: Any = None) -> list[tuple[Any, ...]]:
+    named = {word: ours(name) for word, name in _OF_THE_ROLL_UP.items()}
     with connection.cursor() as cursor:
-        cursor.execute(query, values)
+        cursor.execute(query.format(**named), values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 

@@ -1,9 +1,9 @@
-"""What was decided about anomalies like this one. It tells; it never decides.
+"""Earlier decisions about anomalies like this one. They inform; nothing is decided by them.
 
 Likeness is the normalised compression distance of the odd lines, their times and numbers masked: 0 is the
 same, 1 is nothing in common (Cilibrasi & Vitányi, "Clustering by compression", IEEE Trans. Inf. Theory
-51(4), 2005). Candidates are the newest decided anomalies of the same stream, with a tag in common where there
-are any, and evidence of about the same size; of the sizes only the newest LOOKED_AT are looked at.
+51(4), 2005). Candidates are decided anomalies of the same stream, with a tag in common where there are any,
+and evidence of about the same size, among the newest LOOKED_AT of each decision.
 """
 
 from __future__ import annotations
@@ -14,32 +14,39 @@ from datetime import datetime
 from heapq import nsmallest
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from anomalies.detection.compression import ncd
 from anomalies.detection.scoring.masking import normalise
 from anomalies.models import Anomaly, DismissalReason, Status
-from anomalies.querysets import AnomalyQuerySet
 
+from .bounded.listing import Listing, Range
+from .bounded.sql import TRUE, Sql, sql, with_queries
+from .bounded.walks import state_walk
 from .evidence_events import Head, odd_text
 
 CANDIDATES = 200
 NEAREST = 4
-LIKE = 0.5  # distances above it are no likeness worth telling
+LIKE = 0.5  # distances above it are no likeness worth showing
 MOST_CHARACTERS = 20_000  # of odd lines that are compared
 SIZES = 4  # times smaller or larger, as stored
-LOOKED_AT = 2_000  # of the newest of each decision, for those of about the size
+LOOKED_AT = 2_000  # the newest of each decision
 DECIDED = (Status.ACKNOWLEDGED, Status.DISMISSED)
 
+_COLUMNS = frozenset({"status", "stream_type", "timestamp"})
 # How many bytes the evidence takes as stored is known without reading it.
 _ALIKE = """
-    SELECT newest.id FROM (
-        SELECT id, timestamp, pg_column_size(window_data) AS size FROM anomalies
-        WHERE stream_type = %s AND status = %s AND timestamp < %s {tagged}
-        ORDER BY timestamp DESC, id DESC LIMIT %s
-    ) AS newest, (SELECT pg_column_size(window_data) AS size FROM anomalies WHERE id = %s) AS own
-    WHERE newest.size BETWEEN own.size / %s AND own.size * %s
-    ORDER BY newest.timestamp DESC, newest.id DESC LIMIT %s
+    {queries}
+    SELECT id FROM (
+        SELECT alike.* FROM segment CROSS JOIN LATERAL (
+            SELECT anomalies.id, anomalies.timestamp, pg_column_size(anomalies.window_data) AS size
+            FROM (SELECT anomalies.* {entries} LIMIT {looked_at}) AS anomalies
+            WHERE {same} AND {tagged}
+        ) AS alike
+    ) AS newest, (SELECT pg_column_size(window_data) AS size FROM anomalies WHERE id = {own}) AS own
+    WHERE newest.size BETWEEN own.size / {sizes} AND own.size * {sizes}
+    ORDER BY newest.timestamp DESC, newest.id DESC LIMIT {most}
 """
 
 
@@ -116,16 +123,33 @@ def _candidates(anomaly: Anomaly, tags: list[str] | None) -> list[Anomaly]:
     return list(first.union(*others, all=True))
 
 
-def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> AnomalyQuerySet:
-    """Those of about its size; no index holds the size, so it is asked of the newest LOOKED_AT only."""
-    most = CANDIDATES // len(DECIDED)
-    values = [anomaly.stream_type, status, anomaly.timestamp, *([tags] if tags else [])]
-    chosen = _ALIKE.format(tagged="AND tags && %s::text[]" if tags else "")
-    values += [LOOKED_AT, anomaly.pk, SIZES, SIZES, most]
-    alike = Anomaly.objects.filter(pk__in=RawSQL(chosen, values))  # noqa: S611 - all of it is ours
+def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> QuerySet[Anomaly]:
+    """Those of about its size, among the newest LOOKED_AT: no index holds the size, or tags in order of
+    time."""
+    before = Range(high=anomaly.timestamp)
+    listing = Listing(
+        Anomaly.objects.all(),
+        columns=_COLUMNS,
+        statuses=(status,),
+        streams=(anomaly.stream_type,),
+        ranges={"timestamp": before},
+    )
+    walk, most = state_walk(listing), CANDIDATES // len(DECIDED)
+    ids = sql(
+        _ALIKE,
+        queries=with_queries([("segment", walk.given())]),
+        entries=walk.entries,
+        looked_at=LOOKED_AT // len(walk.segments),
+        same=walk.same,
+        tagged=Sql("anomalies.tags && %s::text[]", (tags,)) if tags else TRUE,
+        own=Sql("%s::uuid", (anomaly.pk,)),
+        sizes=SIZES,
+        most=most,
+    )
+    alike = Anomaly.objects.filter(pk__in=RawSQL(ids.text, ids.values))  # noqa: S611 - values are beside it
     columns = ("timestamp", "status", "dismissal_reason", "acknowledged_by", "dismissed_by")
     texts = alike.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2))
-    newest: AnomalyQuerySet = texts.only(*columns).order_by("-timestamp", "-id")[:most]
+    newest: QuerySet[Anomaly] = texts.only(*columns).order_by("-timestamp", "-id")[:most]
     return newest
 
 

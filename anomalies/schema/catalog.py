@@ -1,26 +1,32 @@
-"""What a database's catalog says about a schema: every object by name, its definition as text.
+"""A schema as the database's catalog has it: every object by name, with its definition as text.
 
-Two databases whose catalogs read alike behave alike. Definitions are PostgreSQL's own words for them, so they
-are compared between databases of one server. Owners are told as "the owner" where they own the table of
-migrations too: which role that is differs from place to place, that it is one and the same does not.
+Two databases whose catalogs are equal behave alike. Definitions are PostgreSQL's own text, so they are
+compared between databases of one server. An object's owner is "the owner" where that role owns the table of
+migrations too: which role it is differs between installations, that it is one role does not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+from .own_schema import own_schema
+from .search_path import pinned
 
 Catalog = dict[tuple[str, str], str]  # (kind, name) → definition
 
-# Each gives kind, name and definition. search_path is empty meanwhile, so that every name is qualified.
+# Each part gives kind, name and definition. search_path holds no schema of ours, so that every
+# name is qualified.
 _OBJECTS = """
-WITH space AS (SELECT oid FROM pg_namespace WHERE nspname = 'public'),
+WITH space AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = current_setting('driftlock.schema')),
 boss AS (
-    SELECT coalesce((SELECT relowner FROM pg_class WHERE oid = to_regclass('public.django_migrations')),
-                    (SELECT relowner FROM pg_class WHERE oid = to_regclass('public.anomalies'))) AS oid
+    SELECT (SELECT relowner FROM pg_class
+            WHERE relnamespace = space.oid AND relname IN ('django_migrations', 'anomalies')
+            ORDER BY relname DESC LIMIT 1) AS oid
+    FROM space
 ),
 extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 relation AS (
@@ -30,6 +36,7 @@ relation AS (
 function AS (
     SELECT p.* FROM pg_proc p, space WHERE pronamespace = space.oid
     AND NOT EXISTS (SELECT 1 FROM extension e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+    AND NOT (proname = 'audit_ddl' AND prorettype = 'event_trigger'::regtype)
 )
 SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
                     WHEN 'f' THEN 'foreign table' WHEN 'p' THEN 'partitioned table' ELSE 'table' END,
@@ -131,7 +138,7 @@ AND NOT EXISTS (SELECT 1 FROM extension e WHERE e.classid = 'pg_type'::regclass 
 
 UNION ALL
 SELECT 'event trigger', evtname::text, concat_ws(' ', evtevent, evtfoid::regprocedure::text, evtenabled::text)
-FROM pg_event_trigger
+FROM pg_event_trigger WHERE evtname NOT IN ('audit_ddl_altered', 'audit_ddl_dropped')
 
 UNION ALL
 SELECT 'privilege', format('%s on %s %s', coalesce(rolname, 'PUBLIC'), what, name),
@@ -150,8 +157,8 @@ FROM (
            proowner, acl.*
     FROM function, aclexplode(coalesce(proacl, acldefault('f', proowner))) acl
     UNION ALL
-    SELECT 'schema', nspname::text, nspowner, acl.*
-    FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) acl WHERE nspname = 'public'
+    SELECT 'schema', pg_namespace.nspname::text, nspowner, acl.*
+    FROM pg_namespace JOIN space USING (oid), aclexplode(coalesce(nspacl, acldefault('n', nspowner))) acl
     UNION ALL
     SELECT 'every new', concat_ws(' ', CASE defaclobjtype WHEN 'r' THEN 'table' WHEN 'S' THEN 'sequence'
                WHEN 'f' THEN 'function' WHEN 'T' THEN 'type' ELSE defaclobjtype::text END,
@@ -166,21 +173,36 @@ GROUP BY 1, 2
 """
 
 
-def read(connection: BaseDatabaseWrapper, known_roles: Collection[str] = ()) -> Catalog:
-    """The catalog of the schema ``public``.
+def read(
+    connection: BaseDatabaseWrapper, known_roles: Collection[str] = (), schema: str | None = None
+) -> Catalog:
+    """The catalog of a schema, by default of the one that our tables are in.
 
-    What belongs to an extension is left out. Privileges are those of PUBLIC and of every role but the owner
-    of the object and ``known_roles``.
+    What belongs to an extension is left out, and so is what only a superuser's migration makes: the event
+    triggers that record DDL, which ``audit verify`` looks at. Privileges are those of PUBLIC and of every
+    role but the owner of the object and ``known_roles``.
     """
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('search_path')")
-        (former,) = cursor.fetchone()
-        told = "SELECT set_config('search_path', '', true), set_config('driftlock.known_roles', %s, true)"
-        cursor.execute(told, [",".join(known_roles)])
+    settings = {
+        "quote_all_identifiers": "off",
+        "driftlock.known_roles": ",".join(known_roles),
+        "driftlock.schema": schema or own_schema(connection),
+    }
+    with pinned(connection.alias) as cursor:
+        former = _set(cursor, settings)
         cursor.execute(_OBJECTS)
         found = {(kind, name): plain(kind, definition) for kind, name, definition in cursor.fetchall()}
-        cursor.execute("SELECT set_config('search_path', %s, true)", [former])
+        _set(cursor, former)
     return found
+
+
+def _set(cursor: CursorWrapper, settings: Mapping[str, str]) -> dict[str, str]:
+    """Set these for the transaction; the former values."""
+    former = {}
+    for name, value in settings.items():
+        cursor.execute("SELECT coalesce(current_setting(%s, true), '')", [name])
+        former[name] = cursor.fetchone()[0]
+        cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+    return former
 
 
 _WHOLE_NUMBER = re.compile(r"\((-?\d+)\.0\)::double precision")
@@ -190,9 +212,9 @@ _IS_TRUE = re.compile(r"\((\w+) = true\)")
 
 
 def plain(kind: str, definition: str) -> str:
-    """The definition without differences in writing: 0.0 is 0, "x = true" is x.
+    """The definition without differences in notation: 0.0 is 0, "x = true" is x.
 
-    What PostgreSQL writes for a list of texts it reads as another one, as after a dump and a restore.
+    PostgreSQL writes a list of texts in two ways: as it was created, and as it is after a dump and a restore.
     """
     if kind == "constraint":
         same = _CAST.sub(r"\1", _LIST.sub(r"(\1)", definition))

@@ -1,4 +1,4 @@
-"""Drift: where a live database is not what the migrations make."""
+"""Drift: the differences of a live database from what the migrations make."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ from django.db import connection
 
 from . import catalog
 from .catalog import Catalog
+from .own_schema import PUBLIC, own_schema, quoted
 from .scratch_database import Targets, applied_targets, migrate_to, scratch_database
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An object that is missing (``found`` is None), extra (``expected`` is None) or not as it should be."""
+    """An object of a schema that is missing (``found`` is None), extra (``expected`` is None), or differs."""
 
     kind: str
     name: str
     expected: str | None
     found: str | None
+    schema: str = PUBLIC
 
     @property
     def what(self) -> str:
-        """Which of the three."""
+        """Which of the three it is."""
         if self.found is None:
             return "missing"
         return "extra" if self.expected is None else "differs"
+
+    def qualified(self, name: str) -> str:
+        """Another object of the same schema, as SQL names it; ``name`` has its quotes already."""
+        return f"{quoted(self.schema)}.{name}"
 
     def __str__(self) -> str:
         lines = [f"{self.what}: {self.kind} {self.name}"]
@@ -38,10 +44,10 @@ class Difference:
         return "\n".join(lines)
 
 
-def compare(expected: Catalog, found: Catalog) -> list[Difference]:
-    """Every difference, sorted; the parts of what is missing or extra as a whole are not told again."""
+def compare(expected: Catalog, found: Catalog, schema: str = PUBLIC) -> list[Difference]:
+    """Every difference, sorted; what is missing or extra as a whole is named without its parts."""
     differences = [
-        Difference(kind, name, expected.get((kind, name)), found.get((kind, name)))
+        Difference(kind, name, expected.get((kind, name)), found.get((kind, name)), schema)
         for kind, name in sorted({*expected, *found})
         if expected.get((kind, name)) != found.get((kind, name))
     ]
@@ -83,4 +89,4 @@ def find_drift(
     """
     expected = expected_catalog(applied_targets(connection), known_roles, scratch)
     found = catalog.read(connection, known_roles)
-    return compare(expected, found), expected, found
+    return compare(expected, found, own_schema(connection)), expected, found

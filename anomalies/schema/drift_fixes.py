@@ -1,12 +1,16 @@
-"""What to do about a difference: the statement that mends it, for who has read the difference and agrees."""
+"""The statement that mends a difference, for a person who has read the difference and agrees."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+
+from django.db import DatabaseError, connection, transaction
 
 from .catalog import Catalog
+from .contract_tables import TABLES
 from .drift import Difference
+from .own_schema import quoted
 from .repairs import column_parts, is_another_type, is_somebody_elses, name_of, repair, table_of
 
 _OWNED = {
@@ -21,10 +25,32 @@ _GRANTED = re.compile(r"(?P<role>.*) on (?P<what>table|sequence|column|function|
 _ON_ITS_TABLE = ("trigger", "rule", "policy")
 
 
-def advice(difference: Difference, wanted: Catalog, live: Catalog) -> str:
-    """What to do, in SQL where SQL does it, else in a comment of SQL.
+def filled_tables(differences: Iterable[Difference]) -> set[str]:
+    """The extra tables among the differences that hold rows, and the contract's, whatever they hold."""
+    extra = [each for each in differences if each.what == "extra" and each.kind in _HOLD_ROWS]
+    return {each.name for each in extra if each.name in TABLES or _has_rows(each)}
 
-    ``wanted`` and ``live`` are the catalogs that were compared.
+
+_HOLD_ROWS = ("table", "partitioned table", "foreign table")
+
+
+def _has_rows(difference: Difference) -> bool:
+    with connection.cursor() as cursor:
+        try:
+            with transaction.atomic():
+                cursor.execute(f"SELECT EXISTS (SELECT FROM {_quoted(difference)})")  # noqa: S608 - quoted
+        except DatabaseError:  # a table that this role can't read may hold some
+            return True
+        return bool(cursor.fetchone()[0])
+
+
+def advice(
+    difference: Difference, wanted: Catalog, live: Catalog, filled: Collection[str] = frozenset()
+) -> str:
+    """The statement that mends it, or an SQL comment where none does.
+
+    ``wanted`` and ``live`` are the catalogs that were compared; ``filled`` names the extra tables that hold
+    rows. No advice drops rows, or a column's values.
     """
     if difference.kind == "privilege":
         return _privilege(difference)
@@ -32,33 +58,43 @@ def advice(difference: Difference, wanted: Catalog, live: Catalog) -> str:
         kind = _OWNED.get(difference.kind, difference.kind.upper())
         return f"ALTER {kind} {_quoted(difference)} OWNER TO … -- whom the other tables belong to"
     if difference.what == "extra":
-        return f"{_drop(difference)} -- if nobody needs it"
+        return _extra(difference, filled)
     if steps := repair(difference, wanted, live):
         return "; ".join(step.do for step in steps)
     return _OTHERWISE.get(difference.kind, _unknown)(difference)
 
 
+def _extra(difference: Difference, filled: Collection[str]) -> str:
+    if difference.name in filled:
+        return "-- it holds rows and no migration makes it: keep it, or move it to a schema of its own"
+    if difference.kind == "column":
+        return "-- no migration makes it, and it may hold values: keep it, unless its owner knows better"
+    return f"{_drop(difference)} -- if nobody needs it"
+
+
 def _quoted(difference: Difference) -> str:
     if difference.kind in ("function", "procedure"):
-        return f"public.{difference.name}"
-    return f'public."{difference.name}"'
+        return difference.qualified(difference.name)
+    return difference.qualified(f'"{difference.name}"')
+
+
+def _table_name(difference: Difference) -> str:
+    """The table that it is on."""
+    return difference.qualified(f'"{table_of(difference)}"')
 
 
 def _drop(difference: Difference) -> str:
     kind, name = difference.kind, difference.name
-    if kind == "column":
-        table, _, column = name.partition(".")
-        return f'ALTER TABLE public."{table}" DROP COLUMN "{column}"'
     if kind == "constraint":
-        return f'ALTER TABLE public."{table_of(difference)}" DROP CONSTRAINT "{name_of(difference)}"'
+        return f'ALTER TABLE {_table_name(difference)} DROP CONSTRAINT "{name_of(difference)}"'
     if kind == "index":
-        return f'DROP INDEX CONCURRENTLY public."{name_of(difference)}"'
+        return "DROP INDEX CONCURRENTLY " + difference.qualified(f'"{name_of(difference)}"')
     if kind in _ON_ITS_TABLE:
-        return f'DROP {kind.upper()} "{name_of(difference)}" ON public."{table_of(difference)}"'
+        return f'DROP {kind.upper()} "{name_of(difference)}" ON {_table_name(difference)}'
     if kind == "event trigger":
         return f'DROP EVENT TRIGGER "{name}"'
     if kind == "foreign key trigger":
-        return f'ALTER TABLE public."{table_of(difference)}" ENABLE TRIGGER ALL'
+        return f"ALTER TABLE {_table_name(difference)} ENABLE TRIGGER ALL"
     return f"DROP {_WHAT.get(kind, kind.upper())} {_quoted(difference)}"
 
 
@@ -67,12 +103,15 @@ def _privilege(difference: Difference) -> str:
     if match is None:
         return "-- ALTER DEFAULT PRIVILEGES, as it was granted"
     role = "PUBLIC" if match["role"] == "PUBLIC" else f'"{match["role"]}"'
-    column, on = "", f'{match["what"].upper()} public."{match["name"]}"'
+    name = difference.qualified(f'"{match["name"]}"')
+    column, on = "", f"{match['what'].upper()} {name}"
     if match["what"] == "column":
         table, _, name = match["name"].partition(".")
-        column, on = f' ("{name}")', f'TABLE public."{table}"'
-    elif match["what"] in ("function", "schema"):
-        on = f"{match['what'].upper()} {'' if match['what'] == 'schema' else 'public.'}{match['name']}"
+        column, on = f' ("{name}")', "TABLE " + difference.qualified(f'"{table}"')
+    elif match["what"] == "function":
+        on = f"FUNCTION {difference.qualified(match['name'])}"
+    elif match["what"] == "schema":
+        on = f"SCHEMA {quoted(match['name'])}"
     found, expected = (
         {part.removesuffix(" WITH GRANT OPTION") for part in (text or "").split(", ") if part}
         for text in (difference.found, difference.expected)
@@ -87,7 +126,7 @@ def _privilege(difference: Difference) -> str:
 
 def _column(difference: Difference) -> str:
     table, _, column = difference.name.partition(".")
-    alter = f'ALTER TABLE public."{table}" '
+    alter = "ALTER TABLE " + difference.qualified(f'"{table}" ')
     expected = (difference.expected or "").removesuffix(" (not validated)")
     if "(column " in expected:
         return f"-- comes with the view {table}"
@@ -101,7 +140,7 @@ def _column(difference: Difference) -> str:
 
 
 def _constraint(difference: Difference) -> str:
-    alter = f'ALTER TABLE public."{table_of(difference)}" '
+    alter = f"ALTER TABLE {_table_name(difference)} "
     name = f'CONSTRAINT "{name_of(difference)}"'
     drop = f"{alter}DROP {name}; " if difference.found is not None else ""
     if (difference.expected or "").startswith("FOREIGN KEY"):
@@ -120,7 +159,7 @@ _SWITCHES = {
 def _table(difference: Difference) -> str:
     if difference.found is None:
         return "-- restore it from a backup, or take back the migration that makes it and apply it again"
-    alter = f'ALTER TABLE public."{difference.name}" '
+    alter = f"ALTER TABLE {_quoted(difference)} "
     found, expected = difference.found, difference.expected or ""
     done = [
         alter + switch
@@ -142,9 +181,7 @@ def _sequence(difference: Difference) -> str:
     if match is None:
         return _unknown(difference)
     words = zip(("START", "INCREMENT", "MINVALUE", "MAXVALUE", "CACHE"), match.groups(), strict=True)
-    return f'ALTER SEQUENCE public."{difference.name}" ' + " ".join(
-        f"{word} {value}" for word, value in words
-    )
+    return f"ALTER SEQUENCE {_quoted(difference)} " + " ".join(f"{word} {value}" for word, value in words)
 
 
 def _unknown(difference: Difference) -> str:

@@ -57,12 +57,16 @@ def table_of(difference: Difference) -> str:
 
 def rename(wanted: Difference, found: Difference) -> Step:
     """The same constraint or index under another name gets ours."""
-    new, old, table = name_of(wanted), name_of(found), table_of(wanted)
-    if wanted.kind == "index":
-        change = 'ALTER INDEX public."{}" RENAME TO "{}"'
-        return Step(change.format(old, new), change.format(new, old))
-    change = f'ALTER TABLE public."{table}" RENAME CONSTRAINT "{{}}" TO "{{}}"'
-    return Step(change.format(old, new), change.format(new, old))
+    new, old = name_of(wanted), name_of(found)
+    return Step(_rename(wanted, old, new), _rename(wanted, new, old))
+
+
+def _rename(difference: Difference, old: str, new: str) -> str:
+    if difference.kind == "index":
+        index = difference.qualified(f'"{old}"')
+        return f'ALTER INDEX {index} RENAME TO "{new}"'
+    table = difference.qualified(f'"{table_of(difference)}"')
+    return f'ALTER TABLE {table} RENAME CONSTRAINT "{old}" TO "{new}"'
 
 
 # --- columns ----------------------------------------------------------------------------------------------
@@ -94,7 +98,8 @@ def _column(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[
         return
     should, found = column_parts(difference.expected or ""), column_parts(difference.found)
     table, column = (f'"{part}"' for part in difference.name.split("."))
-    alter = f"ALTER TABLE public.{table} ALTER {column} "
+    table = difference.qualified(table)
+    alter = f"ALTER TABLE {table} ALTER {column} "
     if should["default"] != found["default"]:
         yield Step(alter + _default(should["default"]), alter + _default(found["default"]))
     if should["required"] and (not found["required"] or found["unproven"]):
@@ -112,7 +117,7 @@ PROOF = "_is_there"  # the end of the name of a CHECK that stands only while a c
 
 def _required(table: str, column: str, undo: str) -> Iterator[Step]:
     """NOT NULL without a scan under an exclusive lock: a validated CHECK proves it."""
-    change = f"ALTER TABLE public.{table} "
+    change = f"ALTER TABLE {table} "
     check = f'"{column.strip(chr(34))}{PROOF}"'
     drop = f"{change}DROP CONSTRAINT IF EXISTS {check}"
     # One that an interrupted run left goes first.
@@ -126,7 +131,7 @@ def _required(table: str, column: str, undo: str) -> Iterator[Step]:
 
 
 def _constraint(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[Step]:
-    name, table = f'"{name_of(difference)}"', f'public."{table_of(difference)}"'
+    name, table = f'"{name_of(difference)}"', difference.qualified(f'"{table_of(difference)}"')
     rule = (difference.expected or "").removesuffix(" (not validated)")
     if not rule.startswith("CHECK"):
         return
@@ -148,7 +153,8 @@ def _if_the_rows_allow(validate: str) -> str:
 
 
 def _index(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[Step]:
-    drop = f'DROP INDEX CONCURRENTLY IF EXISTS public."{name_of(difference)}"'
+    name = difference.qualified(f'"{name_of(difference)}"')
+    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
     if difference.found is not None:
         again = concurrently(difference.found.removesuffix(" (invalid)"))
         yield Step(drop, again, concurrently=True)
@@ -171,7 +177,7 @@ _TRIGGER = re.compile(
 
 
 def _trigger(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[Step]:
-    name, table = f'"{name_of(difference)}"', f'public."{table_of(difference)}"'
+    name, table = f'"{name_of(difference)}"', difference.qualified(f'"{table_of(difference)}"')
     drop = f"DROP TRIGGER IF EXISTS {name} ON {table}"
     new, new_state = _taken_apart(difference.expected or "")
     switch = f"ALTER TABLE {table} {{}} TRIGGER {name}"
@@ -200,10 +206,11 @@ def _function(difference: Difference, wanted: Catalog, live: Catalog) -> Iterato
     expected, found = difference.expected or "", difference.found
     if found is not None and _result(found) != _result(expected):
         return
-    drop = f"DROP FUNCTION IF EXISTS public.{difference.name}"
+    name = difference.qualified(difference.name)
+    drop = f"DROP FUNCTION IF EXISTS {name}"
     make = _statement(expected)
     if found is None and ("privilege", f"PUBLIC on function {difference.name}") not in wanted:
-        make += f"; REVOKE ALL ON FUNCTION public.{difference.name} FROM PUBLIC"
+        make += f"; REVOKE ALL ON FUNCTION {name} FROM PUBLIC"
     yield Step(make, drop if found is None else _statement(found))
 
 
@@ -221,17 +228,17 @@ _VIEW = re.compile(r"(?:the owner's|owned by \S+)(?:, WITH \((?P<options>.*?)\))
 
 def _view(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[Step]:
     """Replaced where it only gets columns at its end, as readers and other views go on; else made anew."""
-    view = f'public."{difference.name}"'
+    view = difference.qualified(f'"{difference.name}"')
     drop = f"DROP VIEW IF EXISTS {view}"
     make = _make_view(view, difference.expected or "")
     if difference.found is None:
         yield Step(make, drop)
         return
-    again = "; ".join([drop, _make_view(view, difference.found), *_grants(difference.name, live)])
+    again = "; ".join([drop, _make_view(view, difference.found), *_grants(difference, live)])
     if only_gets_columns(difference.name, wanted, live):
         yield Step(make.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1), again)
     else:
-        yield Step("; ".join([drop, make, *_grants(difference.name, live)]), again)
+        yield Step("; ".join([drop, make, *_grants(difference, live)]), again)
 
 
 def only_gets_columns(view: str, wanted: Catalog, live: Catalog) -> bool:
@@ -259,15 +266,16 @@ def _make_view(view: str, definition: str) -> str:
     return f"CREATE VIEW {view}{options} AS {match['query']}"
 
 
-def _grants(view: str, live: Catalog) -> Iterator[str]:
-    """What others may do with a view; it is lost when the view is made anew."""
+def _grants(difference: Difference, live: Catalog) -> Iterator[str]:
+    """The privileges of others on a view, which are lost when it is dropped and made again."""
+    view, target = difference.name, difference.qualified(f'"{difference.name}"')
     for (kind, name), privileges in live.items():
         if kind != "privilege":
             continue
         for what, column in ((f" on table {view}", ""), (f" on column {view}.", name.rpartition(".")[2])):
             role, found, rest = name.partition(what)
             if found and rest == column:
-                yield from _grant(view, role, f' ("{column}")' if column else "", privileges)
+                yield from _grant(target, role, f' ("{column}")' if column else "", privileges)
 
 
 def _grant(view: str, role: str, column: str, privileges: str) -> Iterator[str]:
@@ -275,7 +283,7 @@ def _grant(view: str, role: str, column: str, privileges: str) -> Iterator[str]:
     for each in privileges.split(", "):
         option = " WITH GRANT OPTION"
         bare = each.removesuffix(option)
-        yield f'GRANT {bare}{column} ON public."{view}" TO {grantee}{option if each != bare else ""}'
+        yield f"GRANT {bare}{column} ON {view} TO {grantee}{option if each != bare else ''}"
 
 
 _REPAIRS: dict[str, Callable[[Difference, Catalog, Catalog], Iterator[Step]]] = {

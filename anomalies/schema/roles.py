@@ -1,7 +1,8 @@
-"""The database's own roles: who migrates, who serves, who seals; each may what it needs and no more.
+"""The database's own roles: who migrates, who serves, who seals; each may do what it needs and no more.
 
-The migrator owns every table and function. The application writes decisions and can't touch the evidence, the
-record or what writes it. The sealer adds seals and makes bundles; its key is nowhere near the application.
+The migrator owns every table and function. The application writes decisions and can't touch the evidence,
+the audit log or what writes it. The sealer adds seals and makes bundles; its key is kept away from the
+application. Each finds our schema first, and not one that is named as the role.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
+
+from .search_path import own_schema, pinned
 
 MIGRATOR, APP, SEALER = "driftlock_migrator", "driftlock_app", "driftlock_sealer"
 
@@ -21,7 +25,7 @@ _DECIDED = (
 )
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
-# What the application may, table by table. A table that is not here, it may not touch.
+# The application's privileges by table. It has none on a table that is missing here.
 APP_MAY: dict[str, str] = {
     "anomalies": f"SELECT, INSERT, UPDATE ({_DECIDED})",
     "detection_config": "SELECT, INSERT, UPDATE",
@@ -66,9 +70,18 @@ SEALER_MAY: dict[str, str] = {
     "audit_log": "SELECT",
     "audit_seals": "SELECT, INSERT",
     "django_migrations": "SELECT",
+    # What `audit verify --replay` compares.
+    "auth_user_groups": "SELECT",
+    "auth_user_user_permissions": "SELECT",
+    "auth_group": "SELECT",
+    "auth_group_permissions": "SELECT",
+    "auth_permission": "SELECT",
 }
+# Of an account not its password.
+SEALER_READS = {"auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)"}
+SEALER_SEQUENCES = ("audit_log_id_seq",)  # which id was drawn last
 CALLS = ("audit_event(text, text, uuid, jsonb)",)
-# The application folds what its triggers append; it can't write a figure itself.
+# The application folds the rows that its triggers append to the roll-up; it can't write a figure itself.
 APP_CALLS = (
     "fold_anomaly_hours()",
     "rebuild_anomaly_hours()",
@@ -79,7 +92,7 @@ APP_CALLS = (
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the three roles are called."""
+    """The names of the three roles."""
 
     migrator: str = MIGRATOR
     app: str = APP
@@ -87,16 +100,16 @@ class Names:
 
 
 class RolesError(Exception):
-    """The roles can't be made by this database user; the message says what to do."""
+    """This database user can't make the roles; the message says what to do."""
 
 
 def make_roles(names: Names) -> list[str]:
-    """Make the roles and set what each may, in one transaction; the statements that did it.
+    """Make the roles and set their privileges, in one transaction; the statements that were run.
 
-    Can be repeated, and is after a migration that adds a table. Raises RolesError.
+    It can be repeated, and has to be after a migration that adds a table. Raises RolesError.
     """
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        with pinned() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '2s'")
             done = []
             for statement in statements(names):
@@ -108,106 +121,149 @@ def make_roles(names: Names) -> list[str]:
 
 
 def statements(names: Names) -> list[str]:
-    """The SQL that makes the roles on this database as it is now."""
-    return [statement.as_string(connection.connection) for statement in _statements(names)]
+    """The SQL that makes the roles on this database as it is now, each object named with its schema."""
+    connection.ensure_connection()
+    with pinned() as cursor:
+        return [statement.as_string(connection.connection) for statement in _statements(_Ours(cursor), names)]
 
 
 def not_granted() -> list[str]:
-    """Tables of this database that the application may not touch, because nobody said that it may."""
-    return sorted(set(_relations("rmpv")) - set(APP_MAY))
+    """Tables of this database that the application may not touch, because ``APP_MAY`` does not name them."""
+    with pinned() as cursor:
+        return sorted(set(_Ours(cursor).relations("rmpv")) - set(APP_MAY))
 
 
-def _statements(names: Names) -> Iterator[sql.Composed]:
-    connection.ensure_connection()
-    yield from _made(names)
-    yield from _owned(names)
+def _statements(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
+    yield from _made(ours, names)
+    yield from _owned(ours, names)
     migrator, app, sealer = map(sql.Identifier, (names.migrator, names.app, names.sealer))
-    database = sql.Identifier(connection.settings_dict["NAME"])
-    yield sql.SQL("REVOKE CREATE ON SCHEMA public FROM PUBLIC").format()
+    database, schema = sql.Identifier(connection.settings_dict["NAME"]), sql.Identifier(ours.schema)
+    yield sql.SQL("REVOKE CREATE ON SCHEMA {} FROM PUBLIC").format(schema)
     yield sql.SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, migrator)
     yield sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(database, app)
     yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sealer)
-    yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}, {}").format(app, sealer)
-    yield from _granted(names.app, APP_MAY)
-    yield from _granted(names.sealer, SEALER_MAY)
+    yield sql.SQL("GRANT USAGE ON SCHEMA {} TO {}, {}").format(schema, app, sealer)
+    yield from _granted(ours, names.app, APP_MAY)
+    yield from _granted(ours, names.sealer, SEALER_MAY | SEALER_READS)
     for function in CALLS:
-        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}, {}").format(sql.SQL(function), app, sealer)
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {}.{} TO {}, {}").format(
+            schema, sql.SQL(function), app, sealer
+        )
     for function in APP_CALLS:
-        yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), app)
+        yield sql.SQL("GRANT EXECUTE ON FUNCTION {}.{} TO {}").format(schema, sql.SQL(function), app)
+    for sequence in SEALER_SEQUENCES:
+        yield sql.SQL("GRANT SELECT ON SEQUENCE {} TO {}").format(ours.named(sequence), sealer)
     yield sql.SQL("ALTER ROLE {} SET driftlock.requires_actor = 'on'").format(app)
+    for role in (migrator, app, sealer):
+        yield sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = {}, pg_temp").format(
+            role, database, schema
+        )
 
 
-def _made(names: Names) -> Iterator[sql.Composed]:
+def _made(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
     """Each role, without any right over others. A login without a password is none until one is set."""
     for name in (names.migrator, names.app, names.sealer):
-        verb = "ALTER" if _exists(name) else "CREATE"
+        verb = "ALTER" if ours.has_role(name) else "CREATE"
         rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
         yield sql.SQL("{} ROLE {} {}").format(sql.SQL(verb), sql.Identifier(name), sql.SQL(rights))
 
 
-def _owned(names: Names) -> Iterator[sql.Composed]:
+def _owned(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
+    """What the migrator does not own yet: each change of an owner leaves an entry in the audit log."""
     migrator = sql.Identifier(names.migrator)
-    yield sql.SQL("ALTER SCHEMA public OWNER TO {}").format(migrator)
-    for relation in _relations("rmpv"):
-        yield sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(relation), migrator)
-    for function in _functions():
+    if not ours.is_owned_by(names.migrator):
+        yield sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(ours.schema), migrator)
+    for relation in ours.relations("rmpv", but_of=names.migrator):
+        yield sql.SQL("ALTER TABLE {} OWNER TO {}").format(ours.named(relation), migrator)
+    for function in ours.functions(but_of=names.migrator):
         yield sql.SQL("ALTER ROUTINE {} OWNER TO {}").format(sql.SQL(function), migrator)
 
 
-def _granted(role: str, may: dict[str, str]) -> Iterator[sql.Composed]:
-    """Nothing at first, then what the role may: so that what it could once it can't for ever."""
-    identifier = sql.Identifier(role)
-    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(identifier)
-    yield sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {}").format(identifier)
-    there = set(_relations("rmpv"))
+def _granted(ours: _Ours, role: str, may: dict[str, str]) -> Iterator[sql.Composed]:
+    """First nothing, then what the role may: so that a right that it was given in between ends."""
+    identifier, schema = sql.Identifier(role), sql.Identifier(ours.schema)
+    yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, identifier)
+    yield sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA {} FROM {}").format(schema, identifier)
+    there = set(ours.relations("rmpv"))
     for table in sorted(there & set(may)):
-        yield sql.SQL("GRANT {} ON TABLE {} TO {}").format(
-            sql.SQL(may[table]), sql.Identifier(table), identifier
-        )
+        yield sql.SQL("GRANT {} ON TABLE {} TO {}").format(sql.SQL(may[table]), ours.named(table), identifier)
         if "INSERT" in may[table]:
-            for sequence in _sequences(table):
-                yield sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(sequence), identifier)
+            for sequence in ours.sequences(table):
+                yield sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(ours.named(sequence), identifier)
 
 
-# --- what is there ----------------------------------------------------------------------------------------
+class _Ours:
+    """What is there: the objects of our schema and the roles of the server. In a transaction of
+    ``pinned``."""
 
+    def __init__(self, cursor: CursorWrapper) -> None:
+        self._cursor = cursor
+        self.schema = own_schema()
 
-def _rows(query: str, *values: str) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        return [row[0] for row in cursor.fetchall()]
+    def named(self, name: str) -> sql.Composable:
+        """A relation of our schema."""
+        return sql.Identifier(self.schema, name)
 
+    def has_role(self, name: str) -> bool:
+        """Whether the server has a role of this name."""
+        return bool(self._rows("SELECT rolname::text FROM pg_roles WHERE rolname = %s", name))
 
-def _exists(role: str) -> bool:
-    return bool(_rows("SELECT rolname::text FROM pg_roles WHERE rolname = %s", role))
+    def is_owned_by(self, role: str) -> bool:
+        """Whether the schema belongs to the role."""
+        return bool(
+            self._rows(
+                "SELECT nspname::text FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner "
+                "WHERE nspname = %s AND rolname = %s",
+                self.schema,
+                role,
+            )
+        )
 
+    def relations(self, kinds: str, but_of: str = "") -> list[str]:
+        """The relations of these kinds (letters of ``pg_class.relkind``), without those of the role
+        ``but_of``."""
+        return self._rows(
+            """
+            SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE nspname = %s AND relkind = ANY (string_to_array(%s, NULL)::"char"[])
+              AND pg_get_userbyid(relowner) <> %s
+              AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e') ORDER BY 1
+            """,
+            self.schema,
+            kinds,
+            but_of,
+        )
 
-def _relations(kinds: str) -> list[str]:
-    return _rows(
-        """
-        SELECT relname::text FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = ANY (string_to_array(%s, NULL))
-          AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e') ORDER BY 1
-        """,
-        kinds,
-    )
+    def functions(self, but_of: str = "") -> list[str]:
+        """The functions with schema and arguments, without those of the role ``but_of``; an event trigger's
+        belongs to the superuser whom it runs as."""
+        return self._rows(
+            """
+            SELECT pg_proc.oid::regprocedure::text FROM pg_proc
+            JOIN pg_namespace ON pg_namespace.oid = pronamespace
+            WHERE nspname = %s AND pg_proc.oid NOT IN (SELECT evtfoid FROM pg_event_trigger)
+              AND pg_get_userbyid(proowner) <> %s
+              AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e') ORDER BY 1
+            """,
+            self.schema,
+            but_of,
+        )
 
+    def sequences(self, table: str) -> list[str]:
+        """The sequences that belong to a table's columns."""
+        return self._rows(
+            """
+            SELECT sequence.relname::text FROM pg_depend
+            JOIN pg_class AS sequence ON sequence.oid = pg_depend.objid AND sequence.relkind = 'S'
+            JOIN pg_class AS owner ON owner.oid = refobjid
+            JOIN pg_namespace ON pg_namespace.oid = owner.relnamespace
+            WHERE nspname = %s AND owner.relname = %s AND refclassid = 'pg_class'::regclass
+              AND deptype IN ('a', 'i')
+            """,
+            self.schema,
+            table,
+        )
 
-def _functions() -> list[str]:
-    return _rows(
-        """
-        SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-          AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e') ORDER BY 1
-        """
-    )
-
-
-def _sequences(table: str) -> list[str]:
-    return _rows(
-        """
-        SELECT sequence.relname::text FROM pg_depend
-        JOIN pg_class AS sequence ON sequence.oid = pg_depend.objid AND sequence.relkind = 'S'
-        WHERE refobjid = %s::regclass AND refclassid = 'pg_class'::regclass AND deptype IN ('a', 'i')
-        """,
-        table,
-    )
+    def _rows(self, query: str, *values: str) -> list[str]:
+        self._cursor.execute(query, values)
+        return [row[0] for row in self._cursor.fetchall()]

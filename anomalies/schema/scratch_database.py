@@ -1,4 +1,4 @@
-"""A database that lives as long as a question: what do the migrations make?"""
+"""A temporary database in which the migrations are run, to read from its catalog what they make."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, OperationalError, connections, transaction
 from django.db import connection as default_connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
+
+from anomalies.connection_settings import session_of_its_own
+
+from .own_schema import PUBLIC, OwnSchemaEditor, own_schema, quoted
 
 Targets = list[tuple[str, str]]
 
@@ -24,38 +28,42 @@ _LEFT = """
     WHERE extract(epoch FROM now()) - substring(datname FROM %s)::bigint > %s
       AND NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pg_stat_activity.datname = pg_database.datname)
 """
-# What is in the schema public, as statements that take it away; a table's own sequences go with it.
+# The contents of a schema, as statements that drop them; a table's own sequences are dropped with it.
 _CONTENTS = """
-    SELECT format('DROP %s IF EXISTS public.%I CASCADE',
+    SELECT format('DROP %%s IF EXISTS %%I.%%I CASCADE',
                   CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                               WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, relname)
-    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+                               WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, nspname, relname)
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = %(schema)s AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
       AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass
                       AND objid = pg_class.oid AND deptype IN ('a', 'i'))
     UNION ALL
-    SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure)
-    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    SELECT format('DROP ROUTINE IF EXISTS %%s CASCADE', pg_proc.oid::regprocedure)
+    FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace WHERE nspname = %(schema)s
 """
 
 
 class ScratchError(Exception):
-    """No scratch database can be had; the message says what to do."""
+    """There can be no scratch database; the message says what to do."""
 
 
 @contextmanager
 def scratch_database(name: str | None = None) -> Iterator[BaseDatabaseWrapper]:
     """An empty database on the same server, dropped at the end; or the one of that ``name``, emptied at the
-    end. Raises ScratchError."""
+    end. Its tables will be in a schema that is named as ours is. Raises ScratchError."""
+    schema = own_schema(default_connection)
     if name is None:
-        with _made() as made, _connected(made) as scratch:
+        with _made() as made, _connected(made, schema) as scratch:
+            _make_schema(scratch, schema)
             yield scratch
         return
-    with _connected(name) as scratch:
-        _check_that_it_is_empty(scratch, name)
+    with _connected(name, schema) as scratch:
+        _check_that_it_is_empty(scratch, name, schema)
+        _make_schema(scratch, schema)
         try:
             yield scratch
         finally:
-            _empty(scratch)
+            _empty(scratch, schema)
 
 
 @contextmanager
@@ -72,17 +80,22 @@ def _made() -> Iterator[str]:
                 "let one make an empty database here, owned by this role, and name it: --scratch NAME"
             ) from error
         yield name
-    finally:  # also where Ctrl-C came while it was being made
+    finally:  # also after Ctrl-C while it was being made
         with suppress(DatabaseError):
             _run(_DROP, name)
 
 
 @contextmanager
-def _connected(name: str) -> Iterator[BaseDatabaseWrapper]:
-    alias = f"scratch_{name}"
-    connections.settings[alias] = {**default_connection.settings_dict, "NAME": name, "CONN_MAX_AGE": 0}
+def _connected(name: str, schema: str) -> Iterator[BaseDatabaseWrapper]:
+    alias, ours = f"scratch_{name}", default_connection.settings_dict
+    session = {**ours.get("SESSION", {}), "search_path": quoted(schema)}
+    connections.settings[alias] = {**ours, "NAME": name, "CONN_MAX_AGE": 0, "SESSION": session}
     try:
-        yield connections[alias]
+        scratch = connections[alias]
+        with session_of_its_own(scratch):
+            yield scratch
+    except OperationalError as error:
+        raise ScratchError(f"{name}: {str(error).strip()}") from error
     finally:
         with suppress(DatabaseError):
             connections[alias].close()
@@ -91,37 +104,46 @@ def _connected(name: str) -> Iterator[BaseDatabaseWrapper]:
 
 
 def _sweep() -> None:
-    """Drop what a killed run left: made over an hour ago, and nobody in it."""
+    """Drop what killed runs left: databases made over an hour ago, without a client."""
     with default_connection.cursor() as cursor:
         cursor.execute(_LEFT, [f"^{_PREFIX}(\\d+)_", _LEFT_AFTER_SECONDS])
         left = [name for (name,) in cursor.fetchall()]
     for name in left:
-        with suppress(DatabaseError):  # another's, or another sweeps too
+        with suppress(DatabaseError):  # another role's, or dropped by another run
             _run(_DROP, name)
 
 
-def _check_that_it_is_empty(scratch: BaseDatabaseWrapper, name: str) -> None:
+def _check_that_it_is_empty(scratch: BaseDatabaseWrapper, name: str, schema: str) -> None:
     try:
         with scratch.cursor() as cursor:
-            cursor.execute(_CONTENTS)
+            cursor.execute(_CONTENTS, {"schema": schema})
             contents = cursor.fetchall()
             cursor.execute("SELECT current_database()")
             is_the_live_one = cursor.fetchone()[0] == default_connection.settings_dict["NAME"]
     except DatabaseError as error:
         raise ScratchError(f"--scratch {name}: {str(error).strip()}") from error
     if contents or is_the_live_one:
-        raise ScratchError(f"--scratch {name}: that database is not empty; make one that is, for this alone")
+        raise ScratchError(f"--scratch {name}: that database is not empty; make an empty one for this alone")
 
 
-def _empty(scratch: BaseDatabaseWrapper) -> None:
+def _make_schema(scratch: BaseDatabaseWrapper, schema: str) -> None:
+    if schema != PUBLIC:
+        with scratch.cursor() as cursor:
+            cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+
+
+def _empty(scratch: BaseDatabaseWrapper, schema: str) -> None:
     with transaction.atomic(using=scratch.alias), scratch.cursor() as cursor:
-        cursor.execute(_CONTENTS)
+        cursor.execute(_CONTENTS, {"schema": schema})
         for (statement,) in cursor.fetchall():
             cursor.execute(statement)
+        if schema != PUBLIC:
+            cursor.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
 
 
 def migrate_to(connection: BaseDatabaseWrapper, targets: Targets) -> None:
-    """Run the migrations up to these, and no signal after them: the catalog is all that is wanted."""
+    """Run the migrations up to these, without the signals that follow: only the catalog is wanted."""
+    connection.SchemaEditorClass = OwnSchemaEditor
     MigrationExecutor(connection).migrate(targets)
 
 
@@ -133,7 +155,7 @@ def applied_targets(connection: BaseDatabaseWrapper) -> Targets:
 
 
 def _followed(graph: object, key: tuple[str, str], applied: set[tuple[str, str]]) -> bool:
-    """Whether a later applied migration of the same app comes after this one."""
+    """True if a later applied migration of the same app follows this one."""
     children = graph.node_map[key].children  # type: ignore[attr-defined]
     return any(child.key in applied and child.key[0] == key[0] for child in children)
 

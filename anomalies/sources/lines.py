@@ -11,13 +11,15 @@ import select
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
+
+from anomalies.detection import HEAD, framing_of
 
 _BUFFER = 256 * 1024
 _GZIP = b"\x1f\x8b"
@@ -81,18 +83,52 @@ def read_lines(
     is for a slow pipe. Raises ReadError where there is nothing to read, and, after the last whole line, where
     an archive is damaged.
     """
+    return _read(path, progress, pause, lambda stream: _numbered(stream, max_bytes))
+
+
+def read_records(
+    path: str, max_bytes: int, progress: Progress | None = None, pause: Pause | None = None
+) -> Iterator[Line]:
+    """The records of a file: its lines, or what is cut from JSON that is not one value a line and from syslog
+    with counts of octets, each with the number of the line that it begins in.
+
+    Arguments and errors are those of ``read_lines``.
+    """
+
+    def cut(stream: BinaryIO) -> Iterable[tuple[int, bytes, int]]:
+        framing = framing_of(cast(io.BufferedReader, stream).peek(HEAD)[:HEAD], max_bytes)
+        return framing(_chunks(stream)) if framing else _numbered(stream, max_bytes)
+
+    return _read(path, progress, pause, cut)
+
+
+def _read(
+    path: str,
+    progress: Progress | None,
+    pause: Pause | None,
+    cut: Callable[[BinaryIO], Iterable[tuple[int, bytes, int]]],
+) -> Iterator[Line]:
     name = "standard input" if path == "-" else path
     number = 0
     try:
         with closing(_open(path, progress, pause)) as stream:
-            for data, length in _split(stream, max_bytes):
-                number += 1
+            for number, data, length in cut(stream):
                 yield Line(number, data, length)
     except DAMAGED as error:
         raise ReadError(f"{name} is damaged after line {number:,}: {error}") from error
     except OSError as error:
         after = f" after line {number:,}" if number else ""
         raise ReadError(f"can't read {name}{after}: {error.strerror or error}") from error
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """What is there, however little: a pipe may be slow."""
+    return iter(lambda: cast(io.BufferedReader, stream).read1(_BUFFER), b"")
+
+
+def _numbered(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes, int]]:
+    for number, (data, length) in enumerate(_split(stream, max_bytes), 1):
+        yield number, data, length
 
 
 def _split(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[bytes, int]]:
@@ -138,7 +174,7 @@ def _open(path: str, progress: Progress | None, pause: Pause | None) -> BinaryIO
 
 
 def _unpacked(raw: _Counted) -> BinaryIO:
-    head = raw.peek(4)
+    head = raw.peek(4)[:4]
     file: BinaryIO = io.BufferedReader(raw, _BUFFER)
     if head.startswith(_GZIP):
         return cast(BinaryIO, _Gzip(file))
@@ -181,16 +217,16 @@ class _Counted(io.RawIOBase):
         return True
 
     def peek(self, count: int) -> bytes:
-        """The first bytes, fewer only where there are no more; they are read again afterwards."""
-        while len(self._head) < count and (more := self._read(count - len(self._head))):
+        """At least so many first bytes, fewer only where there are no more; they are read again later."""
+        while len(self._head) < count and (more := self._read(_BUFFER)):
             self._head += more
         return self._head
 
     def readinto(self, buffer: Any) -> int:
         if self._pause and not self._head:
             self._pause.wait_for(self._file)
-        data = self._head or self._read(len(buffer))
-        self._head = b""
+        data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        data = data or self._read(len(buffer))
         buffer[: len(data)] = data
         self._done += len(data)
         if self._progress:

@@ -1,4 +1,4 @@
-"""One source, read and searched for anomalies: lines → events → findings. No Django, no database.
+"""One source, read and searched for anomalies: records → events → findings. No Django, no database.
 
 What is asked for is a plain value, a `Job`, and so is what comes of it: a scan runs in a process of its own
 as well as here, and gives the same.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from anomalies.detection import (
     GUESSED_FROM,
+    HEAD_BYTES,
     Acknowledged,
     Detector,
     Event,
@@ -23,25 +24,31 @@ from anomalies.detection import (
     Format,
     Kind,
     Parameters,
-    Skipped,
+    Remark,
+    Result,
     TimestampReader,
     format_for,
+    framing_of,
     guess,
 )
+from anomalies.detection import DateOrder as DateOrder
 from anomalies.detection import FormatError as FormatError
+from anomalies.detection import Skipped as Skipped
 
-from .lines import Line, ReadError, read_lines
+from .lines import Line, ReadError, read_records
 
-LINE_BYTES = 64 * 1024  # what is looked at of a longer line
+LINE_BYTES = 8 * 1024 * 1024  # what is read of a longer line: a batch of records may be one
 INTERRUPTED = "interrupted"
 _COMPLAINTS = 20  # lines that are named as skipped; the others are counted
+_REMARKS = 5  # lines that are named though they were read
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to scan and how; ``parameters`` and ``acknowledged`` by kind of stream, which the file decides.
 
-    ``reference`` is about when the source ends: it gives the year to stamps that have none.
+    ``reference`` is about when the source ends: it gives the year to stamps that have none, unless ``year``
+    is that of the first one. ``time_field`` is the path of the field with the time, '' for the usual ones.
     """
 
     path: str
@@ -50,19 +57,29 @@ class Job:
     kind: Kind | None = None
     zone: tzinfo | None = None
     time_format: str | None = None
+    time_field: str = ""
+    year: int | None = None
+    date_order: DateOrder | None = None
     acknowledged: Mapping[str, Acknowledged] = field(default_factory=dict)
     at_a_time: int = 500  # findings that are handed over together; 1 where an analyst is waiting
     is_live: bool = False  # read while it is written: its reference is always now
 
     def clock(self) -> TimestampReader:
-        """Reads the stamps of this source. Raises ValueError for a format that is none."""
-        zone = {} if self.zone is None else {"timezone": self.zone}
-        return TimestampReader(self.reference, time_format=self.time_format, **zone)
+        """Return the reader of this source's stamps. Raises ValueError for a format that is none."""
+        return TimestampReader(
+            self.reference,
+            self.zone or UTC,
+            self.time_format,
+            year=self.year,
+            date_order=self.date_order,
+            time_field=self.time_field,
+        )
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was read and tested; ``complaints`` are the first lines that were skipped, with the reason.
+    """What was read and tested. ``complaints`` are the first lines that were skipped, or that need a fix
+    though they were read, with the reason; of the latter there are ``remarks``.
 
     ``key`` names the run: a hash of the first events. ``backwards`` counts events older than the one before.
     """
@@ -71,7 +88,8 @@ class Counts:
     notes: tuple[str, ...] = ()
     events: int = 0
     skipped: int = 0
-    complaints: list[Skipped] = field(default_factory=list)
+    remarks: int = 0
+    complaints: list[Skipped | Remark] = field(default_factory=list)
     backwards: int = 0
     windows_tested: int = 0
     windows_flagged: int = 0
@@ -146,6 +164,7 @@ class Scan:
         detector = Detector.load(state["detector"], job.parameters[form.kind])
         detector.acknowledge(job.acknowledged.get(form.kind, Acknowledged()))
         one = cls(form, detector, 0, clock if job.is_live else None)
+        form.restore(state["format"])
         one.head = head
         one.counts.key = state["key"]
         return one
@@ -153,34 +172,54 @@ class Scan:
     def state(self) -> dict[str, Any]:
         """All that is needed to go on with it, as plain JSON values."""
         head = [line.decode("latin-1") for line in self.head]
-        return {"head": head, "key": self.counts.key, "detector": self.detector.state()}
+        return {
+            "head": head,
+            "key": self.counts.key,
+            "format": self._format.state(),
+            "detector": self.detector.state(),
+        }
 
     def feed(self, lines: Iterable[Line]) -> Iterator[Finding]:
-        """What is found in these lines, as soon as it is closed."""
+        """Yield what is found in these lines, as soon as it is closed."""
+        yield from self._found(self._events(lines))
+
+    def finish(self) -> Iterator[Finding]:
+        """Yield what is still open."""
+        yield from self._found(self._taken(self._format.finish()))
+        yield from self.detector.finish()
+
+    def _found(self, events: Iterable[Event]) -> Iterator[Finding]:
         started = time.monotonic()
         try:
-            yield from self.detector.feed(self._events(lines))
+            yield from self.detector.feed(events)
         finally:
             self._sum_up(started)
 
-    def finish(self) -> Iterator[Finding]:
-        """What is still open."""
-        yield from self.detector.finish()
-
     def _events(self, lines: Iterable[Line]) -> Iterator[Event]:
-        counts = self.counts
+        counts, read = self.counts, self._format.read
         for line in lines:
             counts.last_line = line.number
             if self._live:
                 self._live.move_to(datetime.now(UTC))
-            event = self._format.read(line.number, line.data, line.full_length)
-            if isinstance(event, Skipped):
-                counts.skipped += 1
-                if len(counts.complaints) < _COMPLAINTS:
-                    counts.complaints.append(event)
-            elif event is not None:
-                self._notice(event)
-                yield event
+            yield from self._taken(read(line.number, line.data, line.full_length))
+
+    def _taken(self, results: Iterable[Result]) -> Iterator[Event]:
+        for result in results:
+            if isinstance(result, Event):
+                self._notice(result)
+                yield result
+            else:
+                self._complain(result)
+
+    def _complain(self, result: Skipped | Remark) -> None:
+        counts = self.counts
+        if isinstance(result, Skipped):
+            counts.skipped += 1
+        else:
+            counts.remarks += 1
+        of_a_kind = sum(type(one) is type(result) for one in counts.complaints)
+        if of_a_kind < (_COMPLAINTS if isinstance(result, Skipped) else _REMARKS):
+            counts.complaints.append(result)
 
     def _notice(self, event: Event) -> None:
         """The first events name the run; the first and the last time are its span."""
@@ -189,7 +228,8 @@ class Scan:
             self._key.update(event.text.encode() + b"\n")
         counts.events += 1
         if event.timestamp:
-            counts.backwards += counts.last is not None and event.timestamp < counts.last
+            if self._format.in_order and counts.last is not None and event.timestamp < counts.last:
+                counts.backwards += 1
             counts.first = counts.first or event.timestamp
             counts.last = event.timestamp
 
@@ -200,6 +240,28 @@ class Scan:
         if self._first_events:
             counts.key = self._key.hexdigest()
         counts.seconds += time.monotonic() - started
+
+
+def head_of(lines: Iterator[Line]) -> list[Line]:
+    """Take the first lines, from which the format is learnt: 100, or fewer where they are long."""
+    head: list[Line] = []
+    while not is_head(head) and (line := next(lines, None)):
+        head.append(line)
+    return head
+
+
+def is_head(lines: Sequence[Line]) -> bool:
+    """Whether these first lines are enough to learn a format from."""
+    return len(lines) >= GUESSED_FROM or sum(len(line.data) for line in lines) >= HEAD_BYTES
+
+
+def check_followable(lines: Sequence[Line]) -> None:
+    """Raises FormatError for the first lines of a file whose records are not one a line."""
+    if framing_of(b"\n".join(line.data for line in lines), LINE_BYTES):
+        raise FormatError(
+            "line 1: only records that are one a line can be followed; write JSON one object a line, "
+            "or read the file as a whole, without --follow"
+        )
 
 
 def _form(clock: TimestampReader, head: list[bytes], kind: Kind | None) -> Format:
@@ -222,10 +284,10 @@ def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Itera
             advanced(Advanced(now.size - told.size, now.events - told.events))
             told = now
 
-    lines = read_lines(job.path, LINE_BYTES, progress)
+    lines = read_records(job.path, LINE_BYTES, progress)
     failure: str | None = None
     try:
-        head = list(islice(lines, GUESSED_FROM))
+        head = head_of(lines)
         if len(head) < GUESSED_FROM and not any(line.data.strip() for line in head):
             yield Ended(Counts(kind=job.kind or "logs", last_line=len(head)))
             return

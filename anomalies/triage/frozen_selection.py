@@ -46,13 +46,24 @@ class Result:
 
 
 def freeze(
-    anomalies: QuerySet[Any], owner: str, action: str, words: str, query: str = "", limit: int | None = None
+    anomalies: QuerySet[Any],
+    owner: str,
+    action: str,
+    words: str,
+    query: str = "",
+    *,
+    limit: int | None = None,
+    is_part: bool = False,
 ) -> BulkSet:
-    """Store the ids and versions of this queryset, at most ``limit`` of them, the first in its order."""
+    """Store the ids and versions of this queryset, at most ``limit`` of them, the first in its order.
+
+    ``is_part``: the queryset is known not to hold all that match.
+    """
     _forget()
     with transaction.atomic():
         asked = BulkSet(id=uuid4(), owner=owner, action=action, words=words, query=query)
-        asked.rows, asked.is_capped = _fill_up_to(asked, anomalies, limit)
+        asked.rows, is_capped = _fill_up_to(asked, anomalies, limit)
+        asked.is_capped = is_capped or is_part
         asked.created_at = timezone.now()
         asked.save(force_insert=True)
     return asked

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 
 from anomalies.safe_text import printable
 
+from . import lost_connection
 from .kept_note import keep_note
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,18 @@ def error_page(template: str, status: int, **context: Any) -> HttpResponse:
 
 
 def database_error_page(request: HttpRequest, exception: BaseException | None) -> HttpResponse | None:
-    """Return a page for a database error or one caused by it: 503 after the time limit, 400 for bad values.
+    """Return a page for a database error or one caused by it.
+
+    503 after the time limit, and where the connection was lost or is read-only; 400 for bad values.
 
     None for any other exception.
     """
     while exception is not None:
         if getattr(exception.__cause__, "sqlstate", None) in _TOO_LONG and isinstance(exception, Error):
             return _too_long(request)
+        if lost_connection.is_lost(exception) or lost_connection.is_read_only(exception):
+            found = lost_connection.context(request, exception)
+            return error_page(lost_connection.TEMPLATE, 503, **found)
         if isinstance(exception, DataError):
             log.warning("invalid value: %s %s: %s", request.method, printable(request.path), exception)
             return error_page("400.html", 400)

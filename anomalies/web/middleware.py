@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from psycopg.pq import TransactionStatus
 
+from anomalies.connection_settings import Preamble, each_transaction, is_pooled, local, renew
+
 from .error_pages import database_error_page, error_page
 from .kept_note import keep_note
 
@@ -118,15 +120,31 @@ class Deadline:
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """Run one statement; an execute wrapper of Django's connection."""
-        self._announce()
+        if not is_pooled(connection):
+            self._announce()
         began = time.monotonic()
         try:
             result = execute(sql, params, many, context)
         finally:
             self.spent += time.monotonic() - began
+            self._renew()
         if _WRITES.match(str(sql)):
             transaction.on_commit(self._has_committed)
         return result
+
+    def preamble(self) -> Preamble:
+        """The preamble that limits a transaction of a pooled connection."""
+        return local({"statement_timeout": f"'{self._left}ms'", **_PLANNER})
+
+    @property
+    def _left(self) -> int:
+        """Milliseconds; at least one, since 0 is no limit."""
+        return max(1, round((self.seconds - self.spent) * 1000))
+
+    def _renew(self) -> None:
+        if is_pooled(connection) and self.spent - (self._announced or 0) > _GRAIN:
+            renew(connection)
+            self._announced = self.spent
 
     def _announce(self) -> None:
         # A failed transaction takes a rollback and nothing else; the statement after that announces.
@@ -135,9 +153,8 @@ class Deadline:
         # A setting made inside a transaction is lost when that is rolled back, so outside it is made again.
         depth = len(connection.savepoint_ids) + connection.in_atomic_block
         if self._announced is None or depth < self._depth or self.spent - self._announced > _GRAIN:
-            left = max(1, round((self.seconds - self.spent) * 1000))
             with connection.wrap_database_errors:
-                connection.connection.execute(_SET, [f"{left}ms"])
+                connection.connection.execute(_SET, [f"{self._left}ms"])
             self._announced, self._depth = self.spent, depth
 
     def _has_committed(self) -> None:
@@ -145,7 +162,7 @@ class Deadline:
 
     def end(self) -> None:
         """Reset the connection's settings."""
-        if self._announced is None or connection.connection is None:
+        if self._announced is None or connection.connection is None or is_pooled(connection):
             return
         try:
             with connection.wrap_database_errors:
@@ -172,7 +189,7 @@ class DeadlineMiddleware:
             return self.get_response(request)
         deadline = cast(Any, request).deadline = Deadline(seconds)
         try:
-            with connection.execute_wrapper(deadline):
+            with connection.execute_wrapper(deadline), each_transaction(connection, deadline.preamble):
                 return self.get_response(request)
         finally:
             deadline.end()

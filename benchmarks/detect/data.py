@@ -37,11 +37,13 @@ class Log:
 
 @dataclass(frozen=True)
 class Series:
-    """A metric's values in order, and the labelled windows: first and last place, both inside."""
+    """A metric's values in order, and the labelled windows: first and last place, both inside. `times` are
+    seconds since some moment."""
 
     name: str
     values: list[float]
     windows: list[tuple[int, int]]
+    times: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def _series(path: Path, name: str, spans: list[list[str]]) -> Series:
     times = [datetime.fromisoformat(row[0]) for row in rows]
     bounds = [(datetime.fromisoformat(first), datetime.fromisoformat(last)) for first, last in spans]
     inside = [[at for at, time in enumerate(times) if first <= time <= last] for first, last in bounds]
-    return Series(name, [float(row[1]) for row in rows], [(one[0], one[-1]) for one in inside if one])
+    values, windows = [float(row[1]) for row in rows], [(one[0], one[-1]) for one in inside if one]
+    return Series(name, values, windows, [time.replace(tzinfo=UTC).timestamp() for time in times])
 
 
 def sessions_in(folder: Path) -> list[Sessions]:

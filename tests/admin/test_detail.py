@@ -41,7 +41,7 @@ def test_a_number_is_a_picture_with_words(admin_client):
 
 
 def test_what_is_usual_is_that_of_the_newest_of_this_stream(monkeypatch):
-    monkeypatch.setattr(neighbours, "_USUAL", neighbours._USUAL.replace("LIMIT 1000", "LIMIT 2"))
+    monkeypatch.setattr(neighbours, "NEWEST", 2)
     for hours, ncd in ((0, 0.9), (1, 0.7), (2, 0.1)):
         make_anomaly(timestamp=NOON - timedelta(hours=hours), ncd_score=ncd)
     make_anomaly(stream_type="llm", ncd_score=0.2)

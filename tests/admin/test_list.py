@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from anomalies.admin.list import changelist
 from anomalies.admin.ui.formatting import capped
 from anomalies.models import Anomaly
-from anomalies.queries import facets
+from anomalies.queries.bounded import counts as bounded_counts
 from tests.support.factories import NOON, anomaly_values, make_anomaly
 from tests.support.forms import LIST, carried
 
@@ -155,7 +155,7 @@ def reads(desk: Client, query: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         get(desk, query)
     asked = [each["sql"] for each in queries if each["sql"].startswith('SELECT "anomalies"."id"')]
-    return [sql.rpartition("LIMIT ")[2] for sql in asked]
+    return [sql.rpartition("LIMIT ")[2].split()[0] for sql in asked]
 
 
 @pytest.mark.parametrize("query", ["", "?end=1"])
@@ -323,17 +323,17 @@ def test_counts_follow_the_other_filters(desk):
 
 
 def test_a_count_of_a_part_says_that_there_are_more(desk, monkeypatch):
-    monkeypatch.setattr(facets, "COUNTED", 3)
+    monkeypatch.setattr(bounded_counts, "COUNTED", 3)
     for n in range(5):
         beat(n)
-    assert counts(get(desk, "?ncd_min=0.1"), "status")["pending"] == "4+"
+    assert counts(get(desk, "?snoozed=no"), "status")["pending"] == "4+"
 
 
 @pytest.mark.parametrize(
     "query", ["", "?status=pending", "?stream=logs&significant=true&since=2026-01-01T00:00:00"]
 )
 def test_what_the_roll_up_knows_is_counted_exactly_at_any_size(desk, monkeypatch, query):
-    monkeypatch.setattr(facets, "COUNTED", 3)
+    monkeypatch.setattr(bounded_counts, "COUNTED", 3)
     for n in range(5):
         beat(n)
     assert counts(get(desk, query), "status")["pending"] == "5"

@@ -189,7 +189,8 @@ def snapshot() -> dict[tuple[str, Any], dict[str, Any]]:
 
 
 def columns(model: Any) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields if field.attname != "last_login"]
+    follows = ("last_login", "search_document")  # from a login, from the notes
+    return [field.attname for field in model._meta.concrete_fields if field.attname not in follows]
 
 
 def changes(before: dict[Any, Any], after: dict[Any, Any], own: Any = None) -> set[str]:

@@ -34,7 +34,7 @@ def database_user() -> str:
 
 
 def recorded(**which: Any) -> list[AuditLog]:
-    """The record of anomalies and configs from its beginning, without the entries that made them."""
+    """The entries about anomalies and configs, without those that made them."""
     entries = AuditLog.objects.filter(resource_type__in=("anomaly", "detection_config"))
     return list(entries.filter(**which).exclude(action="create").order_by("id"))
 

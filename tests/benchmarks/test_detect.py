@@ -8,35 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.detect.data import Series, logs_in, series_in, sessions_in
+from benchmarks.detect.data import logs_in, series_in, sessions_in
 from benchmarks.detect.figures import auc, best_f1, by_new_template
-from benchmarks.detect.metrics import nab_score, raw_score
 
 ROOT = Path(__file__).parents[2]
-SERIES = [Series("a", [0.0] * 2000, [(1000, 1100)]), Series("b", [0.0] * 2000, [(500, 550), (1800, 1900)])]
-
-
-def alarms(**at: list[int]) -> dict[str, list[float]]:
-    return {one.name: [float(place in at.get(one.name, ())) for place in range(2000)] for one in SERIES}
-
-
-def test_who_is_right_at_once_scores_100_on_nab():
-    assert nab_score(SERIES, alarms(a=[1000], b=[500, 1800])) == pytest.approx(100)
-
-
-def test_who_never_alarms_scores_0_on_nab():
-    never = {one.name: [-1.0] * 1999 + [-0.5] for one in SERIES}
-    assert nab_score(SERIES, never) == pytest.approx(0, abs=2)
-
-
-def test_a_late_alarm_scores_less_than_an_early_one_and_a_false_one_costs():
-    early, late = raw_score(2000, [(1000, 1100)], [1010]), raw_score(2000, [(1000, 1100)], [1090])
-    assert early > late > raw_score(2000, [(1000, 1100)], [])
-    assert raw_score(2000, [(1000, 1100)], [1010, 400]) == pytest.approx(early - 0.11)
-
-
-def test_the_probation_counts_for_nothing():
-    assert raw_score(2000, [(1000, 1100)], [10, 200, 1010]) == raw_score(2000, [(1000, 1100)], [1010])
 
 
 def test_auc_and_best_f1_counted_by_hand():

@@ -237,7 +237,7 @@ def test_in_windows_of_real_logs_next_to_nothing_is_missed(name):
 
 def test_a_foreign_line_is_told_with_how_often_it_came():
     assert (
-        sentence("authentication failure; user=root", 7, 12, 100, None)
+        sentence("authentication failure; user=root", "line 7", 12, 100, None)
         == "“authentication failure; user=root” came 12 times; nothing like it in the 100 events before."
     )
 
@@ -245,7 +245,7 @@ def test_a_foreign_line_is_told_with_how_often_it_came():
 def test_a_changed_word_is_told_before_the_line():
     near = nearest("GET /cart status=broken size=big", CART)
     assert (
-        sentence("GET /cart status=broken size=big", 1204, 1, 100, near)
+        sentence("GET /cart status=broken size=big", "line 1,204", 1, 100, near)
         == "“status=broken” where “status=ok” is usual: GET /cart status=broken size=big (line 1,204)."
     )
 
@@ -256,13 +256,15 @@ def test_changed_words_are_told_as_they_stand_and_usual_numbers_as_any_number():
         normalise(line),
         [normalise(f"Failed password for mail from 10.0.0.7 port {n} ssh2") for n in range(9)],
     )
-    assert sentence(line, 5, 1, 100, near).startswith("“port 4711x” where “port #” is usual: Failed password")
+    assert sentence(line, "line 5", 1, 100, near).startswith(
+        "“port 4711x” where “port #” is usual: Failed password"
+    )
 
 
 def test_a_line_that_is_half_like_another_is_told_with_it():
     near = nearest("raid lost sector of volume beta", [*ordinary(99), "disk read sector of volume alpha"])
     assert (
-        sentence("raid lost sector of volume beta", 9, 2, 100, near)
+        sentence("raid lost sector of volume beta", "line 9", 2, 100, near)
         == "“raid lost sector of volume beta” came twice; "
         "nearest of the 100 events before: “disk read sector of volume alpha”."
     )
@@ -271,37 +273,37 @@ def test_a_line_that_is_half_like_another_is_told_with_it():
 def test_a_quotation_mark_that_encloses_more_is_not_told():
     line = '"POST /cart" done'
     near = nearest(line, ['"GET /cart" done'] * 9)
-    assert sentence(line, 5, 1, 9, near).startswith('“POST” where “GET” is usual: "POST /cart" done')
+    assert sentence(line, "line 5", 1, 9, near).startswith('“POST” where “GET” is usual: "POST /cart" done')
 
 
 def test_an_empty_line_is_told_as_one():
-    assert sentence("", 5, 1, 100, None).startswith("“(an empty line)” (line 5); nothing like it")
+    assert sentence("", "line 5", 1, 100, None).startswith("“(an empty line)” (line 5); nothing like it")
 
 
 def test_a_line_that_came_before_says_so():
-    assert sentence(CART[0], 9, 1, 100, nearest(CART[0], CART)).endswith(
+    assert sentence(CART[0], "line 9", 1, 100, nearest(CART[0], CART)).endswith(
         "(line 9) came in the 100 events before too."
     )
 
 
 def test_the_digits_of_a_long_text_are_not_told():
     gone = disappeared([normalise("token " + "7f" * 40), "a"] * 50, ["a"], 60)
-    assert "“token <blob128>”" in sentence("", 0, 0, 100, None, gone)
+    assert "“token <blob128>”" in sentence("", "line 0", 0, 100, None, gone)
 
 
 def test_what_stopped_can_stand_alone():
     gone = disappeared(BEATS, ["job a done", "job b done"], 60)
     assert (
-        sentence("", 0, 0, 100, None, gone)
+        sentence("", "line 0", 0, 100, None, gone)
         == "Stopped: “heartbeat ok” came every 5 events and is missing for 60."
     )
 
 
 def test_what_stopped_follows_where_there_is_room():
     gone = disappeared(BEATS, ["job a done", "job b done"], 60)
-    said = sentence("disk lost", 7, 1, 100, None, gone)
+    said = sentence("disk lost", "line 7", 1, 100, None, gone)
     assert said.startswith("“disk lost” (line 7); nothing like it in the 100 events before; stopped: “heart")
-    assert "stopped" not in sentence("x" * 300, 7, 1, 100, None, gone)
+    assert "stopped" not in sentence("x" * 300, "line 7", 1, 100, None, gone)
 
 
 @pytest.mark.parametrize(

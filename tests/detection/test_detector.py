@@ -338,7 +338,7 @@ def test_lines_of_another_kind_are_read_by_their_format():
     rows = [f"2026-11-23T{n // 60:02}:{n % 60:02}:00Z,{20 + n * n % 7}" for n in range(400)]
     rows[300:302] = ["2026-11-23T05:00:00Z,950", "torn"]
     (found,) = detect(["time,latency", *rows], kind="metrics")
-    assert found.explanation.startswith("latency is 950, usually 20 to 24 (line 302)")
+    assert found.explanation.startswith("latency 950 (line 302); between 20 and 24 for 4.8 h")
     assert f"{found.timestamp:%H:%M}" == "05:00"
 
 

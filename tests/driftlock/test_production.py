@@ -7,11 +7,13 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -21,6 +23,7 @@ import psycopg
 import pytest
 
 from driftlock.embedded_postgres.server import EmbeddedServer
+from tests.support import nginx
 
 pytestmark = pytest.mark.slow
 
@@ -103,11 +106,11 @@ class Served:
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
 
-    def ask(self, path: str, body: str | None = None, **headers: str) -> Answer:
-        """What a proxy would get that was asked over https."""
+    def ask(self, path: str, body: str | None = None, port: int = 0, **headers: str) -> Answer:
+        """What a proxy would get that was asked over https; ``port`` is another one that leads to it."""
         sent = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7"}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=600)
         connection.request("POST" if body else "GET", path, body, {**sent, **named})
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read())
@@ -232,6 +235,44 @@ def test_a_page_that_is_not_there_says_nothing_of_our_insides(served):
 
 def test_another_host_is_not_answered(served):
     assert served.ask(LOGIN, Host="evil.example.org").status == 400
+
+
+HALF_A_HEADER = f"GET {LOGIN} HTTP/1.1\r\nHost: {HOST}\r\nX-Slow: "
+HALF_A_BODY = f"POST {LOGIN} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 1000\r\n\r\nusername="
+
+
+@contextmanager
+def slow_clients(port: int, count: int, sent: str) -> Iterator[None]:
+    """So many connections on which this was sent, and nothing more."""
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    try:
+        for client in clients:
+            client.sendall(sent.encode())
+        yield
+    finally:
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.parametrize("sent", ["", HALF_A_HEADER, HALF_A_BODY], ids=["nothing", "a header", "a body"])
+@pytest.mark.parametrize("count", [4, 40], ids=["fewer than threads", "more than threads"])
+def test_slow_clients_do_not_stop_it(served, count, sent):
+    with slow_clients(served.port, count, sent):
+        assert served.ask(LOGIN).status == 200
+
+
+@nginx.needed
+@pytest.mark.parametrize("sent", ["", HALF_A_HEADER, HALF_A_BODY], ids=["nothing", "a header", "a body"])
+def test_behind_the_proxy_of_the_docs_clients_that_drip_reach_no_thread(served, sent, tmp_path):
+    with nginx.nginx(tmp_path, served.port) as port, slow_clients(port, 100, sent):
+        assert served.ask(LOGIN, port=port).status == 200
+        assert connections_to(served.port) <= 1
+
+
+def connections_to(port: int) -> int:
+    """How many clients are connected to a port of this machine (Linux: proc(5), state 1 is ESTABLISHED)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
 
 
 def test_sigterm_ends_it_cleanly(environment, tmp_path):

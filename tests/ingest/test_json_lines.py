@@ -107,6 +107,7 @@ def test_a_line_becomes_a_row():
 def test_every_column_of_the_table_may_be_given():
     assert set(COLUMNS) == {field.column for field in Anomaly._meta.concrete_fields} - {
         "version",
+        "search_document",
         *Anomaly.ASSIGNMENT,
         *Anomaly.SNOOZE,
     }

@@ -110,3 +110,31 @@ def test_what_is_beyond_a_setting_is_refused_with_the_setting(over, words):
 def test_a_setting_moves_the_limit(settings):
     settings.INGEST_MAX_TAGS = 200
     assert reason(tags=["t"] * 101) == ""
+
+
+COPY = {
+    "id": "0192b1b0-0000-8000-8000-000000000001",
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+}
+
+
+def test_a_copy_of_a_row_that_a_table_held_keeps_to_the_tables_limits():
+    assert reason(tags=["t"] * 101, **COPY) == ""
+    assert reason(tags=["t"] * 1001, **COPY).startswith("tags are 1,001; the limit is 1,000")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_not_finite_are_taken_of_a_copy_alone(text):
+    assert reason(compression_window=text, **COPY) == ""
+    assert reason(ncd_score=text, **COPY).startswith("ncd_score must be a number")
+    assert reason(compression_window=text).startswith("compression_window must be a number")
+
+
+def test_a_column_that_a_copy_names_twice_is_refused():
+    from anomalies.ingest.rows import read_row
+    from anomalies.ingest.validation_errors import Misfit
+
+    line = json.dumps({**COPY, "novelty": "NaN"})[:-1] + ', "novelty": 1}'
+    with pytest.raises(Misfit, match="there twice"):
+        read_row(line.encode())

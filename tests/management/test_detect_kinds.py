@@ -68,7 +68,7 @@ def test_a_metrics_spike_is_found_and_told_with_the_usual_range(tmp_path):
     said = detect(written(tmp_path / "latency.csv", measured()), "--review", "0")
     found = Anomaly.objects.get(is_statistically_significant=True)
     assert found.stream_type == "metrics" and "metrics: events 400" in said
-    assert found.glass_box_explanation.startswith("latency is 950, usually 20 to 24 (line 302)")
+    assert found.glass_box_explanation.startswith("latency 950 (line 302); between 20 and 24 for 4.8 h")
     assert f"{found.timestamp:%H:%M}" == "05:00"
 
 
@@ -109,6 +109,108 @@ def test_a_format_that_names_no_day_is_refused(tmp_path, time_format):
     with pytest.raises(CommandError, match="--time-format") as caught:
         detect(written(tmp_path / "web.log", log_with_fault()), "--time-format", time_format)
     assert caught.value.returncode == 2
+
+
+# --- envelopes, containers and times ----------------------------------------------------------------------
+
+
+def in_json(lines: list[str]) -> list[dict]:
+    """A log as records within records, its message and its time apart."""
+    return [
+        {
+            "log": json.dumps({"level": "info", "msg": line.partition(" ")[2]}) + "\n",
+            "stream": "stdout",
+            "time": line.partition(" ")[0],
+        }
+        for line in lines
+    ]
+
+
+def test_a_fault_within_records_within_records_is_found_and_its_message_is_first(tmp_path):
+    log = [json.dumps(record) for record in in_json(log_with_fault())]
+    detect(written(tmp_path / "web.json", log), "--review", "0")
+    found = Anomaly.objects.get()
+    first = found.glass_box_explanation.split("\n")[0]
+    assert any(first.startswith(f"“{words}” (line ") for words in FOREIGN)
+    assert f"{found.timestamp:%Y-%m-%d %H:%M}" == "2026-11-23 10:05"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_container_is_as_many_events_as_it_has_records(tmp_path, indent):
+    text = json.dumps({"Records": in_json(log_with_fault())}, indent=indent)
+    said = detect(written(tmp_path / "export.json", [text]), "--review", "0")
+    assert "logs: events 610" in said and Anomaly.objects.count() == 1
+
+
+def test_json_whose_records_are_not_found_is_refused(tmp_path):
+    text = json.dumps({"a": {"b": [{"x": 1}, {"x": 2}], "c": [{"y": 1}, {"y": 2}]}})
+    with pytest.raises(CommandError, match=r"export\.json: line 1: this is JSON .* jq -c '\.a\.b\[\]' FILE"):
+        detect(written(tmp_path / "export.json", [text]))
+
+
+def test_a_container_that_is_to_be_followed_is_refused(tmp_path):
+    text = json.dumps(in_json(log_with_fault()), indent=2)
+    with pytest.raises(CommandError, match="only records that are one a line can be followed"):
+        detect(written(tmp_path / "export.json", [text]), "--follow")
+
+
+def test_a_name_that_a_record_has_twice_is_told_with_its_line(tmp_path):
+    log = [json.dumps(record) for record in in_json(log_with_fault())]
+    log[41] = log[41].replace('"stream": "stdout"', '"stream": "stdout", "stream": "stderr"')
+    said = detect(written(tmp_path / "web.json", log), "--review", "0")
+    assert 'read: line 42, field "stream" is there twice, the last one counts; write it once' in said
+    assert "events 610" in said
+
+
+def test_the_field_with_the_time_can_be_named(tmp_path):
+    records = [{"msg": one["log"], "meta": {"when": one["time"]}} for one in in_json(log_with_fault())]
+    path = written(tmp_path / "web.json", [json.dumps({**record, "time": "x"}) for record in records])
+    detect(path, "--review", "0", "--time-field", "meta.when")
+    assert f"{Anomaly.objects.get().timestamp:%Y-%m-%d %H:%M}" == "2026-11-23 10:05"
+    with pytest.raises(CommandError, match=r'no field "when" for the time; the fields are meta\.when, msg'):
+        detect(path, "--time-field", "when")
+
+
+@pytest.mark.parametrize(("order", "day"), [("dmy", "2026-05-04"), ("mdy", "2026-04-05")])
+def test_a_date_that_may_be_two_is_asked_for_and_read_as_told(tmp_path, order, day):
+    log = [line.replace("2026-11-23T", "04/05/2026 ").replace("Z ", " ", 1) for line in log_with_fault()]
+    path = written(tmp_path / "web.log", log)
+    with pytest.raises(
+        CommandError, match=r"web\.log: \"04/05/2026 10:00:00\" may be .* --date-order dmy or mdy"
+    ):
+        detect(path)
+    detect(path, "--review", "0", "--date-order", order)
+    assert f"{Anomaly.objects.get().timestamp:%Y-%m-%d}" == day
+
+
+def test_the_year_of_stamps_that_have_none_can_be_named(tmp_path):
+    log = [f"I1123 {line[11:19]}.000000 1 a.go:7] {line[21:]}" for line in log_with_fault()]
+    detect(written(tmp_path / "kube.log", log), "--review", "0", "--year", "2021")
+    assert f"{Anomaly.objects.get().timestamp:%Y-%m-%d %H:%M}" == "2021-11-23 10:05"
+
+
+@pytest.mark.parametrize("year", ["21", "20x1", "-1"])
+def test_a_year_that_is_none_is_refused(tmp_path, year):
+    with pytest.raises(CommandError, match="no year such as 2026"):
+        detect(written(tmp_path / "kube.log", log_with_fault()), f"--year={year}")
+
+
+def test_spans_that_interleave_are_sessions(tmp_path):
+    steps = ["open", "auth", "read", "close"]
+    spans = [
+        {
+            "traceId": f"t{(n // 8) * 2 + n % 2}",
+            "spanId": f"{n}",
+            "name": steps[n % 8 // 2],
+            "start": n,
+            "duration": 1,
+        }
+        for n in range(2400)
+    ]
+    spans[2000]["name"] = "rollback"
+    said = detect(written(tmp_path / "spans.json", [json.dumps(span) for span in spans]), "--review", "0")
+    assert "traces: events 600" in said
+    assert "rollback" in Anomaly.objects.get().glass_box_explanation.split("\n")[0]
 
 
 # --- many sources ----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_help_lists_each_command_with_its_sentence():
         (["decide", "nope"], "'acknowledge', 'dismiss', 'investigate', 'reopen'"),
         (["decide"], "{acknowledge,dismiss,investigate,reopen}"),
         (["decide", "reopen", "12x"], "such as 01938c5e-7c00-7000-8000-0242ac120002"),
-        (["schema"], "version|check|down|force|adopt"),
+        (["schema"], "version|check|down|force|fill|adopt"),
         (["audit", "seal", "--every", "x"], "a number of seconds above 0"),
         (["rollup", "nope"], "'fold', 'check', 'rebuild'"),
         (["export", "--format", "xml"], "'csv', 'jsonl'"),

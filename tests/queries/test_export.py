@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import resource
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from anomalies.models import Anomaly, AuditLog
+from anomalies.queries.bounded.listing import Listing
 from anomalies.queries.export import COLUMNS, defused, export
 from anomalies.schema.checksums import checksum
 from tests.support.factories import NOON, anomaly_values, make_anomaly
@@ -25,7 +27,7 @@ URL = "/admin/anomalies/anomaly/export/"
 
 
 def exported(format_name: str = "jsonl", **filters: Any) -> str:
-    return b"".join(export(Anomaly.objects.filter(**filters), format_name)).decode()
+    return b"".join(export(Listing(Anomaly.objects.filter(**filters)), format_name)).decode()
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -52,6 +54,35 @@ def test_what_was_exported_can_be_ingested_again(tmp_path):
     Anomaly.objects.all().delete()
     call_command("ingest", str(file), by="ana")
     assert checksum("anomalies", COLUMNS) == before
+
+
+BY_OTHER_PROGRAMS = {
+    "NaN": {"compression_baseline": math.nan, "novelty": math.nan},
+    "infinite": {"compression_window": math.inf, "entropy_change": -math.inf},
+    "300 tags": {"tags": [f"t{number}" for number in range(300)]},
+    "a long tag": {"tags": ["x" * 5_000]},
+    "10 MB": {"window_data": ["x" * 1000] * 10_000},
+    "characters of each kind": {"notes": "\x01\x1f\u2028\ufeff\U0010ffff\x7f", "tags": ["", "\r\n"]},
+    "numbers of 3,999 digits": {"metadata": {"n": 10**3998}},
+    "the smallest double": {"compression_combined": 5e-324, "p_value": -0.0},
+}
+
+
+@pytest.mark.parametrize("given", BY_OTHER_PROGRAMS)
+def test_what_the_table_takes_from_other_programs_is_strict_json_that_ingest_takes_back(given, tmp_path):
+    make_anomaly(**BY_OTHER_PROGRAMS[given])
+    before, text = checksum("anomalies", COLUMNS), exported()
+    json.loads(text, parse_constant=pytest.fail)
+    (tmp_path / "a.jsonl").write_text(text)
+    Anomaly.objects.all().delete()
+    call_command("ingest", str(tmp_path / "a.jsonl"), by="ana")
+    assert checksum("anomalies", COLUMNS) == before
+
+
+def test_csv_names_numbers_that_are_not_finite_as_postgresql_does():
+    make_anomaly(novelty=math.nan, compression_window=-math.inf)
+    (row,) = rows_of(exported("csv"))
+    assert (row["novelty"], row["compression_window"]) == ("NaN", "-Infinity")
 
 
 def test_the_newest_comes_first():
@@ -137,7 +168,7 @@ def constraints_on_json(cursor) -> list[str]:
 def test_rows_are_fetched_a_chunk_at_a_time():
     Anomaly.objects.bulk_create(Anomaly(**anomaly_values()) for _ in range(500))
     with CaptureQueriesContext(connection) as queries:
-        lines = export(Anomaly.objects.all(), "jsonl")
+        lines = export(Listing(Anomaly.objects.all()), "jsonl")
         next(lines)
         assert len([q for q in queries if "anomalies" in q["sql"]]) <= 1
     assert sum(1 for _ in lines) == 499

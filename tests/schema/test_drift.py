@@ -10,7 +10,8 @@ from django.db import connection, transaction
 
 from anomalies.schema import catalog, drift
 from anomalies.schema.catalog import Catalog
-from anomalies.schema.drift_fixes import advice
+from anomalies.schema.contract_tables import TABLES
+from anomalies.schema.drift_fixes import advice, filled_tables
 from anomalies.schema.migrate import migration_state
 from anomalies.schema.roles import Names, make_roles
 from anomalies.schema.scratch_database import applied_targets, migrate_to, scratch_database
@@ -233,8 +234,10 @@ def test_a_drift_is_named(drifted, expected):
     assert any(each.kind == kind and each.name.startswith(name) for each in found), found
 
 
-# What only a person can mend.
+# What only a person can mend: whose it is to be, and whether values that no migration knows are needed.
 NO_STATEMENT = {
+    "column added",
+    "column renamed",
     "owner changed",
     "function's owner changed",
     "table dropped",
@@ -250,6 +253,44 @@ def test_what_is_said_to_be_done_mends_it(drifted, expected):
     for difference in drift.compare(expected, live):
         run(advice(difference, expected, live).replace("CONCURRENTLY ", ""))
     assert drift.compare(expected, catalog.read(connection)) == []
+
+
+EXTRA_TABLES = {
+    "with rows": ("CREATE TABLE own AS SELECT 1 AS id", False),
+    "without rows": ("CREATE TABLE own (id integer)", True),
+    "partitioned": (
+        "CREATE TABLE own (id integer) PARTITION BY RANGE (id); "
+        "CREATE TABLE own_1 PARTITION OF own FOR VALUES FROM (1) TO (9); INSERT INTO own VALUES (1)",
+        False,
+    ),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("extra", EXTRA_TABLES)
+def test_no_table_with_rows_is_advised_to_be_dropped(extra, expected):
+    statement, may_go = EXTRA_TABLES[extra]
+    run(statement)
+    live = catalog.read(connection)
+    found = drift.compare(expected, live)
+    told = [advice(each, expected, live, filled_tables(found)) for each in found]
+    assert any("DROP TABLE" in each for each in told) == may_go
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", TABLES)
+def test_no_table_of_the_contract_is_advised_to_be_dropped_though_it_is_empty(table):
+    found = drift.compare({}, catalog.read(connection))
+    (extra,) = [each for each in found if (each.kind, each.name) == ("table", table)]
+    assert advice(extra, {}, {}, filled_tables(found)).startswith("-- ")
+
+
+@pytest.mark.django_db
+def test_no_column_of_values_is_advised_to_be_dropped(expected):
+    run("ALTER TABLE anomalies ADD COLUMN own text DEFAULT 'kept'")
+    live = catalog.read(connection)
+    (found,) = drift.compare(expected, live)
+    assert advice(found, expected, live).startswith("-- ")
 
 
 @pytest.mark.django_db
@@ -321,7 +362,7 @@ def schema(*arguments: str) -> tuple[int, str, str]:
 
 @on_the_server
 def test_check_says_nothing_of_a_sound_schema_and_ends_with_0():
-    assert schema("check") == (0, "", "0 differences from what the migrations make\n")
+    assert schema("check") == (0, "", "0 differences from the migrations\n")
 
 
 @on_the_server
@@ -409,7 +450,7 @@ def test_force_refuses_what_the_catalog_does_not_show():
 def test_force_writes_down_what_is_so():
     last = migration_state.migration_names()[-1]
     migration_state.force("0009_roles")
-    assert schema("force", last)[:2] == (0, f"written down: {last}\n")
+    assert schema("force", last)[:2] == (0, f"recorded: {last}\n")
     assert migration_state.state().version == last
 
 

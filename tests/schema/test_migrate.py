@@ -20,6 +20,7 @@ from tests.support.processes import manage, wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 PATIENTLY = ("--lock-timeout", "1", "--patience", "60")
+BEFORE_REPLACED = ("anomalies", "0028")  # the last migration at which the indexes of 0007 are all there
 INDEXES = ["idx_anomalies_status_time", "idx_anomalies_stream_time", "idx_anomalies_search"]
 
 
@@ -256,7 +257,7 @@ def test_a_roles_statement_timeout_does_not_end_a_build(at_0006):
         with connect(name) as session:
             session.execute(rows_of_a_setting)
         with transaction(name, "UPDATE anomalies SET notes = ''") as writer:
-            migrating = manage("migrate", "--lock-timeout", "60", database=name)
+            migrating = manage("migrate", "--lock-timeout", "60", *BEFORE_REPLACED, database=name)
             wait_until(lambda: waits_for_a_lock(name))
             time.sleep(2)
             writer.execute("COMMIT")
@@ -287,7 +288,7 @@ def test_after_a_kill_in_the_midst_of_a_build_the_next_run_says_it_and_builds_it
     with database(at_0006) as name:
         killed_while_building(name)
         assert valid(name) == {INDEXES[0]: True, INDEXES[1]: False}
-        ended = migrate(name)
+        ended = migrate(name, *BEFORE_REPLACED)
         assert ended.code == 0, ended.err
         assert "a former migrate was cut off" in ended.err
         assert f"it left unfinished: index {INDEXES[1]} of anomalies" in ended.err
@@ -341,26 +342,26 @@ def test_a_taking_back_that_was_killed_half_way_is_finished_in_either_direction(
 
 def test_an_index_that_became_invalid_after_its_migration_is_rebuilt(at_0006):
     with database(at_0006) as name:
-        migrate(name)
+        migrate(name, *BEFORE_REPLACED)
         with transaction(name, "SELECT FROM anomalies"), connect(name) as session:
             session.execute("SET lock_timeout = 300")
             with suppress(psycopg.errors.LockNotAvailable):
                 session.execute("DROP INDEX CONCURRENTLY idx_anomalies_search")
         assert valid(name)["idx_anomalies_search"] is False
-        ended = migrate(name)
+        ended = migrate(name, *BEFORE_REPLACED)
         assert "rebuilding the unfinished index idx_anomalies_search" in ended.err
         assert valid(name)["idx_anomalies_search"] is True
 
 
 def test_an_index_that_was_all_but_dropped_is_built_again(at_0006):
     with database(at_0006) as name:
-        migrate(name)
+        migrate(name, *BEFORE_REPLACED)
         with connect(name) as session:
             session.execute(
                 "UPDATE pg_index SET indisvalid = false, indisready = false, indislive = false"
                 " WHERE indexrelid = 'idx_anomalies_search'::regclass"
             )
-        assert migrate(name).code == 0
+        assert migrate(name, *BEFORE_REPLACED).code == 0
         assert valid(name)["idx_anomalies_search"] is True
 
 

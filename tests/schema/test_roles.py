@@ -13,12 +13,15 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from anomalies.audit import Actor
+from anomalies.audit.seals import seal
+from anomalies.audit.verification import verify
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from anomalies.queries import hourly_rollup
 from anomalies.schema.roles import APP_MAY, SEALER_MAY, Names, make_roles, not_granted, statements
 from anomalies.thresholds import activate
 from anomalies.triage.decisions import decide
 from tests.support.factories import anomaly_values, make_anomaly, make_user
+from tests.support.seals import new_key
 
 NAMES = Names("test_migrator", "test_app", "test_sealer")
 ANA = Actor("ana")
@@ -189,7 +192,7 @@ def test_the_migrator_owns_everything(roles):
         SELECT DISTINCT rolname::text FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
         WHERE relnamespace = 'public'::regnamespace
         UNION SELECT rolname::text FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
-        WHERE pronamespace = 'public'::regnamespace
+        WHERE pronamespace = 'public'::regnamespace AND proname <> 'audit_ddl'
         """
     )
     assert owners == [("test_migrator",)]
@@ -203,6 +206,21 @@ def test_no_role_rules_over_others(roles):
         """
     )
     assert rights == [(False,) * 5]
+
+
+def test_the_sealer_seals_verifies_and_replays(roles, settings):
+    settings.SEAL_KEY = new_key()
+    decide("dismiss", [make_anomaly().pk], ANA, reason="other")
+    run("SET LOCAL SESSION AUTHORIZATION test_sealer")
+    assert seal() > 0
+    assert verify(replay=True).problems == ()
+    run("RESET SESSION AUTHORIZATION")
+
+
+def test_to_make_the_roles_again_alters_nothing(roles):
+    make_anomaly()
+    make_roles(NAMES)
+    assert not AuditLog.objects.filter(action="alter").exists()
 
 
 def test_the_sealer_reads_what_it_seals_and_bundles_and_no_more(roles):

@@ -55,6 +55,19 @@ def test_what_is_loaded_is_what_was_saved(state, tmp_path_factory):
     assert load(file) == state
 
 
+def test_it_is_on_the_disk_before_it_has_its_name_and_the_name_too_before_saving_ends(file, monkeypatch):
+    done, fsync = [], os.fsync
+
+    def synced(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        done.append(("its folder" if is_folder else "the file", file.exists()))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    save(file, STATE)
+    assert done == [("the file", False), ("its folder", True)]
+
+
 def test_there_is_no_state_before_the_first(file):
     assert load(file) is None
 

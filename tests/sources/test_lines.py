@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import tracemalloc
 import pytest
 import zstandard
 
-from anomalies.sources.lines import Line, ReadError, read_lines
+from anomalies.sources.lines import Line, ReadError, read_lines, read_records
 
 TEXT = b"one\ntwo\nthree\n"
 LINES = [Line(1, b"one", 3), Line(2, b"two", 3), Line(3, b"three", 5)]
@@ -145,3 +146,20 @@ def test_progress_is_told_in_bytes_of_the_file_as_it_lies(file):
     packed, told = gzip.compress(TEXT), []
     list(read_lines(file(packed), 100, lambda done, size: told.append((done, size))))
     assert told[-1] == (len(packed), len(packed))
+
+
+RECORDS = [{"n": n, "words": ["a\nb", "]"]} for n in range(2_000)]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zst], ids=["plain", "gzip", "zstd"])
+@pytest.mark.parametrize("indent", [None, 1], ids=["one line", "many lines"])
+def test_the_records_of_a_container_are_read_out_of_any_file(file, pack, indent):
+    records = list(read_records(file(pack(json.dumps(RECORDS, indent=indent).encode())), 1_000_000))
+    assert [json.loads(record.data) for record in records] == RECORDS
+    assert records[-1].number == (1 if indent is None else 2 + 7 * 1999)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zst], ids=["plain", "gzip", "zstd"])
+def test_the_records_of_a_file_of_lines_are_its_lines(file, pack):
+    path = file(pack(TEXT))
+    assert list(read_records(path, 100)) == list(read_lines(path, 100)) == LINES

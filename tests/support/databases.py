@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
 
 from tests.support.processes import wait_until
@@ -69,13 +71,16 @@ def get_through(name: str, pid: int, rounds: Callable[[], int]) -> None:
 
 
 @contextmanager
-def database(template: str = "template0") -> Iterator[str]:
-    """The name of a database of this block; a copy of ``template``, which nobody may be using."""
+def database(template: str = "template0", create: str = "") -> Iterator[str]:
+    """The name of a database of this block; a copy of ``template``, which nobody may be using.
+
+    ``create`` is added to CREATE DATABASE.
+    """
     name = f"test_driftlock_{connection.settings_dict['NAME']}_{next(_NUMBERS)}"[-63:]
     with connect() as server:
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} (FORCE)").format(sql.Identifier(name)))
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} " + create)
+        server.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield name
         finally:
@@ -98,3 +103,47 @@ def through_django(name: str) -> Iterator[BaseDatabaseWrapper]:
     finally:
         other.close()
         del connections[name]
+
+
+@contextmanager
+def as_default(name: str, role: str | None = None) -> Iterator[None]:
+    """Django's default connections go to another database of the test's server, as this role."""
+    where = connections["default"].settings_dict
+    former, options = where["NAME"], where["OPTIONS"]
+    connections["default"].close()
+    where["NAME"] = name
+    where["OPTIONS"] = options | ({"assume_role": role} if role else {})
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        where["NAME"], where["OPTIONS"] = former, options
+
+
+@contextmanager
+def reached(name: str, **where: str) -> Iterator[BaseDatabaseWrapper]:
+    """Django's default connections, of this and new threads, reach a database by these keys of DATABASES."""
+    former, settings = connections["default"], connections.settings["default"]
+    given = former.get_connection_params()
+    here = {"HOST": given["host"], "PORT": str(given.get("port", "")), "USER": given["user"]}
+    other = {key: value for key, value in settings.items() if key != "EMBEDDED"}
+    other |= {"ENGINE": "django.db.backends.postgresql", "PASSWORD": "", **here, **where, "NAME": name}
+    connections.settings["default"] = other
+    connections["default"] = DatabaseWrapper(other, "default")
+    try:
+        yield connections["default"]
+    finally:
+        connections["default"].close()
+        connections["default"], connections.settings["default"] = former, settings
+
+
+@contextmanager
+def role() -> Iterator[str]:
+    """A role that may log in and has no other right; what it owns in a database goes with the database."""
+    name = f"test_role_{secrets.token_hex(4)}"
+    with connect() as server:
+        server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        try:
+            yield name
+        finally:
+            server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

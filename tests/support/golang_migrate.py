@@ -154,6 +154,19 @@ CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boole
 INSERT INTO schema_migrations VALUES (1, false);
 """
 
+# Its file for the way back; {cascade} is empty, or CASCADE as some have it.
+DOWN = """
+DROP VIEW IF EXISTS anomaly_stats_by_stream {cascade};
+DROP VIEW IF EXISTS recent_significant_anomalies {cascade};
+DROP TRIGGER IF EXISTS update_detection_config_updated_at ON detection_config;
+DROP TRIGGER IF EXISTS update_anomalies_updated_at ON anomalies;
+DROP FUNCTION IF EXISTS update_updated_at_column() {cascade};
+DROP TABLE IF EXISTS audit_log {cascade};
+DROP TABLE IF EXISTS performance_metrics {cascade};
+DROP TABLE IF EXISTS detection_config {cascade};
+DROP TABLE IF EXISTS anomalies {cascade};
+"""
+
 # Rows as other detectors wrote them; {rows} of them.
 ROWS = """
 INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, glass_box_explanation,

@@ -32,7 +32,13 @@ def why_no_postgres_15() -> str | None:
 class Server:
     """A cluster in a temporary folder, reached by a Unix socket; run as a user other than root."""
 
-    def __init__(self, programs: Path | None = None, folder: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        programs: Path | None = None,
+        folder: Path | None = None,
+        standby_of: Server | None = None,
+        **settings: str,
+    ) -> None:
         self.programs = programs or binaries()
         self.folder = folder or Path(tempfile.mkdtemp(prefix="driftlock-server-"))
         self.data = self.folder / "data"
@@ -40,6 +46,10 @@ class Server:
         needs = [self.programs / "postgres", self.folder]
         self._identity = choose_identity(self.folder, self.folder, needs)
         self.own(self.folder)
+        if standby_of:
+            where = ["-h", str(standby_of.folder), "-U", SUPERUSER, "-c", "fast", "-R"]
+            self._run("pg_basebackup", "-D", str(self.data), *where)
+            return
         initdb = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C"]
         self._run("initdb", "-D", str(self.data), *initdb)
 
@@ -121,6 +131,18 @@ def database(
         _forget(alias)
         connections.databases[alias] = settings | {"NAME": "postgres", "CONN_MAX_AGE": 0}
         _once(alias, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        del connections.databases[alias]
+
+
+@contextmanager
+def existing(alias: str, server: Server, name: str) -> Iterator[BaseDatabaseWrapper]:
+    """A database that a server has already, under an alias of Django's."""
+    settings = {key: value for key, value in connection.settings_dict.items() if key != "EMBEDDED"}
+    connections.databases[alias] = settings | server.database(name) | {"CONN_MAX_AGE": 0}
+    try:
+        yield connections[alias]
+    finally:
+        _forget(alias)
         del connections.databases[alias]
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from anomalies.detection import Event, Result
 
 CLOCK = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KINDS = ("logs", "metrics", "traces", "llm")
@@ -58,16 +61,7 @@ def detect_as(data: bytes) -> None:
 
 
 def _detect(kind: str | None, data: bytes) -> None:
-    from anomalies.detection import (
-        Detector,
-        Event,
-        FormatError,
-        Parameters,
-        Skipped,
-        TimestampReader,
-        format_for,
-        guess,
-    )
+    from anomalies.detection import Detector, FormatError, Parameters, TimestampReader, format_for, guess
 
     lines, clock = data.split(b"\n"), TimestampReader(CLOCK)
     try:
@@ -77,23 +71,33 @@ def _detect(kind: str | None, data: bytes) -> None:
         return
     events = []
     for number, line in enumerate(lines, 1):
-        read = form.read(number, line, len(line))
-        assert read is None or isinstance(read, Event | Skipped)
-        events += [read] if isinstance(read, Event) else []
+        events += _events(form.read(number, line, len(line)))
+    events += _events(form.finish())
     detector = Detector(Parameters(baseline_size=6, window_size=2, hop_size=1), form.kind)
     for finding in [*detector.feed(events), *detector.finish()]:
         json.dumps(finding.metadata if hasattr(finding, "metadata") else str(finding)).encode()
 
 
+def _events(results: Iterable[Result]) -> list[Event]:
+    """The events among the results of reading; the others say what was wrong."""
+    from anomalies.detection import Event, Remark, Skipped
+
+    results = list(results)
+    assert all(isinstance(one, Event | Skipped | Remark) for one in results)
+    return [one for one in results if isinstance(one, Event)]
+
+
 def read_file(data: bytes) -> None:
-    """A file, plain or packed: its lines, or one line that says why it can't be read."""
-    from anomalies.sources.lines import ReadError, read_lines
+    """A file, plain or packed: its lines and its records, or one line that says why it can't be read."""
+    from anomalies.sources.lines import ReadError, read_lines, read_records
 
     path = _scratch() / "input"
     path.write_bytes(data)
     try:
         for line in islice(read_lines(str(path), 4096), 10_000):
             assert len(line.data) <= 4096 <= max(line.full_length, 4096)
+        for record in islice(read_records(str(path), 4096), 10_000):
+            assert record.number >= 1 and record.data is not None
     except ReadError as error:
         assert str(error)
 

@@ -11,7 +11,17 @@ from anomalies.models import Anomaly
 from anomalies.web import error_pages
 from tests.support.factories import make_anomaly
 
-PAGES = ("400.html", "403.html", "403_csrf.html", "404.html", "405.html", "429.html", "500.html", "503.html")
+PAGES = (
+    "400.html",
+    "403.html",
+    "403_csrf.html",
+    "404.html",
+    "405.html",
+    "429.html",
+    "500.html",
+    "503.html",
+    "503_database.html",
+)
 USERS = "/admin/auth/user/"
 AUDIT = "/admin/anomalies/auditlog/"
 

@@ -99,6 +99,13 @@ def test_a_login_of_ones_own_does_not_wipe_out_the_failures_about_others():
     assert log_in(username="user49").status_code == 429
 
 
+def test_a_login_forgets_no_failures_from_other_addresses():
+    for number in range(49):
+        log_in(address=f"198.51.100.{number}")
+    assert log_in("password", address="203.0.113.5").status_code == 302
+    assert log_in(address="198.51.100.49").status_code == 429
+
+
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "User-Agent", "Client-IP"])
 def test_headers_that_anybody_can_send_do_not_open_it(header):
     answers = [log_in(**{header: f"198.51.100.{number}"}).status_code for number in range(6)]

@@ -16,13 +16,14 @@ from django.utils.http import urlencode
 
 from anomalies.models import Anomaly, Status
 from anomalies.queries import keyset
-from anomalies.queries.facets import COUNTED
+from anomalies.queries.bounded.counts import count
+from anomalies.queries.bounded.filter_listing import listing_of
+from anomalies.queries.bounded.pages import Page, page_after, page_before
 from anomalies.queries.filters import AnomalyFilter, in_words
-from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.snooze import wake
 
-from ..ui.formatting import visible
-from ..views import LIST, DeskView, uuid_of
+from ..ui.formatting import absolute_text, visible
+from ..views import LIST, DeskView, time_slice, uuid_of
 
 QUEUE = "admin:anomalies_anomaly_queue"
 _ORDER = ("-timestamp", "-id")
@@ -39,10 +40,12 @@ class QueueView(DeskView):
             return self.to_list("Invalid queue filter; this is the list.", messages.ERROR)
         wake()
         found = _found(request, filterset)
-        if found is None:
-            words = f"Nothing is waiting: {visible(in_words(filterset), 300)}."
-            return self.to_list(words, messages.INFO)
-        return HttpResponseRedirect(_page_in(filterset, found))
+        if found.rows:
+            return HttpResponseRedirect(_page_in(filterset, found.rows[0]))
+        words = f"Nothing is waiting: {visible(in_words(filterset), 300)}."
+        if found.edge is not None:
+            words = f"Searched as far as {absolute_text(found.edge.timestamp)}. {words}"
+        return self.to_list(words, messages.INFO)
 
 
 def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
@@ -73,10 +76,10 @@ def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
     filterset = _queue_in(request)
     if filterset is None:
         return None
-    waiting = _rows(filterset).values("pk")[: COUNTED + 1].count()
+    waiting = count(listing_of(filterset))
     return {
         "words": visible(in_words(filterset), 300),
-        "waiting": f"{COUNTED:,}+" if waiting > COUNTED else f"{waiting:,}",
+        "waiting": f"{waiting.least:,}{'' if waiting.is_exact else '+'}",
         "next": _link(filterset, "after", anomaly),
         "previous": _link(filterset, "before", anomaly),
         "list": f"{reverse(LIST)}?{filterset.data.urlencode()}",
@@ -94,19 +97,19 @@ def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
     return filterset if filterset.form.is_valid() else None
 
 
-def _found(request: HttpRequest, filterset: AnomalyFilter) -> Anomaly | None:
+def _found(request: HttpRequest, filterset: AnomalyFilter) -> Page:
     """Find the next anomaly from the place asked for; at an end of the queue the first or last one again."""
-    place, before = _after(request), request.GET.get("before", "")
-    step, place = (keyset.page_before, before) if before else (keyset.page_after, place)
+    before = request.GET.get("before", "")
+    place = before or _after(request)
     try:
-        found = step(_rows(filterset), _ORDER, place, 1).rows
+        found = _next(filterset, place, is_backward=bool(before))
     except keyset.CursorError:
-        found, place = [], "?"
-    if not found and place:
-        found = step(_rows(filterset), _ORDER, "", 1).rows
-        if found:
+        found, place = Page([]), "?"
+    if not found.rows and place and found.edge is None:
+        found = _next(filterset, "", is_backward=bool(before))
+        if found.rows:
             messages.info(request, "End of the queue; it starts again from the top.")
-    return found[0] if found else None
+    return found
 
 
 def _after(request: HttpRequest) -> str:
@@ -116,9 +119,14 @@ def _after(request: HttpRequest) -> str:
     return keyset.cursor_of(decided, _ORDER) if decided else request.GET.get("after", "")
 
 
-def _rows(filterset: AnomalyFilter) -> AnomalyQuerySet:
-    rows: AnomalyQuerySet = filterset.qs.only("timestamp")
-    return rows
+def _next(filterset: AnomalyFilter, place: str, *, is_backward: bool) -> Page:
+    """Return a page of one row; where there is none, ``edge`` is as far as a time slice allowed to search."""
+    listing, step, is_over = listing_of(filterset), page_before if is_backward else page_after, time_slice()
+    while True:
+        found = step(listing, _ORDER, place, 1, Anomaly.objects.only("timestamp"))
+        if found.rows or found.edge is None or is_over():
+            return found
+        place = keyset.cursor_of(found.edge, _ORDER)
 
 
 def _link(filterset: AnomalyFilter, way: str, anomaly: Anomaly) -> str:

@@ -15,6 +15,8 @@ from django.urls import reverse
 
 from anomalies.models import Anomaly
 from anomalies.permissions import can_decide
+from anomalies.queries.bounded.filter_listing import listing_of
+from anomalies.queries.bounded.matches import Selection, first
 from anomalies.queries.filters import AnomalyFilter, in_words
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.triage.assignment import assign
@@ -65,8 +67,9 @@ class SelectedView(DeskView):
     def _all_matching(self) -> HttpResponse:
         """Ask about every row that matches the filter."""
         action = "assign" if self.action == "assign_to_me" else self.action  # the page asks to whom
-        shown = dict(self.queryset.values_list("pk", "version")[: FORM_LIMIT + 1])
-        if len(shown) <= FORM_LIMIT:
+        found = self._first(FORM_LIMIT + 1)
+        shown = dict(found.rows.values_list("pk", "version")[: FORM_LIMIT + 1])
+        if len(shown) <= FORM_LIMIT and not found.is_part:
             return self._confirm(shown, form_of(action, note=take_note(self.request)))
         if action in MOVES:
             return self._freeze()
@@ -76,11 +79,23 @@ class SelectedView(DeskView):
 
     def _freeze(self) -> HttpResponse:
         """Store what the list shows in the database, for a page of its own that asks."""
-        owner, query = self.request.user.get_username(), self.request.GET.urlencode()
+        found, limit = self._first(settings.BULK_ROWS + 1), settings.BULK_ROWS
         asked = freeze(
-            self.queryset, owner, self.action, _filter_words(self.request), query, limit=settings.BULK_ROWS
+            found.rows,
+            self.request.user.get_username(),
+            self.action,
+            _filter_words(self.request),
+            self.request.GET.urlencode(),
+            limit=limit,
+            is_part=found.is_part,
         )
         return HttpResponseRedirect(reverse("admin:anomalies_anomaly_bulk", args=[asked.pk]))
+
+    def _first(self, most: int) -> Selection:
+        """Return the first rows of the list on which the action was chosen, in its order."""
+        me = self.request.user.get_username()
+        ordering = [str(name) for name in self.queryset.query.order_by]
+        return first(listing_of(AnomalyFilter(self.request.GET, me=me)), ordering, most)
 
     def _decide_ticked(self, expected: dict[UUID, int]) -> None:
         """Decide, also about rows that no longer match the filter: the message says what became of them."""

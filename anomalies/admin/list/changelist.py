@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import Any, cast
 
 from django.contrib import messages
@@ -10,8 +11,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from anomalies.queries import facets, keyset, stats
+from anomalies.queries.bounded.counts import COUNTED
+from anomalies.queries.bounded.filter_listing import counted_of, listing_of
+from anomalies.queries.bounded.listing import Listing
+from anomalies.queries.bounded.pages import Page
 from anomalies.queries.facets import Counted
-from anomalies.queries.filters import FACETS, AnomalyFilter, bounds, counted_of, keeps_runs_whole
+from anomalies.queries.filters import FACETS, AnomalyFilter, bounds, keeps_runs_whole
 from anomalies.querysets import AnomalyQuerySet
 
 from ..model_admin import AnyPaginator
@@ -20,7 +25,6 @@ from .date_drilldown import calendar_of
 from .filter_panel import Sidebar
 from .pagination import PLACE, Pages
 
-COUNTED = facets.COUNTED
 # The parameters in a URL beside the filters: those of Django's own changelist, and ours.
 _FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
 # Columns that an index holds with a second one, which orders rows that are equal in the first.
@@ -63,25 +67,32 @@ class AnomalyChangeList(Sidebar, Pages):
         self.has_active_filters = any(name in request.GET for name in self.filterset.filters)
         self.clear_all_filters_qs = self._without_filters(request)
         queryset = self.filterset.qs
+        self.listing = listing_of(self.filterset)
         unknown = set(request.GET) - set(self.filterset.filters) - _FRAME
         if unknown:
             queryset = queryset.none()
+            self.listing = Listing(queryset)
         if request.method == "GET":  # an action asks for the same rows again
             self._report_invalid(request, unknown)
         self.ordering = self.get_ordering(request, queryset)
         return queryset.order_by(*self.ordering)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Return the columns to sort by; equal rows are in the order of an index."""
-        chosen = [str(name) for name in super().get_ordering(request, queryset)]
-        first = chosen[0].lstrip("-")
-        if first not in _TIES or (len(chosen) > 1 and chosen[1].lstrip("-") not in ("pk", "id")):
-            return [name.replace("pk", "id") for name in chosen]
-        ties = list(_TIES[first])
-        return ties if ties[0] == chosen[0] else keyset.reverse(ties)
+        """Return the columns to sort by: the one chosen first, then those by which an index orders its ties.
+
+        An order by several chosen columns would have to be sorted, which takes longer the more rows are
+        equal in the first.
+        """
+        chosen = str(super().get_ordering(request, queryset)[0])
+        ties = list(_TIES.get(chosen.lstrip("-"), _TIES["timestamp"]))
+        return keyset.reverse(ties) if chosen == keyset.reverse(ties)[0] else ties
+
+    def get_ordering_field_columns(self) -> dict[int, Any]:
+        """Return the number of the column that the list is sorted by, and its direction."""
+        return dict(islice(super().get_ordering_field_columns().items(), 1))
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read the page, and count the facets while its rows are rendered."""
+        """Read the page, and the figures beside it while its rows are rendered."""
         self.calendar = calendar_of(self.filterset.form)
         self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         self.full_result_count = None
@@ -91,13 +102,12 @@ class AnomalyChangeList(Sidebar, Pages):
         if not by_number:
             self._try_to_read_page(request)
         unfaceted, selection = self._unfaceted(request)
-        chosen = counted_of(self.filterset)
-        with facets.counting(self.queryset, unfaceted, self.calendar.steps, selection, chosen) as counted:
+        with facets.figures(self.listing, unfaceted, self.calendar.steps, selection) as figures:
             if not by_number and request.method == "GET":
                 self.render_rows()
-            self.margins = counted()
-        self.result_count = self.margins.count
-        self.can_show_all = self.result_count <= self.list_max_show_all
+            self.figures = figures()
+        self.result_count = self.figures.count
+        self.can_show_all = self.result_count <= self.list_max_show_all and not self.figures.is_least
         if by_number:
             self._try_to_read_page(request)
         self.result_list = self.page.rows
@@ -108,13 +118,13 @@ class AnomalyChangeList(Sidebar, Pages):
             self._read_page(request)
         except keyset.CursorError as error:
             messages.error(request, f"Invalid place in the list ({error}); nothing is shown.")
-            self.page = keyset.Page([], False, False)
+            self.page = Page([])
             self.rows = []
 
     @property
     def chance(self) -> str:
         """A sentence with the windows flagged and expected by chance; '' if that is unknown."""
-        newest = self.margins.newest_run
+        newest = self.figures.newest_run
         if newest is None or not keeps_runs_whole(self.filterset):
             return ""
         cleaned = self.filterset.form.cleaned_data
@@ -126,13 +136,13 @@ class AnomalyChangeList(Sidebar, Pages):
             f"up to {found.expected:,.0f} are expected by chance."
         )
 
-    def _unfaceted(self, request: HttpRequest) -> tuple[QuerySet[Any], Counted | None]:
+    def _unfaceted(self, request: HttpRequest) -> tuple[Listing, Counted | None]:
         """Return the list without its status and stream filters, and the same as a roll-up can count it."""
-        if self.queryset.query.is_empty():
-            return self.queryset, None
+        if self.listing.is_nothing:
+            return self.listing, None
         if not set(FACETS) & set(request.GET):
-            return self.queryset, counted_of(self.filterset)
-        return self.filterset.without(*FACETS), counted_of(self.filterset, FACETS)
+            return self.listing, counted_of(self.filterset)
+        return listing_of(self.filterset, FACETS), counted_of(self.filterset, FACETS)
 
     def _report_invalid(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:
@@ -156,10 +166,11 @@ class AnomalyChangeList(Sidebar, Pages):
 
     @property
     def is_capped(self) -> bool:
-        """True if there are more rows than were counted."""
-        return self.result_count > COUNTED
+        """True if there are, or may be, more rows than ``result_count``."""
+        return self.figures.is_least
 
     @property
     def count_in_words(self) -> str:
-        """The number of rows: "9,924", or "10,000+" where there are more."""
-        return capped(self.result_count, COUNTED)
+        """The number of rows: "9,924", or "10,000+" where there are, or may be, more."""
+        least = max(self.result_count, len(self.page.rows) + self.page.has_next)
+        return f"{least:,}+" if self.figures.is_least else f"{self.result_count:,}"

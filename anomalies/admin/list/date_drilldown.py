@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django import forms
 from django.utils import timezone
 
+from anomalies.local_times import boundary_text, input_text
 from anomalies.queries.facets import Steps
 
 
@@ -43,7 +44,7 @@ def calendar_of(form: forms.Form) -> Calendar:
     if not since or not until:
         return Calendar(Steps("month", zone, since, until))
     month, day = _month(timezone.localtime(since)), _day(timezone.localtime(since))
-    asked = _written(since), _written(until)
+    asked = input_text(since), input_text(until)
     if asked == (month.since, month.until):
         return Calendar(Steps("day", zone, since, until), month)
     if asked == (day.since, day.until):
@@ -52,16 +53,12 @@ def calendar_of(form: forms.Form) -> Calendar:
 
 
 def _month(when: datetime) -> Part:
-    start = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    end = (start.replace(tzinfo=None) + timedelta(days=32)).replace(day=1)
-    return Part(f"{start:%B %Y}", f"{start:%Y-%m-%dT%H:%M:%S}", f"{end:%Y-%m-%dT%H:%M:%S}")
+    start = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    end = (start + timedelta(days=32)).replace(day=1)
+    return Part(f"{start:%B %Y}", boundary_text(start), boundary_text(end))
 
 
 def _day(when: datetime) -> Part:
     start = when.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     end = start + timedelta(days=1)
-    return Part(f"{start:%d %B}".lstrip("0"), f"{start:%Y-%m-%dT%H:%M:%S}", f"{end:%Y-%m-%dT%H:%M:%S}")
-
-
-def _written(when: datetime) -> str:
-    return f"{timezone.localtime(when):%Y-%m-%dT%H:%M:%S}"
+    return Part(f"{start:%d %B}".lstrip("0"), boundary_text(start), boundary_text(end))

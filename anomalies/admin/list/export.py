@@ -11,6 +11,7 @@ from django.utils import timezone
 from anomalies.audit import record_event
 from anomalies.models import Anomaly
 from anomalies.permissions import can_export
+from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.export import export
 from anomalies.queries.filters import AnomalyFilter
 
@@ -36,7 +37,7 @@ class ExportView(DeskView):
         record_event("export", self.actor, "anomaly", **about)
         name = f"anomalies-{timezone.now():%Y%m%dT%H%M%SZ}.{self.format_name}"
         return StreamingHttpResponse(
-            export(filterset.qs, self.format_name),
+            export(listing_of(filterset), self.format_name),
             content_type=TYPES[self.format_name],
             headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
         )

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
 
-from anomalies.queries.facets import Margins
+from anomalies.queries.facets import Figures
 from anomalies.queries.filters import FACETS, AnomalyFilter, in_words, words_of
 
 from ..ui.formatting import visible
@@ -23,7 +23,7 @@ class Sidebar(ChangeList):
     """A changelist with its facets and its calendar."""
 
     filterset: AnomalyFilter
-    margins: Margins
+    figures: Figures
     calendar: Calendar
 
     @cached_property
@@ -50,22 +50,22 @@ class Sidebar(ChangeList):
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
         if field.name not in FACETS:
             return []
-        if self.margins.facets is None:
+        if self.figures.facets is None:
             return [(box, "") for box in field]
         own = FACETS.index(field.name)
         other = FACETS[1 - own]
         chosen = set(self.filterset.data.getlist(other))
         found: Counter[str] = Counter()
-        for pair, count in self.margins.facets.items():
+        for pair, count in self.figures.facets.items():
             if not chosen or pair[1 - own] in chosen:
                 found[pair[own]] += count
-        more = "+" if self.margins.is_sampled else ""
+        more = "+" if self.figures.is_sampled else ""
         return [(box, f"{found[box.data['value']]:,}{more}") for box in field]
 
     @cached_property
     def calendar_links(self) -> list[tuple[str, str]]:
         """Months, or the days of the month that the filter asks for."""
-        parts = [] if self.calendar.day else self.calendar.parts(self.margins.parts)
+        parts = [] if self.calendar.day else self.calendar.parts(self.figures.parts)
         kept = self.get_query_string(remove=["within", "since", "until"])
         begun = kept if kept == "?" else f"{kept}&"
         return [(part.words, begun + urlencode({"since": part.since, "until": part.until})) for part in parts]

@@ -15,9 +15,12 @@ from django.http import HttpRequest, QueryDict
 from django.utils.http import urlencode
 
 from anomalies.queries import keyset
-from anomalies.queries.facets import COUNTED
+from anomalies.queries.bounded import counts
+from anomalies.queries.bounded.listing import Listing
+from anomalies.queries.bounded.pages import Page, page_after, page_before
 from anomalies.queries.incidents import Episode, episodes, first_rows, last_rows, mark_cut
 
+from ..ui import formatting as show
 from .incident_rows import IncidentRow
 from .rows import Links, Rows
 
@@ -32,7 +35,8 @@ class Pages(ChangeList):
     """
 
     ordering: list[str]
-    page: keyset.Page
+    listing: Listing
+    page: Page
     rows: list[Any]
 
     @property
@@ -53,30 +57,32 @@ class Pages(ChangeList):
             self.page = self._rows(request)
             self.rows = self.page.rows
 
-    def _rows(self, request: HttpRequest) -> keyset.Page:
+    def _rows(self, request: HttpRequest) -> Page:
         """Return a page of anomalies from the place in the URL."""
         size = self.list_per_page
         if self.show_all and self.can_show_all:
-            return keyset.page_after(self.queryset, self.ordering, "", self.list_max_show_all)
+            return self._after("", self.list_max_show_all)
         if self.page_num != 1:
             return self._page_by_number(size)
         return self._page_by_cursor(request, size)
 
-    def _page_by_number(self, size: int) -> keyset.Page:
+    def _page_by_number(self, size: int) -> Page:
         """Return a page by its number, as Django's links have it, no further than rows are counted."""
         start = (self.page_num - 1) * size
-        if not 0 <= start < min(self.result_count, COUNTED):
+        if not 0 <= start < min(self.result_count, counts.COUNTED):
             raise IncorrectLookupParameters
-        rows = list(self.queryset[start : start + size + 1])
-        return keyset.Page(rows[:size], start > 0, len(rows) > size)
+        return page_after(self.listing, self.ordering, "", size, self.root_queryset, skipped=start)
 
-    def _page_by_cursor(self, request: HttpRequest, size: int) -> keyset.Page:
-        if self._goes_backward(request):
-            return keyset.page_before(self.queryset, self.ordering, request.GET.get("before", ""), size)
-        return keyset.page_after(self.queryset, self.ordering, request.GET.get("after", ""), size)
+    def _after(self, cursor: str, size: int) -> Page:
+        return page_after(self.listing, self.ordering, cursor, size, self.root_queryset)
 
-    def _goes_backward(self, request: HttpRequest) -> bool:
-        return "before" in request.GET or "end" in request.GET
+    def _before(self, cursor: str, size: int) -> Page:
+        return page_before(self.listing, self.ordering, cursor, size, self.root_queryset)
+
+    def _page_by_cursor(self, request: HttpRequest, size: int) -> Page:
+        if self.is_read_backward:
+            return self._before(request.GET.get("before", ""), size)
+        return self._after(request.GET.get("after", ""), size)
 
     def _read_incidents(self, request: HttpRequest) -> None:
         """Read as many anomalies as fill a page of incidents.
@@ -87,55 +93,55 @@ class Pages(ChangeList):
         gap = timedelta(seconds=settings.EPISODE_GAP)
         size = self.list_per_page + 1
         read = self._page_by_cursor(request, size)
-        start, end = self._of_the_page(request, read, gap)
-        if not self._is_ended(request, read, start, end, gap):
+        start, end = self._of_the_page(read, gap)
+        if not self._is_ended(read, start, end, gap):
             # One page more than a page can hold: it shows whether the last incident continues.
-            read = self._read_on(request, read, self.list_max_show_all + self.list_per_page - size)
-            start, end = self._of_the_page(request, read, gap)
+            read = self._read_on(read, self.list_max_show_all + self.list_per_page - size)
+            start, end = self._of_the_page(read, gap)
         rows = read.rows[start:end]
-        self.page = keyset.Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows))
+        edge = read.edge if len(rows) == len(read.rows) else None
+        self.page = Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows), edge)
         found = episodes(rows, gap)
         before, after = self._beside(read.rows[:start], read.rows[end:])
         mark_cut(found, before, after, gap)
         self.rows = [self._row(incident) for incident in found]
 
-    def _is_ended(
-        self, request: HttpRequest, read: keyset.Page, start: int, end: int, gap: timedelta
-    ) -> bool:
+    def _is_ended(self, read: Page, start: int, end: int, gap: timedelta) -> bool:
         """Return whether these rows fill the page and hold all that its incidents could continue with."""
-        if self._goes_backward(request):
+        if read.edge is not None:
+            return True
+        if self.is_read_backward:
             edge, farthest, is_last = start, 0, not read.has_previous
         else:
             edge, farthest, is_last = end - 1, len(read.rows) - 1, not read.has_next
         return is_last or abs(read.rows[edge].timestamp - read.rows[farthest].timestamp) > gap
 
-    def _read_on(self, request: HttpRequest, read: keyset.Page, size: int) -> keyset.Page:
+    def _read_on(self, read: Page, size: int) -> Page:
         """Return the rows that were read and ``size`` more in the same direction."""
-        if self._goes_backward(request):
-            place = keyset.cursor_of(read.rows[0], self.ordering)
-            more = keyset.page_before(self.queryset, self.ordering, place, size)
-            return keyset.Page(more.rows + read.rows, more.has_previous, read.has_next)
-        place = keyset.cursor_of(read.rows[-1], self.ordering)
-        more = keyset.page_after(self.queryset, self.ordering, place, size)
-        return keyset.Page(read.rows + more.rows, read.has_previous, more.has_next)
+        if self.is_read_backward:
+            more = self._before(self._cursor(read.rows[0]), size)
+            return Page(more.rows + read.rows, more.has_previous, read.has_next, more.edge)
+        more = self._after(self._cursor(read.rows[-1]), size)
+        return Page(read.rows + more.rows, read.has_previous, more.has_next, more.edge)
 
-    def _of_the_page(self, request: HttpRequest, read: keyset.Page, gap: timedelta) -> tuple[int, int]:
+    def _of_the_page(self, read: Page, gap: timedelta) -> tuple[int, int]:
         """Return the first and last index of these rows that a page of incidents covers."""
-        if self._goes_backward(request):
+        if self.is_read_backward:
             rows = last_rows(read.rows[-self.list_max_show_all :], gap, self.list_per_page)
             return len(read.rows) - len(rows), len(read.rows)
         rows = first_rows(read.rows[: self.list_max_show_all], gap, self.list_per_page)
         return 0, len(rows)
 
     def _beside(self, before: list[Any], after: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Return the rows before and after the page, reading them where they were not read yet."""
-        rows = self.page.rows
-        if self.page.has_previous and not before:
-            place = keyset.cursor_of(rows[0], self.ordering)
-            before = keyset.page_before(self.queryset, self.ordering, place, self.list_per_page).rows
-        if self.page.has_next and not after:
-            place = keyset.cursor_of(rows[-1], self.ordering)
-            after = keyset.page_after(self.queryset, self.ordering, place, self.list_per_page).rows
+        """Return the rows before and after the page, reading them where they were not read yet.
+
+        There are none where the search for more rows stopped.
+        """
+        page, rows, back = self.page, self.page.rows, self.is_read_backward
+        if rows and page.has_previous and not before and not (page.edge and back):
+            before = self._before(self._cursor(rows[0]), self.list_per_page).rows
+        if rows and page.has_next and not after and not (page.edge and not back):
+            after = self._after(self._cursor(rows[-1]), self.list_per_page).rows
         return before, after
 
     def _row(self, incident: Episode) -> Any:
@@ -176,14 +182,36 @@ class Pages(ChangeList):
     @property
     def places(self) -> list[tuple[str, str]]:
         """The links of the pagination: label and address, '' where there is no such page."""
-        page, rows = self.page, self.page.rows
-        first, last = ("", "") if not rows else (self._cursor(rows[0]), self._cursor(rows[-1]))
+        page, back = self.page, self.is_read_backward
+        first, last = (page.rows[0], page.rows[-1]) if page.rows else (page.edge, page.edge)
+        first, last = (page.edge or first, last) if back else (first, page.edge or last)
         return [
             ("First", self.get_query_string() if page.has_previous else ""),
-            ("Previous", self._place("before", first) if page.has_previous else ""),
-            ("Next", self._place("after", last) if page.has_next else ""),
+            ("Previous", self._place("before", self._cursor(first)) if page.has_previous and first else ""),
+            ("Next", self._place("after", self._cursor(last)) if page.has_next and last else ""),
             ("Last", self._place("end", "1") if page.has_next else ""),
         ]
+
+    @property
+    def searched_to(self) -> str:
+        """The place up to which the list was searched where the search stopped early, else ''."""
+        edge = self.page.edge
+        if edge is None:
+            return ""
+        column = self.ordering[-2].lstrip("-")
+        if column == "timestamp":
+            return show.absolute(edge.timestamp)
+        return f"{'NCD' if column == 'ncd_score' else 'p'} {getattr(edge, column):.3g}"
+
+    @property
+    def search_on_qs(self) -> str:
+        """The query of the list from where the search stopped."""
+        return self._place("before" if self.is_read_backward else "after", self._cursor(self.page.edge))
+
+    @property
+    def is_read_backward(self) -> bool:
+        """True if the page is read from its end."""
+        return bool({"before", "end"} & set(self.all_params))
 
     def _cursor(self, row: Any) -> str:
         return keyset.cursor_of(row, self.ordering)

@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from anomalies import json_column
+from anomalies.local_times import zone_mark
 from anomalies.queries.evidence_events import MOST_CHARACTERS, Event, as_text, events_in
 from anomalies.safe_text import escaped
 
@@ -66,13 +67,14 @@ def absolute(value: datetime | None) -> str | SafeString:
 
 def clock_time(value: datetime) -> SafeString:
     """Format a time of day, with date and zone on hover."""
-    words = f"{timezone.localtime(value):%H:%M:%S}"
+    words = f"{timezone.localtime(value):%H:%M:%S}{zone_mark(value)}"
     return format_html('<time datetime="{}" title="{}">{}</time>', _iso(value), absolute_text(value), words)
 
 
 def absolute_text(value: datetime) -> str:
     """Return a time as "2026-11-23 12:00:00 UTC", in the desk's zone."""
-    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S %Z}"
+    zone = zone_mark(value) or f"{timezone.localtime(value): %Z}"
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}{zone}"
 
 
 def ago(value: datetime) -> str:
@@ -88,10 +90,12 @@ def ago(value: datetime) -> str:
     else:
         return "just now"
     relative = f"{words} ago" if seconds > 0 else f"in {words}"
-    local = timezone.localtime(value)
     if abs(seconds) < 86_400:
         return relative
-    return f"{relative}, {local:%H:%M:%S}" if abs(seconds) < 30 * 86_400 else f"{local:%Y-%m-%d %H:%M:%S}"
+    local, mark = timezone.localtime(value), zone_mark(value)
+    if abs(seconds) < 30 * 86_400:
+        return f"{relative}, {local:%H:%M:%S}{mark}"
+    return f"{local:%Y-%m-%d %H:%M:%S}{mark}"
 
 
 def _iso(value: datetime) -> str:

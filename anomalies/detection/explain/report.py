@@ -76,13 +76,23 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) 
 def _headline(oddest: Read, odd: Sequence[Read], episode: Episode, neighbours: Neighbours) -> str:
     """What happened comes first: a list shows the beginning of it, and has a column of its own for times."""
     line = oddest.line
-    if not episode.course.is_text:
-        return f"{line.news.why} (line {_number(oddest)})"
+    if line.news.why:
+        return _why(oddest, episode)
     count = sum(read.line.normal == line.normal for read in odd)
     near = neighbours.nearest(line.normal)
     before = len(episode.course.baseline)
-    message = message_of(line.event.text) or "(an empty line)"
-    return sentence(message, line.event.number, count, before, near)
+    message = message_of(line.event.scored) or "(an empty line)"
+    return sentence(message, line.event.place, count, before, near)
+
+
+def _why(read: Read, episode: Episode) -> str:
+    """What a line was weighed by, and where that stands: a mean over points may lie in an earlier one."""
+    number, place = read.line.news.where, read.line.event.place
+    if number:
+        known = (*episode.course.baseline, *(one.line for one in episode.course.reads))
+        place = next((line.event.place for line in known if line.event.number == number), f"line {number:,}")
+    what, semicolon, usual = read.line.news.why.partition("; ")
+    return f"{what} ({place}){semicolon}{usual}"
 
 
 def _also_odd(by_oddness: Sequence[Read], count: int) -> list[str]:
@@ -95,9 +105,12 @@ def _also_odd(by_oddness: Sequence[Read], count: int) -> list[str]:
 
 def _odd_line(read: Read, episode: Episode, neighbours: Neighbours, closely: bool) -> list[str]:
     """The line and its cost; of the oddest ones also where the cost lies, and what is usual instead."""
-    told = [f"Line {_number(read)} costs {_cost(read, episode.course.is_text)}: {_quote(read)}"]
+    place = read.line.event.place
+    told = [f"{place.capitalize()} costs {_cost(read, episode.course.is_text)}: {_quote(read)}"]
+    if read.line.news.why:
+        told.append(f"   {_why(read, episode)}")
     if not episode.course.is_text:
-        return [f"{told[0]} – {read.line.news.why}"] if read.line.news.why else told
+        return told
     if closely:
         surprise = read.surprise
         dearest = costly(surprise.tokens, surprise.costs, line=read.line.normal)
@@ -110,8 +123,8 @@ def _odd_line(read: Read, episode: Episode, neighbours: Neighbours, closely: boo
 
 def _nearest(near: Nearest, episode: Episode) -> str:
     usual = episode.course.baseline[near.index].event
-    alike = f"{near.similarity:.0%} alike, line {usual.number:,}"
-    return f"   nearest before, {alike}: {_short(usual.text, _QUOTED)}"
+    alike = f"{near.similarity:.0%} alike, {usual.place}"
+    return f"   nearest before, {alike}: {_short(usual.scored, _QUOTED)}"
 
 
 def _short(text: str, most: int = 40) -> str:
@@ -164,6 +177,10 @@ def _p_value(significance: Significance, parameters: Parameters) -> str:
     threshold, reached = parameters.p_value_threshold, significance.reached
     below = "is below" if significance.p_value < threshold else "is not below"
     said = f"p = {significance.p_value:.4f} {below} the threshold {threshold:g}: "
+    if significance.method == "tail":
+        return (
+            said + "that is the chance that a day of this stream shows as much, by the tail of its own past."
+        )
     if significance.is_provisional:
         return said + (
             f"of the circular shifts of these events ({significance.compared:,}), {reached or 'none'} held "
@@ -197,5 +214,5 @@ def _cost(read: Read, is_text: bool) -> str:
 
 
 def _quote(read: Read) -> str:
-    text = read.line.event.text.strip()
+    text = read.line.event.scored.strip()
     return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"

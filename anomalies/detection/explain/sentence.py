@@ -36,7 +36,7 @@ _MASK = re.compile(r"(?<![0-9])0(?![0-9])|<(?:ip|hex|uuid)>")
 
 def sentence(
     message: str,
-    line: int,
+    place: str,
     count: int,
     events: int,
     near: Nearest | None,
@@ -44,15 +44,15 @@ def sentence(
 ) -> str:
     """Return what to look at first, in 200 characters at most.
 
-    `message` is the odd line as it stood in the log, '' where nothing but an absence is to be told; it is the
-    line of that number and came `count` times. `events` is how many came before it and were compared, `near`
-    the one most like it. In words of the baseline, which are normalised, # stands for any number.
+    `message` is the odd line as it stood in the log, '' where nothing but an absence is to be told; it stands
+    at the `place` and came `count` times. `events` is how many came before it and were compared, `near` the
+    one most like it. In words of the baseline, which are normalised, # stands for any number.
     """
     stopped = _stopped(gone)
     message = message_of(message)
     if stopped and not message:
         return _cut(stopped[:1].upper() + stopped[1:], MOST)
-    said = _said(message or "(an empty line)", line, count, events, near)
+    said = _said(message or "(an empty line)", place, count, events, near)
     both = f"{said.removesuffix('.')}; {stopped}"
     return both if stopped and len(both) <= MOST else said
 
@@ -63,12 +63,12 @@ def message_of(text: str) -> str:
     return _without(_PREAMBLE, text)
 
 
-def _said(message: str, line: int, count: int, events: int, near: Nearest | None) -> str:
-    where = f"(line {line:,})" if count == 1 else f"(line {line:,}, {_times(count)})"
+def _said(message: str, place: str, count: int, events: int, near: Nearest | None) -> str:
+    where = f"({place})" if count == 1 else f"({place}, {_times(count)})"
     changed = _changed(near, message) if near else ""
     if changed:
         return _fit(f"{changed}: ", message, f" {where}.")
-    came = f"” came {_times(count)}" if count > 1 else f"” (line {line:,})"
+    came = f"” came {_times(count)}" if count > 1 else f"” ({place})"
     if near is None:
         return _fit("“", message, f"{came}; nothing like it in the {_before(events)}.")
     if near.similarity == 1:

@@ -1,12 +1,12 @@
-"""What a line of input becomes, whatever its format: an event, nothing, or why it could not be read."""
+"""What every format shares: the interface, the results of reading, and how a value is quoted in a message."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from ..events import Event, event_from_line, safe
+from ..events import Event, safe
 from ..scoring.scorers import Kind
-from .timestamps import TimestampReader
 
 SHOWN = 60  # characters of a value that is quoted in a message
 MAX_NAME = 100  # characters of a column's or a field's name
@@ -17,6 +17,7 @@ _NUMBER = re.compile(
 )
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.A)
 _GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})++|\d++)(?:,\d*)?", re.A)
+_ID = re.compile(r"(?:(?:^|[^A-Za-z])(?i:id)|[a-z]I[Dd])s?$")
 _NOTHING = {"", "-", "na", "n/a", "null", "none"}
 
 
@@ -24,46 +25,85 @@ Comma = Literal["none", "decimal", "grouped", "thousands"]
 
 
 class FormatError(ValueError):
-    """The input as a whole can't be read: which line, what was expected, and the way out."""
+    """The input as a whole can't be read: which line, what was expected, and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A line that is not of its stream's format: its number from 1, and why, with the way out."""
+    """A line that is not of its stream's format: its number from 1, and why, with the fix."""
 
     number: int
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A line that was read although something in it needs a fix: its number from 1, and what."""
+
+    number: int
+    reason: str
+
+
+Result = Event | Skipped | Remark
+
+
 class Format(Protocol):
-    """How the lines of one input are read. `name` is for people, `notes` says once what is left out."""
+    """How the lines of one input are read. `name` is for people, `notes` says once what is left out.
+
+    `in_order` is False where the times of neighbours say nothing, as of series that come one after the other.
+    """
 
     kind: Kind
     name: str
     notes: tuple[str, ...]
+    in_order: bool
 
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a line; None for an empty line or a header; Skipped for a broken one.
+    def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
+        """Return what a line holds: one event as a rule, none for an empty line or a header, several for a
+        container, Skipped for a broken one.
 
-        The arguments are those of `event_from_line`. Never raises, whatever the bytes.
+        `number` is the line's, `raw` its first bytes, `full_length` the bytes of the whole. Never raises,
+        whatever the bytes. The numbers of events increase.
         """
 
+    def finish(self) -> Sequence[Result]:
+        """Return what is still held, as an unfinished row or open traces, at the end of the input."""
 
-class PlainLines:
-    """Logs of any text: lines, syslog, and JSON among them is scored as text. Nothing is ever skipped."""
+    def state(self) -> Any:
+        """Return what it holds between two lines as plain JSON values, for `restore`."""
 
-    kind: Kind = "logs"
-    name = "plain lines"
+    def restore(self, state: Any) -> None:
+        """Hold what another one held that was made of the same first lines."""
+
+
+class Reader:
+    """What formats have in common that read each line by itself."""
+
     notes: tuple[str, ...] = ()
+    in_order = True
 
-    def __init__(self, clock: TimestampReader) -> None:
-        self._clock = clock
+    def finish(self) -> Sequence[Result]:
+        """Return nothing: no line is held."""
+        return ()
 
-    def read(self, number: int, raw: bytes, full_length: int) -> Event | Skipped | None:
-        """Return the event of a line; None for an empty one."""
-        if not raw or raw.isspace():
-            return None
-        return event_from_line(number, raw, full_length, self._clock)
+    def state(self) -> Any:
+        """Return nothing."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Hold nothing."""
+
+
+class Numbers:
+    """Numbers for events where a line may hold several: the line's own, or the next one that is free."""
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def take(self, line: int) -> tuple[int, int]:
+        """Return the number of the next event of a line, and the line where that is another, 0 otherwise."""
+        self.last = max(self.last + 1, line)
+        return self.last, 0 if self.last == line else line
 
 
 def long_form(metric: str, name: str) -> str:
@@ -86,6 +126,11 @@ def number_of(text: str, comma: Comma = "none") -> float | None:
     elif comma == "decimal":
         text = text.replace(",", ".")
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def is_id(name: str) -> bool:
+    """Whether a column or a field numbers things, by its name: `Event ID`, `request_id`, `requestId`."""
+    return _ID.search(name) is not None
 
 
 def name_of(text: str) -> str:

@@ -1,15 +1,17 @@
 """One coder for each kind of stream: it scores each event once, when it comes, and then learns it."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
+from ..acknowledged import Acknowledged
 from ..events import Event
+from ..metrics.scorer import MetricScorer
 from ..parameters import Parameters
 from ..significance import HISTORY_SIZE, Weights
+from .field_values import FieldValues
 from .masking import normalise
-from .metric_series import MEMORY, Metrics
 from .sessions import Sessions
-from .text_memory import MOST_COUNTS, Memory, News
+from .text_memory import FINE, MOST_COUNTS, Memory, News
 
 Kind = Literal["logs", "metrics", "traces", "llm"]
 
@@ -30,7 +32,7 @@ class Coder(Protocol):
     def take(self, event: Event, normal: str, learn: bool) -> News:
         """Return how new an event is to its stream, then learn it, unless told not to."""
 
-    def leave_out(self, numbers: Container[int]) -> None:
+    def leave_out(self, numbers: Acknowledged) -> None:
         """Forget the events of these numbers."""
 
     def weigh(self, window: Sequence[News]) -> Weights:
@@ -44,36 +46,46 @@ class Coder(Protocol):
 
 
 class TextCoder:
-    """Logs: the tokens of a line (`tokens`, `memory`)."""
+    """Logs: the tokens of a message (`token_model`, `text_memory`), and the fields beside it by path.
+
+    An event weighs what its message weighs, or its oddest field where that weighs more.
+    """
 
     history = HISTORY_SIZE
 
     def __init__(self, parameters: Parameters) -> None:
         self._memory = Memory(parameters.baseline_size)
+        self._fields = FieldValues()
 
     def normal(self, event: Event) -> str:
-        return normalise(event.coded or event.text)
+        return normalise(event.scored)
 
     def take(self, event: Event, normal: str, learn: bool) -> News:
-        return self._memory.take(normal, event.number, learn)
+        news = self._memory.take(normal, event.number, learn)
+        field = self._fields.take(event.fields, event.number, learn) if event.fields else None
+        return field if field and field.weight > news.weight else news
 
-    def leave_out(self, numbers: Container[int]) -> None:
+    def leave_out(self, numbers: Acknowledged) -> None:
         self._memory.leave_out(numbers)
+        self._fields.leave_out(numbers)
 
     def weigh(self, window: Sequence[News]) -> Weights:
         return _sum_and_peak(window)
 
     def state(self) -> Any:
-        return self._memory.lines()
+        return [self._memory.lines(), self._fields.held()]
 
     def restore(self, state: Any) -> None:
-        self._memory.learn_all((number, text) for number, text in state)
+        lines, fields = state
+        self._memory.learn_all((number, text) for number, text in lines)
+        self._fields.learn_all(fields)
 
 
 class LongTextCoder(TextCoder):
     """LLM traffic: texts of thousands of words, of which fewer are remembered."""
 
     def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
         self._memory = Memory(parameters.baseline_size, most_counts=4 * MOST_COUNTS, most_tokens=_LONG)
 
 
@@ -91,7 +103,7 @@ class SessionCoder:
     def take(self, event: Event, normal: str, learn: bool) -> News:
         return self._sessions.take(event.steps, event.number, learn)
 
-    def leave_out(self, numbers: Container[int]) -> None:
+    def leave_out(self, numbers: Acknowledged) -> None:
         self._sessions.leave_out(numbers)
 
     def weigh(self, window: Sequence[News]) -> Weights:
@@ -105,33 +117,34 @@ class SessionCoder:
 
 
 class MetricCoder:
-    """Metrics: the levels and changes of each value (`numeric`)."""
+    """Metrics: what departs in any series (`metrics.scorer`)."""
 
-    history = MEMORY  # a point weighs on the windows of an hour and more: their ranks need a longer past
+    history = HISTORY_SIZE
 
     def __init__(self, parameters: Parameters) -> None:
-        self._metrics = Metrics()
-        self._hop = parameters.hop_size
+        self._scorer = MetricScorer(parameters)
 
     def normal(self, event: Event) -> str:
-        return self._metrics.text(event.values)
+        return self._scorer.text(event)
 
     def take(self, event: Event, normal: str, learn: bool) -> News:
-        return self._metrics.take(event.values, event.number, learn)
+        found = min(self._scorer.take(event, learn), key=lambda one: one.p_value, default=None)
+        if found is None:
+            return News(0.0, 0.0, 0, 0)
+        p_value = min(1.0, found.p_value / self._scorer.weights[found.view])
+        return News(found.novelty, found.bits, round(found.bits * FINE), 0, found.said, found.odd, p_value)
 
-    def leave_out(self, numbers: Container[int]) -> None:
-        self._metrics.leave_out(numbers)
+    def leave_out(self, acknowledged: Acknowledged) -> None:
+        self._scorer.leave_out(acknowledged)
 
     def weigh(self, window: Sequence[News]) -> Weights:
-        # Each is a mean over the points before it already: only what came since the last window is looked at.
-        latest = window[-self._hop :]
-        return Weights(max(news.lasting for news in latest), max(news.weight for news in latest))
+        return _sum_and_peak(window)
 
     def state(self) -> Any:
-        return self._metrics.state()
+        return self._scorer.state()
 
     def restore(self, state: Any) -> None:
-        self._metrics.restore(state)
+        self._scorer.restore(state)
 
 
 CODERS: dict[Kind, Callable[[Parameters], Coder]] = {

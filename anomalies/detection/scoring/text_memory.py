@@ -28,16 +28,18 @@ class News:
     memory that it is cheaper in, and 8 bits for each byte that is new, in either memory; 0 for a line that
     neither has anything new in. `events` is how many events the longer memory held.
 
-    Of a metric's event or a session the weight is in millionths of a bit, and `why` says in a few words what
-    it lies in; `lasting` is the weight of what has lasted, where a coder tells that apart.
+    Of a metric's event or a session the weight is in millionths of a bit. `why` says in a few words what it
+    lies in, and `where` is the number of the event that holds that, 0 for this one. A metric's event that
+    departs has a p-value of its own.
     """
 
     share: float
     rate: float
     weight: int
     events: int
-    lasting: int = 0
     why: str = ""
+    where: int = 0
+    p_value: float | None = None
 
 
 _NOTHING = (0.0, 0.0, 0)

@@ -12,9 +12,13 @@ from django.core.management.base import CommandError, CommandParser
 
 from anomalies.audit.canonical_rows import moment
 from anomalies.audit.keys import KeyProblem, make_key
+from anomalies.audit.replay_sources import ReplayError
+from anomalies.audit.seal_rows import newest_seal
 from anomalies.audit.seals import SealError, seal
-from anomalies.audit.verification import verify
+from anomalies.audit.verification import MOST, verify
 from anomalies.models import AuditSeal
+from anomalies.safe_text import printable
+from anomalies.schema.search_path import pinned
 
 from ..base import ShortUsage
 from ..options import seconds
@@ -32,27 +36,21 @@ class Command(ShortUsage):
         )
         sealing = verbs.add_parser("seal", help="seal the entries that no seal covers yet")
         sealing.add_argument("--every", type=seconds, metavar="SECONDS", help="repeat at this interval")
-        verifying = verbs.add_parser("verify", help="recompute every seal and list the problems")
-        verifying.add_argument(
-            "--head",
-            action="append",
-            default=[],
-            metavar="HEAD|FILE",
-            help="a head that was kept elsewhere, or a file of heads",
-        )
-        verifying.add_argument("--json", action="store_true", help="print the result as JSON")
+        _add_verify_options(verbs.add_parser("verify", help="recompute every seal and list the problems"))
         head = verbs.add_parser("head", help="print the number, head and time of the newest seal")
         head.add_argument("--json", action="store_true", help="print it as JSON")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
             getattr(self, f"_{verb}")(options)
-        except (KeyProblem, SealError) as error:
+        except (KeyProblem, SealError, ReplayError) as error:
             raise CommandError(str(error)) from error
 
     def _keygen(self, options: dict[str, Any]) -> None:
         public = make_key(options["file"])
-        self.stderr.write(f"keep {options['file']} where the database is not; give {public} to who verifies")
+        self.stderr.write(
+            f"keep {options['file']} away from the database; give {public} to everybody who verifies"
+        )
 
     def _seal(self, options: dict[str, Any]) -> None:
         with interruptible():
@@ -63,38 +61,69 @@ class Command(ShortUsage):
                         return
                     time.sleep(options["every"])
             except KeyboardInterrupt:
-                self.stderr.write("stopped; what is sealed is sealed")
+                self.stderr.write("stopped; the seals made so far are complete")
 
     def _seal_once(self) -> None:
-        def tell(made: AuditSeal) -> None:
+        def report(made: AuditSeal) -> None:
             self.stdout.write(f"{made.number} {made.head} {moment(made.made_at)}")
             self.stdout.flush()
 
-        self.stderr.write(f"sealed {seal(tell)} entries")
+        self.stderr.write(f"sealed {seal(report)} entries")
 
     def _verify(self, options: dict[str, Any]) -> None:
-        verdict = verify([head for given in options["head"] for head in _heads(given)])
+        heads = [head for given in options["head"] for head in _heads(given)]
+        verdict = verify(heads, options["most"], replay=options["replay"], known_roles=tuple(options["role"]))
         if options["json"]:
-            result = {
-                name: getattr(verdict, name) for name in ("problems", "seals", "rows", "unsealed", "head")
-            }
-            self.stdout.write(json.dumps(result))
+            names = ("problems", "seals", "rows", "unsealed", "head", "replayed")
+            self.stdout.write(json.dumps({name: getattr(verdict, name) for name in names}))
         else:
             for problem in verdict.problems:
-                self.stdout.write(problem)
+                self.stdout.write(printable(problem))
+        replayed = "" if verdict.replayed is None else f"{verdict.replayed} rows replayed, "
         self.stderr.write(
             f"{verdict.rows} entries, {verdict.seals} seals, {verdict.unsealed} entries not sealed yet, "
-            f"{len(verdict.problems)} problems"
+            f"{replayed}{len(verdict.problems)} problems"
         )
         if not verdict.is_sound:
             sys.exit(1)
 
     def _head(self, options: dict[str, Any]) -> None:
-        newest = AuditSeal.objects.order_by("-number").first()
+        with pinned() as cursor:
+            newest = newest_seal(cursor)
         if newest is None:
             raise CommandError("there is no seal yet; `audit seal` makes one")
         result = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
         self.stdout.write(json.dumps(result) if options["json"] else " ".join(map(str, result.values())))
+
+
+def _add_verify_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        metavar="HEAD|FILE",
+        help="a head that was kept elsewhere, or a file of heads",
+    )
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="compare every decision, config, account and role with the audit log",
+    )
+    parser.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a role that may act as the owner; repeatable",
+    )
+    parser.add_argument(
+        "--most",
+        type=int,
+        default=MOST,
+        metavar="N",
+        help="how many problems of the seals to list (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _heads(given: str) -> list[str]:

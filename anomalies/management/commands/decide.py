@@ -9,6 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from anomalies.audit import Actor
 from anomalies.models import DismissalReason
+from anomalies.queries.bounded.filter_listing import listing_of
+from anomalies.queries.bounded.matches import every
 from anomalies.queries.filters import in_words
 from anomalies.safe_text import printable
 from anomalies.triage.decisions import MOVES, DecisionError, check, decide
@@ -65,9 +67,10 @@ class Command(ShortUsage):
     def _matching(self, options: dict[str, Any]) -> tuple[int, int]:
         """Decide about what matches now, in parts; rows that arrive or change since are skipped."""
         asked_for = filterset(options)
-        if self._is_dry(options, asked_for.qs.count() if options["dry_run"] else 0):
+        matching = every(listing_of(asked_for))
+        if self._is_dry(options, matching.count() if options["dry_run"] else 0):
             return 0, 0
-        asked = freeze(asked_for.qs, options["by"], options["action"], in_words(asked_for))
+        asked = freeze(matching, options["by"], options["action"], in_words(asked_for))
         asked = begin(asked, options["reason"], options["note"])
         self._say_batch(asked.pk, asked.rows)
         for now in decide_parts(asked, _actor(options)):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -26,7 +26,7 @@ from anomalies.models import Stream as Kind
 from anomalies.safe_text import printable
 from anomalies.sources.checkpoint import SavedStateError, locked
 from anomalies.sources.lines import ReadError
-from anomalies.sources.scan import FormatError, Job
+from anomalies.sources.scan import DateOrder, FormatError, Job
 from anomalies.sources.scan_pool import scan_all
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 
@@ -60,18 +60,7 @@ class Command(ShortUsage):
         parser.add_argument(
             "--tag", action="append", default=[], dest="tags", help="a tag for the anomalies; repeatable"
         )
-        parser.add_argument(
-            "--timezone",
-            "--time-zone",
-            default="UTC",
-            help="the time zone of timestamps without one (default: UTC)",
-        )
-        parser.add_argument(
-            "--time-format", help="the strptime format of the timestamps, such as %%d/%%m/%%Y"
-        )
-        parser.add_argument(
-            "--time", help="the ISO time of a log without timestamps (default: the file's time, or now)"
-        )
+        _add_time_options(parser)
         parser.add_argument(
             "--review", type=_count, default=3, metavar="K",
             help="how many of the most unusual windows of a day to store for review (default: %(default)s)",
@@ -173,6 +162,9 @@ class Command(ShortUsage):
             kind=options["kind"],
             zone=_zone(options["timezone"]),
             time_format=options["time_format"],
+            time_field=options["time_field"],
+            year=options["year"],
+            date_order=options["date_order"],
             acknowledged={
                 kind: acknowledged_of(kind, origin.name, origin.host)
                 for kind, origin in detection.origins.items()
@@ -213,6 +205,35 @@ class Command(ShortUsage):
     def _say(self, source: str | None, detection: Detection) -> None:
         for line in source_summary(detection):
             self.stderr.write(printable(f"{source}: {line}" if source else line))
+
+
+def _add_time_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--timezone",
+        "--time-zone",
+        default="UTC",
+        help="the time zone of timestamps without one (default: UTC)",
+    )
+    parser.add_argument("--time-format", help="the strptime format of the timestamps, such as %%d/%%m/%%Y")
+    parser.add_argument(
+        "--time-field",
+        default="",
+        metavar="PATH",
+        help="the field of a record's time, such as event.created (default: usual names)",
+    )
+    parser.add_argument(
+        "--year",
+        type=_year,
+        help="the year of the first timestamp, if timestamps have none (default: by the file's time)",
+    )
+    parser.add_argument(
+        "--date-order",
+        choices=get_args(DateOrder),
+        help="the order of dates such as 03/04/2026 (default: found from the log)",
+    )
+    parser.add_argument(
+        "--time", help="the ISO time of a log without timestamps (default: the file's time, or now)"
+    )
 
 
 def _refused(error: DatabaseError | RowError) -> str:
@@ -272,6 +293,12 @@ def _size(path: str) -> int | None:
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) > 1000:
         raise ArgumentTypeError(f"{text!r} is no whole number from 0 to 1000")
+    return int(text)
+
+
+def _year(text: str) -> int:
+    if not text.isdecimal() or not 1970 <= int(text) <= 9000:
+        raise ArgumentTypeError(f"{text!r} is no year such as 2026")
     return int(text)
 
 

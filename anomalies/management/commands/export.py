@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from anomalies.atomic_file import AtomicFile
 from anomalies.audit import Actor, record_event
+from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.export import FORMATS, export
 
 from ..base import ShortUsage
@@ -34,7 +35,7 @@ class Command(ShortUsage):
         add_filter_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        chosen, format_name = filterset(options).qs, options["format"]
+        chosen, format_name = listing_of(filterset(options)), options["format"]
         about = {"format": format_name, "filter": given_filters(options)}
         record_event("export", Actor(options["by"], via="export"), "anomaly", **about)
         lines = export(chosen, format_name)

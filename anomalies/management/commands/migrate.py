@@ -6,14 +6,16 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
-from django.db import OperationalError, connections
+from django.db import DatabaseError, connections
 
 from anomalies.safe_text import printable
+from anomalies.schema import preflight
 from anomalies.schema.migrate.lock_retries import GaveUp, Limits
 from anomalies.schema.migrate.run import guarded
+from anomalies.schema.poolers import PoolerError, own_session
 
 from ..base import ShortUsage
-from ..options import seconds
+from ..options import printable_lines, seconds
 
 LIMITS = Limits()
 
@@ -39,26 +41,33 @@ class Command(ShortUsage, migrate.Command):
             help="how long to retry each migration (default: %(default)s)",
         )
 
+    def get_check_kwargs(self, options: Any) -> Any:
+        """Django's, without the checks of the database: what migrate needs of it, ``handle`` asks."""
+        return {**super().get_check_kwargs(options), "databases": None}
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["plan"] or options["check_unapplied"]:  # they change nothing
             super().handle(*args, **options)
             return
         limits = Limits(options["lock_timeout"], options["patience"])
+        connection = connections[options["database"]]
         try:
-            with guarded(connections[options["database"]], limits, self._say):
+            preflight.check(connection)
+            with own_session(connection), guarded(connection, limits, self._say):
                 super().handle(*args, **options)
+        except (preflight.PreflightError, PoolerError) as error:
+            raise CommandError(printable_lines(f"refused, and nothing was changed\n{error}")) from error
         except GaveUp as error:
-            lines = str(error).splitlines()
-            raise CommandError("\n".join(printable(line, 4000) for line in lines)) from error
-        except OperationalError as error:  # no connection, or one that was lost
-            raise CommandError(str(error).strip()) from error
+            raise CommandError(printable_lines(str(error))) from error
+        except DatabaseError as error:  # no connection, one that was lost, or an object that is in the way
+            raise CommandError(printable_lines(str(error).strip())) from error
 
     def migration_progress_callback(self, action: str, *about: Any, **options: Any) -> None:
         super().migration_progress_callback(action, *about, **options)
         self._line_is_open = self.verbosity >= 1 and action.endswith("_start")
 
     def _say(self, line: str) -> None:
-        """Talk goes to stderr, on a line of its own; it may quote another client's query."""
+        """Write a line to stderr, apart from Django's own; it may quote another client's query."""
         if self._line_is_open:
             self._line_is_open = False
             self.stdout.write("")

@@ -46,9 +46,9 @@ class Command(ShortUsage):
             done = make_roles(names)
         except RolesError as error:
             raise CommandError(
-                f"{error}. Run it as a superuser, or hand what `roles --sql` prints to one."
+                f"{error}. Run it as a superuser, or let one run the output of `roles --sql`."
             ) from error
         for table in not_granted():
-            self.stderr.write(f"{table}: the application may not touch it")
+            self.stderr.write(f"{table}: the application has no privileges on it")
         self.stderr.write(NEXT.format(app=names.app, migrator=names.migrator, sealer=names.sealer))
         self.stdout.write(f"{len(done)} statements run")

@@ -8,15 +8,18 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError, connection
 
-from anomalies.schema import adopt, roles
+from anomalies.schema import adopt, roles, search_documents
+from anomalies.schema.contract_tables import check_that_it_is_adopted, what_down_did
 from anomalies.schema.drift import find_drift
-from anomalies.schema.drift_fixes import advice
+from anomalies.schema.drift_fixes import advice, filled_tables
 from anomalies.schema.migrate import migration_state
+from anomalies.schema.poolers import PoolerError, own_session
 from anomalies.schema.scratch_database import ScratchError
 
 from ..base import ShortUsage
-from ..options import add_actor_option, seconds
+from ..options import add_actor_option, printable_lines, seconds
 from ..progress import interruptible
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
@@ -26,7 +29,9 @@ class Command(ShortUsage):
     help = "Show the schema version, check for drift, revert migrations, or adopt a database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="version|check|down|force|adopt")
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="version|check|down|force|fill|adopt"
+        )
         version = verbs.add_parser(
             "version", help="print the last applied migration, and pending or dirty ones"
         )
@@ -55,23 +60,13 @@ class Command(ShortUsage):
             "--anyway", action="store_true", help="even if the schema differs from that migration"
         )
         _add_scratch(force)
+        verbs.add_parser(
+            "fill", help="store the search words of anomalies that are older than migration 0037"
+        )
         adopting = verbs.add_parser(
             "adopt", help="take over a database that golang-migrate made; without --apply show the plan"
         )
-        adopting.add_argument("--apply", action="store_true", help="take it over")
-        adopting.add_argument(
-            "--undo", action="store_true", help="restore the schema that golang-migrate made"
-        )
-        adopting.add_argument("--no-checksums", action="store_true", help="compare no checksums of the rows")
-        adopting.add_argument(
-            "--patience",
-            type=seconds,
-            default=adopt.PATIENCE,
-            metavar="SECONDS",
-            help="how long to wait for a running golang-migrate (default: %(default)s)",
-        )
-        add_actor_option(adopting)
-        _add_scratch(adopting)
+        _add_adopt_options(adopting)
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
@@ -79,8 +74,10 @@ class Command(ShortUsage):
                 getattr(self, f"_{verb}")(options)
         except KeyboardInterrupt:
             raise CommandError("stopped", returncode=130) from None
-        except (ScratchError, migration_state.StateError, adopt.AdoptError) as error:
-            raise CommandError(str(error)) from error
+        except (ScratchError, migration_state.StateError, adopt.AdoptError, PoolerError) as error:
+            raise CommandError(printable_lines(str(error))) from error
+        except DatabaseError as error:
+            raise CommandError(printable_lines(str(error).strip())) from error
 
     def _version(self, options: dict[str, Any]) -> None:
         now = migration_state.state()
@@ -91,17 +88,26 @@ class Command(ShortUsage):
         for words, names in (
             ("pending", now.pending),
             ("applied, and unknown to this release", now.unknown),
-            ("dirty: an index whose build did not end; migrate builds it again", now.invalid_indexes),
+            ("dirty: an index whose build was interrupted; migrate builds it again", now.invalid_indexes),
         ):
             for name in names:
                 self.stdout.write(f"{words}: {name}")
         for version, dirty in now.golang:
             self.stdout.write(f"golang-migrate: {version}{' (dirty)' if dirty else ''}")
+        if lost := what_down_did():
+            self.stderr.write(lost)
 
     def _check(self, options: dict[str, Any]) -> None:
-        drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
+        if lost := what_down_did():
+            self.stderr.write(lost)
+        with own_session(connection):
+            check_that_it_is_adopted()
+            drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
         found = adopt.without_known(drifted)
-        rows = [{"what": each.what, **asdict(each), "to_do": advice(each, wanted, live)} for each in found]
+        filled = filled_tables(found)
+        rows = [
+            {"what": each.what, **asdict(each), "to_do": advice(each, wanted, live, filled)} for each in found
+        ]
         if options["json"]:
             self.stdout.write(json.dumps(rows))
         else:
@@ -112,13 +118,14 @@ class Command(ShortUsage):
             self.stderr.write(f"pending, and not compared: {', '.join(pending)}")
         if len(drifted) > len(found):
             self.stderr.write(f"{len(drifted) - len(found)} that were there before it was adopted")
-        self.stderr.write(f"{len(found)} differences from what the migrations make")
-        if found:
+        self.stderr.write(f"{len(found)} differences from the migrations")
+        if found or lost:
             sys.exit(1)
 
     def _down(self, options: dict[str, Any]) -> None:
-        target = migration_state.target_of_down(options["steps"])
-        lost = migration_state.losses(target, options["scratch"])
+        with own_session(connection):
+            target = migration_state.target_of_down(options["steps"])
+            lost = migration_state.losses(target, options["scratch"])
         for loss in lost:
             self.stdout.write(f"lost: {loss.name}, {loss.values} values")
         if not options["yes"]:
@@ -129,7 +136,8 @@ class Command(ShortUsage):
 
     def _force(self, options: dict[str, Any]) -> None:
         name = migration_state.named(options["name"])
-        found = migration_state.differences_from(name, KNOWN_ROLES, options["scratch"])
+        with own_session(connection):
+            found = migration_state.differences_from(name, KNOWN_ROLES, options["scratch"])
         for difference in found:
             self.stderr.write(str(difference))
         if found and not options["anyway"]:
@@ -137,7 +145,15 @@ class Command(ShortUsage):
                 f"the schema is not what {name} makes ({len(found)} differences); mend it, or --anyway"
             )
         migration_state.force(name)
-        self.stdout.write(f"written down: {name}")
+        self.stdout.write(f"recorded: {name}")
+
+    def _fill(self, options: dict[str, Any]) -> None:
+        filled = passed_over = 0
+        for number, others in search_documents.fill():
+            filled, passed_over = filled + number, passed_over + others
+        self.stderr.write(f"{filled:,} anomalies filled")
+        if passed_over:
+            self.stderr.write(f"{passed_over:,} were being changed; run it again for them")
 
     def _adopt(self, options: dict[str, Any]) -> None:
         if options["undo"]:
@@ -168,6 +184,21 @@ def _outcome(planned: adopt.Adoption, done: bool) -> str:
     if done:
         return "adopted"
     return "nothing was changed; " + ("mend what blocks it first" if planned.blocking else "--apply does it")
+
+
+def _add_adopt_options(parser: CommandParser) -> None:
+    parser.add_argument("--apply", action="store_true", help="take it over")
+    parser.add_argument("--undo", action="store_true", help="restore the schema that golang-migrate made")
+    parser.add_argument("--no-checksums", action="store_true", help="compare no checksums of the rows")
+    parser.add_argument(
+        "--patience",
+        type=seconds,
+        default=adopt.PATIENCE,
+        metavar="SECONDS",
+        help="how long to wait for a running golang-migrate (default: %(default)s)",
+    )
+    add_actor_option(parser)
+    _add_scratch(parser)
 
 
 def _add_scratch(parser: CommandParser) -> None:

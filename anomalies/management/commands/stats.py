@@ -11,7 +11,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from anomalies.queries import hourly_rollup
-from anomalies.queries.filters import bounds, keeps_runs_whole, selection_of
+from anomalies.queries.bounded.filter_listing import selection_of
+from anomalies.queries.filters import bounds, keeps_runs_whole
 from anomalies.queries.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
 
 from ..base import ShortUsage

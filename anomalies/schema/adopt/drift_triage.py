@@ -1,4 +1,4 @@
-"""What differs from the contract, sorted: what blocks, what can be repaired and how, what does no harm."""
+"""The differences from the contract by what becomes of them: blocking, repaired (and how), harmless."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..catalog import Catalog
+from ..contract_tables import TABLES
 from ..drift import Difference, compare
+from ..own_schema import PUBLIC
 from ..repairs import PROOF, Step, column_parts, is_somebody_elses, rename, repair, table_of
 
-TABLES = ("anomalies", "detection_config", "performance_metrics", "audit_log")
 Verdict = Literal["blocking", "repaired", "harmless"]
 Keys = dict[tuple[str, str], Difference]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A difference, what comes of it, and why; the steps that repair it."""
+    """A difference, the verdict on it and the reason; the steps that repair it."""
 
     verdict: Verdict
     difference: Difference
@@ -29,11 +30,11 @@ class Finding:
         return f"{self.verdict}: {self.difference.kind} {self.difference.name}: {self.why}"
 
 
-def sort(contract: Catalog, full: Catalog, live: Catalog) -> list[Finding]:
-    """Every difference of ``live`` from ``contract``. ``full`` is what all migrations make."""
+def sort(contract: Catalog, full: Catalog, live: Catalog, schema: str = PUBLIC) -> list[Finding]:
+    """Every difference of ``live`` from ``contract``. ``full`` is the catalog that all migrations make."""
     findings = list(_in_the_way(full, live))
     said = {(f.difference.kind, f.difference.name) for f in findings}
-    differences = [d for d in compare(contract, live) if (d.kind, d.name) not in said]
+    differences = [d for d in compare(contract, live, schema) if (d.kind, d.name) not in said]
     by_key = {(d.kind, d.name): d for d in differences}
     for difference, twin in list(_renamed(by_key)):
         by_key.pop((difference.kind, difference.name))

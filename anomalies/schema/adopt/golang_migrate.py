@@ -1,4 +1,4 @@
-"""What golang-migrate keeps in a database: its version, and the lock under which it works."""
+"""golang-migrate in a database: its version, and the lock under which it works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from ..migrate.migration_state import golang_versions
+from ..own_schema import PUBLIC, own_schema, quoted
+from ..preflight import PreflightError, check_surroundings
 
 _SALT = 1486364155
 KNOWN_VERSION = 1
@@ -19,7 +21,7 @@ CONTRACT = "0004_default_config"  # up to here our migrations make what golang-m
 
 
 class AdoptError(Exception):
-    """A database that is not taken over; the message says why and what to do."""
+    """A database that is not adopted; the message says why and what to do."""
 
 
 def lock_id(database: str, *names: str) -> int:
@@ -32,14 +34,14 @@ def lock_id(database: str, *names: str) -> int:
     return zlib.crc32(text.encode()) * _SALT & 0xFFFFFFFF
 
 
-def lock_ids(database: str) -> list[int]:
+def lock_ids(database: str, schema: str = PUBLIC) -> list[int]:
     """Every number that golang-migrate may lock for this database.
 
     Its releases make it from schema and table, from the schema, or from neither. The database's name is the
-    path of the URL, slash included, for its command line and for whoever opens it by a URL (postgres.go,
+    path of the URL, slash included, for its command line and for programs that open it by a URL (postgres.go,
     Open), but the bare name for a program that hands over a connection (WithInstance).
     """
-    names = [("public", "schema_migrations"), ("public",), ()]
+    names = [(schema, "schema_migrations"), (schema,), ()]
     return [lock_id(path, *each) for path in (f"/{database}", database) for each in names]
 
 
@@ -56,7 +58,7 @@ def golangs_lock(patience: float) -> Iterator[None]:
             cursor.execute("SELECT current_database(), set_config('idle_session_timeout', '0', false)")
             database = cursor.fetchone()[0]
             end = time.monotonic() + patience
-            for number in lock_ids(database):
+            for number in lock_ids(database, own_schema(connection)):
                 _take(cursor, number, end)
             yield
     finally:
@@ -86,31 +88,41 @@ def _holder(cursor: CursorWrapper, number: int) -> str:
 
 
 def check_place() -> None:
-    """Raises AdoptError unless our tables would be made where golang-migrate's are, in ``public``."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema(), current_setting('search_path')")
-        schema, path = cursor.fetchone()
-    if schema != "public":
+    """Raises AdoptError unless our tables can be made beside golang-migrate's, in this schema and by the role
+    that owns those. The same is asked before a dry run and before the work itself."""
+    try:
+        check_surroundings(connection)
+    except PreflightError as error:
+        raise AdoptError(str(error)) from error
+    owner, _, may_be, may_create = _owner()
+    if not may_be:
+        raise AdoptError(f"the tables belong to {owner}; adopt as {owner}, or as a member of that role")
+    if not may_create:
+        schema = quoted(own_schema(connection))
         raise AdoptError(
-            f"tables would be made in the schema {schema} (search_path is {path}), and ours belong beside "
-            "golang-migrate's in public; mend it: ALTER ROLE … SET search_path = public"
+            f"the tables belong to {owner}, who may not make tables in the schema {schema}; mend it: "
+            f"GRANT CREATE ON SCHEMA {schema} TO {quoted(owner)}"
         )
+
+
+def _owner() -> tuple[str, bool, bool, bool]:
+    """The role that owns the tables, whether it is the one that is connected, and what may be done as it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OWNER, [own_schema(connection)])
+        return cursor.fetchone() or ("", True, True, True)
 
 
 @contextmanager
 def as_owner() -> Iterator[None]:
-    """Work as the role that owns the tables, so that all of it has one owner, whoever it is that works.
+    """Work as the role that owns the tables, so that all objects have one owner, whichever role is connected.
 
-    Raises AdoptError where the role that is connected may not.
+    ``check_place`` says whether that may be.
     """
+    owner, is_connected, _, _ = _owner()
+    if is_connected:
+        yield
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_OWNER)
-        owner, is_it, may_be = cursor.fetchone() or ("", True, True)
-        if is_it:
-            yield
-            return
-        if not may_be:
-            raise AdoptError(f"the tables belong to {owner}; adopt as {owner}, or as a member of that role")
         cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner)))
     try:
         yield
@@ -120,14 +132,16 @@ def as_owner() -> Iterator[None]:
 
 
 _OWNER = """
-    SELECT pg_get_userbyid(relowner)::text, relowner = current_user::regrole,
-           pg_has_role(current_user, relowner, 'MEMBER')
-    FROM pg_class WHERE oid = to_regclass('public.anomalies')
+    SELECT pg_get_userbyid(relowner)::text, pg_get_userbyid(relowner) = current_user,
+           pg_has_role(current_user, relowner, 'MEMBER'),
+           has_schema_privilege(relowner, relnamespace, 'CREATE')
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = %s AND relname = 'anomalies'
 """
 
 
 def check_version() -> int:
-    """The version, if it is one that is known and clean. Raises AdoptError."""
+    """The version, if it is known and clean. Raises AdoptError."""
     rows = golang_versions()
     if not rows:
         _check_that_it_is_nowhere_else()
@@ -145,14 +159,17 @@ def check_version() -> int:
 
 
 def _check_that_it_is_nowhere_else() -> None:
+    ours = own_schema(connection)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT to_regclass('public.schema_migrations') IS NULL, min(relnamespace::regnamespace::text)"
-            " FROM pg_class WHERE relname = 'schema_migrations' AND relkind = 'r'"
+            "SELECT min(nspname::text) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace "
+            "WHERE relname = 'schema_migrations' AND relkind = 'r' AND nspname <> %s",
+            [ours],
         )
-        is_missing, elsewhere = cursor.fetchone()
-    if is_missing and elsewhere is not None:
+        (elsewhere,) = cursor.fetchone()
+    if elsewhere is not None:
         raise AdoptError(
-            f"schema_migrations is in the schema {elsewhere}, and is looked for in public, by the tables; "
-            f"if it is theirs: ALTER TABLE {elsewhere}.schema_migrations SET SCHEMA public"
+            f"schema_migrations is in the schema {elsewhere}, and is expected in {ours}, beside the tables; "
+            f"if it is theirs: ALTER TABLE {quoted(elsewhere)}.schema_migrations SET SCHEMA {quoted(ours)}; "
+            f"if the tables are in {elsewhere} too: ALTER ROLE … SET search_path = {quoted(elsewhere)}"
         )

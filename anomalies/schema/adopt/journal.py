@@ -1,6 +1,6 @@
-"""What adopting did to this database, written down in it: for who undoes it, and for who asks later.
+"""The journal of an adoption, kept in the adopted database: for undoing it, and for questions later.
 
-The table is there only where something was adopted, so no migration makes it.
+Its table exists only in a database that was adopted, so no migration makes it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from django.db import ProgrammingError, connection, transaction
+from psycopg import sql
 
 from ..drift import Difference
+from ..own_schema import own_schema
 from ..repairs import Step
 from .drift_triage import Finding
 from .golang_migrate import AdoptError
 from .rows import Sums
 
+NAME = "schema_adoptions"
 _TABLE = """
-    CREATE TABLE IF NOT EXISTS public.schema_adoptions (
+    CREATE TABLE IF NOT EXISTS {journal} (
         id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
         started_at timestamptz NOT NULL DEFAULT now(),
         finished_at timestamptz,
@@ -33,40 +36,49 @@ _TABLE = """
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One adoption: whether it is finished, the steps that were done, what was found and left alone (kind,
-    name, definition), and what the rows summed up to before."""
+    """One adoption: whether it is finished, the steps that were done, the differences that stay as they were
+    found (kind, name, definition), the checksums of the rows before, and when it began."""
 
     finished: bool
     steps: tuple[Step, ...]
     left_alone: tuple[tuple[str, str, str | None], ...]
     before: tuple[Sums, ...]
+    began: str
 
 
 def read() -> Entry | None:
-    """The adoption of this database; None for none. Raises AdoptError for a table of that name that is not
-    this one."""
+    """The adoption of this database, or None. Raises AdoptError for another table of that name."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('public.schema_adoptions')")
+        cursor.execute("SELECT to_regclass(%s)", [_journal().as_string(None)])
         if cursor.fetchone()[0] is None:
             return None
         try:
             with transaction.atomic():
-                cursor.execute(
-                    "SELECT finished_at IS NOT NULL, steps::text, left_alone::text, checksums::text "
-                    "FROM public.schema_adoptions"
-                )
+                cursor.execute(_READ.format(journal=_journal()))
         except ProgrammingError as error:
-            raise AdoptError("the table schema_adoptions is not ours; rename or drop it") from error
+            raise AdoptError(f"the table {NAME} is not ours; rename or drop it") from error
         row = cursor.fetchone()
     if row is None:
         return None
-    finished, steps, left_alone, checksums = row[0], *(json.loads(part or "[]") for part in row[1:])
+    finished, began, *texts = row
+    steps, left_alone, checksums = (json.loads(text or "[]") for text in texts)
     return Entry(
         finished,
         tuple(Step(**step) for step in steps),
         tuple((kind, name, definition) for kind, name, definition in left_alone),
         tuple(Sums(**sums) for sums in checksums),
+        began,
     )
+
+
+_READ = sql.SQL(
+    "SELECT finished_at IS NOT NULL, to_char(started_at, 'YYYY-MM-DD HH24:MI TZ'), "
+    "steps::text, left_alone::text, checksums::text FROM {journal}"
+)
+
+
+def _journal() -> sql.Identifier:
+    return sql.Identifier(own_schema(connection), NAME)
 
 
 def begin(by: str, version: int, findings: Iterable[Finding], before: Iterable[Sums]) -> Entry:
@@ -74,10 +86,12 @@ def begin(by: str, version: int, findings: Iterable[Finding], before: Iterable[S
     harmless = [each.difference for each in findings if each.verdict == "harmless"]
     left = [(each.kind, each.name, each.found) for each in harmless]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_TABLE)
+        cursor.execute(sql.SQL(_TABLE).format(journal=_journal()))
+        insert = "INSERT INTO {} (by_user, golang_version, left_alone, checksums) " + (
+            "VALUES (%s, %s, %s::jsonb, %s::jsonb)"
+        )
         cursor.execute(
-            "INSERT INTO public.schema_adoptions (by_user, golang_version, left_alone, checksums) "
-            "VALUES (%s, %s, %s::jsonb, %s::jsonb)",
+            sql.SQL(insert).format(_journal()),
             [by, version, json.dumps(left), json.dumps([asdict(sums) for sums in before])],
         )
     begun = read()
@@ -86,39 +100,39 @@ def begin(by: str, version: int, findings: Iterable[Finding], before: Iterable[S
 
 
 def add(step: Step) -> None:
-    """Write down that a step is done: in its transaction, or before it where it has none."""
+    """Record that a step is done: in its transaction, or before it if it runs outside of transactions."""
     _update("steps = steps || %s::jsonb", json.dumps([asdict(step)]))
 
 
 def take_back() -> None:
-    """Strike out the last step: in the transaction that undoes it, or after it where it has none."""
+    """Remove the last step: in the transaction that undoes it, or after it if that has none."""
     _update("steps = steps - -1")
 
 
 def finish() -> None:
-    """Write down that all is done."""
+    """Record that all is done."""
     _update("finished_at = now()")
 
 
 def reopen() -> None:
-    """Write down that it is under way again: it is being undone."""
+    """Record that it is not finished any more: it is being undone."""
     _update("finished_at = NULL")
 
 
 def forget() -> None:
-    """Drop the journal: after an undoing the database is as golang-migrate made it."""
+    """Drop the journal: once undone, the database is as golang-migrate made it."""
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS public.schema_adoptions")
+        cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_journal()))
 
 
 def _update(assignment: str, *values: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE public.schema_adoptions SET {assignment}", values)  # noqa: S608 - ours alone
+        cursor.execute(sql.SQL("UPDATE {} SET {}").format(_journal(), sql.SQL(assignment)), values)
 
 
 def is_known(difference: Difference, entry: Entry | None) -> bool:
-    """Whether it was there before the adoption just as it is now, or is the journal itself."""
+    """True if it was there before the adoption exactly as it is now, or is the journal itself."""
     if entry is None:
         return False
     key = (difference.kind, difference.name)
-    return key == ("table", "schema_adoptions") or (*key, difference.found) in entry.left_alone
+    return key == ("table", NAME) or (*key, difference.found) in entry.left_alone

@@ -1,8 +1,8 @@
-"""The rows of a database that is taken over: the same afterwards, and fit for our rules.
+"""The rows of a database that is adopted: they are the same afterwards, and satisfy our constraints.
 
-Others write meanwhile. A row that was inserted, changed or deleted after the first look shows that by its
-``xmin``, so only rows that nobody else touched are held against what they were. They are summed in parts, so
-that one row which somebody changed does not take the whole table's proof away.
+Other programs go on writing. A row that was inserted, changed or deleted after the first checksum shows that
+by its ``xmin``, so only rows that nobody else touched are compared. The checksums are of parts of a table, so
+that a row which somebody changed leaves the other parts comparable.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ..catalog import Catalog
 from ..checksums import checksums_of_parts
 from ..drift import Difference
 from ..migrate.migration_state import APP
-from ..repairs import Step, table_of
+from ..own_schema import own_schema
+from ..repairs import NOTHING, Step, table_of
 from .drift_triage import Finding
 from .golang_migrate import CONTRACT, AdoptError
 
@@ -87,8 +88,12 @@ def compare_with(before: Sums) -> str:
 
 
 def _parts(table: str, columns: list[str], where: sql.Composable) -> dict[str, list[int | str]]:
-    found = checksums_of_parts(table, columns, where=where, schema="public", part=_PART)
+    found = checksums_of_parts(table, columns, where=where, schema=own_schema(connection), part=_PART)
     return {str(part): [checksum.rows, checksum.sums] for part, checksum in found.items()}
+
+
+def _named(table: str) -> sql.Identifier:
+    return sql.Identifier(own_schema(connection), table)
 
 
 def _rows(parts: dict[str, list[int | str]], part: str) -> int:
@@ -106,7 +111,7 @@ _SEEN = sql.SQL(f"pg_visible_in_snapshot({_BORN}::text::xid8, {{snapshot}}::pg_s
 # A snapshot does not list the savepoints of transactions that were under way: their rows seem to be older.
 _DOUBTFUL = sql.SQL(
     f"""
-    SELECT DISTINCT {{part}} FROM public.{{table}}
+    SELECT DISTINCT {{part}} FROM {{table}}
     WHERE {_BORN} >= pg_snapshot_xmin({{snapshot}}::pg_snapshot)::text::bigint
       AND pg_visible_in_snapshot({_BORN}::text::xid8, {{snapshot}}::pg_snapshot)
     """  # noqa: S608 - put together of what stands here
@@ -115,7 +120,7 @@ _DOUBTFUL = sql.SQL(
 
 def _doubtful(table: str, snapshot: sql.Composable) -> set[str]:
     with connection.cursor() as cursor:
-        cursor.execute(_DOUBTFUL.format(part=_PART, table=sql.Identifier(table), snapshot=snapshot))
+        cursor.execute(_DOUBTFUL.format(part=_PART, table=_named(table), snapshot=snapshot))
         return {str(part) for (part,) in cursor.fetchall()}
 
 
@@ -145,14 +150,13 @@ def _condition(kind: str, name: str, expected: str) -> str | None:
     if kind == "column" and " NOT NULL" in expected:
         return f'("{name.split(".")[1]}" IS NOT NULL)'
     if kind == "index" and name.startswith("idx_detection_config_active "):
-        return "(NOT is_active OR (SELECT count(*) FROM public.detection_config WHERE is_active) < 2)"
+        configs = _named("detection_config").as_string(None)
+        return f"(NOT is_active OR (SELECT count(*) FROM {configs} WHERE is_active) < 2)"  # noqa: S608
     return None
 
 
 def _rows_against(table: str, condition: str) -> tuple[int, list[str]]:
-    broken = sql.SQL("SELECT id::text FROM public.{} WHERE NOT ({})").format(
-        sql.Identifier(table), sql.SQL(condition)
-    )
+    broken = sql.SQL("SELECT id::text FROM {} WHERE NOT ({})").format(_named(table), sql.SQL(condition))
     with connection.cursor() as cursor:
         try:
             with transaction.atomic():
@@ -165,20 +169,22 @@ def _rows_against(table: str, condition: str) -> tuple[int, list[str]]:
     return count, ids or []
 
 
-_DEFAULT_CONFIG = Step(
-    "INSERT INTO public.detection_config (is_active) "
-    "SELECT true WHERE NOT EXISTS (SELECT FROM public.detection_config)",
-    # As 0004 has it: the row may have been changed, and it harms nobody.
-    "SELECT 1",
-)
+_DEFAULT_CONFIG = """
+    INSERT INTO {configs} (is_active) SELECT true WHERE NOT EXISTS (SELECT FROM {configs})
+"""
 
 
 def _no_config() -> Iterator[Finding]:
+    configs = _named("detection_config")
+    counts = sql.SQL("SELECT count(*), count(*) FILTER (WHERE is_active) FROM {}")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*), count(*) FILTER (WHERE is_active) FROM public.detection_config")
+        cursor.execute(counts.format(configs))
         rows, active = cursor.fetchone()
     difference = Difference("row", "detection_config", "an active one", None)
     if not rows:
-        yield Finding("repaired", difference, "there is none; the defaults are added", (_DEFAULT_CONFIG,))
+        make = " ".join(_DEFAULT_CONFIG.format(configs=configs.as_string(None)).split())
+        # Undone as 0004 is: the row may have been changed by then, and it does no harm.
+        step = Step(make, NOTHING)
+        yield Finding("repaired", difference, "there is none; the defaults are added", (step,))
     elif not active:
         yield Finding("harmless", difference, "none is active; activate one before detecting")

@@ -1,4 +1,4 @@
-"""Adopting, from the first look to the last migration; and back."""
+"""An adoption from the dry run to the last migration, and its undoing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from .. import catalog, drift
 from ..catalog import Catalog
+from ..contract_tables import TABLES, what_down_did
 from ..drift import Difference
 from ..migrate import migration_state
 from ..migrate.concurrent_indexes import unfinished
 from ..migrate.lock_retries import GaveUp, Limits, Patience, session_of_a_migration
 from ..migrate.locks import one_at_a_time
+from ..own_schema import own_schema, quoted
+from ..poolers import own_session
 from ..repairs import Step
 from . import journal
-from .drift_triage import TABLES, Finding, sort
+from .drift_triage import Finding, sort
 from .golang_migrate import CONTRACT, AdoptError, as_owner, check_place, check_version, golangs_lock
+from .leftovers import explained, recorded_targets
 from .rows import Sums, compare_with, contract_columns, look, unfit
 
 Say = Callable[[str], None]
@@ -34,20 +38,25 @@ PATIENCE = 15.0  # seconds for golang-migrate's lock: as long as it waits for it
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What adopting comes to: what was found, and whether there is nothing left to do."""
+    """The result of an adoption or of its dry run: the findings; ``is_done`` if it was adopted before."""
 
     findings: tuple[Finding, ...]
     is_done: bool = False
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
-        """What has to be mended by hand first."""
+        """The findings that a person has to mend first."""
         return tuple(each for each in self.findings if each.verdict == "blocking")
 
 
 @dataclass
 class Expected:
-    """What the migrations make: up to the contract, and all of them. Built once, by scratch databases."""
+    """The catalogs that the migrations make: up to the contract, and all of them. Built once, in scratch
+    databases.
+
+    What other apps' migrations made that are recorded already, in a run of ``migrate`` that failed, counts as
+    a part of the contract.
+    """
 
     scratch: str | None = None
     _built: tuple[Catalog, Catalog] | None = field(default=None, init=False)
@@ -56,22 +65,26 @@ class Expected:
         """Both. Raises ScratchError."""
         if self._built is None:
             leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
-            contract = drift.expected_catalog([(migration_state.APP, CONTRACT)], scratch=self.scratch)
+            targets = [(migration_state.APP, CONTRACT), *recorded_targets()]
+            contract = drift.expected_catalog(targets, scratch=self.scratch)
             self._built = contract, drift.expected_catalog(leaves, scratch=self.scratch)
         return self._built
 
 
 def plan(scratch: str | None = None) -> Adoption:
-    """What adopting this database would do. Raises AdoptError for one that is none of golang-migrate's."""
-    return _plan(Expected(scratch))
+    """The findings about this database. Raises AdoptError for one that golang-migrate did not make."""
+    with own_session(connection):
+        return _plan(Expected(scratch))
 
 
 def _plan(expected: Expected) -> Adoption:
+    check_place()
     entry = journal.read()
     if entry is not None and entry.finished:
+        if told := what_down_did():
+            raise AdoptError(told)
         return Adoption((), is_done=True)
     check_version()
-    check_place()
     applied = _applied()
     if applied and entry is None:
         raise AdoptError("Django's migrations are in this database already; `schema check` compares it")
@@ -88,15 +101,15 @@ def _applied() -> tuple[str, ...]:
 def _findings(expected: Expected) -> Iterator[Finding]:
     live = catalog.read(connection)
     if not any(("table", table) in live for table in TABLES):
-        raise AdoptError("none of the contract's tables is here, in the schema public")
+        raise AdoptError(f"none of the contract's tables is here, in the schema {own_schema(connection)}")
     contract, full = expected.catalogs()
     ours = {key for key in live if _is_the_journals(*key)}
     kept = {key: text for key, text in live.items() if key not in ours}
     # Django's own table of migrations may be there, empty or with other apps'; it is no part of the contract.
     wanted = {key: text for key, text in contract.items() if not _is_djangos(*key)}
     kept = {key: text for key, text in kept.items() if not _is_djangos(*key) or full.get(key) != text}
-    found = [*sort(wanted, full, kept), *unfit(wanted, kept)]
-    yield from (_with_dependents(finding) for finding in found)
+    found = [*sort(wanted, full, kept, own_schema(connection)), *unfit(wanted, kept)]
+    yield from (_with_dependents(finding) for finding in explained(found, full))
 
 
 def _is_the_journals(kind: str, name: str) -> bool:
@@ -108,15 +121,15 @@ def _is_djangos(kind: str, name: str) -> bool:
 
 
 def _with_dependents(finding: Finding) -> Finding:
-    """A view that has to be dropped can't be while other views are built on it."""
+    """The finding; blocking if the view has to be dropped and other views depend on it."""
     if finding.difference.kind != "view" or not any("DROP VIEW" in step.do for step in finding.steps):
         return finding
     with connection.cursor() as cursor:
-        cursor.execute(_DEPENDENTS, [f'public."{finding.difference.name}"'])
+        cursor.execute(_DEPENDENTS, [finding.difference.qualified(f'"{finding.difference.name}"')])
         names = [name for (name,) in cursor.fetchall()]
     if not names:
         return finding
-    why = f"has other columns, and can't be made anew while {', '.join(names)} read it; drop those first"
+    why = f"has other columns, and can't be replaced while {', '.join(names)} depends on it; drop that first"
     return Finding("blocking", finding.difference, why)
 
 
@@ -164,6 +177,8 @@ def undo(say: Say, patience: float = PATIENCE) -> None:
         entry = journal.read()
         if entry is None:
             raise AdoptError("this database was not adopted")
+        if told := what_down_did():
+            raise AdoptError(told)
         before = _look(say)
         journal.reopen()
         _unmigrate(steps_back, say)
@@ -177,7 +192,9 @@ def undo(say: Say, patience: float = PATIENCE) -> None:
 @contextmanager
 def _at_work(say: Say, patience: float) -> Iterator[Patience]:
     """Alone: under golang-migrate's lock and ours, as the tables' owner, and in nobody's way for long."""
+    check_place()
     with (
+        own_session(connection),
         golangs_lock(patience),
         session_of_a_migration(connection),
         one_at_a_time(connection, say),
@@ -225,7 +242,7 @@ def _run_concurrently(statement: str) -> None:
     """A build after the invalid index is gone that a former one left, as IF NOT EXISTS would keep that."""
     for index in unfinished(connection):
         if re.match(rf'CREATE .* "?{re.escape(index.name)}"? ON ', statement):
-            _run(f'DROP INDEX CONCURRENTLY IF EXISTS public."{index.name}"')
+            _run(f'DROP INDEX CONCURRENTLY IF EXISTS {quoted(own_schema(connection))}."{index.name}"')
     _run(statement)
 
 
@@ -256,7 +273,7 @@ def _unmigrate(patience: Patience, say: Say) -> None:
     if applied and applied[-1] != CONTRACT:
         call_command("migrate", migration_state.APP, CONTRACT, interactive=False, verbosity=0)
     patience.try_until_done("taking Django's tables away", _unmigrate_the_others)
-    _run("DROP TABLE IF EXISTS public.django_migrations")
+    _run(f"DROP TABLE IF EXISTS {quoted(own_schema(connection))}.django_migrations")
     say(f"down to {CONTRACT}, and Django's own tables are gone")
 
 

@@ -22,6 +22,7 @@ from django.db.backends.utils import CursorWrapper
 
 from anomalies.atomic_file import AtomicFile
 
+from ..poolers import PoolerError, own_session
 from .archive import roles_in, sequences_in
 from .manifest import Manifest, contents_of, manifest_of, relations
 from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
@@ -44,7 +45,7 @@ def backup(
     """Dump the database of ``connection`` into ``file``, its manifest into ``file``.json.
 
     Either both files are there afterwards, whole and on the disk, or neither is; an existing one is replaced
-    with ``force`` only. ``say`` is told what is being done, ``progress`` the bytes written.
+    with ``force`` only. ``say`` gets a line for each step, ``progress`` the number of bytes written.
     Raises BackupError.
     """
     _refuse_existing(file, force)
@@ -52,12 +53,14 @@ def backup(
         version = server_version(connection)
         pg_dump = find("pg_dump", connection, pg_bin, major(version))
         pg_restore = find("pg_restore", connection, pg_bin, pg_dump.major)
-        with AtomicFile(file) as dump, AtomicFile(manifest_of(file)) as beside:
+        with own_session(connection), AtomicFile(file) as dump, AtomicFile(manifest_of(file)) as beside:
             made = _dump(dump, connection, pg_dump, pg_restore, version, say, progress)
             beside.write(made.to_json())
             _publish(dump, beside, force)
     except OSError as error:
         raise BackupError(_why(error, file)) from error
+    except PoolerError as error:
+        raise BackupError(str(error)) from error
     except DatabaseFailure as error:
         raise BackupError(f"the database failed: {_first_line(error)}; no backup was made.") from error
     return made

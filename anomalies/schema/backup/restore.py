@@ -1,4 +1,4 @@
-"""A restore: a backup into an empty database, all or nothing, then held against its manifest row by row."""
+"""A restore: a backup into an empty database, all or nothing, then compared with its manifest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
+from ..poolers import PoolerError, own_session
 from .archive import roles_in
 from .dump import PIECE, Progress, Say
 from .manifest import Contents, Manifest, contents_of, manifest_of, read_manifest
 from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
 
-# Whatever somebody may have made: relations, functions, types of their own, schemas; not an extension's.
+# Whatever makes a database not empty: relations, functions, types, schemas; not those of an extension.
 _THINGS = """
     WITH things AS (
         SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
@@ -43,8 +44,8 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did: the manifest, what differs from it (nothing, if all went well), and what
-    ``manage.py migrate`` would do now."""
+    """The result of a restore: the manifest, the differences from it (none, if all went well), and the
+    migrations that ``manage.py migrate`` would apply now."""
 
     manifest: Manifest
     differences: list[str]
@@ -62,27 +63,41 @@ def restore(
 ) -> Restored:
     """Restore ``file`` into the empty database of ``connection`` and verify it.
 
-    Everything that can be known before is checked before anything is written; pg_restore works in one
-    transaction. Grants come along unless ``privileges`` is False. Raises BackupError where nothing was
-    restored.
+    Everything that can be checked is checked before anything is written; pg_restore works in one transaction.
+    Grants are restored unless ``privileges`` is False. Raises BackupError; then nothing was restored.
     """
     manifest = read_manifest(manifest_of(file))
     try:
-        version = server_version(connection)
-        pg_restore = _program(manifest, connection, pg_bin, major(version), version)
-        _check_database(manifest, connection)
-        for app in _check_migrations(manifest.contents.migrations, connection):
-            say(f"the backup has tables of {app}, an app that this Driftlock does not have")
-        say(f"reading {file.name}: {manifest.size:,} bytes of {manifest.made_at}")
-        _check_dump(file, manifest, progress)
-        if privileges:
-            _check_roles(file, pg_restore, connection)
-        say(f"restoring with pg_restore {pg_restore.version} into PostgreSQL {version}")
-        _pg_restore(file, pg_restore, connection, privileges, progress)
-        return _verified(manifest, connection, say)
+        with own_session(connection):
+            return _restore(file, manifest, connection, pg_bin, privileges, say, progress)
+    except PoolerError as error:
+        raise BackupError(str(error)) from error
     except DatabaseFailure as error:
         reason = str(error).strip().partition("\n")[0]
         raise BackupError(f"the database failed: {reason}") from error
+
+
+def _restore(
+    file: Path,
+    manifest: Manifest,
+    connection: BaseDatabaseWrapper,
+    pg_bin: Path | None,
+    privileges: bool,
+    say: Say,
+    progress: Progress,
+) -> Restored:
+    version = server_version(connection)
+    pg_restore = _program(manifest, connection, pg_bin, major(version), version)
+    _check_database(manifest, connection)
+    for app in _check_migrations(manifest.contents.migrations, connection):
+        say(f"the backup has tables of {app}, an app that this Driftlock does not have")
+    say(f"reading {file.name}: {manifest.size:,} bytes of {manifest.made_at}")
+    _check_dump(file, manifest, progress)
+    if privileges:
+        _check_roles(file, pg_restore, connection)
+    say(f"restoring with pg_restore {pg_restore.version} into PostgreSQL {version}")
+    _pg_restore(file, pg_restore, connection, privileges, progress)
+    return _verified(manifest, connection, say)
 
 
 def _program(
@@ -202,7 +217,7 @@ def _verified(manifest: Manifest, connection: BaseDatabaseWrapper, say: Say) -> 
 
 
 def differences(promised: Contents, found: Contents) -> list[str]:
-    """Where a database is not what a manifest promised, in words: tables, sequences, migrations."""
+    """The differences of a database from its manifest, in words: tables, sequences, migrations."""
     said = list(_differing("table", promised.tables, found.tables))
     said += _differing("sequence", promised.sequences, found.sequences)
     said += [f"migration {app}.{name} is missing" for app, name in _less(promised, found)]

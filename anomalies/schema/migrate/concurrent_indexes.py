@@ -14,10 +14,10 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.ddl_references import Statement
-from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from django.db.models import Index, Model
 from psycopg import sql
 
+from ..own_schema import OwnSchemaEditor
 from .lock_retries import GaveUp, Patience
 from .locks import in_the_way_of_a_build, in_the_way_of_a_drop, is_lock_trouble
 
@@ -70,7 +70,7 @@ def mend(connection: BaseDatabaseWrapper, patience: Patience, models: Iterable[t
             _run(connection, "DROP INDEX CONCURRENTLY IF EXISTS {}", index.name)
 
 
-class Editor(DatabaseSchemaEditor):
+class Editor(OwnSchemaEditor):
     """Django's, with builds and drops CONCURRENTLY that go on where a former one was cut off."""
 
     def __init__(self, patience: Patience, *args: Any, **options: Any) -> None:

@@ -182,7 +182,9 @@ class _Watch:
     def __init__(self, connection: BaseDatabaseWrapper, what: str, say: Say) -> None:
         self.seen: list[Session] = []
         self._what, self._say = what, say
-        self._watched, self._pid = connection, connection.connection.info.backend_pid
+        # Asked of the server: a pooler gives its clients ids of its own.
+        self._watched = connection
+        (self._pid,) = connection.connection.execute("SELECT pg_backend_pid()").fetchone()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -192,7 +194,8 @@ class _Watch:
 
     def __exit__(self, *exception: object) -> None:
         self._done.set()
-        self._thread.join()
+        # A pooler may have no connection for it before ours is closed.
+        self._thread.join(_LOOK_SECONDS)
 
     def _look(self) -> None:
         if self._done.wait(_LOOK_SECONDS):  # most steps are done before that, and cost no connection

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from .. import catalog, drift
 from ..drift import Difference
+from ..own_schema import own_schema, quoted
 from ..scratch_database import Targets, applied_targets
 
 APP = "anomalies"
@@ -52,7 +53,7 @@ def state() -> State:
         applied=tuple(name for name in order if name in applied),
         pending=tuple(name for name in order if name not in applied),
         unknown=tuple(sorted(applied - set(order))),
-        invalid_indexes=tuple(_column(_INVALID)),
+        invalid_indexes=tuple(_column(_INVALID, own_schema(connection))),
         golang=golang_versions(),
     )
 
@@ -66,11 +67,12 @@ def migration_names() -> list[str]:
 
 def golang_versions() -> tuple[tuple[int, bool], ...]:
     """The rows of golang-migrate's schema_migrations: version and whether it is dirty."""
+    table = f"{quoted(own_schema(connection))}.schema_migrations"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('public.schema_migrations')")
+        cursor.execute("SELECT to_regclass(%s)", [table])
         if cursor.fetchone()[0] is None:
             return ()
-        cursor.execute("SELECT version, dirty FROM public.schema_migrations ORDER BY version")
+        cursor.execute(f"SELECT version, dirty FROM {table} ORDER BY version")  # noqa: S608 - quoted
         return tuple(cursor.fetchall())
 
 
@@ -122,7 +124,7 @@ def differences_from(
 ) -> list[Difference]:
     """How the live catalog differs from what the app's migrations up to ``target`` make."""
     expected = drift.expected_catalog(_targets_with(target), known_roles, scratch)
-    return drift.compare(expected, catalog.read(connection, known_roles))
+    return drift.compare(expected, catalog.read(connection, known_roles), own_schema(connection))
 
 
 def force(target: str) -> None:
@@ -160,11 +162,11 @@ def _targets_with(target: str) -> Targets:
 
 _INVALID = """
     SELECT relname::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-    WHERE NOT indisvalid AND relnamespace = 'public'::regnamespace ORDER BY 1
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE NOT indisvalid AND nspname = %s ORDER BY 1
 """
 
 
-def _column(query: str) -> list[str]:
+def _column(query: str, *values: str) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(query, values)
         return [value for (value,) in cursor.fetchall()]

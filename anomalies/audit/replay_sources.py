@@ -1,0 +1,395 @@
+"""What is replayed: anomalies, configs, accounts, roles and permissions, read from the audit log and the
+tables.
+
+One statement for each table gives its entries and its rows, ordered by row and by entry; PostgreSQL sorts
+them on disk and a cursor returns some at a time, so memory does not grow with their number. Beside the rows
+the numbers are compared: the audit log counts every anomaly that was inserted or deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.backends.utils import CursorWrapper
+from django.db.models import DateTimeField, Model
+
+from anomalies.models import Anomaly, DetectionConfig
+from anomalies.schema.search_path import ours
+
+from .replay import Event, Row, Rules, compared, fold, parsed, unexplained
+
+NAMED = 1_000  # differences of a table that are named; further ones are counted
+_FETCHED = 2_000  # events at a time
+_LOOKED_UP = 100  # rows at a time of which further columns are read
+# Of the session: a sort beyond this memory goes to the disk, and the plan is for all of the rows.
+_SETTINGS = (
+    "SET LOCAL work_mem = '64MB'; SET LOCAL cursor_tuple_fraction = 1; "
+    "SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1"
+)
+
+_NOT_COMPARED = {"updated_at", "version"}  # they move with every UPDATE, and are no decision
+_DECIDED: dict[str, Any] = {"status": "pending"} | dict.fromkeys(
+    (
+        *(
+            f"{what}_{detail}"
+            for what in ("acknowledged", "dismissed", "investigating")
+            for detail in ("by", "at")
+        ),
+        "dismissal_reason",
+        *Anomaly.ASSIGNMENT,
+        *Anomaly.SNOOZE,
+    )
+)
+
+
+class ReplayError(Exception):
+    """The audit log can't be replayed by this role; the message says what it may not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table and the entries about it: ``key`` is the row's id in an entry, as SQL; ``read`` its columns.
+
+    ``initial`` are the rows of a new database, as SQL for (key, JSON): they hold where there is no baseline.
+    """
+
+    resource_type: str
+    table: str
+    key: str
+    read: tuple[str, ...]
+    rules: Rules
+    initial: str = "SELECT NULL, NULL WHERE false"
+
+
+@dataclass(slots=True)
+class Count:
+    """How many rows of the tables were compared."""
+
+    rows: int = 0
+
+
+def _columns(model: type[Model], kind: type = object) -> frozenset[str]:
+    fields = [field for field in model._meta.concrete_fields if isinstance(field, kind)]
+    return frozenset(field.column for field in fields) - _NOT_COMPARED
+
+
+def _source(
+    resource_type: str, table: str, key: str, name: str, columns: Iterable[str], **rules: Any
+) -> Source:
+    read = tuple(rules.pop("read", sorted(columns)))
+    initial = {"initial": rules.pop("initial")} if "initial" in rules else {}
+    return Source(resource_type, table, key, read, Rules(name, frozenset(columns), **rules), **initial)
+
+
+# What migrations made before the triggers: 0004 the config, 0009 the roles.
+_DEFAULT_CONFIG = {
+    "id": 1,
+    "ncd_threshold": 0.5,
+    "p_value_threshold": 0.05,
+    "baseline_size": 100,
+    "window_size": 10,
+    "hop_size": 1,
+    "stream_overrides": {},
+    "created_by": "system",
+    "notes": None,
+    "is_active": True,
+}
+_VIEWS = (
+    "anomaly recentsignificantanomaly streamstatistics performancemetric detectionconfig auditlog".split()
+)
+_SEES = [f"view_{name}" for name in _VIEWS]
+_LEADS = [f"{what}_detectionconfig" for what in ("add", "change", "activate")]
+_ROLES = {
+    "viewer": _SEES,
+    "analyst": [*_SEES, "decide_anomaly"],
+    "lead": [*_SEES, "decide_anomaly", *_LEADS],
+}
+_GIVEN = [(role, codename) for role, given in _ROLES.items() for codename in given]
+
+
+def _of_values(rows: Iterable[tuple[str, str]]) -> str:
+    return f"VALUES {', '.join(map(str, rows))}"
+
+
+_OF_A_ROW = "coalesce(new_values, old_values) ->> 'id'"
+_SMALL = (
+    _source(
+        "detection_config",
+        "detection_config",
+        "metadata ->> 'id'",
+        "config",
+        _columns(DetectionConfig),
+        times=_columns(DetectionConfig, DateTimeField),
+        initial=_of_values([("1", json.dumps(_DEFAULT_CONFIG))]),
+    ),
+    _source(
+        "account",
+        "auth_user",
+        "metadata ->> 'id'",
+        "account",
+        ("id", "username", "is_active", "is_staff", "is_superuser", "email"),
+    ),
+    _source(
+        "role",
+        "auth_group",
+        _OF_A_ROW,
+        "role",
+        ("id", "name"),
+        initial=_of_values(
+            [(str(id), json.dumps({"id": id, "name": name})) for id, name in enumerate(_ROLES, start=1)]
+        ),
+    ),
+    _source(
+        "role of an account",
+        "auth_user_groups",
+        _OF_A_ROW,
+        "membership",
+        ("id", "user_id", "group_id"),
+    ),
+    _source(
+        "permission of an account",
+        "auth_user_user_permissions",
+        _OF_A_ROW,
+        "permission of an account",
+        ("id", "user_id", "permission_id"),
+    ),
+    _source(
+        "permission of a role",
+        "auth_group_permissions",
+        _OF_A_ROW,
+        "permission of a role",
+        ("id", "group_id", "permission_id"),
+        initial=f"""
+            SELECT held.id::text, to_jsonb(held)::text FROM {{auth_group_permissions}} AS held
+            JOIN {{auth_group}} AS role ON role.id = group_id
+            JOIN {{auth_permission}} AS permission ON permission.id = permission_id
+            WHERE (role.name, codename) IN (VALUES {", ".join(map(str, _GIVEN))})
+        """,  # noqa: S608 - constants
+    ),
+)
+
+
+def problems(cursor: CursorWrapper, count: Count) -> Iterator[str]:
+    """Every difference between the replayed audit log and the tables; ``count`` is kept up to date.
+
+    In a transaction of ``pinned``. Raises ReplayError.
+    """
+    try:
+        cursor.execute(_SETTINGS)
+        totals = _totals(cursor)
+        yield from _limited(_of_anomalies(cursor, totals, count), "anomalies")
+        for source in _SMALL:
+            found = chain.from_iterable(
+                compared(state, row, source.rules) for state, row in _rows(cursor, source, count)
+            )
+            yield from _limited(found, source.table)
+        yield from _taken_from_roles(cursor)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", "") != "42501":
+            raise
+        why = str(error).splitlines()[0]
+        raise ReplayError(f"{why}; `manage.py roles`, run again, lets the sealer replay") from error
+
+
+def _limited(found: Iterable[str], what: str) -> Iterator[str]:
+    further = 0
+    for number, problem in enumerate(found):
+        if number < NAMED:
+            yield problem
+        else:
+            further += 1
+    if further:
+        yield f"{what}: {further:,} further differences"
+
+
+# --- anomalies --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    """How many anomalies there are, how many the audit log accounts for, how many decided ones it may not
+    know, and the last entry about the arrival of several."""
+
+    present: int
+    accounted: int
+    unexplained: int
+    last_arrival: int
+
+
+_NUMBER = "CASE WHEN metadata ->> '{0}' ~ '^-?[0-9]+$' THEN left(metadata ->> '{0}', 15)::bigint ELSE 0 END"
+_TOTALS = f"""
+    WITH entries AS (
+        SELECT id, action, resource_id, metadata FROM {{log}}
+        WHERE resource_type = 'anomaly' AND action IN ('create', 'delete', 'truncate', 'baseline')
+    ), since AS (
+        SELECT coalesce(max(id), 0) AS id FROM entries WHERE action = 'truncate'
+    ), baseline AS (
+        SELECT {_NUMBER.format("rows")} AS rows, {_NUMBER.format("decided")} AS decided
+        FROM entries WHERE action = 'baseline' AND id > (SELECT id FROM since) ORDER BY id DESC LIMIT 1
+    )
+    SELECT (SELECT count(*) FROM {{anomalies}}),
+           coalesce((SELECT rows FROM baseline), 0) + coalesce(sum(CASE action
+               WHEN 'create' THEN {_NUMBER.format("rows")} WHEN 'delete' THEN -1 END), 0)::bigint,
+           coalesce((SELECT decided FROM baseline), 0),
+           coalesce(max(id) FILTER (WHERE action = 'create' AND resource_id IS NULL), 0)
+    FROM entries WHERE id > (SELECT id FROM since)
+"""  # noqa: S608 - the names are ours
+
+
+def _totals(cursor: CursorWrapper) -> _Totals:
+    cursor.execute(_TOTALS.format(log=ours("audit_log"), anomalies=ours("anomalies")))
+    return _Totals(*cursor.fetchone())
+
+
+def _of_anomalies(cursor: CursorWrapper, totals: _Totals, count: Count) -> Iterator[str]:
+    if totals.present != totals.accounted:
+        yield f"there are {totals.present:,} anomalies; the audit log accounts for {totals.accounted:,}"
+    source = _source(
+        "anomaly",
+        "anomalies",
+        "resource_id::text",
+        "anomaly",
+        _columns(Anomaly),
+        read=(*_DECIDED, "notes"),
+        times=_columns(Anomaly, DateTimeField),
+        defaults=_DECIDED,
+        may_come_unnamed=True,
+        last_arrival=totals.last_arrival,
+    )
+    unknown, rows = 0, _rows(cursor, source, count)
+    while some := list(islice(rows, _LOOKED_UP)):
+        for state, found in _with_further_columns(cursor, some):
+            yield from compared(state, found, source.rules)
+            wrong = unexplained(state, found, source.rules)
+            unknown += bool(wrong)
+            if unknown > totals.unexplained:
+                yield from wrong
+    if unknown > totals.unexplained > 0:
+        yield (
+            f"{unknown:,} anomalies are decided though no entry says so; when the audit log began to record "
+            f"that, there were {totals.unexplained:,}: which of them are new is not known"
+        )
+
+
+def _with_further_columns(cursor: CursorWrapper, some: list[Row]) -> list[Row]:
+    """The same rows, with the columns that entries name and that are seldom changed: scores, tags,
+    evidence."""
+    rows = {state.key: found for state, found in some if found is not None}
+    columns = {column for state, _ in some for column in state.values} - {*_DECIDED, "notes"}
+    if not columns or not rows:
+        return some
+    pairs = ", ".join(f"'{column}', {column}" for column in sorted(columns))
+    values = f"SELECT id::text, jsonb_build_object({pairs})::text FROM {ours('anomalies')}"  # noqa: S608
+    cursor.execute(f"{values} WHERE id = ANY (%s::uuid[])", [list(rows)])
+    for key, text in cursor.fetchall():
+        rows[key].update(parsed(text) or {})
+    return some
+
+
+# --- roles ------------------------------------------------------------------------------------------------
+
+_TAKEN = f"""
+    SELECT role, codename FROM (VALUES {", ".join(map(str, _GIVEN))}) AS given (role, codename)
+    WHERE NOT EXISTS (
+        SELECT FROM {{auth_group_permissions}} AS held
+        JOIN {{auth_group}} AS holder ON holder.id = group_id
+        JOIN {{auth_permission}} AS permission ON permission.id = permission_id
+        WHERE holder.name = role AND permission.codename = given.codename
+    ) AND NOT EXISTS (
+        SELECT FROM {{log}} WHERE resource_type = 'permission of a role' AND (
+            action IN ('baseline', 'truncate')
+            OR action = 'revoke' AND metadata ->> 'role' = role AND metadata ->> 'permission' = codename)
+    ) AND NOT EXISTS (SELECT FROM {{log}} WHERE resource_type = 'role' AND action <> 'grant')
+    ORDER BY role, codename
+"""  # noqa: S608 - constants
+
+
+def _taken_from_roles(cursor: CursorWrapper) -> Iterator[str]:
+    """The permissions that a new database's roles have, and that are gone without an entry."""
+    cursor.execute(_with_schema(_TAKEN).replace("{log}", ours("audit_log")))
+    for role, codename in cursor.fetchall():
+        yield f"role {role}: the permission {codename} is missing, and no entry says that it was revoked"
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+# A TRUNCATE ended whatever was there; a baseline, in as many entries as it took, is what there was then.
+_SINCE = """
+    SELECT greatest(
+        (SELECT coalesce(max(id), 0) FROM {log} WHERE resource_type = %(type)s AND action = 'truncate'),
+        (SELECT coalesce(min(id), 0) FROM {log} WHERE resource_type = %(type)s AND action = 'baseline'
+         AND resource_type <> 'anomaly' AND metadata ->> 'batch' = (
+             SELECT metadata ->> 'batch' FROM {log}
+             WHERE resource_type = %(type)s AND action = 'baseline' ORDER BY id DESC LIMIT 1)))
+"""
+_EVENTS = """
+    DECLARE replayed NO SCROLL CURSOR FOR
+    SELECT key, id, action, old, new FROM (
+        SELECT {key} AS key, id, action::text, old_values::text AS old, new_values::text AS new
+        FROM {log} WHERE resource_type = %(type)s AND id >= %(since)s AND {key} IS NOT NULL
+          AND action NOT IN ('baseline', 'truncate') AND (new_values IS NOT NULL OR action = 'create')
+        UNION ALL
+        SELECT coalesce({key}, old_values ->> 'id'), id, action, NULL, NULL
+        FROM {log} WHERE resource_type = %(type)s AND id >= %(since)s AND action IN ('delete', 'revoke')
+        UNION ALL
+        SELECT old_values ->> 'id', id, 'renamed', NULL, jsonb_build_object('id', new_values -> 'id')::text
+        FROM {log} WHERE resource_type = %(type)s AND id >= %(since)s AND action NOT IN ('delete', 'revoke')
+          AND old_values ->> 'id' <> new_values ->> 'id'
+        UNION ALL
+        SELECT row ->> 'id', id, action, NULL, row::text
+        FROM {log}, jsonb_array_elements(
+            CASE jsonb_typeof(new_values) WHEN 'array' THEN new_values ELSE '[]' END) AS row
+        WHERE resource_type = %(type)s AND id >= %(since)s AND action = 'baseline'
+        UNION ALL
+        SELECT key, 0, 'baseline', NULL, initial FROM ({initial}) AS new (key, initial) WHERE NOT EXISTS (
+            SELECT FROM {log} WHERE resource_type = %(type)s AND action IN ('baseline', 'truncate'))
+        UNION ALL
+        SELECT id::text, NULL, 'row', NULL, jsonb_build_object({read})::text FROM {table} AS row WHERE {which}
+    ) AS event
+    WHERE key IS NOT NULL
+    ORDER BY key COLLATE "C", id NULLS LAST
+"""
+# Of anomalies those that are decided about, or that an entry is about: the others have nothing to compare.
+_WHICH = f"""
+    status <> 'pending' OR num_nonnulls({", ".join(column for column in _DECIDED if column != "status")}) > 0
+    OR EXISTS (SELECT FROM {{log}} AS entry
+               WHERE entry.resource_type = 'anomaly' AND entry.resource_id = row.id)
+"""
+
+
+def _rows(cursor: CursorWrapper, source: Source, count: Count) -> Iterator[Row]:
+    """The rows of a table with their folded entries."""
+    log, values = ours("audit_log"), {"type": source.resource_type}
+    cursor.execute(_SINCE.format(log=log), values)
+    statement = _EVENTS.format(
+        key=source.key,
+        log=log,
+        table=ours(source.table),
+        initial=_with_schema(source.initial),
+        read=", ".join(f"'{column}', {column}" for column in source.read),
+        which=_WHICH.format(log=log) if source.table == "anomalies" else "true",
+    )
+    cursor.execute(statement, values | {"since": cursor.fetchone()[0]})
+    for state, found in fold(_fetched(cursor), source.rules):
+        count.rows += found is not None
+        yield state, found
+    cursor.execute("CLOSE replayed")
+
+
+def _with_schema(statement: str) -> str:
+    for table in ("auth_group_permissions", "auth_group", "auth_permission"):
+        statement = statement.replace(f"{{{table}}}", ours(table))
+    return statement
+
+
+def _fetched(cursor: CursorWrapper) -> Iterator[Event]:
+    fetch = f"FETCH {_FETCHED} FROM replayed"
+    cursor.execute(fetch)
+    while some := cursor.fetchall():
+        yield from map(Event._make, some)
+        cursor.execute(fetch)

@@ -1,0 +1,117 @@
+"""Moments in the desk's zone, written so that no two of them look alike, and read as they are written.
+
+Where clocks are put back, an hour comes twice; there a time has its zone's abbreviation and its offset.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+_LOCAL = "%Y-%m-%dT%H:%M:%S"
+_CALENDAR_INPUT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?")  # what a browser's own field can hold
+
+
+def is_ambiguous(value: datetime) -> bool:
+    """Return whether another moment has the same local time as an aware one."""
+    local = timezone.localtime(value)
+    return local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+
+
+def zone_mark(value: datetime) -> str:
+    """Return " CET +01:00" for a moment in an hour that comes twice; '' for every other one."""
+    if not is_ambiguous(value):
+        return ""
+    local = timezone.localtime(value)
+    name = f"{local:%Z}"
+    return f" {name} {_offset(local)}" if name[:1].isalpha() else f" {_offset(local)}"
+
+
+def input_text(value: datetime) -> str:
+    """Return a moment as a filter takes it: local, with the offset only where the hour comes twice."""
+    local = timezone.localtime(value)
+    return f"{local:{_LOCAL}}{_offset(local) if is_ambiguous(value) else ''}"
+
+
+def boundary_text(naive: datetime) -> str:
+    """Return a local time as a filter takes it: the first moment of that name, or the next one there is."""
+    return input_text(naive.replace(tzinfo=timezone.get_current_timezone(), fold=0).astimezone(UTC))
+
+
+class LocalMomentField(forms.DateTimeField):
+    """A local time, or one with an offset, 2026-10-25T02:30:00+01:00: necessary where it may be two."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        try:
+            return super().to_python(value)
+        except ValidationError as error:
+            naive = _naive(value)
+            if naive is None or error.code != "ambiguous_timezone":
+                raise
+            raise ValidationError(_which(naive), code=error.code) from error
+
+
+class LocalMomentInput(forms.DateTimeInput):
+    """The browser's field for a date and a time; a text field for a moment that this can't hold."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"type": "datetime-local", "step": 1}, format=_LOCAL)
+
+    def format_value(self, value: Any) -> str | None:
+        """Return a moment as it is written in the desk's zone, other text as it is."""
+        moment = parse_moment(value)
+        return input_text(moment) if moment else super().format_value(value)
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        shown = context["widget"]["value"]
+        if shown and (not _CALENDAR_INPUT.fullmatch(shown) or _readings(_naive(shown)) != 1):
+            context["widget"]["type"] = "text"
+        return context
+
+
+def parse_moment(value: Any) -> datetime | None:
+    """Return the moment that an ISO text with an offset is; None for any other value."""
+    moment = _parsed(value)
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
+def _naive(value: Any) -> datetime | None:
+    moment = _parsed(value)
+    return moment if moment is not None and moment.tzinfo is None else None
+
+
+def _parsed(value: Any) -> datetime | None:
+    try:
+        return parse_datetime(value.strip()) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _readings(naive: datetime | None) -> int:
+    """Return how many moments have a local time: none in the hour that is left out, two in the repeated."""
+    if naive is None:
+        return 1
+    zone = timezone.get_current_timezone()
+    moments = {naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    back = {moment for moment in moments if moment.astimezone(zone).replace(tzinfo=None, fold=0) == naive}
+    return len(back)
+
+
+def _which(naive: datetime) -> str:
+    zone, name = timezone.get_current_timezone(), timezone.get_current_timezone_name()
+    if not _readings(naive):
+        return f"{naive:%H:%M} does not exist on {naive:%Y-%m-%d} in {name}: clocks are put forward then."
+    first, second = (f"{naive:{_LOCAL}}{_offset(naive.replace(tzinfo=zone, fold=fold))}" for fold in (0, 1))
+    return f"{naive:%H:%M} comes twice on {naive:%Y-%m-%d} in {name}: write {first} or {second}."
+
+
+def _offset(local: datetime) -> str:
+    digits = f"{local:%z}"
+    return f"{digits[:3]}:{digits[3:5]}"

@@ -1,0 +1,122 @@
+"""A filter as what answers it: the indexes that a list of it is read by, and the roll-up that counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from anomalies.queries import tag_rollup
+from anomalies.queries.filters import (
+    FOR_REVIEW,
+    NOBODY,
+    AnomalyFilter,
+    asked_of,
+    bounds,
+    name_of,
+    named_tags,
+    those,
+)
+from anomalies.queries.hourly_rollup import Selection
+from anomalies.queries.tag_rollup import Tagged
+
+from . import finders
+from .finders import Finder
+from .listing import OTHER, Listing, Range
+from .walks import WALKED
+
+# --- indexes ---------------------------------------------------------------------------------------------
+
+
+def listing_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Listing:
+    """Return what the filter asks for (``without`` some parameters), in terms of what answers it.
+
+    A parameter on a column that no index is walked by, and that no finder answers, is tested on each row
+    that is looked at.
+    """
+    if not filterset.is_bound or not filterset.form.is_valid():
+        return Listing(filterset.qs)
+    asked = _values(filterset, without)
+    return Listing(
+        rows=filterset.without(*without),
+        columns=frozenset(_column(filterset, name) for name in asked),
+        statuses=tuple(asked.get("status", ())),
+        streams=tuple(asked.get("stream", ())),
+        significant=asked.get("significant"),
+        ranges=_ranges(asked),
+        finders=tuple(_finders(asked, filterset.me)),
+    )
+
+
+def _values(filterset: AnomalyFilter, without: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in asked_of(filterset).items() if name not in without}
+
+
+def _column(filterset: AnomalyFilter, name: str) -> str:
+    column: str = filterset.filters[name].field_name
+    return column if column in WALKED else OTHER
+
+
+def _ranges(asked: dict[str, Any]) -> dict[str, Range]:
+    ranges = {
+        "timestamp": Range(*bounds(asked)),
+        "ncd_score": Range(asked.get("ncd_min"), asked.get("ncd_max")),
+        "p_value": Range(asked.get("p_min"), asked.get("p_max")),
+    }
+    return {column: values for column, values in ranges.items() if values != Range()}
+
+
+def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
+    if "q" in asked:
+        yield finders.by_words(asked["q"])
+    any_of, all_tags = (named_tags(asked.get(name)) for name in ("tags_any", "tags_all"))
+    if any_of or all_tags:
+        yield finders.by_tags(any_of, all_tags)
+    objects = [asked["metadata"]] if "metadata" in asked else []
+    if asked.get("review"):
+        objects.append(FOR_REVIEW)
+    if objects:
+        yield finders.by_metadata(objects)
+    if asked.get("assigned", NOBODY) != NOBODY:
+        yield finders.by_assignee(name_of(asked["assigned"], me))
+    if asked.get("snoozed") == "yes":
+        yield finders.by_snooze()
+
+
+# --- roll-ups --------------------------------------------------------------------------------------------
+
+
+def selection_of(filterset: AnomalyFilter) -> Selection | None:
+    """Return the filter as the hourly roll-up can count it; None where it can't."""
+    return _selection_of(asked_of(filterset)) if filterset.form.is_valid() else None
+
+
+def _selection_of(asked: dict[str, Any]) -> Selection | None:
+    if set(asked) - those("is_rolled_up"):
+        return None
+    since, until = bounds(asked)
+    return Selection(
+        streams=asked.get("stream") or (),
+        statuses=asked.get("status") or (),
+        significant=asked.get("significant"),
+        since=since,
+        until=until,
+    )
+
+
+def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
+    """Return the filter (``without`` some parameters) as a roll-up can count it; None where none can."""
+    if not filterset.form.is_valid():
+        return None
+    asked = _values(filterset, without)
+    return _selection_of(asked) or _tagged_of(asked)
+
+
+def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
+    """Return a filter by one tag, and by nothing else but statuses and streams; else None."""
+    names = set(asked) - {"status", "stream"}
+    if names not in ({"tags_any"}, {"tags_all"}):
+        return None
+    tag, *others = set(named_tags(asked[names.pop()])) or {""}
+    if others or not 0 < len(tag) <= tag_rollup.LONGEST:
+        return None
+    return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())

@@ -1,0 +1,123 @@
+"""Finders: ways to all rows that one condition of a filter allows, each through an index of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from anomalies.models import Anomaly
+from anomalies.querysets import SEARCH_CONFIG, search_document, search_words
+
+from .sql import TRUE, Sql, all_of, expression_of, hidden, sql
+
+_TABLE = Sql("anomalies")
+_SAMPLED_ENTRIES = 6  # of what metadata must contain: with fewer the sample's answer is wider
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """``FROM table WHERE where ORDER BY order`` gives ``anomalies``: all that meet one condition, by one
+    index.
+
+    ``holds`` is tested on the rows of a sample. It is at least as wide as what the index has to look at, so
+    that what is rare in the sample is soon collected. ``is_possible`` is false where the index can't answer
+    it. ``queries`` are named ones that the table reads.
+    """
+
+    holds: Sql
+    where: Sql = TRUE
+    table: Sql = _TABLE
+    order: str = ""
+    is_possible: Sql = TRUE
+    queries: tuple[tuple[str, Sql], ...] = ()
+
+    def rows(self, gate: Sql, most: int) -> Sql:
+        """At most so many of its rows; none, and nothing is read, where the gate is false."""
+        return sql(
+            "SELECT anomalies.* FROM {table} WHERE {gate} AND {where}{order} LIMIT {most}",
+            table=self.table,
+            gate=gate,
+            where=self.where,
+            order=f" ORDER BY {self.order}" if self.order else "",
+            most=most,
+        )
+
+
+def by_words(words: str) -> Finder:
+    """The rows that hold the words which a search requires; phrases and minuses are left to the test.
+
+    An inverted index knows words and no distances: it would fetch each row that holds the words of a phrase,
+    however many that are, to look at them. So they are joined by "and" here. And where no word is required it
+    would read itself as a whole: ``querytree`` then gives T, or nothing.
+    """
+    document = expression_of(Anomaly.objects.all(), search_document())
+    asked = Sql(
+        "(SELECT CAST(regexp_replace(nullif(nullif("
+        f"querytree(websearch_to_tsquery('{SEARCH_CONFIG}'::regconfig, %s)), 'T'), ''), "
+        r"'<(-|\d+)>', '&', 'g') AS tsquery))",
+        (search_words(words),),
+    )
+    holds = sql("{document} @@ {asked}", document=document, asked=asked)
+    return Finder(holds, holds, is_possible=sql("{asked} IS NOT NULL", asked=asked))
+
+
+def by_tags(any_of: Iterable[str] = (), all_tags: Iterable[str] = ()) -> Finder:
+    """The rows with any of some tags and all of others."""
+    holds = all_of(
+        sql("anomalies.tags {operator} {tags}", operator=operator, tags=hidden(list(tags), "text[]"))
+        for operator, tags in (("&&", any_of), ("@>", all_tags))
+        if tags
+    )
+    return Finder(holds, holds)
+
+
+def by_metadata(objects: Iterable[Mapping[str, Any]]) -> Finder:
+    """The rows whose metadata contains these objects.
+
+    The index knows keys and values, and not which belongs to which: it fetches each row that has them
+    anywhere. So that is what the sample is asked for.
+    """
+    objects = list(objects)
+    where = all_of(
+        sql("anomalies.metadata @> {value}", value=hidden(json.dumps(each), "jsonb")) for each in objects
+    )
+    holds = (_anywhere(entry) for each in objects for entry in _entries(each))
+    return Finder(all_of(islice(holds, _SAMPLED_ENTRIES)), where)
+
+
+def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+    """The keys and the values (numbers, texts, booleans, nulls) within a JSON value."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield ("key", key)
+            yield from _entries(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _entries(each)
+    else:
+        yield ("value", value)
+
+
+def _anywhere(entry: tuple[str, Any]) -> Sql:
+    kind, value = entry
+    if kind == "key":
+        return Sql("jsonb_path_exists(anomalies.metadata, %s::jsonpath)", (f"$.**.{json.dumps(value)}",))
+    path = "jsonb_path_exists(anomalies.metadata, '$.** ? (@ == $value)', %s::jsonb)"
+    return Sql(path, (json.dumps({"value": value}),))
+
+
+def by_assignee(username: str) -> Finder:
+    """The rows that are assigned to somebody."""
+    name = hidden(username, "text")
+    where = sql("anomalies.assigned_to >= {name} AND anomalies.assigned_to <= {name}", name=name)
+    order = ("assigned_to", "status", "timestamp DESC", "id DESC")
+    return Finder(where, where, order=", ".join(f"anomalies.{column}" for column in order))
+
+
+def by_snooze() -> Finder:
+    """The rows that are snoozed."""
+    where = Sql("anomalies.snoozed_at IS NOT NULL")
+    return Finder(where, where, order="anomalies.stream_type, anomalies.snoozed_at")

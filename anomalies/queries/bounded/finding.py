@@ -1,0 +1,161 @@
+"""Whether a list's rows can be collected as a whole, and through which finder: a sample of the table decides.
+
+A simple random sample of 64 blocks (TABLESAMPLE SYSTEM) is read and each finder's condition tested on its
+rows. A condition that at most two of the blocks meet holds, with 95 % confidence, in fewer than one block of
+ten (the upper Clopper-Pearson limit of 2 in 64 is 0.108); one whose share of the rows is below the cap's
+share of the table is likely below the cap. The smallest of these is collected up to the cap. The sample has
+a seed: a list that is read twice is read in the same way.
+
+Blocks and not rows are counted first, since anomalies come in bursts: a hundred rows side by side are one
+event of the sampling, not a hundred. Source: W. G. Cochran, Sampling Techniques (1977), chapter 9, on
+cluster sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .finders import Finder
+from .listing import Listing
+from .sql import Sql, joined, sql
+from .walks import Walk, range_walk, state_walk
+
+FOUND = 5_000  # rows that are collected at most; above, a walk finds a page among few more
+_BLOCKS = 64
+_FEW_BLOCKS = 2
+_RARE = 20  # a condition that one row in so many meets is better walked
+COLUMNS = ("id", "timestamp", "status", "stream_type", "ncd_score", "p_value")
+
+Named = tuple[str, Sql]
+
+
+def finding(listing: Listing, condition: Sql, most: int | None = None) -> tuple[list[Named], Sql]:
+    """The named queries that collect a list's rows, and whether these are all there are.
+
+    ``found`` has COLUMNS of each row that a finder gives, and whether it ``fits`` the condition.
+    """
+    most = FOUND if most is None else most
+    finders = [*listing.finders, *_of_columns(listing, most)]
+    if not finders:
+        return [], Sql("false")
+    is_complete = "EXISTS (SELECT FROM choice) AND (SELECT count(*) FROM found) <= {most}"
+    queries = [query for finder in finders for query in finder.queries]
+    queries += [
+        ("share", _SHARE),
+        ("sample", _sample(finders)),
+        ("choice", _choice(finders, most)),
+        ("found", _found(finders, condition, most)),
+        ("known", sql(f"SELECT {is_complete} AS is_complete", most=most)),
+    ]
+    return queries, Sql("(SELECT is_complete FROM known)")
+
+
+def _of_columns(listing: Listing, most: int) -> list[Finder]:
+    """Finders by the list's own columns: its state, and each range of values."""
+    finders = []
+    if listing.statuses or listing.streams or listing.significant is not None:
+        finders.append(_by_state(listing, most))
+    for column in listing.ranges:
+        finders.append(_by_range(range_walk(listing, column), column, most))
+    return finders
+
+
+def _by_state(listing: Listing, most: int) -> Finder:
+    """By status, stream and significance; entries are passed over in the index, and no row is fetched for
+    them."""
+    walk = state_walk(listing)
+    ids = sql(
+        "(SELECT near.id FROM state_segment AS segment CROSS JOIN LATERAL ("
+        "SELECT anomalies.id FROM (SELECT {columns} {entries} LIMIT {most}) AS anomalies WHERE {same}"
+        ") AS near LIMIT {most}) AS near JOIN anomalies USING (id)",
+        columns=", ".join(f"anomalies.{name}" for name in ("id", *walk.index.prefix)),
+        entries=walk.entries,
+        same=walk.same,
+        most=most + 1,
+    )
+    return Finder(_state(listing), table=ids, queries=(("state_segment", walk.given()),))
+
+
+def _state(listing: Listing) -> Sql:
+    """The condition on a row's status, stream and significance."""
+    asked = {
+        "anomalies.status = ANY (%s)": list(listing.statuses) or None,
+        "anomalies.stream_type = ANY (%s)": list(listing.streams) or None,
+        "anomalies.is_statistically_significant = %s": listing.significant,
+    }
+    return joined(" AND ", [Sql(text, (value,)) for text, value in asked.items() if value is not None])
+
+
+def _by_range(walk: Walk, column: str, most: int) -> Finder:
+    """By a range of values; entries beyond its end are passed over in the index, as in ``_by_state``."""
+    name = f"{column}_segment"
+    rows = sql(
+        "(SELECT near.id FROM {name} AS segment CROSS JOIN LATERAL ("
+        "SELECT anomalies.id FROM (SELECT {columns} {entries} LIMIT {most}) AS anomalies WHERE {end}"
+        ") AS near) AS near JOIN anomalies USING (id)",
+        name=name,
+        columns=", ".join(f"anomalies.{each}" for each in walk.index.tail),
+        entries=walk.entries,
+        most=most + 1,
+        end=walk.end,
+    )
+    bounds = {">=": walk.within.low, "<" if column == "timestamp" else "<=": walk.within.high}
+    holds = [
+        Sql(f"anomalies.{column} {operator} %s", (bound,))
+        for operator, bound in bounds.items()
+        if bound is not None
+    ]
+    return Finder(joined(" AND ", holds), table=rows, queries=((name, walk.given()),))
+
+
+# The part of the table, 0 to 1, that _BLOCKS are.
+_SHARE = Sql(
+    f"SELECT least(1, {_BLOCKS} * current_setting('block_size')::float8"
+    " / greatest(1, pg_relation_size('anomalies'::regclass))) AS part"
+)
+
+
+def _sample(finders: Sequence[Finder]) -> Sql:
+    """For each block of the sample its number of rows, and how many of them meet each finder's condition."""
+    counts = [
+        sql("count(*) FILTER (WHERE {holds}) AS hits_{number}", holds=finder.holds, number=number)
+        for number, finder in enumerate(finders)
+    ]
+    return sql(
+        "SELECT count(*) AS rows, {counts} FROM anomalies "
+        "TABLESAMPLE SYSTEM ((SELECT 100 * part FROM share)) REPEATABLE (0) "
+        "GROUP BY (anomalies.ctid::text::point)[0]",
+        counts=joined(", ", counts),
+    )
+
+
+def _choice(finders: Sequence[Finder], most: int) -> Sql:
+    """The finder, by its number, that has the least to collect; none where each has too much."""
+    guess = (
+        "SELECT {number} AS finder, {is_possible} AS is_possible, coalesce(sum(hits_{number}), 0) AS hits, "
+        "sum(rows) AS rows, count(*) FILTER (WHERE hits_{number} > 0) AS blocks FROM sample"
+    )
+    guesses = [
+        sql(guess, number=number, is_possible=finder.is_possible) for number, finder in enumerate(finders)
+    ]
+    return sql(
+        "SELECT finder FROM ({guesses}) AS guess WHERE is_possible AND (blocks <= {few} "
+        "OR (hits <= {most} * (SELECT part FROM share) AND hits * {rare} <= rows)) "
+        "ORDER BY hits, finder LIMIT 1",
+        guesses=joined(" UNION ALL ", guesses),
+        few=_FEW_BLOCKS,
+        most=most,
+        rare=_RARE,
+    )
+
+
+def _found(finders: Iterable[Finder], condition: Sql, most: int) -> Sql:
+    """What the chosen finder gives, one more than ``most`` where there is more."""
+    columns = ", ".join(f"anomalies.{name}" for name in COLUMNS)
+    queries = []
+    for number, finder in enumerate(finders):
+        is_chosen = sql("(SELECT finder FROM choice) = {number}", number=number)
+        query = "SELECT {columns}, ({condition}) AS fits FROM ({rows}) AS anomalies"
+        rows = finder.rows(is_chosen, most + 1)
+        queries.append(sql(query, columns=columns, condition=condition, rows=rows))
+    return joined(" UNION ALL ", queries)

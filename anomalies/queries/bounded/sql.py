@@ -1,0 +1,82 @@
+"""SQL with its values beside it, put together out of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+from django.core.exceptions import FullResultSet
+from django.db import connection
+from django.db.models import QuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of SQL, with ``%s`` where its values go."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+TRUE = Sql("true")
+
+
+def sql(template: str, **parts: Sql | str | int) -> Sql:
+    """The template with each ``{part}`` in its place; its values come with its parts."""
+    text: list[str] = []
+    given: list[Any] = []
+    for literal, name, _, _ in Formatter().parse(template):
+        text.append(literal)
+        if name is not None:
+            part = parts[name]
+            text.append(part.text if isinstance(part, Sql) else str(part))
+            given += part.values if isinstance(part, Sql) else ()
+    return Sql("".join(text), tuple(given))
+
+
+def hidden(value: Any, type_name: str) -> Sql:
+    """A value that the planner does not see: it plans for any, by constant shares of the table."""
+    return Sql(f"(SELECT %s::{type_name})", (value,))
+
+
+def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
+    """The pieces, one after the other, with the separator between them."""
+    pieces = list(pieces)
+    return Sql(
+        separator.join(piece.text for piece in pieces),
+        tuple(value for piece in pieces for value in piece.values),
+    )
+
+
+def all_of(conditions: Iterable[Sql]) -> Sql:
+    """The conjunction of conditions; true for none."""
+    both = joined(" AND ", conditions)
+    return both if both.text else TRUE
+
+
+def with_queries(named: Iterable[tuple[str, Sql]]) -> Sql:
+    """``WITH name AS MATERIALIZED (…), …``: each is evaluated once, and only where it is read."""
+    parts = [sql("{name} AS MATERIALIZED ({query})", name=name, query=query) for name, query in named]
+    return sql("WITH {queries}", queries=joined(",\n", parts))
+
+
+def condition_of(queryset: QuerySet[Any]) -> Sql:
+    """What a queryset without joins asks of a row, over a table or subquery that is called ``anomalies``.
+
+    Raises EmptyResultSet where nothing can meet it.
+    """
+    compiler = queryset.query.get_compiler(connection=connection)
+    try:
+        text, values = compiler.compile(queryset.query.where)
+    except FullResultSet:
+        return TRUE
+    return Sql(text, tuple(values)) if text else TRUE
+
+
+def expression_of(queryset: QuerySet[Any], expression: Any) -> Sql:
+    """An expression over the columns of ``anomalies``, as Django writes it."""
+    resolved = expression.resolve_expression(queryset.query)
+    text, values = queryset.query.get_compiler(connection=connection).compile(resolved)
+    return Sql(text, tuple(values))

@@ -1,0 +1,99 @@
+"""The contract's tables in a database that golang-migrate made: not adopted yet, or taken down again since.
+
+``down 1`` from version 1 notes version -1 as dirty, runs its file of DROPs in one transaction, and empties
+its table of versions when that succeeded (golang-migrate, database/postgres/postgres.go: SetVersion, Run).
+"""
+
+from __future__ import annotations
+
+from django.db import connection
+from psycopg import sql
+
+from .migrate.migration_state import StateError, golang_versions, state
+from .own_schema import own_schema
+
+TABLES = ("anomalies", "detection_config", "performance_metrics", "audit_log")  # of the contract
+
+_MISSING = """
+    SELECT name FROM unnest(%s::text[]) AS name
+    WHERE NOT EXISTS (SELECT FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
+                      WHERE nspname = %s AND relname = name)
+"""
+
+
+def missing_tables() -> list[str]:
+    """The contract's tables that are not in our schema."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, [list(TABLES), own_schema(connection)])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def check_that_it_is_adopted() -> None:
+    """Raises StateError for a database that has the contract's tables from somebody else than us."""
+    if len(missing_tables()) < len(TABLES) and not state().applied:
+        by = "golang-migrate" if golang_versions() else "another program"
+        raise StateError(
+            f"{by} made this database's tables, and it is not adopted yet: manage.py schema adopt says what "
+            "differs, and schema adopt --apply adopts it"
+        )
+
+
+def what_down_did() -> str | None:
+    """What ``down`` did to this database after it was adopted, and the next step; None where it did not run.
+
+    Two lines. An operator who drops golang-migrate's own table after the adoption has done no harm.
+    """
+    adopted = _adopted()
+    if adopted is None:
+        return None
+    versions, gone = golang_versions(), missing_tables()
+    is_dirty = any(dirty for _, dirty in versions)
+    if gone:
+        by = "golang-migrate's `down` was run" if is_dirty or not versions else "tables were dropped"
+        return f"{by} {_GONE.format(adopted=adopted, tables=', '.join(gone))}"
+    if versions and _are_made_again():
+        return f"golang-migrate's `down` and `up` were run {_MADE_AGAIN.format(adopted=adopted)}"
+    return _FAILED.format(adopted=adopted) if is_dirty else None
+
+
+_RESTORE = (
+    "Restore a backup into an empty database (manage.py restore FILE); change it by manage.py migrate alone"
+)
+_GONE = f"""\
+after this database was adopted ({{adopted}}); these tables are gone, with every row: {{tables}}
+{_RESTORE}"""
+_MADE_AGAIN = f"""\
+after this database was adopted ({{adopted}}); its tables were made again, without the rows of before
+{_RESTORE}"""
+_FAILED = """\
+golang-migrate's `down` was run after this database was adopted ({adopted}), and failed: no table is gone
+UPDATE schema_migrations SET version = 1, dirty = false; -- and change it by manage.py migrate alone"""
+
+
+def _are_made_again() -> bool:
+    """True where the table of anomalies lacks a column that an applied migration added to it."""
+    if not any(name.startswith("0010_") for name in state().applied):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_VERSION, [own_schema(connection)])
+        return not cursor.fetchone()[0]
+
+
+_HAS_VERSION = """
+    SELECT EXISTS (SELECT FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+                   JOIN pg_namespace AS n ON n.oid = relnamespace
+                   WHERE nspname = %s AND relname = 'anomalies' AND attname = 'version')
+"""
+
+
+def _adopted() -> str | None:
+    """When the database was adopted; None where it was not."""
+    journal = sql.Identifier(own_schema(connection), "schema_adoptions")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [journal.as_string(None)])
+        if cursor.fetchone()[0] is None:
+            return None
+        finished = "SELECT to_char(finished_at, 'YYYY-MM-DD HH24:MI') FROM {} WHERE finished_at IS NOT NULL"
+        cursor.execute(sql.SQL(finished).format(journal))
+        row = cursor.fetchone()
+    return str(row[0]) if row else None

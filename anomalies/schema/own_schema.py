@@ -1,0 +1,53 @@
+"""The schema that our tables are in: ``public``, or the first one of the search path where that names
+another.
+
+A migration makes its tables in ``current_schema()``. Those that landed up to 0028 name ``public`` in
+functions; elsewhere they are run with the name replaced. Later ones ask for the schema themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+
+PUBLIC = "public"
+# Where the search path finds our tables, else where it would make them.
+_FOUND = """
+    SELECT coalesce((SELECT nspname FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
+                     WHERE pg_class.oid = to_regclass('anomalies')), current_schema(), 'public')
+"""
+_NAMES_PUBLIC = re.compile(r"\bpublic(?=\.|, pg_temp\b)")
+_SIMPLE = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+def own_schema(connection: BaseDatabaseWrapper) -> str:
+    """The name of the schema that our tables are in, or would be made in."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FOUND)
+        name: str = cursor.fetchone()[0]
+    return name
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it; quoted where it is no plain word."""
+    return name if _SIMPLE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def in_schema(statement: str, schema: str) -> str:
+    """A statement of a migration that names ``public``, for another schema."""
+    return statement if schema == PUBLIC else _NAMES_PUBLIC.sub(lambda _: quoted(schema), statement)
+
+
+class OwnSchemaEditor(DatabaseSchemaEditor):
+    """Django's, with the statements of our migrations run in the schema that our tables are in."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
+        super().__init__(connection, *args, **options)
+        self._own_schema = own_schema(connection)
+
+    def execute(self, sql: Any, params: Any = ()) -> None:
+        """Run a statement, or collect it."""
+        super().execute(in_schema(str(sql), self._own_schema), params)

@@ -1,0 +1,127 @@
+"""Finders: which one collects a list's rows, as a sample of the table has it, and up to how many."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+
+from anomalies.models import Anomaly
+from anomalies.queries.bounded import finding as finding_module
+from anomalies.queries.bounded.filter_listing import listing_of
+from anomalies.queries.bounded.finding import finding
+from anomalies.queries.bounded.sql import condition_of, sql, with_queries
+from anomalies.queries.filters import AnomalyFilter
+from tests.support.factories import NOON, anomaly_values
+from tests.support.plans import empty_table
+
+pytestmark = pytest.mark.django_db
+
+ROWS = 2_000
+
+
+@pytest.fixture(autouse=True)
+def rows() -> None:
+    """Two thousand over some hundred blocks; of each kind of value one row in ten and one in five hundred."""
+    empty_table()
+    Anomaly.objects.bulk_create(
+        Anomaly(
+            **anomaly_values(
+                timestamp=NOON - timedelta(minutes=n),
+                stream_type="llm" if n % 500 == 0 else "metrics" if n % 10 == 0 else "logs",
+                status="investigating" if n % 500 == 1 else "pending",
+                ncd_score=0.99 if n % 500 == 2 else 0.5,
+                p_value=0.9 if n % 500 == 3 else 0.01,
+                is_statistically_significant=n % 500 != 4,
+                glass_box_explanation=f"often {'seldom' * (n % 500 == 5)} {'at times' * (n % 10 == 0)} here",
+                tags=["often", *(["seldom"] * (n % 500 == 6))],
+                metadata={"host": "seldom" if n % 500 == 7 else "often", "other": "seldom again"},
+                assigned_to="ana" if n % 500 == 8 else None,
+                snoozed_at=NOON if n % 500 == 9 else None,
+            )
+        )
+        for n in range(ROWS)
+    )
+
+
+def found(query: str, most: int = 5_000) -> int | None:
+    """How many rows a list has, where a finder says; None where there is none for it, or it has too many."""
+    listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
+    queries, is_known = finding(listing, condition_of(listing.rows), most)
+    if not queries:
+        return None
+    read = "{queries} SELECT {is_known}, (SELECT count(*) FROM found WHERE fits AND {is_known})"
+    statement = sql(read, queries=with_queries(queries), is_known=is_known)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        is_complete, count = cursor.fetchone()
+    return count if is_complete else None
+
+
+def all_of(value: int | None, *queries: str) -> bool:
+    """Whether each of these lists is found to have so many rows."""
+    others = {query: count for query in queries if (count := found(query)) != value}
+    assert not others
+    return True
+
+
+def test_what_is_rare_is_collected_whole():
+    assert all_of(
+        4,
+        *("q=seldom", "tags_any=seldom", "tags_all=often,seldom", "metadata=host=seldom", "stream=llm"),
+        *("status=investigating", "significant=false", "ncd_min=0.9", "p_min=0.5", "assigned=ana"),
+        *("snoozed=yes", "since=2026-11-23T11:56:30Z"),
+    )
+
+
+def test_what_is_nowhere_is_known_to_be():
+    assert all_of(
+        0,
+        *("q=nowhere", "tags_any=nowhere", "tags_all=seldom,nowhere", "metadata=host=nowhere"),
+        *("q=often nowhere", "ncd_min=1", "assigned=bo", "q=often&tags_any=nowhere"),
+    )
+
+
+def test_what_is_frequent_is_not_collected():
+    assert all_of(
+        None,
+        *("q=often", "tags_any=often", "metadata=host=often", "status=pending", "significant=true"),
+        *("ncd_max=0.9", "p_max=0.5", "q=often&tags_any=often", "metadata=other=seldom again"),
+    )
+
+
+def test_what_no_index_answers_has_no_finder():
+    assert all_of(
+        None, "q=-often", "q=-often OR seldom", "q=!!!", "snoozed=no", "assigned=nobody", "review=false", ""
+    )
+
+
+def test_the_rarest_of_several_conditions_is_collected_and_the_others_are_tested():
+    assert found("q=often&tags_any=often&status=pending&ncd_min=0.9") == 4
+    assert found("q=often&stream=metrics&ncd_min=0.9") == 0
+
+
+def test_a_phrase_of_frequent_words_is_not_collected_though_no_row_has_it():
+    assert found('q="here often"') is None
+
+
+def test_a_phrase_of_a_rare_word_is_collected_and_tested():
+    assert (found('q="seldom here"'), found('q="here seldom"')) == (4, 0)
+
+
+def test_metadata_whose_values_are_frequent_elsewhere_is_not_collected():
+    """The index would fetch every row: it does not know which value belongs to which key."""
+    Anomaly.objects.update(metadata={"host": "often", "other": {"deep": ["elsewhere"]}})
+    assert found("metadata=host=elsewhere") is None
+
+
+def test_more_than_the_cap_is_not_taken_for_all(monkeypatch):
+    monkeypatch.setattr(finding_module, "_FEW_BLOCKS", 64)  # any sample lets a finder collect
+    assert (found("q=seldom", most=4), found("q=seldom", most=3)) == (4, None)
+
+
+def test_any_words_are_only_words():
+    words = ["a" * 900, "'; DROP TABLE anomalies", "\\", "%s {x}", '"', "<2> <-> x", "é:* ! &"]
+    assert {found(f"q={each}") for each in words} <= {0, None}

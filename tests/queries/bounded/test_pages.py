@@ -1,0 +1,148 @@
+"""Pages: all rows of a list, once and in order, whatever the bounds on what one page looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+
+from anomalies.models import Anomaly
+from anomalies.queries import keyset
+from anomalies.queries.bounded import finding, pages
+from anomalies.queries.bounded.filter_listing import listing_of
+from anomalies.queries.bounded.pages import Page, page_after, page_before
+from anomalies.queries.filters import AnomalyFilter
+from tests.support.factories import NOON, anomaly_values
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = [
+    ("-timestamp", "-id"),
+    ("timestamp", "id"),
+    ("status", "-timestamp", "-id"),
+    ("-status", "timestamp", "id"),
+    ("stream_type", "-timestamp", "-id"),
+    ("-stream_type", "timestamp", "id"),
+    ("-ncd_score", "-id"),
+    ("ncd_score", "id"),
+    ("p_value", "id"),
+    ("-p_value", "-id"),
+]
+FILTERS = [
+    "",
+    "status=pending",
+    "status=pending&status=dismissed&stream=logs",
+    "stream=llm&stream=traces",
+    "significant=false",
+    "since=2026-11-23T08:00:00Z&until=2026-11-23T11:00:00Z",
+    "status=dismissed&significant=true&since=2026-11-23T08:00:00Z",
+    "ncd_min=0.3&ncd_max=0.7",
+    "p_max=0.02&stream=logs",
+    "q=deadlock",
+    "q=-deadlock&status=pending",
+    'q="lost client"&significant=true',
+    "tags_any=web,db&tags_all=eu",
+    "metadata=host=db1&review=true",
+    "assigned=ana&ncd_min=0.2",
+    "snoozed=yes",
+    "snoozed=no&assigned=nobody&q=client",
+]
+
+
+@pytest.fixture
+def rows() -> None:
+    """Sixty of all kinds; three share each moment, and many a score."""
+    texts = ["lost client again", "client lost: deadlock", "deadlock of two"]
+    Anomaly.objects.bulk_create(
+        Anomaly(
+            **anomaly_values(
+                timestamp=NOON - timedelta(minutes=7 * (n // 3)),
+                stream_type=["logs", "logs", "metrics", "traces", "llm"][n % 5],
+                status=["pending", "pending", "dismissed", "investigating"][n * 7 % 4],
+                ncd_score=n * 11 % 10 / 10,
+                p_value=n % 4 / 100,
+                is_statistically_significant=n % 3 > 0,
+                glass_box_explanation=texts[n % 3],
+                tags=[["web", "eu"], ["db"], ["db", "eu"], []][n % 4],
+                metadata={"host": f"db{n % 3}", "review": n % 2 == 0},
+                assigned_to=[None, "ana", "bo"][n % 3],
+                snoozed_at=NOON if n % 6 == 0 else None,
+            )
+        )
+        for n in range(60)
+    )
+
+
+def narrow(monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
+    """Bounds of so few entries that a page of five stops short nearly always; nothing is collected."""
+    monkeypatch.setattr(pages, "LOOKED_AT", dict.fromkeys(pages.LOOKED_AT, looked_at))
+    monkeypatch.setattr(pages, "_LEAST", 3)
+    monkeypatch.setattr(finding, "_FEW_BLOCKS", -1)
+
+
+@pytest.fixture(params=["wide", "narrow"])
+def bounds(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds as they are, and narrow ones."""
+    if request.param == "narrow":
+        narrow(monkeypatch, 7)
+
+
+def read(query: str, order: tuple[str, ...], step: Callable[..., Page], way: str) -> tuple[list[Any], int]:
+    """The ids from page to page, and how many pages stopped before they were full."""
+    listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
+    place, found, stopped = "", [], 0
+    for _ in range(200):
+        page = step(listing, order, place, 5, Anomaly.objects.only("timestamp", "status", "stream_type"))
+        found += page.rows if way == "next" else page.rows[::-1]
+        stopped += page.edge is not None
+        if not getattr(page, f"has_{way}"):
+            return found, stopped
+        last = page.edge or (page.rows[-1] if way == "next" else page.rows[0])
+        place = keyset.cursor_of(last, order)
+    raise AssertionError("there is no end")
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="".join)
+@pytest.mark.parametrize("query", FILTERS)
+def test_from_page_to_page_each_row_comes_once_and_in_order(rows, bounds, query, order):
+    expected = list(AnomalyFilter(QueryDict(query), me="ana").qs.order_by(*order))
+    assert read(query, order, page_after, "next")[0] == expected
+    assert read(query, order, page_before, "previous")[0] == expected[::-1]
+
+
+def test_narrow_bounds_stop_a_page_short(rows, monkeypatch):
+    narrow(monkeypatch, 7)
+    found, stopped = read("q=-client", ORDERS[0], page_after, "next")
+    assert (len(found), stopped > 5) == (20, True)
+
+
+def test_a_page_that_stops_says_at_which_row(rows, monkeypatch):
+    narrow(monkeypatch, 10)
+    listing = listing_of(AnomalyFilter(QueryDict("q=-client -deadlock")))
+    page = page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all())
+    tenth = Anomaly.objects.order_by("-timestamp", "-id")[9]
+    assert (page.rows, page.edge, page.has_next) == ([], tenth, True)
+
+
+def test_the_end_of_the_list_is_no_stop(rows, monkeypatch):
+    narrow(monkeypatch, 61)
+    listing = listing_of(AnomalyFilter(QueryDict("q=-client -deadlock")))
+    assert page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all()) == Page([])
+
+
+@pytest.mark.parametrize("query", ["", "status=pending", "q=deadlock", "tags_any=eu&status=pending"])
+def test_a_page_by_its_number_skips_as_many_rows(rows, bounds, query):
+    listing = listing_of(AnomalyFilter(QueryDict(query)))
+    found = page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all(), skipped=4)
+    expected = list(AnomalyFilter(QueryDict(query)).qs.order_by("-timestamp", "-id")[4:9])
+    assert found.rows == expected[: len(found.rows)]
+    assert found.edge is not None or len(found.rows) == len(expected)
+
+
+def test_a_search_that_nothing_can_meet_asks_nothing(rows, django_assert_num_queries):
+    listing = listing_of(AnomalyFilter(QueryDict("status=nonsense")))
+    with django_assert_num_queries(0):
+        assert page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all()) == Page([])
