@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from anomalies.models import Anomaly, AuditLog
-from anomalies.schema.search_documents import fill
+from anomalies.schema.migrate.search_documents import fill
 from tests.support.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db

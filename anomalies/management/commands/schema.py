@@ -10,11 +10,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
-from anomalies.schema import adopt, roles, search_documents
+from anomalies.schema import adopt, roles
 from anomalies.schema.contract_tables import check_that_it_is_adopted, what_down_did
 from anomalies.schema.drift import find_drift
 from anomalies.schema.drift_fixes import advice, filled_tables
-from anomalies.schema.migrate import migration_state
+from anomalies.schema.migrate import migration_state, search_documents
 from anomalies.schema.poolers import PoolerError, own_session
 from anomalies.schema.scratch_database import ScratchError
 

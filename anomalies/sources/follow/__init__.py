@@ -1,6 +1,7 @@
 """A file that is being written, followed line by line across rotations, truncations and restarts."""
 
-from .follower import Gap, Reached, follow
+from .events import Gap, Reached
+from .follower import follow
 from .position import Position
 from .stop_signal import Stop
 

@@ -23,35 +23,15 @@ import errno
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..lines import Line, ReadError
+from .events import Gap, Reached
 from .growing_file import Identity, Source
 from .line_buffer import Splitter
 from .position import MARK_BYTES, Mark, Position
 from .rotation import Sibling, has_head, identity_of, is_archive, locate, written_after
 from .stop_signal import Stop
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """All lines before ``position`` were handed over; None: there is no file yet.
-
-    ``idle``: nothing new came, so there is time to store what is open.
-    """
-
-    position: Position | None
-    idle: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something was not read, or the file began anew; ``lost`` bytes, None where nobody can know how many."""
-
-    words: str
-    lost: int | None
-
 
 Followed = Line | Reached | Gap
 
