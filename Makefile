@@ -46,11 +46,11 @@ bench: ## measure ingest, record, decisions, statistics, the desk's pages agains
 	@$(VENV) -m benchmarks --rows $(ROWS)
 
 DATA ?= ../shared/data
-bench-detect: ## hold the detector against the naive way on labelled data (DATA=folder); prints a table
+bench-detect: ## compare the detector with simple methods on labelled data (DATA=folder)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@$(VENV) -m benchmarks.detect $(DATA)
 
-sample: ## record samples/postgresql.log anew, faults and all (about five minutes)
+sample: ## record samples/postgresql.log again, with its faults (about five minutes)
 	@$(PYTHON) scripts/bootstrap.py
 	$(VENV) samples/record.py --out samples
 
