@@ -47,12 +47,12 @@ bench: ## measure ingest, record, decisions, statistics, the desk's pages agains
 
 DATA ?= ../shared/data
 INCIDENTS ?= $(wildcard ../shared/cases/incidents.py)
-bench-detect: ## hold the detector against its former engine and simple ways (DATA=folder INCIDENTS=module); prints a table
+bench-detect: ## compare the detector with its former engine and simple methods (DATA=folder INCIDENTS=module)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@$(VENV) -m pip install --quiet drain3==0.9.11  # a yardstick alone: it pins old packages, so nothing else may need it
 	@$(VENV) -m benchmarks.detect $(DATA) $(INCIDENTS)
 
-sample: ## record samples/postgresql.log anew, faults and all (about five minutes)
+sample: ## record samples/postgresql.log again, with its faults (about five minutes)
 	@$(PYTHON) scripts/bootstrap.py
 	$(VENV) samples/record.py --out samples
 

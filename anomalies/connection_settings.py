@@ -74,7 +74,7 @@ def on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 def is_pooled(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a setting of the session may be lost, or reach another client."""
+    """Return True if a setting of the session may be lost, or reach another client."""
     return _pooled(connection) is not None
 
 
@@ -191,7 +191,7 @@ def _takes_one_statement(connection: Any, cursor: Any) -> bool:
 
 @contextmanager
 def _in_one_transaction(connection: BaseDatabaseWrapper, cursor: Any) -> Iterator[None]:
-    """What is sent inside runs in one transaction: the one that is open, or the pipeline's, or a new one."""
+    """Run the statements inside in one transaction: the one that is open, or the pipeline's, or a new one."""
     if connection.in_atomic_block or _is_in_pipeline(connection):
         yield
     elif isinstance(cursor, psycopg.ServerCursor):

@@ -1,4 +1,4 @@
-"""What JSON and tags may be, whichever door they come through. Text is judged before a parser sees it.
+"""The limits of JSON and tags from every origin. Text is checked before it is parsed.
 
 The numbers are what the strictest of those who read and keep an anomaly can take: PostgreSQL's jsonb, Python,
 and readers whose numbers are doubles or whose stack is short. Sizes come from the settings (docs/limits.md).
@@ -30,11 +30,11 @@ _TOKEN = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+"?)\s*+(:?)|[\[\]{}]', re.DOTA
 
 
 class LimitError(ValueError):
-    """What is wrong with a value; the words go on after its name: "metadata is nested more than …"."""
+    """A value beyond a limit; the message continues its name: "metadata is nested more than …"."""
 
 
 def deeper_than(data: bytes, levels: int) -> bool:
-    """Whether brackets nest deeper, in text that need not be JSON; linear in its length."""
+    """Return True if brackets nest deeper, in text that need not be JSON; linear in its length."""
     if data.count(b"[") + data.count(b"{") <= levels:
         return False  # nearly always
     return any(map(levels.__lt__, accumulate(map(_STEP.__getitem__, _brackets(data)))))
@@ -65,7 +65,7 @@ def key_deeper_than(data: bytes, levels: int) -> str | None:
 
 
 def holds_nul(data: bytes) -> bool:
-    """Whether JSON text holds an escaped NUL; a bare one is no JSON."""
+    """Return True if JSON text contains an escaped NUL; a raw one is not JSON."""
     if b"\\" not in data or b"\\u0000" not in data:
         return False
     return b"\\u0000" in data.replace(b"\\\\", b"")

@@ -1,4 +1,4 @@
-"""Who may do what: one answer for every surface.
+"""Roles and permissions: one answer for every surface.
 
 The roles are groups that migration 0009 makes; a test holds that migration against this table.
 """
@@ -36,7 +36,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 }
 
 # What an account may itself and by its roles, as ``app.codename``: SQL, since it is asked on every page and
-# Django would write it anew each time, which takes longer than to run it.
+# Django would compile it again each time, which takes longer than to run it.
 _PERMITTED = RawSQL(
     """
     ARRAY(
@@ -83,7 +83,7 @@ class RoleBackend(ModelBackend):
 
 
 class User(Protocol):
-    """What is asked of whoever stands at a surface."""
+    """The part of a user that permission checks need."""
 
     def has_perm(self, perm: str) -> bool: ...
 

@@ -37,7 +37,7 @@ def search_words(words: str) -> str:
 
 
 def _about(name: str) -> Coalesce:
-    """The beginning of the metadata's value under this name, as text."""
+    """The value of a metadata key as text, truncated."""
     return Coalesce(Left(KeyTextTransform(name, "metadata"), 200), Value(""))
 
 
@@ -51,7 +51,7 @@ class AnomalyQuerySet(models.QuerySet[Any]):
         return self.defer(*self.EVIDENCE)
 
     def for_list(self) -> AnomalyQuerySet:
-        """The columns of one row of a list, and no others: evidence can take megabytes a page.
+        """Select only the columns that a row of a list shows.
 
         ``headline`` is the explanation's beginning, ``origin`` names the host and service, as text.
         """

@@ -1,4 +1,4 @@
-"""Which admin site the project uses."""
+"""The admin site of the project."""
 
 from importlib import import_module
 

@@ -1,28 +1,53 @@
-"""The command line: what ``driftlock`` of an installed wheel and ``manage.py`` of a checkout both run."""
+"""The command line of ``driftlock`` in an installed wheel and of ``manage.py`` in a checkout."""
 
 from __future__ import annotations
 
 import os
 import sys
+from itertools import groupby
+from textwrap import shorten
+
+from django.core.management import ManagementUtility, get_commands, load_command_class
+
+
+class CommandLine(ManagementUtility):
+    """Django's command line, whose ``help`` describes each command in one line."""
+
+    def main_help_text(self, commands_only: bool = False) -> str:
+        """Return the commands by app, each with the first sentence of its help."""
+        if commands_only:
+            return super().main_help_text(commands_only=True)
+        apps = groupby(sorted(get_commands().items(), key=_by_app), key=lambda item: item[1])
+        groups = ["\n".join([f"[{app}]", *(_line(name, app) for name, _ in own)]) for app, own in apps]
+        return "\n\n".join([f"Type '{self.prog_name} COMMAND --help' for the options of a command.", *groups])
+
+
+def _by_app(item: tuple[str, str]) -> tuple[bool, str, str]:
+    name, app = item
+    return app != "anomalies", app, name  # the product's commands first
+
+
+def _line(name: str, app: str) -> str:
+    sentence = " ".join(load_command_class(app, name).help.split()).partition(". ")[0].rstrip(".")
+    return f"  {name:<24}{shorten(sentence, 90, placeholder=' …')}".rstrip()
 
 
 def main() -> None:
     """Run the command that the arguments name, with the product's settings unless others are named.
 
-    What an operator can set wrong ends with one line on standard error: 2 where a setting is wrong, 1 where
-    the database fails. ``--traceback`` shows where it was found.
+    A wrong setting ends it with one line on standard error and exit status 2, a database error with one line
+    and exit status 1. ``--traceback`` shows the traceback.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "driftlock.settings")
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
     from django.db import Error as DatabaseFailure
     from psycopg import Error as DriverFailure
 
     if "--traceback" in sys.argv:
-        execute_from_command_line(sys.argv)
+        CommandLine(sys.argv).execute()
         return
     try:
-        execute_from_command_line(sys.argv)
+        CommandLine(sys.argv).execute()
     except ImproperlyConfigured as error:
         _end(f"a setting is wrong: {error}", 2)
     except (DatabaseFailure, DriverFailure) as error:
@@ -43,19 +68,19 @@ def _end(message: str, code: int) -> None:
     sys.exit(code)
 
 
-# What to do about a SQLSTATE of PostgreSQL, or its class.
+# The remedy for a SQLSTATE of PostgreSQL, or for its class.
 _WAYS_ON = {
     "42P01": "the tables are not there yet; run: migrate",
     "3F000": "the schema is not there yet; run: migrate",
     "42703": "the tables are older than this version; run: migrate",
     "42501": "the database user lacks this privilege; `roles --sql` prints what each role needs",
     "25006": "the server accepts no writes: a standby, or default_transaction_read_only is on",
-    "53": "the server is short of something: connections, memory or disk",
+    "53": "the server lacks connections, memory or disk space",
 }
 
 
 def _of_the_database(error: Exception) -> str:
-    """PostgreSQL's first line, and the way on where there is one."""
+    """Return the first line of PostgreSQL's message, with the remedy if there is one."""
     state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None) or ""
     way_on = _WAYS_ON.get(state) or _WAYS_ON.get(state[:2])
     line = " ".join(str(error).strip().partition("\n")[0].split())

@@ -1,4 +1,4 @@
-"""Where files belong: inside a checkout, or in the user's data folder where the wheel is installed.
+"""The folders of files: inside a checkout, or in the user's data folder for an installed wheel.
 
 A checkout is recognised by its ``manage.py``, which the wheel does not contain.
 """

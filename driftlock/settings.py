@@ -2,7 +2,7 @@
 
 Nothing set: development, on the embedded PostgreSQL. DATABASE_URL set: that server. With
 DRIFTLOCK_MODE=production there is a default for nothing that matters: what is missing stops the start and
-is named. The README lists every variable. NAME_FILE may name a file that holds NAME's value.
+is named. docs/deployment.md lists every variable. NAME_FILE may name a file that holds NAME's value.
 """
 
 import re
@@ -102,7 +102,7 @@ _TIMEOUTS = "statement_timeout lock_timeout idle_in_transaction_session_timeout 
 
 
 def _connection(given: dict[str, object]) -> dict[str, object]:
-    """What the connections of this process have in common, whatever the server.
+    """Return the settings that all connections of this process have, whatever the server.
 
     ``SESSION`` holds settings of the server. The triggers refuse a decision of ours that names nobody. A
     command works until it is done; what limits a request is DRIFTLOCK_PAGE_SECONDS, and the role's settings
@@ -165,7 +165,7 @@ else:
     # outlives a restart, or a new one for each process.
     SECRET_KEY = _text("SECRET_KEY") or _kept(DEVELOPMENT_KEY_FILE) or secrets.token_urlsafe(50)
 
-# The record's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one belongs to who seals, not
+# The audit log's seals: Ed25519 keys as PEM, made by `audit keygen`. The private one is the sealer's, not
 # to who serves; the public ones, one after the other, to who verifies.
 SEAL_KEY, SEAL_KEY_PROBLEM = _key("DRIFTLOCK_SEAL_KEY")
 if not (PRODUCTION or SEAL_KEY or SEAL_KEY_PROBLEM):
@@ -232,7 +232,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "anomalies.permissions.RoleBackend",
 ]
-# So many failed logins of one user from one address close the door to the two, for so long.
+# The failed logins after which a user is locked out at an address, and for how long.
 AXES_FAILURE_LIMIT = _whole_number("DRIFTLOCK_LOGIN_ATTEMPTS", 5, least=1)
 AXES_COOLOFF_TIME = timedelta(
     minutes=_whole_number("DRIFTLOCK_LOGIN_PAUSE_MINUTES", 15, least=1, most=525_600)
@@ -243,7 +243,7 @@ AXES_CLIENT_IP_CALLABLE = "anomalies.web.lockout.attempts_address"
 AXES_USERNAME_CALLABLE = "anomalies.web.lockout.attempts_username"
 AXES_LOCKOUT_CALLABLE = "anomalies.web.lockout.locked_out"
 AXES_RESET_ON_SUCCESS = True
-# Knocking at a closed door neither keeps it closed for longer nor counts against the user elsewhere.
+# Attempts during a lockout neither extend it nor count against the user at other addresses.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 # The record is the audit log.
 AXES_DISABLE_ACCESS_LOG = True

@@ -1,4 +1,4 @@
-"""One surface for people: the admin, at the root's door."""
+"""The addresses of the admin; the root redirects to it."""
 
 from django.contrib import admin
 from django.urls import path

@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def report(file: str, options: list[str]) -> list[dict[str, Any]]:
-    """What pip-audit says of each package."""
+    """Return pip-audit's result for each package."""
     arguments = "--no-deps --disable-pip --progress-spinner off --timeout 15 --format json".split()
     command = [sys.executable, "-m", "pip_audit", "-r", file, *arguments, *options]
     try:

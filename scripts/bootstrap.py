@@ -53,7 +53,7 @@ def works(python):
 def make_venv():
     say("making .venv")
     run([sys.executable, "-m", "venv", "--clear", VENV], "Making .venv failed")
-    # A venv that was interrupted half way has no such mark, and is made anew.
+    # A venv that was interrupted half way has no such mark, and is made again.
     with open(os.path.join(VENV, ".made"), "w"):
         pass
 

@@ -22,7 +22,7 @@ HASH_BYTES = 8
 
 
 class Wrong(Exception):
-    """What does not hold, in words."""
+    """A check that failed, with its message."""
 
 
 # --- canonical JSON, RFC 8785 -----------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def point_of(data):
 
 
 def is_signed(key, signature, message):
-    """Whether 64 bytes are the signature of a key of 32 bytes over a message."""
+    """Return True if 64 bytes are the signature of a key of 32 bytes over a message."""
     if len(key) != 32 or len(signature) != 64:
         return False
     owner, commitment = point_of(key), point_of(signature[:32])
@@ -140,10 +140,10 @@ def is_signed(key, signature, message):
 
 
 def check(document, key):
-    """What was found to hold, a sentence each. Raises Wrong with the first thing that does not."""
+    """Return the checks that passed, a sentence each. Raises Wrong at the first that fails."""
     said = document.get("bundle") if isinstance(document, dict) else None
     if not isinstance(said, dict) or said.get("format") != FORMAT:
-        raise Wrong("this is no evidence bundle of a format that is known here")
+        raise Wrong("this is not an evidence bundle of a known format")
     if not is_signed(key, bytes.fromhex(document["signature"]), canonical(said).encode()):
         raise Wrong("the bundle's signature is not that of the key over what it says")
     yield f"the bundle was signed by the key, for {said['made_by']} at {said['made_at']}"
@@ -156,7 +156,7 @@ def check(document, key):
 
 
 def check_chain(seals, key):
-    """Every seal is signed and bears the head of the one before."""
+    """Check that every seal is signed and contains the head of the one before."""
     former = None
     for seal in seals:
         name = f"seal {seal['number']}"
@@ -176,7 +176,7 @@ def check_chain(seals, key):
 
 
 def check_entry(row, said):
-    """Whether a seal covers the entry, which is about this anomaly and as it was sealed."""
+    """Return True if a seal covers the entry. Raises Wrong if it is another or changed."""
     columns = row.split("\t")
     entry = int(columns[0])
     if columns[5:7] != ["anomaly", said["anomaly"]["id"]]:
@@ -194,7 +194,7 @@ def check_entry(row, said):
 
 
 def place_in(ids, entry):
-    """How many entries a seal of these ids (``1-4,7-7``) covers before this one; None where it does not."""
+    """Return the number of entries of a seal (ids ``1-4,7-7``) before this one; None if it is not covered."""
     before = 0
     for part in ids.split(","):
         low, high = map(int, part.split("-"))

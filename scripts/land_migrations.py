@@ -34,7 +34,7 @@ def present(folder: Path = MIGRATIONS) -> dict[str, str]:
 
 
 def differences(folder: Path = MIGRATIONS) -> list[str]:
-    """What does not agree with the manifest, in a sentence each; [] where all does."""
+    """Return the differences from the manifest, a sentence each."""
     then, now = landed(folder), present(folder)
     changed = [
         f"{name} has landed and was changed" for name in then if now.get(name, then[name]) != then[name]

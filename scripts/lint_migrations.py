@@ -50,7 +50,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("0040_json_limits_validated", "not-repeatable"): "what is validated already is not read again",
 }
 
-# A migration that is no transaction may be cut off anywhere, so each operation must bear to be run again.
+# A migration without a transaction may be interrupted anywhere, so each operation must be repeatable.
 REPEATABLE = ("AddIndexConcurrently", "RemoveIndexConcurrently", "ValidateConstraint")
 _HEAVY = re.compile(r"^\s*(LOCK\b|CLUSTER\b|VACUUM\b|TRUNCATE\b)", re.IGNORECASE)
 _ALTERS = re.compile(r"^\s*ALTER\s+TABLE\b", re.IGNORECASE)
@@ -65,7 +65,7 @@ _BODY = re.compile(r"\$(\w*)\$.*?\$\1\$|--[^\n]*", re.DOTALL)
 
 
 class Problem(NamedTuple):
-    """What is wrong with a migration, by the rule that refuses it."""
+    """A violation in a migration, with the rule that refuses it."""
 
     migration: str
     rule: str
@@ -76,7 +76,7 @@ class Problem(NamedTuple):
 
 
 def in_sql(name: str, sql: str) -> Iterator[Problem]:
-    """What is wrong with the SQL of a migration, transaction included. Raises OSError without squawk."""
+    """Return the problems in the SQL of a migration, transaction included. Raises OSError without squawk."""
     squawk = Path(sys.executable).parent / "squawk"
     command = [str(squawk), "--pg-version=15", "--reporter=json", f"--exclude={','.join(NOT_HERE)}"]
     done = subprocess.run(
@@ -117,7 +117,7 @@ def _ours(name: str, statements: list[str]) -> Iterator[Problem]:
 
 
 def in_operations(name: str, migration: object) -> Iterator[Problem]:
-    """What is wrong with a migration that its SQL does not show."""
+    """Return the problems of a migration that its SQL does not show."""
     for operation in migration.operations:
         kind = type(operation).__name__
         if not migration.atomic and kind not in REPEATABLE:
@@ -152,7 +152,7 @@ def ours() -> Iterator[tuple[str, object, str, str]]:
 
 
 def lint() -> tuple[int, list[Problem]]:
-    """How many migrations were read, and what is wrong with them."""
+    """Return the number of migrations read, and their problems."""
     read = list(ours())
     problems = [
         problem

@@ -98,7 +98,7 @@ def requirements(django: str) -> str:
 
 
 def run(leg: Leg, folder: Path) -> tuple[bool, str]:
-    """Whether its tests passed (or could not run), and a line about it."""
+    """Return True if its tests passed (or could not run), and a line about it."""
     python = interpreter(leg.python)
     if python is None:
         return True, f"could not run: {leg}: no Python {leg.python} on this machine"

@@ -21,6 +21,7 @@ from psycopg import sql
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
+from anomalies.queries.bounded.listing import Listing
 from anomalies.queries.export import export
 from anomalies.schema import catalog, checksums
 from anomalies.triage.decisions import decide
@@ -99,8 +100,8 @@ def observed() -> dict[str, Any]:
         "stored": stored,
         "pages": [(page.status_code, _without_tokens(page.content.decode())) for page in pages],
         "stats": json.loads(printed.getvalue()),
-        "jsonl": b"".join(export(Anomaly.objects.exclude(pk=one.pk), "jsonl")),
-        "csv": b"".join(export(Anomaly.objects.exclude(pk=one.pk), "csv")),
+        "jsonl": b"".join(export(Listing(Anomaly.objects.exclude(pk=one.pk)), "jsonl")),
+        "csv": b"".join(export(Listing(Anomaly.objects.exclude(pk=one.pk)), "csv")),
         "decided": (len(decided.decided), len(undone.decided)),
         "catalog": catalog.read(connection),
         "checksum": checksums.checksum(

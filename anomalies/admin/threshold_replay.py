@@ -66,7 +66,7 @@ class AppliedForm(VersionedForm):
 
     @property
     def lacks_version(self) -> bool:
-        """Whether the form does not say which config the result is about."""
+        """True if the form does not name the config that the result is about."""
         return not self.is_valid()
 
 

@@ -1,4 +1,4 @@
-"""What analysts decided, for the detector: what they acknowledged must not be learnt."""
+"""Acknowledged events, for the detector: they must not be learned as normal."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _array_head = struct.Struct(">iiiii").pack
 
 
 def encoder(columns: Sequence[str]) -> Callable[[Row], bytes]:
-    """What makes a row of these columns, in their order."""
+    """Return the function that encodes a row of these columns, in their order."""
     head = len(columns).to_bytes(2, "big")
     fields = [(name, _ENCODERS[name]) for name in columns]
 

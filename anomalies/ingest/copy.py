@@ -1,7 +1,7 @@
-"""A batch of rows into the table: what is there already stays as it is, the rest goes in by COPY.
+"""Store a batch of rows: those in the table stay as they are, the others are inserted by COPY.
 
-Right into the table, nearly always. Where it refuses a row, or somebody else wrote one of them meanwhile, or
-only some of the rows leave a column to its default, which COPY can't tell: by way of a temporary table.
+These batches go through a temporary table instead: the table refuses a row, another program wrote one of its
+rows at that time, or only some rows leave out a column that has a default, which COPY does not support.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _defaults() -> dict[str, str]:
 
 
 def _try_each(fresh: list[Candidate]) -> list[Refused]:
-    """Which rows the table refuses; all that was tried is taken back."""
+    """Return the rows that the table refuses; every attempt is rolled back."""
     before = transaction.savepoint()
     with _staged(fresh), connection.cursor() as cursor:
         cursor.execute("CREATE INDEX ON pg_temp.ingest_staging (id)")

@@ -37,7 +37,7 @@ class Candidate:
 
 
 def is_refusal(error: DatabaseError) -> bool:
-    """Whether PostgreSQL refuses a row, or something else is the matter."""
+    """Return True if PostgreSQL refuses a row, False if the error has another cause."""
     return _sqlstate(error)[:2] in _REFUSALS
 
 

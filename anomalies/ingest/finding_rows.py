@@ -21,7 +21,7 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where findings come from: ``name`` of the source as anomalies keep it, host, stream, tags, and the
+    """The origin of findings: ``name`` of the source as anomalies keep it, host, stream, tags, and the
     config and thresholds they were found with."""
 
     name: str

@@ -20,7 +20,7 @@ from .programmatic import store
 
 @dataclass(slots=True)
 class Report:
-    """What became of a source: what was read and tested, the anomalies that are new and those already there.
+    """The result for a source: what was read and tested, its new anomalies, and those stored before.
 
     ``review`` counts, of the new ones, those that are only for review. ``failure`` says why it was not read
     to its end; ``ended``: nothing more will come.

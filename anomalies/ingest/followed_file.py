@@ -23,14 +23,14 @@ from .findings_sink import Detection
 
 POLL = 0.5  # seconds between two looks at a file that has nothing new
 SAVED_EVERY = 5.0  # seconds, while lines come
-SILENT = 30.0  # seconds without a line after which an open episode is told as it is
+SILENT = 30.0  # seconds without a line after which an open episode is reported as it is
 LEARNT_EVERY = 60.0  # seconds after which the desk is asked what was acknowledged
 RECORDED_EVERY = 3600.0  # seconds after which what was tested is recorded
 
 
 @dataclass(slots=True)
 class Stream:
-    """One followed file. ``say`` is told what a person should know."""
+    """One followed file. ``say`` gets the messages for a person."""
 
     job: Job
     detection: Detection
@@ -66,7 +66,9 @@ class Stream:
             self._record()
         self._save()
         if self._head:
-            self.say(f"nothing was tested: {len(self._head)} lines, and the kind is told by {GUESSED_FROM}.")
+            self.say(
+                f"nothing was tested: {len(self._head)} lines, and the kind is guessed from {GUESSED_FROM}."
+            )
 
     def _begin(self) -> None:
         saved = load(self.state) if self.state else None
@@ -79,7 +81,7 @@ class Stream:
                 Line(number, data.encode("latin-1"), size) for number, data, size in saved.get("head", ())
             ]
         except (ValueError, TypeError, KeyError) as error:
-            words = f"{self.state} holds no state of a stream ({error}); move it away to begin anew"
+            words = f"{self.state} holds no state of a stream ({error}); move it away to start again"
             raise SavedStateError(words) from error
         if self._scan:
             self.detection.report.counts = self._scan.counts
@@ -101,7 +103,7 @@ class Stream:
         self._store(list(self._scan.feed(lines)))
 
     def _wait_for_more(self, came: bool) -> None:
-        """However slowly they come, the same lines are the same kind of stream; what is no text is told."""
+        """Guess the kind from the same lines however slowly they arrive; report lines that are not text."""
         if self._head:
             self.detection.report.counts.last_line = self._head[-1].number
         if not came:

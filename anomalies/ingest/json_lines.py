@@ -23,7 +23,7 @@ BATCH_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Summary:
-    """What an ingest did. Up to ``last_line_kept`` every line is in, was there already, or is rejected."""
+    """The result of an ingest. Lines up to ``last_line_kept`` are stored (perhaps before) or rejected."""
 
     read: int = 0
     new: int = 0
@@ -138,7 +138,7 @@ class _Chunks:
         return chunk
 
     def __iter__(self) -> Iterator[list[Line]]:
-        """What was read before the source turned out to be damaged is a chunk too."""
+        """Yield chunks; the lines read before damage in the source are a chunk too."""
         try:
             for line in self._lines:
                 self._waiting.append(line)

@@ -1,4 +1,4 @@
-"""Why a line is no row: which column, and one sentence with the way to mend it."""
+"""The reasons why a line is not a row: the column, and one sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 60  # characters of a value that is wrong
 
 @dataclass(slots=True)
 class Misfit(Exception):
-    """What is wrong with a line: ``field`` is a column or key, None where it is the line as a whole."""
+    """An error in a line: ``field`` is a column or key, None where it is the line as a whole."""
 
     field: str | None
     reason: str
@@ -82,7 +82,7 @@ def _no_json(data: bytes, message: str) -> Misfit:
 
 
 def _mistake(data: bytes, message: str) -> str:
-    """Which of the common mistakes the decoder stumbled over; empty where it is another one."""
+    """Return the message for a common mistake that the decoder met; empty for any other."""
     if "surrogate" in message or _half_character(data):
         return "invalid utf-16"
     if "truncated" in message:

@@ -1,4 +1,4 @@
-"""What a detection says when it is done: what was skipped, found, and could be chance."""
+"""The summary of a detection: skipped lines, anomalies found, and the number expected by chance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from anomalies.ingest import Detection, Report
 from anomalies.sources.scan import Skipped
 
 
-def told(detection: Detection) -> Iterator[str]:
+def source_summary(detection: Detection) -> Iterator[str]:
     """The lines about one source; the last one has the counts."""
     report, counts = detection.report, detection.report.counts
     yield from counts.notes
@@ -21,23 +21,23 @@ def told(detection: Detection) -> Iterator[str]:
     if remarks:
         yield f"{remarks:,} more lines were read that need the same"
     if counts.backwards:
-        yield f"time runs backwards at {counts.backwards:,} events; they are taken as their lines come"
+        yield f"{counts.backwards:,} events are older than the one before; lines are read in order"
     if counts.events and counts.first is None and not any("--time-format" in note for note in counts.notes):
         given = f"{detection.reference:%Y-%m-%d %H:%M:%S%z}"
         yield f"no event has a timestamp; anomalies are given {given} (see --time-format and --time)"
     if counts.windows_tested == 0 and report.failure is None:
         sizes = detection.origin.thresholds
         needed = sizes.baseline_size + sizes.window_size
-        yield f"nothing was tested: {counts.events} events, and it takes {needed}."
+        yield f"nothing was tested: {counts.events} events, but {needed} are required."
     if report.failure and not counts.last_line:
         return
     yield f"{counts.kind}: {_figures([report], [detection.origin.thresholds.p_value_threshold])}"
 
 
-def summed_up(detections: Sequence[Detection]) -> str:
-    """All sources in one line."""
+def total_summary(detections: Sequence[Detection]) -> str:
+    """Return one line about all sources."""
     thresholds = [detection.origin.thresholds.p_value_threshold for detection in detections]
-    return f"in all: {_figures([detection.report for detection in detections], thresholds)}"
+    return f"total: {_figures([detection.report for detection in detections], thresholds)}"
 
 
 def _figures(reports: Sequence[Report], thresholds: Sequence[float]) -> str:

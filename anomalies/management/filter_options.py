@@ -23,7 +23,7 @@ _KINDS = {
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for each filter; one that has several values may be given several times."""
-    group = parser.add_argument_group("filters", "as on the desk; several are joined by 'and'")
+    group = parser.add_argument_group("filters", "the desk's filters; an anomaly has to match all of them")
     for name, each in AnomalyFilter.base_filters.items():
         group.add_argument(
             option_of(name),
@@ -57,6 +57,14 @@ def given_filters(options: dict[str, Any]) -> dict[str, list[str]]:
     return {name: values for name in names if (values := options.get(f"filter_{name}"))}
 
 
+def _problem(name: str, errors: list[str]) -> str:
+    each = AnomalyFilter.base_filters[name]
+    accepted = (
+        f" Choose from {values_of(each)}." if "choices" in each.extra else f" It takes: {values_of(each)}."
+    )
+    return f"{option_of(name)}: {' '.join(errors)}{accepted}"
+
+
 def filterset(options: dict[str, Any]) -> AnomalyFilter:
     """Return the FilterSet of the command line. Raises CommandError naming what is wrong with it."""
     data = QueryDict(mutable=True)
@@ -64,6 +72,6 @@ def filterset(options: dict[str, Any]) -> AnomalyFilter:
         data.setlist(name, values)
     found = AnomalyFilter(data, me=options.get("by") or "")
     if not found.form.is_valid():
-        problems = [f"{option_of(name)}: {' '.join(errors)}" for name, errors in found.form.errors.items()]
+        problems = [_problem(name, errors) for name, errors in found.form.errors.items()]
         raise CommandError("; ".join(problems), returncode=2)
     return found

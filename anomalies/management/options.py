@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 from pathlib import Path
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -12,15 +13,23 @@ from anomalies.safe_text import printable
 
 
 def add_actor_option(parser: argparse.ArgumentParser) -> None:
-    """``--by``: whom the record names; whoever is logged in where nothing is said."""
-    parser.add_argument("--by", default=_login_name(), metavar="USERNAME", help="default: %(default)s")
+    """Add ``--by``, the actor in the audit log; the default is the operating system's user."""
+    parser.add_argument(
+        "--by",
+        default=_login_name(),
+        metavar="USERNAME",
+        help="the name for the audit log (default: %(default)s)",
+    )
 
 
 def add_dump_options(parser: argparse.ArgumentParser) -> None:
-    """What ``backup`` and ``restore`` have in common: which database, and whose pg_dump and pg_restore."""
-    parser.add_argument("--pg-bin", type=Path, metavar="FOLDER", help="where pg_dump and pg_restore are")
+    """Add the options of ``backup`` and ``restore``: database and PostgreSQL's programs."""
+    parser.add_argument("--pg-bin", type=Path, metavar="FOLDER", help="the folder of pg_dump and pg_restore")
     parser.add_argument(
-        "--database", default=DEFAULT_DB_ALIAS, choices=list(connections), help="default: %(default)s"
+        "--database",
+        default=DEFAULT_DB_ALIAS,
+        choices=list(connections),
+        help="the alias of the database (default: %(default)s)",
     )
 
 
@@ -31,8 +40,18 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0
     if not 0 < value <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from above 0 to 86400")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, at most 86400")
     return value
+
+
+def anomaly_id(text: str) -> UUID:
+    """The id of an anomaly from a command line."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an id, such as 01938c5e-7c00-7000-8000-0242ac120002"
+        ) from None
 
 
 def printable_lines(text: str) -> str:

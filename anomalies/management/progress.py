@@ -1,4 +1,4 @@
-"""What a long command owes its terminal: a progress bar, and an end on SIGTERM as on Ctrl-C."""
+"""Progress bars, and the same clean end on SIGTERM as on Ctrl-C, for long commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reading_bar(off: bool = False) -> Iterator[Progress]:
 
 @contextmanager
 def events_bar(total: int | None, off: bool = False) -> Iterator[Callable[[Any], None]]:
-    """A bar over the bytes read, with the events a second, on a terminal only; told of each advance."""
+    """A bar over the bytes read, with the events a second, on a terminal only; called at each advance."""
     began, events = time.monotonic(), 0
     with tqdm(
         total=total, unit="B", unit_scale=True, disable=off or not sys.stderr.isatty(), leave=False

@@ -1,4 +1,4 @@
-"""What arrives can wake what sleeps: said after the commands that bring anomalies in."""
+"""End the snoozes that new anomalies make due, after the commands that store anomalies."""
 
 from __future__ import annotations
 

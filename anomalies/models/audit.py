@@ -17,7 +17,7 @@ from anomalies.json_column import JSONColumn
 
 
 class AuditLog(models.Model):
-    """Who changed what, when, from where. Triggers write it; nothing in Python does."""
+    """An entry: the actor, the change, the time and the address. Only triggers write it."""
 
     id = BigSerialField(primary_key=True)
     timestamp = models.DateTimeField(db_default=Now())

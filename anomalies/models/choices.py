@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Stream(models.TextChoices):
-    """What kind of stream a detector watches."""
+    """The kind of a stream."""
 
     LOGS = "logs", "logs"
     METRICS = "metrics", "metrics"
@@ -15,7 +15,7 @@ class Stream(models.TextChoices):
 
 
 class Status(models.TextChoices):
-    """Where the decision about an anomaly stands; ``transitions`` says what may follow what."""
+    """The state of the decision about an anomaly; ``triage.decisions.MOVES`` has the transitions."""
 
     PENDING = "pending", "pending"
     ACKNOWLEDGED = "acknowledged", "acknowledged"
@@ -24,7 +24,7 @@ class Status(models.TextChoices):
 
 
 class DismissalReason(models.TextChoices):
-    """Why an anomaly is none."""
+    """The reason of a dismissal."""
 
     FALSE_POSITIVE = "false_positive", "false positive"
     KNOWN_HARMLESS = "known_harmless", "known and harmless"

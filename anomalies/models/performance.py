@@ -15,7 +15,7 @@ from anomalies.json_column import JSONColumn
 
 
 class PerformanceMetric(models.Model):
-    """How long a request or a job took; a detection's row also says how many windows it tested."""
+    """The duration of a request or a job; for a detection also the number of windows tested."""
 
     id = BigSerialField(primary_key=True)
     timestamp = models.DateTimeField(db_default=Now())

@@ -13,7 +13,7 @@ from anomalies.fields import (
 
 
 class RolledUp(models.Model):
-    """What the roll-up knows of some anomalies: how many, and the sums of their NCD and p, exact."""
+    """Figures of some anomalies: their number and the exact sums of NCD and p."""
 
     stream_type = models.CharField(max_length=50)
     status = models.CharField(max_length=20)
@@ -50,7 +50,7 @@ class AnomalyTotal(RolledUp):
 
 
 class AnomalyHourDelta(RolledUp):
-    """What one write changed in one hour, until it is folded. Triggers append it.
+    """The change of one hour by one write, until it is folded. Triggers append it.
 
     Without an hour it says that rows from before the roll-up are not counted yet.
     """
@@ -67,7 +67,7 @@ class AnomalyHourDelta(RolledUp):
 
 
 class CountedTag(models.Model):
-    """How many anomalies of a stream and status have a tag."""
+    """The number of anomalies of a stream and status that have a tag."""
 
     # A longer tag is not counted (0027).
     LONGEST = 200
@@ -95,7 +95,7 @@ class TagTotal(CountedTag):
 
 
 class TagDelta(CountedTag):
-    """What one write changed of one tag, until it is folded. Triggers append it.
+    """The change of one tag by one write, until it is folded. Triggers append it.
 
     Without a tag it says that rows from before the roll-up are not counted yet.
     """

@@ -63,6 +63,10 @@ class Pause:
         while self.then and not self._has_something(file):
             self.then()
             self._due = None
+        self.something_came()
+
+    def something_came(self) -> None:
+        """Note that there is something to store once the pipe is silent."""
         self._due = self._due or time.monotonic() + self.seconds
 
     def _has_something(self, file: Any) -> bool:
@@ -220,6 +224,8 @@ class _Counted(io.RawIOBase):
         """At least so many first bytes, fewer only where there are no more; they are read again later."""
         while len(self._head) < count and (more := self._read(_BUFFER)):
             self._head += more
+        if self._pause and self._head:
+            self._pause.something_came()
         return self._head
 
     def readinto(self, buffer: Any) -> int:

@@ -360,7 +360,7 @@ def _changed(last: Entry | None, known: bool) -> str:
 
 
 def why_not(action: str, anomaly: Anomaly) -> str:
-    """Why this decision can't be taken about this anomaly now, and the way to it."""
+    """Return the reason why this decision can't be made about this anomaly now, and the alternative."""
     return why_not_from(action, anomaly.status, _by_whom(anomaly))
 
 

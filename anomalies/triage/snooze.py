@@ -58,7 +58,7 @@ def rule_of(anomaly: Anomaly) -> Rule | None:
     return Rule(anomaly.snoozed_until, anomaly.snooze_ncd_above, anomaly.snooze_more)
 
 
-def told(anomaly: Anomaly, zone: tzinfo = UTC) -> str:
+def sentence(anomaly: Anomaly, zone: tzinfo = UTC) -> str:
     """A sentence on its snooze, by whom and until when; '' where it is not snoozed."""
     rule = rule_of(anomaly)
     by = f" by {anomaly.snoozed_by}" if anomaly.snoozed_by else ""

@@ -63,7 +63,7 @@ class Decision:
         return sum(self.actions.values())
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """One line: the actions, by whom and when."""
         what = ", ".join(
             done(action) + (f" {count:,}" if len(self.actions) > 1 else "")
@@ -107,7 +107,7 @@ def decision(batch: str) -> Decision:
     """The decision of this batch. Raises NoSuchDecision."""
     rows = _rows(_DECISION, {"batch": batch, "actions": list(UNDOABLE)})
     if not rows:
-        raise NoSuchDecision(f"There is no decision {batch!r} on record.")
+        raise NoSuchDecision(f"There is no decision {batch!r} in the audit log.")
     if batch.startswith("transaction ") and any(row[2] != row[7] for row in rows):
         raise NoSuchDecision(f"{batch!r} is the name of more than one: the server was replaced since.")
     first = min(rows, key=lambda row: row[2])

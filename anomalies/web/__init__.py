@@ -1,1 +1,1 @@
-"""What serves every URL, for all surfaces: middleware, lockout, error pages, actor, login audit."""
+"""The parts that serve every URL of all surfaces: middleware, lockout, error pages, actor, login audit."""

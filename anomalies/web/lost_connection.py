@@ -1,7 +1,7 @@
 """The page for a database that was lost or can't be written during a request: 503, and a safe retry.
 
 A connection that is lost during COMMIT leaves it open whether the transaction was committed: PostgreSQL sends
-no answer any more. The audit log has the answer: a decision's entries bear its form's ``batch``, its id. Sent
+no answer any more. The audit log has the answer: a decision's entries have its form's ``batch`` id. Sent
 again under the same id it is done once, whatever the answer.
 """
 
@@ -74,7 +74,7 @@ def _fields(form: QueryDict) -> Iterator[tuple[str, str]]:
 
 
 def _look_up(batch: UUID) -> bool | None:
-    """Whether the decision is in the audit log, by a new connection; None if the database does not answer."""
+    """Ask by a new connection if the decision is in the audit log; None if the database does not answer."""
     if connection.in_atomic_block:
         return None
     try:

@@ -41,7 +41,11 @@ HEADERS = {
 _DEBUG_PAGES = {404, 500}
 _METHODS = ("GET", "HEAD", "POST")
 
-_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE|WITH)\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\s*(INSERT|UPDATE|DELETE|MERGE)\b|\s*WITH\b.*\b"
+    r"(INSERT\s+INTO|DELETE\s+FROM|MERGE\s+INTO|(?<!FOR )UPDATE\s+(?!OF\b)\S+\s+(AS\s+)?\S*\s*SET)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 # A page reads few rows of a large table. Parallel workers take longer to start than that, and mislead the
 # planner: a search at ten million rows took 480 ms with them, 115 ms without. What an index of words or tags
 # finds is kept row by row in this much memory; in PostgreSQL's 4 MB it is kept by pages, all of whose rows

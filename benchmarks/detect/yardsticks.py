@@ -11,12 +11,13 @@ import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from random import Random
-
-from drain3 import TemplateMiner
-from drain3.template_miner_config import TemplateMinerConfig
+from typing import TYPE_CHECKING
 
 from anomalies.detection import pattern_of
 from benchmarks.detect.figures import by_keyword
+
+if TYPE_CHECKING:
+    from drain3 import TemplateMiner
 
 _EULER = 0.5772156649
 _LEARN = 110  # lines before the first alarm, as of ours
@@ -27,7 +28,13 @@ logging.getLogger("drain3").setLevel(logging.ERROR)
 
 
 def miner() -> TemplateMiner:
-    """Drain3 with its defaults, and numbers masked as its own example does."""
+    """Drain3 with its defaults, and numbers masked as its own example does.
+
+    Only this function needs the package.
+    """
+    from drain3 import TemplateMiner
+    from drain3.template_miner_config import TemplateMinerConfig
+
     config = TemplateMinerConfig()
     config.profiling_enabled = False
     return TemplateMiner(config=config)

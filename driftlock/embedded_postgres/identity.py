@@ -1,4 +1,4 @@
-"""Which operating-system user runs the server.
+"""The operating-system user that runs the server.
 
 PostgreSQL refuses to run as root, and for good reason. Started by root, the server therefore changes to
 another user: the one who owns the data folder or the checkout, else ``nobody``. No user is created and no
@@ -90,7 +90,7 @@ def _reaching(user: pwd.struct_passwd, needs: list[Path]) -> Identity:
 
 
 def _can_reach(user: pwd.struct_passwd, path: Path) -> bool:
-    """Whether the user may pass every folder above ``path`` and execute (or enter) ``path`` itself."""
+    """Return True if the user may traverse every folder above ``path`` and execute (or enter) ``path``."""
     return all(_may_execute(user, step) for step in (path, *path.parents))
 
 

@@ -43,7 +43,7 @@ class EmbeddedServerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a running server listens: the folder of its Unix socket, and the postmaster's process id."""
+    """The address of a running server: the folder of its Unix socket, and the postmaster's process id."""
 
     socket_folder: str
     pid: int
@@ -317,7 +317,7 @@ class _PidFile:
 
 
 def _read_pid_file(data: Path) -> _PidFile | None:
-    """What postmaster.pid says, or None where there is none, or half of one."""
+    """Return the content of postmaster.pid, or None if it is missing or incomplete."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
         pid = int(lines[0])
@@ -326,14 +326,14 @@ def _read_pid_file(data: Path) -> _PidFile | None:
     except PermissionError as error:
         raise EmbeddedServerError(
             f"the data in {data} belongs to another user. Run as the one who made it, "
-            "or move the folder away to begin anew."
+            "or move the folder away to start again."
         ) from error
     socket_folder = lines[4] if len(lines) > 4 else ""
     return _PidFile(pid, socket_folder, ready=len(lines) > 7 and lines[7].strip() == "ready")
 
 
 def _is_postmaster(pid: int, data: Path) -> bool:
-    """Whether the process is the server of this cluster; ids are used again after a restart."""
+    """Return True if the process is the server of this cluster; ids are reused after a restart."""
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()

@@ -143,8 +143,8 @@ def test_an_audit_entry_about_any_number_of_rows_is_listed(desk, rows):
 
 def test_a_list_reads_no_more_of_a_long_entry_than_it_can_show(desk):
     insert(AuditLog, new_values=json.dumps({"notes": "x" * 500_000}))
-    row = desk.get("/admin/anomalies/auditlog/").context["cl"].result_list[0]
-    assert len(row.new_values_text) == OF_EACH_ROW + 1
+    rows = desk.get("/admin/anomalies/auditlog/").context["cl"].result_list
+    assert max(len(row.new_values_text or "") for row in rows) == OF_EACH_ROW + 1
 
 
 # --- The record -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The application server in production's settings, as the README starts it, behind a proxy that ends TLS."""
+"""The application server in production, as docs/deployment.md starts it, behind a proxy that ends TLS."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_standard_input_is_a_log_too(log, monkeypatch):
 def test_a_log_too_short_to_test_says_so(tmp_path):
     path = tmp_path / "short.log"
     path.write_text("one\ntwo\n\nthree\n")
-    assert "nothing was tested: 3 events, and it takes 110" in detect(path)
+    assert "nothing was tested: 3 events, but 110 are required" in detect(path)
 
 
 def test_a_log_without_times_takes_the_time_it_is_given(log):

@@ -236,7 +236,7 @@ def stored() -> list[tuple]:
 def test_a_folder_is_all_the_files_in_it(folder):
     said = detect(folder)
     assert PerformanceMetric.objects.count() == 5
-    assert "in all: events 2840" in said
+    assert "total: events 2840" in said
 
 
 def test_the_number_of_workers_changes_nothing(folder):
@@ -306,7 +306,7 @@ def test_a_bad_row_is_named_and_nothing_beside_it_is_lost(tmp_path):
 def test_time_that_runs_backwards_is_said(tmp_path):
     lines = log_with_fault()
     lines[200], lines[210] = lines[210], lines[200]
-    assert "time runs backwards at 2 events" in detect(written(tmp_path / "web.log", lines))
+    assert "2 events are older than the one before" in detect(written(tmp_path / "web.log", lines))
 
 
 # --- what analysts decided ------------------------------------------------------------------------------
@@ -412,9 +412,9 @@ def test_what_is_no_file_in_a_folder_is_passed_over_and_said(folder):
     (folder / "loop").symlink_to(folder)
     os.mkfifo(folder / "pipe")
     said = detect(folder)
-    assert f"passed over: {folder}/current.log is a link to nothing." in said
-    assert f"passed over: {folder}/pipe is no file." in said
-    assert "in all: events 2840" in said
+    assert f"skipped: {folder}/current.log is a broken link." in said
+    assert f"skipped: {folder}/pipe is not a regular file." in said
+    assert "total: events 2840" in said
 
 
 def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_read(folder, monkeypatch):

@@ -18,7 +18,7 @@ from django.utils import timezone
 from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import MOVES, DecisionError, add_note, decide
-from anomalies.triage.snooze import Rule, end_snooze, snooze, told, wake
+from anomalies.triage.snooze import Rule, end_snooze, sentence, snooze, wake
 from anomalies.triage.undo import undo
 from tests.support.factories import make_anomaly, other_program
 
@@ -62,7 +62,8 @@ def actions(anomaly: Anomaly) -> list[str]:
 def test_a_rule_is_said_in_one_sentence():
     anomaly = asleep(Rule(SOON.until, 0.9, 5))
     assert (
-        told(anomaly) == "snoozed by ana until 2099-01-01 09:00 UTC, or NCD above 0.9, or 5 more logs in 24 h"
+        sentence(anomaly)
+        == "snoozed by ana until 2099-01-01 09:00 UTC, or NCD above 0.9, or 5 more logs in 24 h"
     )
 
 
@@ -134,7 +135,7 @@ def test_what_is_decided_can_not(status):
 def test_a_new_rule_takes_the_place_of_the_former():
     anomaly = asleep(Rule(SOON.until, 0.9))
     snooze([anomaly.pk], Rule(more=2), Actor("bob"))
-    assert told(Anomaly.objects.get()) == "snoozed by bob until 2 more logs in 24 h"
+    assert sentence(Anomaly.objects.get()) == "snoozed by bob until 2 more logs in 24 h"
 
 
 def test_what_changed_since_it_was_seen_is_not_snoozed():

@@ -1,4 +1,4 @@
-"""Undo: each anomaly back to its own former state, what changed since left alone and told of."""
+"""Undo: each anomaly back to its own former state, what changed since is skipped and named."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_decision_is_told_in_words():
     batch = take("dismiss", make_anomaly(), make_anomaly(), note="noise")
     found = decision(batch)
     assert (found.rows, found.reason, found.note) == (2, "other", "noise")
-    assert found.told.startswith("dismissed by ana at 20")
+    assert found.summary.startswith("dismissed by ana at 20")
 
 
 def test_many_are_undone_step_by_step(monkeypatch):
@@ -360,7 +360,7 @@ def test_decide_prints_what_undo_takes():
     anomaly = make_anomaly()
     batch, _ = command("decide", "acknowledge", str(anomaly.pk), "--by", "op")
     redo, said = command("undo", batch.strip(), "--by", "op")
-    assert said.endswith("undone 1, left alone 0\n")
+    assert said.endswith("undone 1, skipped 0\n")
     assert status_of(anomaly) == "pending"
     command("undo", redo.strip())
     assert status_of(anomaly) == "acknowledged"
@@ -370,7 +370,7 @@ def test_a_dry_run_says_what_would_be_undone_and_changes_nothing():
     anomaly = make_anomaly()
     _, said = command("undo", take("dismiss", anomaly), "--dry-run")
     assert said.startswith("dismissed by ana at 20")
-    assert said.endswith("would undo 1, left alone 0; nothing was changed\n")
+    assert said.endswith("would undo 1, skipped 0; nothing was changed\n")
     assert status_of(anomaly) == "dismissed"
 
 
@@ -379,9 +379,9 @@ def test_what_the_command_leaves_alone_is_listed_and_ends_in_exit_status_1():
     batch = take("dismiss", anomaly)
     add_note(anomaly.pk, BOB, "wait")
     _, said = command("undo", batch)
-    assert "left alone 1: notes changed by bob at 20" in said
+    assert "skipped 1: notes changed by bob at 20" in said
     assert str(anomaly.pk) in said
-    assert said.endswith("undone 0, left alone 1\nexit 1")
+    assert said.endswith("undone 0, skipped 1\nexit 1")
 
 
 def test_an_unknown_batch_is_a_wrong_use_of_the_command():

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from anomalies import permissions
 from anomalies.audit import with_last_entry
 from anomalies.models import Anomaly
-from anomalies.triage.snooze import OPEN, told
+from anomalies.triage.snooze import OPEN, sentence
 
 from ..ui import formatting as show
 from ..views import OneAnomalyView
@@ -95,7 +95,7 @@ def assign_snooze(
     ``form`` is the one that was sent.
     """
     found: dict[str, Any] = {
-        "snoozed": show.visible(told(anomaly, timezone.get_current_timezone()), 500),
+        "snoozed": show.visible(sentence(anomaly, timezone.get_current_timezone()), 500),
         "may_snooze": anomaly.status in OPEN,
         "zone": show.zone_name(),
     }
@@ -116,7 +116,7 @@ def with_people(rows: QuerySet[Anomaly]) -> QuerySet[Anomaly]:
 def with_assign_snooze(headline: str, anomaly: Any) -> SafeString | str:
     """Add the assignee and the snooze, if any, to a row's headline."""
     assignee = f"assigned to {show.visible(anomaly.assigned_to, 60)}" if anomaly.assigned_to else ""
-    snoozed = show.visible(told(anomaly, timezone.get_current_timezone()), 300)
+    snoozed = show.visible(sentence(anomaly, timezone.get_current_timezone()), 300)
     words = "; ".join(filter(None, (assignee, snoozed)))
     if not words:
         return headline

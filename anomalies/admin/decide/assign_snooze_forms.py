@@ -42,7 +42,7 @@ class AssignForm(forms.Form):
 
 
 class SnoozeForm(forms.Form):
-    """When a snooze ends: at a time, above an NCD, or after N more within 24 h, whichever comes first."""
+    """The end of a snooze: at a time, above an NCD, or after N more within 24 h, whichever comes first."""
 
     span = forms.ChoiceField(required=False, choices=[("", "–"), *_SPANS.items()], label="For")
     until = forms.DateTimeField(

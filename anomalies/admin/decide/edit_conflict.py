@@ -39,7 +39,7 @@ class VersionedForm(forms.Form):
 
     @property
     def lacks_version(self) -> bool:
-        """Whether the form does not say what was shown, so that nothing may be done by it."""
+        """True if the form has no expected version, so that it must not change anything."""
         return bool({"version", "entry", "batch"} & set(self.errors))
 
 
@@ -72,7 +72,7 @@ class Answer:
 
     @property
     def missing(self) -> str:
-        """What to say about a missing version; '' where it was there."""
+        """The message about a missing version; '' if it is present."""
         return self.words if self.status == 400 else ""
 
 
@@ -158,7 +158,7 @@ class Comparison:
 
     @property
     def left_out(self) -> int:
-        """How many changes are not shown one by one."""
+        """The number of changes that are not shown one by one."""
         return len(self.entries) - SHOWN_ENTRIES
 
     @property

@@ -112,7 +112,7 @@ class UndoView(DeskView):
         self.template = f"admin/anomalies/anomaly/{template}"
         context = {
             "undo": undo,
-            "told": show.visible(undo.found.told, 500),
+            "summary": show.visible(undo.found.summary, 500),
             "note": show.visible(undo.found.note or "", 500),
         }
         return self.render({**context, **about})
@@ -121,7 +121,7 @@ class UndoView(DeskView):
 def _report(request: HttpRequest, undo: Undo, now: State) -> None:
     if now.undone:
         done = "Undone" if undo.rows == 1 else f"{now.undone:,} of {undo.rows:,} undone"
-        messages.success(request, f"{done}: {undo.found.told}.", extra_tags=undo_tags(undo.own))
+        messages.success(request, f"{done}: {undo.found.summary}.", extra_tags=undo_tags(undo.own))
     if now.already:
         messages.success(request, f"Undone before: {now.already:,}; nothing was done twice.")
     if now.skipped and undo.rows == 1:

@@ -123,7 +123,7 @@ class AnomalyChangeList(Sidebar, Pages):
 
     @property
     def chance(self) -> str:
-        """How many flagged windows are expected by chance, where the number of tested ones is known."""
+        """A sentence with the windows flagged and expected by chance; '' if that is unknown."""
         newest = self.figures.newest_run
         if newest is None or not keeps_runs_whole(self.filterset):
             return ""
@@ -166,7 +166,7 @@ class AnomalyChangeList(Sidebar, Pages):
 
     @property
     def is_capped(self) -> bool:
-        """Whether there are, or may be, more rows than ``result_count``."""
+        """True if there are, or may be, more rows than ``result_count``."""
         return self.figures.is_least
 
     @property

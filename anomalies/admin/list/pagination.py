@@ -41,12 +41,12 @@ class Pages(ChangeList):
 
     @property
     def is_grouped(self) -> bool:
-        """Whether an incident is one row: in order of time, unless single rows are chosen."""
+        """True if an incident is one row: in order of time, unless single rows are chosen."""
         return self.is_in_order_of_time and not {"single", "p", "all"} & set(self.all_params)
 
     @property
     def is_in_order_of_time(self) -> bool:
-        """Whether the anomalies can be grouped into incidents."""
+        """True if the anomalies can be grouped into incidents."""
         return self.ordering[0].lstrip("-") == "timestamp"
 
     def _read_page(self, request: HttpRequest) -> None:
@@ -210,7 +210,7 @@ class Pages(ChangeList):
 
     @property
     def is_read_backward(self) -> bool:
-        """Whether the page is read from its end."""
+        """True if the page is read from its end."""
         return bool({"before", "end"} & set(self.all_params))
 
     def _cursor(self, row: Any) -> str:

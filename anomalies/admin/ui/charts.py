@@ -72,7 +72,7 @@ class Chart:
 
     @property
     def has_data(self) -> bool:
-        """Whether there is anything to draw."""
+        """True if there is anything to draw."""
         return bool(self.drawing.shapes)
 
 

@@ -154,7 +154,7 @@ class Evidence:
 
     @property
     def left_out(self) -> int:
-        """How many events are not shown."""
+        """The number of events that are not shown."""
         return self.total - len(self.lines)
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.audit.canonical_rows import moment
 from anomalies.audit.keys import KeyProblem, make_key
@@ -20,40 +20,25 @@ from anomalies.models import AuditSeal
 from anomalies.safe_text import printable
 from anomalies.schema.search_path import pinned
 
+from ..base import ShortUsage
+from ..options import seconds
 from ..progress import interruptible
 
 
-class Command(BaseCommand):
-    help = "Seal the audit log with a key that is kept outside the database, and verify it."
+class Command(ShortUsage):
+    help = "Seal and verify the audit log with a key kept outside the database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        keygen = verbs.add_parser("keygen", help="make a key pair: FILE and FILE.pub")
-        keygen.add_argument("file", type=Path, metavar="FILE")
-        sealing = verbs.add_parser("seal", help="seal what no seal covers yet")
-        sealing.add_argument("--every", type=float, metavar="SECONDS", help="repeat after so many seconds")
-        verifying = verbs.add_parser("verify", help="recompute every seal, and name every difference")
-        verifying.add_argument(
-            "--head", action="append", default=[], metavar="HEAD|FILE", help="heads that were kept elsewhere"
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="keygen|seal|verify|head")
+        keygen = verbs.add_parser("keygen", help="make a key pair")
+        keygen.add_argument(
+            "file", type=Path, metavar="FILE", help="the new private key; the public key is FILE.pub"
         )
-        verifying.add_argument(
-            "--replay",
-            action="store_true",
-            help="compare every decision, config, account and role with the log",
-        )
-        verifying.add_argument(
-            "--role", action="append", default=[], metavar="NAME", help="a role that may act as the owner"
-        )
-        verifying.add_argument(
-            "--most",
-            type=int,
-            default=MOST,
-            metavar="N",
-            help="problems of the seals named; default %(default)s",
-        )
-        verifying.add_argument("--json", action="store_true")
-        head = verbs.add_parser("head", help="the newest seal's number, head and time: keep it elsewhere")
-        head.add_argument("--json", action="store_true")
+        sealing = verbs.add_parser("seal", help="seal the entries that no seal covers yet")
+        sealing.add_argument("--every", type=seconds, metavar="SECONDS", help="repeat at this interval")
+        _add_verify_options(verbs.add_parser("verify", help="recompute every seal and list the problems"))
+        head = verbs.add_parser("head", help="print the number, head and time of the newest seal")
+        head.add_argument("--json", action="store_true", help="print it as JSON")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
@@ -107,8 +92,38 @@ class Command(BaseCommand):
             newest = newest_seal(cursor)
         if newest is None:
             raise CommandError("there is no seal yet; `audit seal` makes one")
-        values = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
-        self.stdout.write(json.dumps(values) if options["json"] else " ".join(map(str, values.values())))
+        result = {"number": newest.number, "head": newest.head, "made_at": moment(newest.made_at)}
+        self.stdout.write(json.dumps(result) if options["json"] else " ".join(map(str, result.values())))
+
+
+def _add_verify_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        metavar="HEAD|FILE",
+        help="a head that was kept elsewhere, or a file of heads",
+    )
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="compare every decision, config, account and role with the audit log",
+    )
+    parser.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a role that may act as the owner; repeatable",
+    )
+    parser.add_argument(
+        "--most",
+        type=int,
+        default=MOST,
+        metavar="N",
+        help="how many problems of the seals to list (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _heads(given: str) -> list[str]:

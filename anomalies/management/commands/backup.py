@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
 from anomalies.safe_text import printable
@@ -13,17 +13,20 @@ from anomalies.schema.backup.dump import backup
 from anomalies.schema.backup.manifest import manifest_of
 from anomalies.schema.backup.pg_binaries import BackupError
 
+from ..base import ShortUsage
 from ..options import add_dump_options
 from ..progress import interruptible, reading_bar, saying
 
 
-class Command(BaseCommand):
-    help = "Dump the whole database into FILE, and what is needed to verify it into FILE.json."
+class Command(ShortUsage):
+    help = "Back up the whole database into a file, with a manifest to verify it."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE", type=Path)
-        parser.add_argument("--force", action="store_true", help="replace a backup of that name")
+        parser.add_argument(
+            "file", metavar="FILE", type=Path, help="the new archive; its manifest is FILE.json"
+        )
+        parser.add_argument("--force", action="store_true", help="replace an existing backup of that name")
         add_dump_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

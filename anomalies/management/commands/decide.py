@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.audit import Actor
 from anomalies.models import DismissalReason
@@ -16,20 +16,25 @@ from anomalies.safe_text import printable
 from anomalies.triage.decisions import MOVES, DecisionError, check, decide
 from anomalies.triage.frozen_selection import begin, decide_parts, freeze, result
 
+from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset, given_filters
-from ..options import add_actor_option
+from ..options import add_actor_option, anomaly_id
 
 
-class Command(BaseCommand):
-    help = "Acknowledge, dismiss, investigate or reopen anomalies: by id, or all that match the filters."
+class Command(ShortUsage):
+    help = "Acknowledge, dismiss, investigate or reopen anomalies, by id or by filters."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=list(MOVES))
-        parser.add_argument("ids", nargs="*", type=UUID, metavar="ID")
-        parser.add_argument("--reason", choices=DismissalReason.values, help="of a dismissal")
-        parser.add_argument("--note", default="", help="added to the notes of each")
+        parser.add_argument("action", choices=list(MOVES), help="the decision")
+        parser.add_argument(
+            "ids", nargs="*", default=[], type=anomaly_id, metavar="ID", help="id of an anomaly"
+        )
+        parser.add_argument("--reason", choices=DismissalReason.values, help="the reason of a dismissal")
+        parser.add_argument("--note", default="", help="text that is added to the notes of each anomaly")
         add_actor_option(parser)
-        parser.add_argument("--dry-run", action="store_true", help="say how many, and change nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="print the number of anomalies and change nothing"
+        )
         add_filter_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,7 +65,7 @@ class Command(BaseCommand):
         return len(outcome.decided), len(outcome.refused)
 
     def _matching(self, options: dict[str, Any]) -> tuple[int, int]:
-        """Decide about what matches now, in parts; what arrives or changes meanwhile is left alone."""
+        """Decide about what matches now, in parts; rows that arrive or change since are skipped."""
         asked_for = filterset(options)
         matching = every(listing_of(asked_for))
         if self._is_dry(options, matching.count() if options["dry_run"] else 0):
@@ -84,7 +89,7 @@ class Command(BaseCommand):
         return bool(options["dry_run"])
 
     def _say_batch(self, batch: UUID | None, rows: int) -> None:
-        """What `undo` takes: said before the work, so that it is known even where that is cut off."""
+        """Print the decision id for `undo`, before the work, so that it is known after an interruption."""
         if rows:
             self.stdout.write(str(batch))
 

@@ -1,4 +1,4 @@
-"""``manage.py detect``: a log in, its anomalies on the desk."""
+"""``manage.py detect``: find anomalies in sources and store them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -30,69 +30,55 @@ from anomalies.sources.scan import DateOrder, FormatError, Job
 from anomalies.sources.scan_pool import scan_all
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 
-from ..detection_summary import summed_up, told
+from ..base import ShortUsage
+from ..detection_summary import source_summary, total_summary
 from ..options import add_actor_option
 from ..progress import events_bar, interruptible, stopping
 from ..wake_notice import wake_and_say
 
 
-class Command(BaseCommand):
-    help = "Find anomalies in logs, metrics, traces or LLM traffic (CBAD), by the active config."
+class Command(ShortUsage):
+    help = "Detect anomalies in logs, metrics, traces or LLM traffic with the active config."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "files", nargs="+", metavar="FILE|FOLDER|-", help="plain, gzip or zstd; - is standard input"
+            "files",
+            nargs="+",
+            metavar="FILE|FOLDER|-",
+            help="a plain, gzip or zstd file, a folder of them, or - for standard input",
         )
         parser.add_argument(
             "--kind",
             "--stream",
             choices=Kind.values,
-            help="of stream (default: guessed from the first lines)",
+            help="the kind of the stream (default: guessed from the first lines)",
         )
-        parser.add_argument("--name", help="the source's name (default: the file's); for one source only")
-        parser.add_argument("--host", default=platform.node() or None, help="default: %(default)s")
+        parser.add_argument("--name", help="the name of the only source (default: the file's name)")
         parser.add_argument(
-            "--tag", action="append", default=[], dest="tags", help="may be given several times"
-        )
-        parser.add_argument(
-            "--timezone", "--time-zone", default="UTC", help="of stamps that name none (default: UTC)"
-        )
-        parser.add_argument("--time-format", help="of uncommon stamps, for strptime: %%d/%%m/%%Y")
-        parser.add_argument(
-            "--time-field",
-            default="",
-            metavar="PATH",
-            help="of a record's time: event.created (default: usual names)",
+            "--host", default=platform.node() or None, help="the host of the source (default: %(default)s)"
         )
         parser.add_argument(
-            "--year",
-            type=_year,
-            help="of the first stamp, where stamps have none (default: by the file's time)",
+            "--tag", action="append", default=[], dest="tags", help="a tag for the anomalies; repeatable"
         )
-        parser.add_argument(
-            "--date-order",
-            choices=get_args(DateOrder),
-            help="of dates such as 03/04/2026 (default: by their order)",
-        )
-        parser.add_argument(
-            "--time", help="ISO time for a log without any (default: the file's time, or now)"
-        )
+        _add_time_options(parser)
         parser.add_argument(
             "--review", type=_count, default=3, metavar="K",
-            help="windows a day to store for review, the oddest not significant (default: %(default)s)",
+            help="how many of the most unusual windows of a day to store for review (default: %(default)s)",
         )  # fmt: skip
         parser.add_argument(
             "--workers", type=_count, default=os.cpu_count() or 1, metavar="N",
-            help="processes, one source each; they change nothing in what is found (default: %(default)s)",
+            help="the number of processes, each with one source at a time (default: %(default)s)",
         )  # fmt: skip
-        parser.add_argument("--follow", action="store_true", help="go on with what is added to the one file")
+        parser.add_argument(
+            "--follow", action="store_true", help="continue with the lines that are appended to the only file"
+        )
         parser.add_argument(
             "--state",
             type=Path,
             metavar="FILE",
-            help="with --follow: keep here how far it came, and go on there",
+            help="with --follow: save the progress in this file and continue from it",
         )
-        parser.add_argument("--no-progress", action="store_true")
+        parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
         add_actor_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -114,7 +100,7 @@ class Command(BaseCommand):
         for source, detection in zip(sources, detections, strict=True):
             self._say(source if len(sources) > 1 else None, detection)
         if len(sources) > 1:
-            self.stderr.write(summed_up(detections))
+            self.stderr.write(total_summary(detections))
         failures = [detection.report.failure for detection in detections if detection.report.failure]
         if failures:
             raise CommandError("\n".join(map(printable, failures)))
@@ -217,8 +203,37 @@ class Command(BaseCommand):
         }
 
     def _say(self, source: str | None, detection: Detection) -> None:
-        for line in told(detection):
+        for line in source_summary(detection):
             self.stderr.write(printable(f"{source}: {line}" if source else line))
+
+
+def _add_time_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--timezone",
+        "--time-zone",
+        default="UTC",
+        help="the time zone of timestamps without one (default: UTC)",
+    )
+    parser.add_argument("--time-format", help="the strptime format of the timestamps, such as %%d/%%m/%%Y")
+    parser.add_argument(
+        "--time-field",
+        default="",
+        metavar="PATH",
+        help="the field of a record's time, such as event.created (default: usual names)",
+    )
+    parser.add_argument(
+        "--year",
+        type=_year,
+        help="the year of the first timestamp, if timestamps have none (default: by the file's time)",
+    )
+    parser.add_argument(
+        "--date-order",
+        choices=get_args(DateOrder),
+        help="the order of dates such as 03/04/2026 (default: found from the log)",
+    )
+    parser.add_argument(
+        "--time", help="the ISO time of a log without timestamps (default: the file's time, or now)"
+    )
 
 
 def _refused(error: DatabaseError | RowError) -> str:
@@ -239,7 +254,7 @@ def _sources(options: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
 
 
 def _files(given: str, tell: Callable[[str], None]) -> list[str]:
-    """What is named, or all files in it; a folder that can't be listed is a source that can't be read."""
+    """Return a named file, or all files of a folder; an unreadable folder is returned as a source itself."""
     if given == "-" or not stat.S_ISDIR(_mode(given)):
         return [given]
     closed: list[OSError] = []
@@ -252,11 +267,11 @@ def _files(given: str, tell: Callable[[str], None]) -> list[str]:
 
 
 def _is_passed(path: Path, tell: Callable[[str], None]) -> bool:
-    """Whether it is nothing with an end to read to, as a pipe or a link to nothing: that is told."""
+    """Return True, after a message, for a file without an end, such as a pipe, and for a broken link."""
     mode = _mode(path)
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or not (mode or path.is_symlink()):
         return False
-    tell(f"passed over: {path} is {'no file' if mode else 'a link to nothing'}.")
+    tell(f"skipped: {path} is {'not a regular file' if mode else 'a broken link'}.")
     return True
 
 

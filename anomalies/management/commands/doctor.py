@@ -1,4 +1,4 @@
-"""``manage.py doctor``: rows that the desk's rules would not have made."""
+"""``manage.py doctor``: rows that break the triage rules."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from anomalies.queries.data_quality import findings
 
+from ..base import ShortUsage
 
-class Command(BaseCommand):
-    help = "List decided anomalies that lack a reason, a name or a time; exits 1 where there are any."
+
+class Command(ShortUsage):
+    help = "List decided anomalies that lack a reason, a username or a time."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one object a line")
+        parser.add_argument("--json", action="store_true", help="print one JSON object per row")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = list(findings())

@@ -1,28 +1,30 @@
-"""``manage.py evidence``: one anomaly with all that was decided about it, signed."""
+"""``manage.py evidence``: one anomaly with its history, signed."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.atomic_file import write_atomically
 from anomalies.audit import Actor
 from anomalies.audit.bundle import NoSuchAnomaly, bundle
 from anomalies.audit.keys import KeyProblem
 
-from ..options import add_actor_option
+from ..base import ShortUsage
+from ..options import add_actor_option, anomaly_id
 
 
-class Command(BaseCommand):
-    help = "Make a signed bundle of an anomaly, its config, its history and the seals over it."
+class Command(ShortUsage):
+    help = "Write a signed bundle of an anomaly, its config, its history and its seals."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", type=UUID, metavar="ID")
-        parser.add_argument("--out", type=Path, metavar="FILE", help="a new file; default: standard output")
+        parser.add_argument("id", type=anomaly_id, metavar="ID", help="id of the anomaly")
+        parser.add_argument(
+            "--out", type=Path, metavar="FILE", help="write to this new file (default: standard output)"
+        )
         add_actor_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

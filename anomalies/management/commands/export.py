@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from anomalies.atomic_file import AtomicFile
@@ -15,17 +15,22 @@ from anomalies.audit import Actor, record_event
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.export import FORMATS, export
 
+from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset, given_filters
 from ..options import add_actor_option
 from ..progress import interruptible
 
 
-class Command(BaseCommand):
-    help = "Write the anomalies that match the filters as JSON Lines or CSV, newest first."
+class Command(ShortUsage):
+    help = "Export the anomalies that match the filters as JSON Lines or CSV, newest first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=list(FORMATS), default="jsonl", help="default: jsonl")
-        parser.add_argument("--out", type=Path, metavar="FILE", help="a new file; default: standard output")
+        parser.add_argument(
+            "--format", choices=list(FORMATS), default="jsonl", help="the output format (default: jsonl)"
+        )
+        parser.add_argument(
+            "--out", type=Path, metavar="FILE", help="write to this new file (default: standard output)"
+        )
         add_actor_option(parser)
         add_filter_options(parser)
 

@@ -1,4 +1,4 @@
-"""``manage.py flush`` for development and tests: it empties the audit log too."""
+"""``manage.py flush`` for development and tests, which empties the audit log too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from django.db import connections, transaction
 
 from anomalies.schema.search_path import ours
 
+from ..base import ShortUsage
+
 # Of every session's triggers: those for replicas do not fire on TRUNCATE.
 _APPEND_ONLY = """
     SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger
@@ -18,8 +20,8 @@ _APPEND_ONLY = """
 """
 
 
-class Command(flush.Command):
-    help = "Empty the database, the audit log too; refused in production."
+class Command(ShortUsage, flush.Command):
+    help = "Empty the database, the audit log included; refused in production."
 
     def handle(self, **options: Any) -> None:
         if settings.PRODUCTION:

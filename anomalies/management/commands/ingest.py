@@ -1,4 +1,4 @@
-"""``manage.py ingest``: a detector's anomalies in, as JSON Lines."""
+"""``manage.py ingest``: store a detector's anomalies from JSON Lines."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from anomalies.ingest import BATCH_ROWS, Reject, Stopped, Summary, ingest
 from anomalies.safe_text import printable
 from anomalies.sources.lines import Pause, ReadError, read_lines
 
+from ..base import ShortUsage
 from ..options import add_actor_option
 from ..progress import interruptible, reading_bar
 from ..wake_notice import wake_and_say
@@ -35,18 +36,20 @@ def _from_1(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
-    help = "Take in anomalies, one JSON object per line; what is there already stays as it is."
+class Command(ShortUsage):
+    help = "Store anomalies from JSON Lines; rows that are stored already stay unchanged."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE|-", help="plain, gzip or zstd; - is standard input")
-        parser.add_argument("--rejects", metavar="FILE", help="a new file for the lines that were not taken")
-        parser.add_argument("--from-line", type=_from_1, default=1, metavar="N", help="skip those before")
         parser.add_argument(
-            "--batch-rows", type=_from_1, default=BATCH_ROWS, metavar="N", help="per transaction"
+            "file", metavar="FILE|-", help="a plain, gzip or zstd file, or - for standard input"
         )
-        parser.add_argument("--dry-run", action="store_true", help="check the lines, and change nothing")
-        parser.add_argument("--no-progress", action="store_true")
+        parser.add_argument("--rejects", metavar="FILE", help="write the rejected lines to this new file")
+        parser.add_argument("--from-line", type=_from_1, default=1, metavar="N", help="start at this line")
+        parser.add_argument(
+            "--batch-rows", type=_from_1, default=BATCH_ROWS, metavar="N", help="rows per transaction"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="check the lines and store nothing")
+        parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
         add_actor_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -110,7 +113,7 @@ class _Rejects:
             self._say(f"line {reject.line:,} is too long for the rejects file too; mend it where it is")
 
     def sum_up(self) -> None:
-        """How many were not said."""
+        """Print the number of rejects that were not printed."""
         if self._count > _SHOWN:
             where = "all are in the rejects file" if self._file else "--rejects FILE keeps them"
             self._say(f"… and {self._count - _SHOWN:,} more; {where}")
@@ -151,7 +154,7 @@ def _rejects_file(options: dict[str, Any]) -> Iterator[BinaryIO | None]:
 
 
 def _same(path: Path, source: str) -> bool:
-    """Whether both are one file, under whatever names."""
+    """Return True if both paths are the same file."""
     try:
         read = os.fstat(sys.stdin.fileno()) if source == "-" else Path(source).stat()
         return os.path.samestat(read, path.stat())
@@ -160,7 +163,7 @@ def _same(path: Path, source: str) -> bool:
 
 
 def _why(stopped: Stopped, options: dict[str, Any]) -> CommandError:
-    """What ended an ingest early, and how to go on."""
+    """Return the error that ended an ingest early, with the command that continues it."""
     cause = stopped.__cause__
     way_on = _way_on(stopped.summary, options)
     if isinstance(cause, KeyboardInterrupt):

@@ -6,11 +6,12 @@ from django.core.management.base import CommandError
 from django.core.management.commands import loaddata
 from django.core.serializers.base import DeserializedObject
 
+from ..base import ShortUsage
 from .dumpdata import INSTEAD
 
 
-class Command(loaddata.Command):
-    help = "Load fixtures; refused for this app's tables, which restore and ingest fill."
+class Command(ShortUsage, loaddata.Command):
+    help = "Load a fixture of other apps; use restore or ingest for anomalies."
 
     def save_obj(self, obj: DeserializedObject) -> bool:
         """Save a row; Django's transaction around the fixture takes all of it back where one is refused."""

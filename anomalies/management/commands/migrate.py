@@ -14,16 +14,14 @@ from anomalies.schema.migrate.lock_retries import GaveUp, Limits
 from anomalies.schema.migrate.run import guarded
 from anomalies.schema.poolers import PoolerError, own_session
 
+from ..base import ShortUsage
 from ..options import printable_lines, seconds
 
 LIMITS = Limits()
 
 
-class Command(migrate.Command):
-    help = (
-        "Update the database's schema. Of several at once one works and the others wait; a table that is in "
-        "use is tried again without blocking others; an interrupted run is continued."
-    )
+class Command(ShortUsage, migrate.Command):
+    help = "Apply migrations, under traffic and by several processes at once."
     _line_is_open = False
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,14 +31,14 @@ class Command(migrate.Command):
             type=seconds,
             default=LIMITS.lock_timeout,
             metavar="SECONDS",
-            help="how long a step may block others before it is repeated (default: %(default)s)",
+            help="how long other transactions may wait for a lock of a migration (default: %(default)s)",
         )
         parser.add_argument(
             "--patience",
             type=seconds,
             default=LIMITS.patience,
             metavar="SECONDS",
-            help="how long to repeat each migration before giving up (default: %(default)s)",
+            help="how long to retry each migration (default: %(default)s)",
         )
 
     def get_check_kwargs(self, options: Any) -> Any:

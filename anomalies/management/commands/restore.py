@@ -5,24 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
 from anomalies.safe_text import printable
 from anomalies.schema.backup.pg_binaries import BackupError
 from anomalies.schema.backup.restore import Restored, restore
 
+from ..base import ShortUsage
 from ..options import add_dump_options
 from ..progress import interruptible, reading_bar, saying
 
 
-class Command(BaseCommand):
-    help = "Restore FILE, a backup made by this program, into an empty database, and verify every table."
+class Command(ShortUsage):
+    help = "Restore a backup into an empty database and verify every table."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE", type=Path)
-        parser.add_argument("--no-privileges", action="store_true", help="leave out all grants")
+        parser.add_argument("file", metavar="FILE", type=Path, help="an archive made by `backup`")
+        parser.add_argument("--no-privileges", action="store_true", help="restore no grants")
         add_dump_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.schema.roles import (
     APP,
@@ -17,19 +17,23 @@ from anomalies.schema.roles import (
     statements,
 )
 
+from ..base import ShortUsage
+
 NEXT = """\
 Next: give each a password (\\password {app} in psql), let the application's DATABASE_URL be {app}'s,
 `migrate`, `schema`, `backup` and `roles` be run by {migrator}, and `audit seal` by {sealer}."""
 
 
-class Command(BaseCommand):
-    help = "Make the database's roles that migrate, serve and seal, and set their privileges."
+class Command(ShortUsage):
+    help = "Create the database roles that migrate, serve and seal, with their privileges."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--migrator", default=MIGRATOR, help=f"owns the tables; default: {MIGRATOR}")
-        parser.add_argument("--app", default=APP, help=f"what the application runs as; default: {APP}")
-        parser.add_argument("--sealer", default=SEALER, help=f"what `audit seal` runs as; default: {SEALER}")
-        parser.add_argument("--sql", action="store_true", help="print the statements without running them")
+        parser.add_argument(
+            "--migrator", default=MIGRATOR, help=f"the role that owns the tables (default: {MIGRATOR})"
+        )
+        parser.add_argument("--app", default=APP, help=f"the role of the application (default: {APP})")
+        parser.add_argument("--sealer", default=SEALER, help=f"the role of `audit seal` (default: {SEALER})")
+        parser.add_argument("--sql", action="store_true", help="print the statements and run none")
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = Names(options["migrator"], options["app"], options["sealer"])

@@ -1,28 +1,30 @@
-"""``manage.py rollup``: keep the figures by the hour folded, right and checked."""
+"""``manage.py rollup``: maintain the roll-ups."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from anomalies.queries import hourly_rollup
 
+from ..base import ShortUsage
+
 SHOWN = 50
 
 
-class Command(BaseCommand):
-    help = "The roll-up that statistics are read from: fold it, check it against the table, make it anew."
+class Command(ShortUsage):
+    help = "Fold, check or rebuild the roll-ups that statistics are read from."
 
     def add_arguments(self, parser: CommandParser) -> None:
         ways = parser.add_subparsers(dest="way", required=True, metavar="fold|check|rebuild")
-        ways.add_parser(
-            "fold", help="add what writes appended to the hours; figures stay, reading gets faster"
+        ways.add_parser("fold", help="add the deltas to the roll-ups, which makes reading faster")
+        check = ways.add_parser("check", help="compare the roll-ups with the tables and list the differences")
+        check.add_argument(
+            "--all", action="store_true", help=f"list all differences instead of the first {SHOWN}"
         )
-        check = ways.add_parser("check", help="compare with the table; exits 1 and names what differs")
-        check.add_argument("--all", action="store_true", help=f"name every difference, not the first {SHOWN}")
-        ways.add_parser("rebuild", help="make it agree with the table, while others go on writing")
+        ways.add_parser("rebuild", help="correct the roll-ups from the tables, under traffic")
 
     def handle(self, *args: Any, **options: Any) -> None:
         way = {"fold": self._fold, "check": self._check, "rebuild": self._rebuild}[options["way"]]

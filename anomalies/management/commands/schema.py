@@ -1,4 +1,4 @@
-"""``manage.py schema``: the schema's version, its differences from the migrations, and ways to change it."""
+"""``manage.py schema``: the schema's version, drift, and how to revert or adopt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from anomalies.schema import adopt, roles
@@ -18,55 +18,55 @@ from anomalies.schema.migrate import migration_state, search_documents
 from anomalies.schema.poolers import PoolerError, own_session
 from anomalies.schema.scratch_database import ScratchError
 
+from ..base import ShortUsage
 from ..options import add_actor_option, printable_lines, seconds
 from ..progress import interruptible
 
 KNOWN_ROLES = (roles.MIGRATOR, roles.APP, roles.SEALER)
 
 
-class Command(BaseCommand):
-    help = "Show the schema's version, compare it with the migrations, go down, force a version, or adopt."
+class Command(ShortUsage):
+    help = "Show the schema version, check for drift, revert migrations, or adopt a database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        version = verbs.add_parser("version", help="the last applied migration, and what is pending or dirty")
-        version.add_argument("--json", action="store_true")
-        check = verbs.add_parser("check", help="name every difference from the migrations")
-        check.add_argument("--json", action="store_true")
+        verbs = parser.add_subparsers(
+            dest="verb", required=True, metavar="version|check|down|force|fill|adopt"
+        )
+        version = verbs.add_parser(
+            "version", help="print the last applied migration, and pending or dirty ones"
+        )
+        version.add_argument("--json", action="store_true", help="print it as JSON")
+        check = verbs.add_parser(
+            "check", help="list every difference between the database and its migrations"
+        )
+        check.add_argument("--json", action="store_true", help="print one JSON array")
         check.add_argument(
-            "--role", action="append", default=[], metavar="NAME", help="a role whose privileges are intended"
+            "--role",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="a role whose privileges are intended; repeatable",
         )
         _add_scratch(check)
-        down = verbs.add_parser("down", help="unapply N migrations; without --yes, list what would be lost")
-        down.add_argument("steps", type=int, metavar="N")
-        down.add_argument("--yes", action="store_true", help="do it")
+        down = verbs.add_parser(
+            "down", help="revert migrations; without --yes list the data that would be lost"
+        )
+        down.add_argument("steps", type=int, metavar="N", help="the number of migrations")
+        down.add_argument("--yes", action="store_true", help="revert them")
         _add_scratch(down)
-        force = verbs.add_parser("force", help="record that the schema is at a migration; runs nothing")
+        force = verbs.add_parser("force", help="record a migration as the current one without running any")
         force.add_argument("name", metavar="NAME", help="a migration's name or its number, or zero")
-        force.add_argument("--anyway", action="store_true", help="even if the catalog differs")
+        force.add_argument(
+            "--anyway", action="store_true", help="even if the schema differs from that migration"
+        )
         _add_scratch(force)
         verbs.add_parser(
-            "fill", help="store the words of anomalies from before 0037; search is slower without"
+            "fill", help="store the search words of anomalies that are older than migration 0037"
         )
         adopting = verbs.add_parser(
-            "adopt", help="adopt a database that golang-migrate made; without --apply, list the changes"
+            "adopt", help="take over a database that golang-migrate made; without --apply show the plan"
         )
-        adopting.add_argument("--apply", action="store_true", help="do it")
-        adopting.add_argument(
-            "--undo", action="store_true", help="restore the schema that golang-migrate made"
-        )
-        adopting.add_argument(
-            "--no-checksums", action="store_true", help="don't read every row before and after"
-        )
-        adopting.add_argument(
-            "--patience",
-            type=seconds,
-            default=adopt.PATIENCE,
-            metavar="SECONDS",
-            help="how long to wait for a running golang-migrate (default: %(default)s)",
-        )
-        add_actor_option(adopting)
-        _add_scratch(adopting)
+        _add_adopt_options(adopting)
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
@@ -94,8 +94,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{words}: {name}")
         for version, dirty in now.golang:
             self.stdout.write(f"golang-migrate: {version}{' (dirty)' if dirty else ''}")
-        if told := what_down_did():
-            self.stderr.write(told)
+        if lost := what_down_did():
+            self.stderr.write(lost)
 
     def _check(self, options: dict[str, Any]) -> None:
         if lost := what_down_did():
@@ -105,13 +105,13 @@ class Command(BaseCommand):
             drifted, wanted, live = find_drift((*KNOWN_ROLES, *options["role"]), options["scratch"])
         found = adopt.without_known(drifted)
         filled = filled_tables(found)
-        told = [
+        rows = [
             {"what": each.what, **asdict(each), "to_do": advice(each, wanted, live, filled)} for each in found
         ]
         if options["json"]:
-            self.stdout.write(json.dumps(told))
+            self.stdout.write(json.dumps(rows))
         else:
-            for difference, words in zip(found, told, strict=True):
+            for difference, words in zip(found, rows, strict=True):
                 self.stdout.write(f"{difference}\n    to do:    {words['to_do']}")
         pending = migration_state.state().pending
         if pending:
@@ -184,6 +184,21 @@ def _outcome(planned: adopt.Adoption, done: bool) -> str:
     if done:
         return "adopted"
     return "nothing was changed; " + ("mend what blocks it first" if planned.blocking else "--apply does it")
+
+
+def _add_adopt_options(parser: CommandParser) -> None:
+    parser.add_argument("--apply", action="store_true", help="take it over")
+    parser.add_argument("--undo", action="store_true", help="restore the schema that golang-migrate made")
+    parser.add_argument("--no-checksums", action="store_true", help="compare no checksums of the rows")
+    parser.add_argument(
+        "--patience",
+        type=seconds,
+        default=adopt.PATIENCE,
+        metavar="SECONDS",
+        help="how long to wait for a running golang-migrate (default: %(default)s)",
+    )
+    add_actor_option(parser)
+    _add_scratch(parser)
 
 
 def _add_scratch(parser: CommandParser) -> None:

@@ -8,13 +8,14 @@ from dataclasses import asdict, fields
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from anomalies.queries import hourly_rollup
 from anomalies.queries.bounded.filter_listing import selection_of
 from anomalies.queries.filters import bounds, keeps_runs_whole
 from anomalies.queries.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
 
+from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset
 
 _COLUMNS = {
@@ -34,16 +35,20 @@ _COLUMNS = {
 }
 
 
-class Command(BaseCommand):
-    help = "Figures by stream: found, decided, how fast, and how many could be chance."
+class Command(ShortUsage):
+    help = "Print statistics by stream: anomalies, decisions, waiting times, expected by chance."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=["table", "json", "csv"], default="table")
+        parser.add_argument(
+            "--format",
+            choices=["table", "json", "csv"],
+            default="table",
+            help="the output format (default: table)",
+        )
         parser.add_argument(
             "--exact",
             action="store_true",
-            help=f"read the table, not the roll-up: the times to a decision are then those of all decisions, "
-            f"not of the newest {NEWEST:,}",
+            help=f"read the table instead of the roll-up, and all decisions instead of the newest {NEWEST:,}",
         )
         add_filter_options(parser)
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.servers.basehttp import get_internal_wsgi_application
 from django.core.servers.basehttp import run as serve
 from django.db import OperationalError
@@ -25,15 +25,17 @@ from anomalies.management.sample_times import ending_at
 from anomalies.permissions import ROLES
 from anomalies.queries.stats import has_run_over
 
+from ..base import ShortUsage
+
 SAMPLE = "postgresql.log"
 
 
-class Command(BaseCommand):
-    help = "Migrate, load the sample log, make a user of each role on a first run, and serve the admin."
+class Command(ShortUsage):
+    help = "Migrate, load the sample log, create the first users, and serve the admin."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+        parser.add_argument("--port", type=int, default=8000, help="the port on 127.0.0.1 (default: 8000)")
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         # Both end it alike; a shell starts a background job with Ctrl-C ignored, and that is undone here.

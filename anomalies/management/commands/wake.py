@@ -1,22 +1,29 @@
-"""``manage.py wake``: what has slept long enough, back into the queue."""
+"""``manage.py wake``: end the snoozes that are due."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.safe_text import printable
 from anomalies.triage.snooze import SYSTEM, wake
 
+from ..base import ShortUsage
 
-class Command(BaseCommand):
-    help = "Wake snoozed anomalies whose time, NCD or number of further ones has come; say which and why."
+
+class Command(ShortUsage):
+    help = "End the snoozes that are due, and list them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--by", default=SYSTEM.username, metavar="USERNAME", help="default: %(default)s")
+        parser.add_argument(
+            "--by",
+            default=SYSTEM.username,
+            metavar="USERNAME",
+            help="the name for the audit log (default: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         woken = wake(Actor(options["by"], via="wake"))
