@@ -1,15 +1,15 @@
 """Events in, findings out.
 
 The rule of this room: no Django, no database, no clock, no randomness, and no import but the standard
-library, zstandard and `safe_text`. The same events give the same findings, anywhere, so that whoever doubts
-one can run it again.
+library, zstandard and `safe_text`. The same events give the same findings, anywhere, so that anyone can
+repeat a run.
 
-One room per stage: `formats` and `events` make a line an event, safe to show; `lines` judges the events
+One room for each stage: `formats` and `events` make a line an event, safe to show; `lines` judges the events
 of logs and LLM traffic by their views, `scoring` those of other kinds and what all share (`scoring.views`
-is what they hand over); `significance` joins the p-values of the views, `episodes` merges what belongs
+is what they return); `significance` joins the p-values of the views, `episodes` merges what belongs
 together, `review` keeps the oddest of what was not flagged, `acknowledged` is what must not be learnt;
-`compression` gives the stored figures, `explain` puts a finding into words, `findings` is what leaves,
-`detector` leads from one to the next. Why these and not others: docs/detection.md.
+`compression` gives the stored figures, `explain` writes the sentences, `findings` are the results,
+`detector` runs the stages in order. Why these and not others: docs/detection.md.
 """
 
 from .acknowledged import Acknowledged

@@ -1,4 +1,4 @@
-"""What analysts acknowledged as anomalies: the stream must not learn from it."""
+"""The stretches of a stream that analysts acknowledged as anomalies, which must not be learnt."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class Acknowledged:
         return isinstance(number, int) and self.covers(number, number)
 
     def covers(self, first: int, last: int) -> bool:
-        """Say whether a window, from its first event's number to its last one's, lies within one span."""
+        """Return whether a window, from its first event's number to its last one's, lies within one span."""
         index = bisect_right(self._firsts, first) - 1
         return index >= 0 and last <= self._lasts[index]
 
@@ -41,7 +41,7 @@ class Acknowledged:
         return list(zip(self._firsts, self._lasts, strict=True))
 
     def holds(self, event: Event) -> bool:
-        """Say whether an event that just came is one of them."""
+        """Return whether an event that just came is one of them; a span whose text differs is forgotten."""
         if event.number not in self:
             return False
         if self._texts.get(event.number, _sum(event.text)) == _sum(event.text):

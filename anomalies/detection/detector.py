@@ -1,4 +1,9 @@
-"""Take the events of a stream one by one, judge what departs, hand over the episodes."""
+"""The detector of one stream: it tests events one by one and yields the episodes that it found.
+
+Each event is scored by several models; the p-values of what departs are combined (`significance.joined`),
+both thresholds are applied, and alarms that are close become one episode. docs/detection.md has the method
+and its sources.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,8 +35,8 @@ def detect(
     """Yield what is found in a whole stream, each episode as soon as it is closed.
 
     `stream` holds events, as `event_from_line` and `formats` make them, or lines. Those are read by their
-    format, which the first 100 tell, and what is not of it is left out. A time that names no year is none.
-    Memory does not grow with the stream. Raises FormatError for lines that can't be of this kind.
+    format, which the first 100 determine; lines of another format are left out, and so are times without a
+    year. Memory does not grow with the stream. Raises FormatError for lines that can't be of this kind.
     """
     detector = Detector(parameters or Parameters(), kind)
     yield from detector.feed(_read(stream, kind))
@@ -58,15 +63,14 @@ def _bytes(line: str | bytes) -> bytes:
 
 
 class Detector:
-    """Finds episodes in one stream. No clock and no chance is in it: the same events, the same findings,
-    in whatever pieces they are fed, and with its state saved and loaded between any two of them.
+    """A detector of episodes in one stream. It uses no clock and no randomness: the same events give the same
+    findings, in whatever pieces they are fed, and with its state saved and loaded between any two of them.
 
     Each event is judged once, when it comes, by the views of its kind (`scoring.views`). A test is made every
     `hop_size` events once baseline and window are full. It is passed by what departs with a novelty of at
-    least
-    `ncd_threshold`, where the p-value of all views together is below `p_value_threshold`. `events_seen`,
-    `windows_tested` and `windows_flagged` count what was fed so far; that many tests times the p threshold is
-    how many may be passed by chance.
+    least `ncd_threshold`, where the p-value of all views together is below `p_value_threshold`.
+    `events_seen`, `windows_tested` and `windows_flagged` count what was fed so far; the number of tests times
+    the p threshold is how many are expected to be passed by chance.
     """
 
     def __init__(self, parameters: Parameters, kind: Kind = "logs") -> None:
@@ -108,7 +112,7 @@ class Detector:
                     yield from self._test()
 
     def finish(self) -> Iterator[Finding]:
-        """Yield what is still open. Fed again, it goes on in the same stream, with a new episode."""
+        """Yield what is still open. Fed again, it continues in the same stream, with a new episode."""
         yield from self._close()
         yield from (self._finding(episode, review=True) for episode in self._review.finish())
 
@@ -117,9 +121,9 @@ class Detector:
         yield from self._close()
 
     def acknowledge(self, acknowledged: Acknowledged) -> None:
-        """Let what analysts acknowledged leave all that was learnt, now and from now on.
+        """Remove what analysts acknowledged from all that was learnt, and do not learn it from now on.
 
-        What they dismissed stays: it is what the stream is like.
+        What they dismissed stays: it is normal for the stream.
         """
         self._acknowledged = acknowledged
         if acknowledged:
@@ -134,7 +138,7 @@ class Detector:
             self._scorer.take(event, True)
 
     def state(self) -> dict[str, Any]:
-        """Return all it knows as plain JSON values. `load` makes a detector of it that goes on alike."""
+        """Return the whole state as plain JSON values, from which `load` makes a detector that continues."""
         return {
             "form": STATE,
             "kind": self._kind,
@@ -150,7 +154,7 @@ class Detector:
 
     @classmethod
     def load(cls, state: dict[str, Any], parameters: Parameters | None = None) -> "Detector":
-        """Return a detector that goes on where the one that gave this `state` was.
+        """Return a detector that continues where the one that gave this `state` stopped.
 
         With other `parameters` than it had the thresholds are these from now on; where the sizes differ, what
         was learnt stays, and windows begin again. Raises ValueError, TypeError or KeyError for what `state`
@@ -194,7 +198,7 @@ class Detector:
             yield from self._consider(candidates)
 
     def _alarm(self, candidates: Sequence[Candidate], p_value: float) -> Alarm:
-        """What departs, with the lines that show it as far as they are held, and the baseline before them."""
+        """Return an alarm: candidates, their lines as far as they are kept, and the baseline before them."""
         held, window = list(self._lines), self._parameters.window_size
         named = min(number for one in candidates for number in one.lines)
         begin = len(held) - min(window, len(held))

@@ -1,4 +1,4 @@
-"""Merge flagged events into episodes: one incident shows in many lines, and in several views."""
+"""Episodes: alarms that are close together, merged, since one incident shows in many lines and views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +18,7 @@ _MOST_CANDIDATES = 12
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An event as the detector carries it, its text without what varies, and its own time or the last
-    before."""
+    """An event as the detector keeps it, its normalised text, and its own time or the last one before."""
 
     event: Event
     normal: str
@@ -46,11 +45,11 @@ class Alarm:
 
     @property
     def height(self) -> tuple[float, float]:
-        """Sorts the most significant last; of equals the one with more bits."""
+        """The sort key of alarms: the most significant is the largest; of equals the one with more bits."""
         return -self.significance.p_value, max(one.bits for one in self.candidates)
 
     def figures(self) -> Figures:
-        """Return what compression says of it, over normalised text: only rows that are written need that."""
+        """Return its compression figures, over normalised text; only rows that are written need them."""
         return measure(_text(self.baseline), _text(self.lines))
 
 
@@ -69,7 +68,7 @@ class Read:
 
 @dataclass(slots=True)
 class Course:
-    """How far an episode has come: all that is needed to go on with it.
+    """The state of an open episode: all that is needed to continue it.
 
     `candidates` has of each thing what departed most, `odd` the numbers of the lines that views named,
     `flagged` the time of the event that began it.
@@ -110,11 +109,11 @@ class Episode:
         return episode
 
     def reaches(self, position: int, window: int) -> bool:
-        """Say whether an alarm at this position would belong to the episode; `window` in events."""
+        """Return whether an alarm at this position would belong to the episode; `window` in events."""
         return position <= self.course.end + TOUCH * window
 
     def add(self, alarm: Alarm) -> None:
-        """Take in the next alarm, which the episode must reach."""
+        """Add the next alarm, which the episode must reach."""
         course = self.course
         course.windows += 1
         course.peak = max(course.peak, alarm, key=lambda one: one.height)
@@ -144,7 +143,7 @@ class Episode:
             course.candidates.remove(max(course.candidates, key=_rank))
 
     def end_with(self, following: Sequence[Line]) -> None:
-        """Take in the lines behind the last alarm, up to the last one that is odd beside the baseline."""
+        """Add the lines after the last alarm, up to the last one that is odd beside the baseline."""
         course = self.course
         if not self._has_new_text:
             return
@@ -184,7 +183,7 @@ class Episode:
         return self.course.is_text and any(one.view == "text" for one in self.course.candidates)
 
     def _own_bits(self, line: Line) -> Surprise:
-        """What the candidates that name a line weigh: a value or a session says nothing of the next one."""
+        """Return the bits of the candidates that name a line: values and sessions are scored one by one."""
         bits = max(
             (one.bits for one in self.course.candidates if line.event.number in one.lines), default=0.0
         )

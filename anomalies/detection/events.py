@@ -15,7 +15,7 @@ Value = str | int | float | bool
 
 
 class Event(NamedTuple):
-    """What one line or record of the input says. A tuple, because one is made for each line of a stream.
+    """One line or record of the input, as read. A tuple, because one is made for each line of a stream.
 
     number    its place in the source, from 1 and always larger than the one before: the line's number, or the
               record's where a line may hold several
@@ -47,7 +47,7 @@ class Event(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it stands, for a sentence: `line 4,022`, or `record 4,022 (line 1)`."""
+        """The place of the event in its source, for a sentence: `line 4,022`, or `record 4,022 (line 1)`."""
         return f"record {self.number:,} (line {self.line:,})" if self.line else f"line {self.number:,}"
 
 

@@ -1,4 +1,4 @@
-"""What a detector hands over."""
+"""Findings: the results of a detector, with their evidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Finding:
 
     @property
     def review(self) -> bool:
-        """Whether it was not flagged and is only offered for review."""
+        """True where it was not flagged and is only offered for review."""
         return not self.is_significant
 
 
@@ -84,14 +84,14 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
     """Return an episode as it leaves the room; `review`: one that was not flagged."""
     course = episode.course
     kept, figures, rarest = episode.kept(), course.peak.figures(), course.rarest
-    told = episode.ranked()
+    ranked = episode.ranked()
     change = figures.window_ratio - figures.baseline_ratio
     return Finding(
         timestamp=_moment(episode, kept),
         first_line=course.first_line,
         last_line=course.last_line,
         ncd_score=figures.ncd,
-        novelty=min(1.0, told[0].novelty),
+        novelty=min(1.0, ranked[0].novelty),
         window_novelty=figures.novelty,
         p_value=rarest.p_value,
         p_value_method=rarest.method,
@@ -108,16 +108,16 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
         baseline=tuple(ContextLine(line.event.number, line.event.text) for line in course.baseline),
         window=tuple(_evidence(read) for read in kept),
         windows=course.windows,
-        oddest_line=told[0].odd,
+        oddest_line=ranked[0].odd,
         is_significant=not review,
         is_provisional=rarest.is_provisional,
-        views=tuple(dict.fromkeys(one.view for one in told)),
-        pattern=_pattern(told[0], kept),
+        views=tuple(dict.fromkeys(one.view for one in ranked)),
+        pattern=_pattern(ranked[0], kept),
     )
 
 
 def _moment(episode: Episode, kept: Sequence[Read]) -> datetime | None:
-    """When it happened: the time of the first odd line, where held, else of the event that began it."""
+    """Return the time of the first odd line, where it is kept, else of the event that began the episode."""
     begin = episode.course.first_line
     odd = next((read for read in kept if read.odd and read.line.event.number >= begin), None)
     return odd.line.known_time if odd else episode.course.flagged

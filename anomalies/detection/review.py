@@ -1,4 +1,4 @@
-"""The oddest windows of a day that were not flagged: for who wants to look further than significance goes.
+"""The oddest windows of a day that were not flagged, for readers who look beyond significance.
 
 Where the history itself is a quarter anomalous, sound p-values have little power. These windows are ranked
 and nothing else, and are never called significant.
@@ -18,7 +18,7 @@ Height = tuple[float, float]
 
 
 class Review:
-    """Keeps the `per_day` oddest windows of the day at hand, none of which touch each other.
+    """The `per_day` oddest windows of the current day, none of which touch each other.
 
     A day is one of UTC, by the newest time that the stream has shown, and goes on until it has 1,000 events;
     without times it is 10,000 events.
@@ -41,7 +41,7 @@ class Review:
             self._day, self._begun = day, events
 
     def wants(self, begin: int, height: Height) -> bool:
-        """Say whether a window from this position on would be among the oddest."""
+        """Return whether a window from this position on would be among the oddest."""
         if not self._per_day:
             return False
         rivals = [one for one in self._kept if one.position + 1 >= begin]
@@ -71,7 +71,7 @@ class Review:
         return {"day": day, "begun": self._begun, "kept": to_plain(self._kept)}
 
     def restore(self, state: Any) -> None:
-        """Keep what another one kept."""
+        """Restore what `state` returned."""
         day, self._begun = state["day"], state["begun"]
         self._day = date.fromisoformat(day) if isinstance(day, str) else day
         self._kept = from_plain(list[Alarm], state["kept"])
@@ -88,5 +88,5 @@ def _is_later(day: date | int, former: date | int) -> bool:
 
 
 def _rank(alarm: Alarm) -> tuple[float, float, int]:
-    """Sorts the oddest last; of equals the earlier one."""
+    """The sort key of windows: the oddest is the largest; of equals the earlier one."""
     return *alarm.height, -alarm.begin

@@ -1,4 +1,4 @@
-"""How rare an event is, all views of its stream together."""
+"""The significance of an event: the p-value of all views of its stream together."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Significance:
 
     @property
     def is_provisional(self) -> bool:
-        """Whether the stream's own past was too short to judge by."""
+        """True where the stream's own past was too short for a firm p-value."""
         return self.compared < ENOUGH
 
 

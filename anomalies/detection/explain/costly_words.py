@@ -1,9 +1,13 @@
-"""Which words of a line carry its cost."""
+"""The words of a line that carry most of its cost.
+
+The code length of a line is the sum of its tokens' (`scoring.token_model`), so the fewest tokens that make up
+a given share of it are the dearest ones.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_SHARE = 0.8  # of a line's bits that the words told make up
+_SHARE = 0.8  # of a line's bits that the words named make up
 _GLUE = frozenset("=:./-@%+*\\|~^'\"()[]{}<>,;#&_!?")  # written without spaces around it more often than with
 
 
@@ -47,12 +51,12 @@ def spans(line: str, tokens: Sequence[str]) -> list[tuple[int, int]]:
 
 def _dearest(bits: Sequence[float], most: int) -> list[int]:
     """The positions of the dearest tokens, in the order of the line."""
-    enough, told, chosen = _SHARE * sum(bits), 0.0, []
+    enough, covered, chosen = _SHARE * sum(bits), 0.0, []
     for position in sorted(range(len(bits)), key=lambda place: (-bits[place], place))[: max(0, most)]:
-        if told >= enough or bits[position] <= 0:
+        if covered >= enough or bits[position] <= 0:
             break
         chosen.append(position)
-        told += bits[position]
+        covered += bits[position]
     return sorted(chosen)
 
 

@@ -1,4 +1,9 @@
-"""What stopped: lines that came regularly in the baseline and are absent from an episode."""
+"""Lines that stopped: they came regularly in the baseline and are absent from an episode.
+
+For each line of the baseline the chance that it does not come in the episode is estimated from its gaps, as
+exp(-events / wait). The mean wait from a random moment is Σgap² / 2Σgap (the inspection paradox: Feller, "An
+Introduction to Probability Theory and Its Applications" II, 1971), which is longer for lines in bursts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

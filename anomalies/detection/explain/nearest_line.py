@@ -1,4 +1,4 @@
-"""What was expected instead of a line: the line of the baseline that is most like it, and the difference.
+"""The line of the baseline that is most like an odd line, and the difference between the two.
 
 Likeness is the weight of the longest common subsequence of two lines' tokens as a share of the weight of
 both. A token weighs the more the fewer lines of the baseline hold it, so that a preamble that all lines share
@@ -18,7 +18,7 @@ _COMPARED = 8  # candidates that are compared in full
 _MIDDLE = 48  # tokens of two lines that are compared one by one, beside the ends that they share
 _COMMON = 0.75  # of its weight a token loses that every line holds
 _PUNCTUATION = 0.25  # of a word's weight
-PIECE = re.compile(r"[^\s,;&(){}\[\]]+")  # what a difference is told in: `status=500`, never half of it
+PIECE = re.compile(r"[^\s,;&(){}\[\]]+")  # the unit of a difference: `status=500`, never half of it
 _PLAIN = re.compile(r"[\d\W_]*")  # a piece without a letter says nothing without the word before it
 
 Pairs = list[tuple[int, int]]
@@ -78,7 +78,7 @@ class Neighbours:
             found = 2 * common / (size + self._sizes[text])
             if found > alike:
                 best, alike = text, found
-        return self._told(best, line, tokens, min(alike, 1.0)) if alike >= LIKE else None
+        return self._compared(best, line, tokens, min(alike, 1.0)) if alike >= LIKE else None
 
     def _candidates(self, tokens: Sequence[str], size: float) -> list[tuple[float, str]]:
         """The most alike by the tokens they share in any order, which no common subsequence exceeds."""
@@ -141,7 +141,7 @@ class Neighbours:
                 there += 1
         return pairs
 
-    def _told(self, text: str, line: str, tokens: Sequence[str], alike: float) -> Nearest:
+    def _compared(self, text: str, line: str, tokens: Sequence[str], alike: float) -> Nearest:
         old = self._tokens[text]
         edits = _edits(_Pieces(text, old), _Pieces(line, tokens), self._pairs(old, tokens))
         return Nearest(
@@ -155,7 +155,7 @@ class Neighbours:
 
 
 class _Pieces:
-    """A line cut into what differences are told in, and which of these pieces each token is of."""
+    """A line cut into the pieces that differences are given in, and the piece that each token belongs to."""
 
     def __init__(self, line: str, tokens: Sequence[str]) -> None:
         self.line = line
@@ -176,7 +176,7 @@ class _Pieces:
 
 
 def _edits(old: _Pieces, new: _Pieces, pairs: Pairs) -> list[tuple[str, str]]:
-    """What stands in the one and in the other between the pieces that are the same in both."""
+    """Return the differences: old and new text between the pieces that are the same in both lines."""
     edits, here, there = [], 0, 0
     for was, now in [*_same(old, new, pairs), (len(old.texts), len(new.texts))]:
         if here < was or there < now:

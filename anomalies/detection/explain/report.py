@@ -1,4 +1,4 @@
-"""Put into plain words what was found: the glass box."""
+"""The explanation of a finding in plain words: what departed, the odd lines and both thresholds."""
 
 import re
 from collections.abc import Sequence
@@ -25,19 +25,19 @@ def explain(episode: Episode, kept: Sequence[Read], parameters: Parameters, revi
 
     `review` is for a window that was not flagged: it says so.
     """
-    told = episode.ranked()
+    ranked = episode.ranked()
     neighbours = Neighbours([line.normal for line in episode.course.baseline])
     odd = [read for read in kept if read.odd]
-    headline = _headline(told[0], odd, episode, neighbours)
+    headline = _headline(ranked[0], odd, episode, neighbours)
     return "\n".join(
         [
             ("For review: " if review else "") + headline,
-            *_also(told[1:], episode),
-            *_also_odd(told[0].odd, odd, max(len(odd), len(episode.course.odd))),
+            *_also(ranked[1:], episode),
+            *_also_odd(ranked[0].odd, odd, max(len(odd), len(episode.course.odd))),
             *_odd_lines(odd, episode, neighbours),
             *([_for_review(parameters)] if review else []),
-            _novelty(told[0], episode.course.rarest.method, parameters),
-            _p_value(episode.course.rarest, told, parameters),
+            _novelty(ranked[0], episode.course.rarest.method, parameters),
+            _p_value(episode.course.rarest, ranked, parameters),
         ]
     )
 
@@ -70,7 +70,7 @@ def explain_in_detail(episode: Episode, kept: Sequence[Read], figures: Figures) 
 
 
 def _headline(first: Candidate, odd: Sequence[Read], episode: Episode, neighbours: Neighbours) -> str:
-    """What happened comes first: a list shows the beginning of it, and has a column of its own for times."""
+    """Return the first sentence. It begins with what happened: lists show its beginning, and times apart."""
     read = next((one for one in odd if one.line.event.number == first.odd), None)
     if not first.said and read:
         line = read.line
@@ -82,7 +82,7 @@ def _headline(first: Candidate, odd: Sequence[Read], episode: Episode, neighbour
 
 
 def _said(candidate: Candidate, episode: Episode) -> str:
-    """What a view says, with the place behind what it quotes from there."""
+    """Return the sentence of a view, with the place of what it quotes."""
     said = candidate.said
     cut = _end_of_text(said) if episode.course.is_text else _end_of_value(said, candidate.thing)
     return f"{said[:cut]} ({_places(candidate, episode)}){said[cut:]}"
@@ -110,7 +110,7 @@ def _places(candidate: Candidate, episode: Episode) -> str:
 
 
 def _also(others: Sequence[Candidate], episode: Episode) -> list[str]:
-    """What other views say, once each."""
+    """Return the sentences of the other views, once each."""
     said = dict.fromkeys(f"Also: {_said(one, episode)}." for one in others if one.said)
     return list(said)[:_NAMED]
 
@@ -128,14 +128,14 @@ def _odd_lines(odd: Sequence[Read], episode: Episode, neighbours: Neighbours) ->
     """The odd lines and their costs; of the dearest also where the cost lies, and what is usual instead."""
     dearest = sorted(odd, key=lambda read: (-read.surprise.rate, read.line.event.number))
     closely = {read.line.event.number for read in dearest[:_CLOSELY]}
-    told: list[str] = []
+    described: list[str] = []
     for read in odd[:_MOST_LINES]:
         number = read.line.event.number
         place = read.line.event.place.capitalize()
-        told.append(f"{place} costs {_cost(read, episode.course.is_text)}: {_quote(read)}")
+        described.append(f"{place} costs {_cost(read, episode.course.is_text)}: {_quote(read)}")
         if episode.course.is_text and number in closely:
-            told += _close_look(read, episode, neighbours)
-    return told
+            described += _close_look(read, episode, neighbours)
+    return described
 
 
 def _close_look(read: Read, episode: Episode, neighbours: Neighbours) -> list[str]:
@@ -143,8 +143,8 @@ def _close_look(read: Read, episode: Episode, neighbours: Neighbours) -> list[st
     dearest = costly(surprise.tokens, surprise.costs, line=read.line.normal)
     said = ", ".join(f"“{_short(token.text)}” {token.bits:,.0f}" for token in dearest)
     near = neighbours.nearest(read.line.normal)
-    told = [f"   most of it: {said}"] if said else []
-    return told + ([_nearest(near, episode)] if near else ["   nothing in the baseline is like it"])
+    costs = [f"   most of it: {said}"] if said else []
+    return costs + ([_nearest(near, episode)] if near else ["   nothing in the baseline is like it"])
 
 
 def _nearest(near: Nearest, episode: Episode) -> str:
@@ -174,13 +174,13 @@ def _new_part(candidate: Candidate, method: Method) -> str:
     return f"the part that is beyond all that the {candidate.view} view saw of the same thing before"
 
 
-def _p_value(significance: Significance, told: Sequence[Candidate], parameters: Parameters) -> str:
+def _p_value(significance: Significance, ranked: Sequence[Candidate], parameters: Parameters) -> str:
     threshold = parameters.p_value_threshold
     below = "is below" if significance.p_value < threshold else "is not below"
     said = f"p = {significance.p_value:.4f} {below} the threshold {threshold:g}: "
     if significance.method == "tail":
         return f"{said}the chance that a day of this stream shows as much, by the tails of its own past."
-    views = " and ".join(dict.fromkeys(f"“{one.view}”" for one in told))
+    views = " and ".join(dict.fromkeys(f"“{one.view}”" for one in ranked))
     said += f"the views of this stream together, of which {views} spoke, ranked in its own past"
     if significance.is_provisional:
         return f"{said}. Provisional: that past has {significance.compared:,} events so far."

@@ -11,7 +11,7 @@ _PHRASE = 60  # characters of a quoted piece
 _WORDS = 40  # characters of words that changed
 _LINE = 110  # characters of a line that stopped
 _CLEARLY = 0.5  # alike: the same line but for a word or two, and what changed says it best
-_CHANGES = 2  # words that are told as changed; more of them are another line
+_CHANGES = 2  # words that are named as changed; more of them are another line
 _ALL_CHANGES = 140  # characters for them, so that the line itself has room
 _LEAST = 16  # characters of a message that are worth their room
 # Times, words with a digit in them or masked, and a zone: what most logs begin a line with.
@@ -44,7 +44,7 @@ def sentence(
 ) -> str:
     """Return what to look at first, in 200 characters at most.
 
-    `message` is the odd line as it stood in the log, '' where nothing but an absence is to be told; it stands
+    `message` is the odd line as it stood in the log, '' where nothing but an absence is reported; it stands
     at the `place` and came `count` times. `events` is how many came before it and were compared, `near` the
     one most like it. In words of the baseline, which are normalised, # stands for any number.
     """
@@ -84,7 +84,7 @@ def _said(message: str, place: str, count: int, events: int, near: Nearest | Non
 
 
 def _changed(near: Nearest, message: str) -> str:
-    """The difference from the usual line, '' where it is too large to be told as one."""
+    """The difference from the usual line, '' where it is too large to be given as one."""
     replaced = list(dict.fromkeys(near.replaced))
     changes = len(replaced) + len(near.added) + len(near.missing)
     if near.similarity < _CLEARLY or not 0 < changes <= _CHANGES:

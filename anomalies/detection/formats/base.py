@@ -1,4 +1,4 @@
-"""What every format shares: the interface, the results of reading, and how a value is quoted in a message."""
+"""The interface of formats, the results of reading, and the quoting of values in messages."""
 
 import re
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ Result = Event | Skipped | Remark
 
 
 class Format(Protocol):
-    """How the lines of one input are read. `name` is for people, `notes` says once what is left out.
+    """A reader of the lines of one input. `name` is for people, `notes` says once what is left out.
 
     `in_order` is False where the times of neighbours say nothing, as of series that come one after the other.
     """
@@ -73,11 +73,11 @@ class Format(Protocol):
         """Return what it holds between two lines as plain JSON values, for `restore`."""
 
     def restore(self, state: Any) -> None:
-        """Hold what another one held that was made of the same first lines."""
+        """Restore what `state` returned, in a reader made of the same first lines."""
 
 
 class Reader:
-    """What formats have in common that read each line by itself."""
+    """The base of formats that read each line by itself."""
 
     notes: tuple[str, ...] = ()
     in_order = True
@@ -91,7 +91,7 @@ class Reader:
         return None
 
     def restore(self, state: Any) -> None:
-        """Hold nothing."""
+        """Restore nothing: no line is held."""
 
 
 class Numbers:
@@ -129,7 +129,7 @@ def number_of(text: str, comma: Comma = "none") -> float | None:
 
 
 def is_id(name: str) -> bool:
-    """Whether a column or a field numbers things, by its name: `Event ID`, `request_id`, `requestId`."""
+    """Return whether a column or a field holds ids, by its name: `Event ID`, `request_id`, `requestId`."""
     return _ID.search(name) is not None
 
 
@@ -149,7 +149,7 @@ def decoded(raw: bytes) -> str:
 
 
 def too_long(number: int, raw: bytes, full_length: int) -> Skipped:
-    """Say that a line is longer than what is read of it."""
+    """Return the refusal of a line that is longer than what is read of one."""
     return Skipped(
         number,
         f"line {number:,} has {full_length:,} bytes, of which {len(raw):,} are read; "

@@ -1,4 +1,4 @@
-"""Recognise input that is no text in UTF-8, before its bytes are taken for a log."""
+"""The recognition of input that is not UTF-8 text, before its bytes are read as a log."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ _HALF = 0.4  # of a unit's places: so many NULs there make it a wide encoding
 
 
 def check_encoding(lines: Sequence[bytes]) -> None:
-    """Raises FormatError for UTF-16, UTF-32, archives and other binary input, naming the way out."""
+    """Raise FormatError for UTF-16, UTF-32, archives and other binary input, naming the fix."""
     _check_packed(lines)
     start = next((line for line in lines if line.strip(b"\r\n")), b"")[:_LOOKED_AT]
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None) or _by_nuls(start)
@@ -54,7 +54,7 @@ def _check_packed(lines: Sequence[bytes]) -> None:
 
 
 def check_ends(lines: Sequence[bytes]) -> None:
-    """Raises FormatError for one line alone with returns inside, as the old Macintosh's text is.
+    """Raise FormatError for one line alone with returns inside, as the old Macintosh's text is.
 
     Among other lines of a log they repaint a line.
     """
@@ -66,7 +66,7 @@ def check_ends(lines: Sequence[bytes]) -> None:
 
 
 def _by_nuls(start: bytes) -> str | None:
-    """Which wide encoding puts its NULs there; without a mark iconv must be told the order of bytes."""
+    """Return the wide encoding that puts NULs there; without a mark iconv needs the order of bytes."""
     if len(start) < 4 or b"\x00" not in start:
         return None
     fourths = [start[place::4].count(0) * 4 / len(start) for place in range(4)]

@@ -144,7 +144,7 @@ def _check_no_xml(lines: Sequence[bytes]) -> None:
 
 
 def _check_time_field(records: Sequence[Any], clock: TimestampReader) -> None:
-    """Raises FormatError where no record has the field that its time is asked to be taken from."""
+    """Raise FormatError where no record has the field that its time is asked to be taken from."""
     field = clock.time_field
     if field and not any(value_at(record, field) is not None for record in records):
         names = [name for record in records[:1] for name, _ in fields_of(record)][:_NAMED]

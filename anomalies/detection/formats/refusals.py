@@ -69,21 +69,21 @@ def _check_record(record: Any, value: Any, clock: TimestampReader) -> None:
 
 
 def _is_keyed(record: Record) -> bool:
-    """Whether the values of an object are records of the same shape, under their ids."""
+    """Return whether the values of an object are records of the same shape, under their ids."""
     values = list(record.values())
     shapes = {frozenset(one) if isinstance(one, dict) else None for one in values}
     return len(values) > 1 and len(shapes) == 1 and None not in shapes
 
 
 def _is_in_columns(record: Record) -> bool:
-    """Whether an object holds the columns of a table: lists of as many simple values each."""
+    """Return whether an object holds the columns of a table: lists of equally many simple values."""
     columns = [one for one in record.values() if isinstance(one, list) and len(one) > 1]
     simple = all(not isinstance(one, dict | list) for column in columns for one in column)
     return len(columns) > 1 and len({len(column) for column in columns}) == 1 and simple
 
 
 def _is_wrapper(value: Any) -> bool:
-    """Whether an object says nothing itself: what is not within its lists is little."""
+    """Return whether an object is only a wrapper: it has little beside its lists."""
     if says_something(value):
         return False
     beside = [one for _, one in fields_of({k: v for k, v in value.items() if not isinstance(v, list | dict)})]

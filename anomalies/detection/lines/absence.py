@@ -1,4 +1,4 @@
-"""Absence: how long a thing that comes often has not come, against the longest that it ever stayed away.
+"""The absence view: the time since a frequent thing last came, against the longest gap that it ever had.
 
 A gap is looked at when it is twice the longest one, in events and, where the lines have times, in seconds
 too: a flood of others makes a gap in events only, a quiet night one in seconds only. Its surprise is the

@@ -1,4 +1,4 @@
-"""Mix: how often each template comes in a window of 60 lines, against the most that it came in one before.
+"""The mix view: the count of each template in a window of 60 lines, against its largest count in one before.
 
 Counts of log lines are bursty: their variance is many times their mean, and differently so for each template.
 So no distribution is fitted. A template's own record takes the place of the mean: the surprise of n lines
@@ -36,7 +36,7 @@ class Mix:
         self._record = Record()
 
     def take(self, pattern: Pattern, position: int, number: int, learn: bool) -> float:
-        """Count a line in; return by how many bits its template is beyond its own record, mostly 0."""
+        """Count a line; return by how many bits its template is beyond its own record, mostly 0."""
         window, inside = self._window, self._inside
         window.append((pattern, number))
         if len(window) > WINDOW:
@@ -117,7 +117,7 @@ class Mix:
         return [window, self._events, self._mean, self._record.state()]
 
     def restore(self, state: list[Any]) -> None:
-        """Hold what another one held; the templates have their counts already."""
+        """Restore what `state` returned; the templates have their counts already."""
         window, self._events, self._mean, record = state
         self._record.restore(record)
         for text, number in window:

@@ -1,4 +1,4 @@
-"""Time: how long nothing came, and how much came in each hour.
+"""The time view: pauses between events, and the number of events in each hour.
 
 A pause is compared with the longest one before: its surprise is α log2(pause / record), with the tail index α
 of the twenty longest of the last 500 (Hill 1975), so that where pauses span decades a long one says little.
@@ -27,7 +27,7 @@ HOUR = 3600
 
 
 class Pause(NamedTuple):
-    """A pause of so many seconds, and the longest before it."""
+    """A pause in seconds, the longest one before it, and its surprise in bits."""
 
     seconds: float
     record: float
@@ -35,8 +35,8 @@ class Pause(NamedTuple):
 
 
 class HourCount(NamedTuple):
-    """An hour with so many `events` where there were `least` to `most` in the same hour of so many
-    `periods`; `novelty` is the share of the departure that is beyond the largest one before."""
+    """The number of `events` in an hour, where the same hour of `periods` days or weeks had `least` to
+    `most`; `novelty` is the share of the departure that is beyond the largest one before."""
 
     begin: int
     events: int
@@ -79,13 +79,13 @@ class Pauses:
         return [self._record.state(), list(self._held)]
 
     def restore(self, state: list[Any]) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         self._record.restore(state[0])
         self._held.extend(state[1])
 
 
 class Hours:
-    """How many events came in each hour (UTC) of the last four weeks."""
+    """The number of events in each hour (UTC) of the last four weeks."""
 
     def __init__(self) -> None:
         self._hour = -1
@@ -122,7 +122,7 @@ class Hours:
         return None
 
     def _is_dense(self) -> bool:
-        """Whether a quarter of the last hours had events: else the hours of the day are chance."""
+        """Return whether a quarter of the last hours held events; with fewer, hours of the day are chance."""
         begin = self._hour - 24 * _PERIODS
         return sum(hour >= begin for hour, _ in self._counts) >= _DENSE * 24 * _PERIODS
 
@@ -157,7 +157,7 @@ class Hours:
         return [self._hour, self._first, self._count, *held]
 
     def restore(self, state: list[Any]) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         self._hour, self._first, self._count, counts, departures = state
         self._counts.extend((int(hour), int(count)) for hour, count in counts)
         self._departures.extend((int(hour), float(bits)) for hour, bits in departures)

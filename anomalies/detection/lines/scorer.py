@@ -1,4 +1,4 @@
-"""The views of a stream of lines, joined: what a line of a log, or a record of LLM traffic, departs in.
+"""The scorer of lines: six views of each line of a log, or record of LLM traffic, and their p-values.
 
 Each view finds what goes beyond its thing's own record (in bits); here this is ranked in the view's own past,
 and becomes a candidate. `FLOORS` is how many bits each view must show: what a thing exceeds its record by in
@@ -241,7 +241,7 @@ class LineScorer:
         self._add(found, "order", "order", 1 - slot.record / slot.sum, bits, lines, lines[-1], said)
 
     def _is_worth(self, view: str, bits: float) -> bool:
-        """Whether a surprise is rare enough to be put into words."""
+        """Return whether a surprise is rare enough for a sentence."""
         return (
             self._position > self._start
             and self._pasts[view].p_value(self._position, bits) < _WORTH * WEIGHTS[view]
@@ -300,7 +300,7 @@ class LineScorer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Know what another scorer knew."""
+        """Restore what `state` returned."""
         self._offset, self._position, self._time, self._epoch, self._number, self._text_before, former = (
             state["place"]
         )

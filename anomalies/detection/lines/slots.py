@@ -1,4 +1,4 @@
-"""Values: what stands in one place of a template, a word or a number, and what it costs there.
+"""The values view: the words or numbers in one place of a template, and their cost there, in bits.
 
 Few different ones (a status, a level, a result, a percentage where it is one) are a category: a value costs
 the bits of its share, and one never seen those of the chance of a new one, by how many were seen once (Good,
@@ -10,7 +10,7 @@ What counts is a run: the cumulative sum of the bits beyond what is usual and a 
 inspection schemes", Biometrika 41, 1954), which never falls below 0. One rare value is forgotten, ten in a
 row are not. A share that moves counts too: a value that is not the commonest one adds the log-likelihood
 ratio of three times as many of those, the commonest one that of so many fewer. The sum is compared with the
-slot's own record of it (`own_past`). Numbers that only rise are a counter or a date, and tell nothing.
+slot's own record of it (`own_past`). Numbers that only rise are counters or dates, and are left out.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ class Slot:
         self._low = self._high = self._lower = self._upper = self._up = self._down = 0.0
 
     def begin(self, word: str, count: int) -> None:
-        """Take it that this word came so often already: the place was no slot until another one came."""
+        """Count a word that came `count` times already: the place was no slot until another one came."""
         count = min(count, _MEMORY)
         if count:
             self.counts[word] = self._n = self._seen = count
@@ -92,19 +92,18 @@ class Slot:
             self.mute = count < _ENOUGH
 
     def knows(self, word: str) -> bool:
-        """Whether the value came before and is counted; where many different ones come none is."""
+        """Return whether the value came before and is counted; where many different ones come none is."""
         return word in self.counts
 
     def expects_new(self) -> bool:
-        """Whether the next value may well be a new one: the share of values seen once says how often (Good
-        1953)."""
+        """Return whether the next value may be new, by the share of values seen once (Good 1953)."""
         if self.kind != "few":
             return True
         once = sum(1 for times in self.counts.values() if times == 1)
         return once >= _NEW_BEFORE and once >= _EXPECTED * (self._n + self._calm)
 
     def see(self, word: str, position: int, number: int) -> float:
-        """Take a value in; return by how many bits its run is beyond the slot's record, 0 for nothing odd.
+        """Add a value; return by how many bits its run is beyond the slot's record, 0 for nothing odd.
 
         `position` is the event's in the stream, `number` its own.
         """
@@ -190,14 +189,14 @@ class Slot:
         return bits
 
     def _goes_on(self, word: str) -> bool:
-        """Whether numbers have only risen so far, and do so again, as a counter or a date does."""
+        """Return whether numbers have only risen, this one included, as a counter or a date does."""
         last, self._last = self._last, word
         if not self._returns and last and float(word) < float(last):
             self._returns = True
         return not self._returns and len(self.counts) >= 2
 
     def _fit(self) -> None:
-        """See whether it is still a category, and what a value of it costs on average."""
+        """Decide whether it is still a category, and update the average cost of its values."""
         counts, kinds = self.counts, len(self.counts)
         few = _FEW_WORDS if self.is_word else FEW
         if kinds > few or (not self.is_word and kinds > 4 and kinds * 12 > self._n):
@@ -218,7 +217,7 @@ class Slot:
             self._more = self._less = -_SLACK
 
     def _open(self) -> None:
-        """Too many different values for a category."""
+        """Turn a category with too many different values into a slot of words or of numbers."""
         self.kind = "many" if self.is_word else "number"
         if self.kind == "number":
             self._held = [float(word) for word, times in self.counts.items() for _ in range(times)][-_HELD:]

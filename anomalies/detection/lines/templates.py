@@ -73,7 +73,7 @@ class Pattern:
         self.latest = self.longer = 0  # times in the memories of the text view
 
     def is_known_kind(self) -> bool:
-        """Whether its template came often, and each of its words that never came stands where new ones do."""
+        """Return whether its template is frequent, and its new words stand only where new ones are normal."""
         if self.template.seen < KNOWN_AFTER:
             return False
         new = [slot for slot, word in self.slots if not slot.knows(word)]
@@ -88,7 +88,7 @@ class Pattern:
 
 
 class Plan:
-    """What is known of a line by its shape: its pattern, and where the values of its slots stand."""
+    """The plan for lines of one shape: their pattern, and the places of the values of its slots."""
 
     __slots__ = ("numbers", "pattern")
 
@@ -98,7 +98,7 @@ class Plan:
 
 
 class Templates:
-    """Finds the template of a line. The same lines in the same order give the same templates.
+    """The templates of a stream. The same lines in the same order give the same templates.
 
     Holds at most 4,000 patterns; then the half that has not come for longest goes, and templates without one.
     """
@@ -255,7 +255,7 @@ class Templates:
         return {"next": self._next, "templates": [_template_state(one) for one in self]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         self._next = state["next"]
         made = [_template_from(one) for one in state["templates"]]
         patterns = [pattern for template in made for pattern in template.patterns]
@@ -263,7 +263,7 @@ class Templates:
 
 
 def _is_plain(word: str) -> bool:
-    """Whether a word of a pattern holds no mask."""
+    """Return whether a word of a pattern holds no mask."""
     return "#" not in word and "<" not in word
 
 
@@ -279,7 +279,7 @@ def _likeness(template: Sequence[str], words: Sequence[str]) -> float:
 
 
 def _slot_name(words: Sequence[str], at: int) -> str:
-    """What a place is called by: `took` of `took=#`, `status` of `"status": #`, else the word before."""
+    """Return the name of a place: `took` of `took=#`, `status` of `"status": #`, else the word before."""
     key = words[at].rstrip("\"',;)").partition("=")[0].strip("\"'(,;")
     if "=" in words[at] and key:
         return key

@@ -1,4 +1,4 @@
-"""Text: the words of a line in their places, and what they cost where they were not seen before.
+"""The text view: the words of a line in their places, and what they cost where they were not seen before.
 
 Two memories of patterns, one inside the other: the last events (`baseline_size`) forget what is rare but
 regular, the longer one holds 2,000. A pattern that the shorter one holds is no news and costs two look-ups.
@@ -23,7 +23,7 @@ HALF = 12.0  # weight of a line of which the novelty is a half
 
 
 class News(NamedTuple):
-    """How new a line's text is: its `weight` in bits per byte, and its `novelty`, 0 to 1.
+    """The novelty of a line's text: its `weight` in bits per byte, and its `novelty`, 0 to 1.
 
     The novelty is a half for a line of about half new words, what it begins with (`Pattern.body`) left out.
     """
@@ -50,7 +50,7 @@ class Text:
         self._longer: deque[tuple[int, Pattern]] = deque()
 
     def __len__(self) -> int:
-        """How many events it holds."""
+        """Return the number of events that it holds."""
         return len(self._longer)
 
     def take(self, pattern: Pattern, number: int, learn: bool) -> News:
@@ -122,7 +122,7 @@ class Text:
         return [list(texts), events, len(self._latest)]
 
     def restore(self, state: list[Any]) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         texts, events, latest = state
         patterns = [self._templates.patterns[text] for text in texts]
         for number, index in events:

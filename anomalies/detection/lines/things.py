@@ -1,4 +1,4 @@
-"""What comes and goes in a stream and is counted: a template, or one of the patterns in it."""
+"""The counters of a thing that comes and goes in a stream: a template, or one of the patterns in it."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -10,7 +10,7 @@ GAPS = 6  # longest ones that are kept
 
 
 class Thing:
-    """How often a thing came lately, and how long it stayed away.
+    """The recent counts of a thing, and its gaps, in events and in seconds.
 
     now          times in the last window
     record       the most times in a window, before (`own_past`)

@@ -15,17 +15,17 @@ _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def many(text: str, count: int, window: int, record: float) -> str:
-    """A template that comes more often than ever."""
+    """Return the sentence about a template that comes more often than ever."""
     return f"“{quoted(text)}” and lines like it: {count} of {window}; at most {record:.0f} before"
 
 
 def share(text: str, count: int, window: int, usual: float) -> str:
-    """A window of other lines than usual: what adds most to it."""
+    """Return the sentence about a window of unusual lines: the one that adds most to it."""
     return f"“{quoted(text)}” and lines like it: {count} of {window}; usual {_often(usual, window)}"
 
 
 def absent(found: Absent) -> str:
-    """A thing that does not come any more."""
+    """Return the sentence about a thing that does not come any more."""
     thing = found.thing
     what = quoted(thing.last_text)
     if found.seconds > 0 and thing.time_sum > 0:
@@ -36,7 +36,7 @@ def absent(found: Absent) -> str:
 
 
 def value(slot: Slot, word: str) -> str:
-    """A run of values that are rare in their place."""
+    """Return the sentence about a run of values that are rare in their place."""
     name = f"{slot.name} " if slot.name else ""
     if slot.kind == "number":
         often = f" and {len(slot.lines):,} like it" if len(slot.lines) > 1 else ""
@@ -51,30 +51,30 @@ def value(slot: Slot, word: str) -> str:
 
 
 def first(slot: Slot, word: str) -> str:
-    """A value that never came in a place where others always did."""
+    """Return the sentence about a value that never came in a place where others always did."""
     name = f"{slot.name} is " if slot.name else ""
     return f"{name}“{_cut(word)}” for the first time; usual “{_cut(slot.usual())}”"
 
 
 def order(text: str, before: str) -> str:
-    """A line after one that others follow."""
+    """Return the sentence about a line after one that others follow."""
     return f"“{quoted(text)}” right after “{quoted(before, 50)}”, which others follow"
 
 
 def pause(found: Pause) -> str:
-    """A silence."""
+    """Return the sentence about a pause."""
     return f"nothing for {duration(found.seconds)}; the longest pause before was {duration(found.record)}"
 
 
 def hour(found: HourCount) -> str:
-    """An hour with other numbers of lines than the same hour has."""
+    """Return the sentence about an hour with an unusual number of lines for that hour."""
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (found.begin, found.begin + HOUR))
     usual = f"{found.least:,}" if found.least == found.most else f"{found.least:,} to {found.most:,}"
     return f"{found.events:,} lines from {begin:%H:%M} to {end:%H:%M} UTC; usual at that hour {usual}"
 
 
 def duration(seconds: float) -> str:
-    """Return so many seconds in the unit that a person would use: `14 min`, `2.5 h`, `0.3 s`."""
+    """Return a number of seconds in the unit that a person would use: `14 min`, `2.5 h`, `0.3 s`."""
     for size, unit in _UNITS:
         if seconds >= 2 * size or size == 1.0:
             number = seconds / size

@@ -28,7 +28,7 @@ MOST_SERIES = 2_000
 _TESTS = 2.5
 _LINES = 50  # events of a series that are kept
 _TOGETHER = 60  # rows after an alarm in which another one is of the same incident
-_WORSE = 1e-3  # of the p of an incident: what is so much rarer is handed over in any case
+_WORSE = 1e-3  # of the p of an incident: what is so much rarer is reported in any case
 _LOOK = 64  # events between two looks for series that have fallen silent
 VIEWS = ("level", "season", "change", "variance", "stuck", "gap")
 _VIEW_OF = {
@@ -40,10 +40,10 @@ _SHARE = 1 / len(VIEWS)
 
 @dataclass(slots=True)
 class _Incident:
-    """The row of its latest alarm, of the latest one that was handed over, its least p, and its series."""
+    """The row of its latest alarm, of the latest one that was reported, its least p, and its series."""
 
     latest: int
-    told: int
+    reported: int
     p_value: float
     series: list[str]
 
@@ -102,11 +102,11 @@ class MetricScorer:
             return found
         former.latest = count
         if not set(names) <= set(former.series):
-            former.told, former.series = count, list(dict.fromkeys([*former.series, *names]))
+            former.reported, former.series = count, list(dict.fromkeys([*former.series, *names]))
             return found
-        if count - former.told > self._apart:
+        if count - former.reported > self._apart:
             return ()
-        former.told, former.p_value = count, min(former.p_value, p_value)
+        former.reported, former.p_value = count, min(former.p_value, p_value)
         return found
 
     def text(self, event: Event) -> str:
@@ -132,7 +132,7 @@ class MetricScorer:
         }
 
     def restore(self, state: Any) -> None:
-        """Know what another scorer knew. Raises ValueError, TypeError or KeyError for other values."""
+        """Restore what `state` returned. Raises ValueError, TypeError or KeyError for other values."""
         self._series = {name: Series.restored(one) for name, one in state["series"].items()}
         texts = state["texts"]
         self._latest = {
@@ -187,7 +187,7 @@ class MetricScorer:
         return [_made(name, series, departure, tuple(point[0] for point in shown), number, said)]
 
     def _look(self, event: Event, moment: float) -> list[Candidate]:
-        """Series that have fallen silent while others continue: each gap is handed over once."""
+        """Series that have fallen silent while others continue: each gap is reported once."""
         found = []
         for name, series in self._series.items():
             departure = None if name in self._silent else series.silence(moment)

@@ -1,4 +1,4 @@
-"""What is usual at the same time of a period: a profile of the period, and whether it may be used.
+"""The seasonal profile of a series: the usual departure at each phase of a period, and when it is used.
 
 A profile has a bin for each phase, and in each bin the mean of its last visits, each new one limited to how
 far the series usually strays, so that an incident does not become what is usual at its hour (Huber 1964). A
@@ -36,7 +36,7 @@ class Profile:
         self._width = period / bins
         self._means = array("d", [0.0]) * bins
         self._counts = array("b", [0]) * bins
-        self._bin, self._total, self._count = -1, 0.0, 0  # the visit at hand
+        self._bin, self._total, self._count = -1, 0.0, 0  # the current visit
         self._error = self._plain = 0.0
         self._since: float | None = None
         self.points = 0
@@ -75,7 +75,7 @@ class Profile:
 
     @property
     def gain(self) -> float:
-        """What is left of the error by predicting with the profile, as a share of the error without it."""
+        """Return the prediction error with the profile as a share of the error without it; 1 at first."""
         return self._error / self._plain if self._plain else 1.0
 
     def mean(self) -> float:
@@ -90,7 +90,7 @@ class Profile:
 
     @classmethod
     def restored(cls, state: list[Any]) -> "Profile":
-        """Return a profile that knows what another one knew."""
+        """Return the profile that `state` was taken of."""
         period, means, counts, visit, error, plain, points, is_used = state
         profile = cls(period, len(means))
         profile._means, profile._counts = array("d", means), array("b", counts)

@@ -1,4 +1,4 @@
-"""One series: what each point shows beside the series' own level, season and noise.
+"""The model of one series: each point against the series' own level, season and noise.
 
 Of each value what is left is taken beside the level, the median of the last 288 points without their
 season, and where a season is used (`season`) beside its band. Six statistics of that, each with the tail of
@@ -116,7 +116,7 @@ class Series:
 
     @property
     def older_points(self) -> int:
-        """How many points the older level is the median of."""
+        """Return the number of points that the older level is the median of."""
         return BLOCK * len(self._older)
 
     @property
@@ -154,7 +154,7 @@ class Series:
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> "Series":
-        """Return a series that knows what another one knew."""
+        """Return the series that `state` was taken of."""
         series = cls(1.0, 1.0, state["_is_timed"], state["_given"])
         series.statistics.restore(state["statistics"])
         for name in _PLAIN_STATE:
@@ -176,7 +176,7 @@ class Series:
         self.moment = moment
 
     def _rest(self, moment: float, value: float, learn: bool) -> tuple[float, float]:
-        """What is left of a value beside its level and season, and what the season adds at this time."""
+        """Return a value less its level and season, and what the season adds at this time."""
         left = value - self.level
         usual, best = 0.0, None
         for profile in self._profiles:

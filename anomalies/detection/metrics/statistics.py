@@ -1,4 +1,9 @@
-"""The statistics of a series, each with the tails of its own past, and their chance a day."""
+"""The statistics of a series, each with the tails of its own past, and their p-values per day.
+
+The tail of a statistic gives the chance that a block of 24 points reaches a value (`tail`). Multiplied by the
+number of independent tests and by the blocks of a day it bounds the chance that any test of a day does (the
+union bound); the alarm budget is set in this unit (`scorer`).
+"""
 
 from collections import deque
 from collections.abc import Container, Sequence
@@ -45,7 +50,7 @@ Pair = tuple[Tail, Tail]
 
 
 class Statistics:
-    """The tails of a series. `limit` is the p of a day that a point must reach to be handed over, `tests` how
+    """The tails of a series. `limit` is the p of a day that a point must reach to be reported, `tests` how
     many independent tests a point stands for, over all statistics and all series of the stream."""
 
     def __init__(self, limit: float, tests: float) -> None:
@@ -59,7 +64,7 @@ class Statistics:
         self.stuck, self.gap = self._tails["stuck", "up"], self._tails["gap", "up"]
         self._spans: deque[tuple[int, int]] = deque(maxlen=BLOCKS)
         self._waiting: deque[tuple[int, int, list[float]]] = deque()
-        self._first = 0  # event of the block at hand
+        self._first = 0  # event of the current block
         self._alarm = -TOGETHER - 1  # the point of the last one
         self._held = 0
         self._young: int | None = None  # blocks since a season is used
@@ -68,14 +73,14 @@ class Statistics:
         self._points = 0
 
     def begin(self, number: int, points: int) -> None:
-        """Turn to the event of this number, the series' point of that count."""
+        """Begin with the event of this number; `points` is the number of points of the series so far."""
         self._first = self._first or number
         self._points = points
         if self.found:
             self.found = []
 
     def see(self, name: str, tails: Pair, size: float) -> None:
-        """Take a value of a two-sided statistic in."""
+        """Add a value of a two-sided statistic, and report it where it is rare."""
         if size >= 0:
             tail = tails[0]
         else:
@@ -86,14 +91,14 @@ class Statistics:
             self.hit(name, "up" if tail is tails[0] else "down", tail, size)
 
     def see_one(self, name: str, tail: Tail, size: float) -> None:
-        """Take a value of a one-sided statistic in."""
+        """Add a value of a one-sided statistic, and report it where it is rare."""
         if size > tail.most:
             tail.most = size
         if size >= tail.threshold:
             self.hit(name, "up", tail, size)
 
     def hit(self, name: str, side: str, tail: Tail, size: float) -> None:
-        """Hand a value over where it is as rare as the limit asks for."""
+        """Report a value that is as rare as the limit asks for."""
         block = tail.p(size)
         p = max(block * self.tests, tail.rate(size)) * self._blocks
         if p <= self.limit:
@@ -102,7 +107,7 @@ class Statistics:
             self.found.append(Departure(name, side, p, -log2(max(block, _LEAST_P)), usual, size))
 
     def most(self) -> list[float]:
-        """Return the greatest values of the block at hand, for `undo`."""
+        """Return the greatest values of the current block, for `undo`."""
         return [tail.most for tail in self._tails.values()]
 
     def undo(self, most: list[float]) -> None:
@@ -134,7 +139,7 @@ class Statistics:
         self._mature()
 
     def _join(self) -> None:
-        """Make the blocks that wait a part of the one at hand."""
+        """Make the blocks that wait a part of the current one."""
         for first, _, most in self._waiting:
             self._first = min(self._first, first) or first
             for tail, value in zip(self._tails.values(), most, strict=True):
@@ -147,9 +152,9 @@ class Statistics:
             tail.add(value, self._floor(name), self._chance)
 
     def start_again(self) -> None:
-        """What is left of a value is much less from now on, for a season is taken off.
+        """Begin new tails: from now on a season is taken off, so residuals are much smaller.
 
-        The former tails are careful ones then, and serve until there are enough blocks of the new kind.
+        The former tails overestimate p then, and serve until there are enough new blocks.
         """
         self._young = 0
         self._waiting.clear()
@@ -174,7 +179,7 @@ class Statistics:
         return {**plain, "spans": list(self._spans), "waiting": list(self._waiting), "tails": tails}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Know what another one knew."""
+        """Restore what `state` returned."""
         for name in _STATE:
             setattr(self, name, state[name])
         self._spans.extend((first, latest) for first, latest in state["spans"])
@@ -186,7 +191,7 @@ class Statistics:
         return self._tails[name, "up"], self._tails[name, "down"]
 
     def _even(self, step: float) -> None:
-        """A statistic that was seen on one side only was zero on the other."""
+        """Record a statistic that was seen on one side only as zero on the other."""
         for pair in (self.point, self.change, self.short, self.long, self.drift):
             if max(pair[0].most, pair[1].most) >= 0:
                 for tail in pair:
@@ -195,7 +200,7 @@ class Statistics:
             self.gap.most = max(0.0, self.gap.most)
 
     def _mature(self) -> None:
-        """Once there are enough blocks since a season is used, those from before it are forgotten."""
+        """Forget the blocks from before a season was used, once there are enough since."""
         if self._young is not None:
             self._young += 1
             if self._young >= ENOUGH:

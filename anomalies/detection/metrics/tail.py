@@ -61,7 +61,7 @@ class Fit:
 
 
 class Tail:
-    """The block maxima of one statistic, not negative. `most` is the greatest value of the block at hand, -1
+    """The block maxima of one statistic, not negative. `most` is the greatest value of the current block, -1
     for none; `threshold` what a value has to reach to be rarer than was asked for; infinite at first."""
 
     __slots__ = ("_fits", "_maxima", "_sorted", "most", "threshold")
@@ -74,7 +74,7 @@ class Tail:
         self._fits: tuple[Fit, ...] = ()
 
     def end(self) -> float:
-        """End the block at hand, and return its maximum: -1 for none."""
+        """End the current block, and return its maximum: -1 for none."""
         most, self.most = float(f"{self.most:.6g}"), _NONE
         return most
 
@@ -124,7 +124,7 @@ class Tail:
         return {"maxima": self._maxima.tolist(), "most": self.most, "threshold": threshold, "fits": fits}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Know what another one knew."""
+        """Restore what `state` returned."""
         self._maxima = array("d", state["maxima"])
         self._sorted = array("d", sorted(self._maxima))
         self.most = state["most"]

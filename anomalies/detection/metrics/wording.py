@@ -1,4 +1,4 @@
-"""What a person reads of a departure: one sentence, with the value as the input writes it."""
+"""The sentence about a departure of a metric, with the value as the input writes it."""
 
 import re
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def duration(amount: float, is_timed: bool) -> str:
 
 
 class Sentence:
-    """Writes the sentence of a departure of a series, at the point that departs."""
+    """A writer of the sentence of a departure of a series, at the point that departs."""
 
     def __init__(self, name: str, series: Series, value: float, text: str, is_timed: bool) -> None:
         self._name, self._series, self._is_timed = name, series, is_timed

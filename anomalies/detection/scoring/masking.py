@@ -1,4 +1,4 @@
-"""Take out of a line what differs between any two lines: times, addresses, identifiers, numbers.
+"""The masking of what differs between any two lines: times, addresses, identifiers, numbers.
 
 Without this a compressor spends its bits on digits: 1,999 distinct lines of a supercomputer's log become
 320 (docs/detection.md).

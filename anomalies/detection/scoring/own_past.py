@@ -1,4 +1,4 @@
-"""What a thing did before: it is compared with itself first, and then with the rest of its stream.
+"""The past of a thing: it is compared with itself first, and then with the rest of its stream.
 
 Two steps, because a stream holds many things of many kinds. If raw surprise were ranked, a template that
 comes in bursts would set the record for all others. So each thing has a *record* of its own, and what goes
@@ -77,7 +77,7 @@ class Record:
         return [list(map(list, self._settled)), list(map(list, self._recent))]
 
     def restore(self, state: list[Any]) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         for part, held in zip((self._settled, self._recent), state, strict=True):
             part.clear()
             part.extend((int(stretch), float(value)) for stretch, value in held)
@@ -162,7 +162,7 @@ class Past:
         return [self._begin, self._block, self._top, list(map(list, self._values))]
 
     def restore(self, state: list[Any]) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         begin, block, top, values = state
         self._begin, self._block, self._top = int(begin), int(block), float(top)
         self._values = deque((int(at), float(value)) for at, value in values)

@@ -55,7 +55,7 @@ class SessionScorer:
         return [self._position, self._sessions.sessions(), self._past.state()]
 
     def restore(self, state: Any) -> None:
-        """Know what another one knew."""
+        """Restore what `state` returned."""
         self._position, sessions, past = state
         self._sessions.learn_all(sessions)
         self._past.restore(past)

@@ -1,8 +1,12 @@
-"""How odd a session is: the steps of one trace, in their order and in their numbers.
+"""The surprise of a session: the steps of one trace, in their order and in their numbers.
 
-What runs side by side interleaves, so the order of steps varies in healthy sessions too: the sum of all code
+Parallel work interleaves, so the order of steps varies in healthy sessions too: the sum of all code
 lengths drowns the one step that should not be there. A session is weighed by its dearest step and by its
-oddest count of a step (too many, too few, none at all): docs/detection.md.
+oddest count of a step (too many, too few, none at all): docs/traces.md.
+
+Both are code lengths in bits, -log2 of a probability that is estimated from the sessions before. A step is
+coded after the two before it (`token_model`); a count by the share of sessions that had as many, and a count
+that none had by Witten & Bell's estimate of a new one (IEEE Trans. Inf. Theory 37(4), 1991).
 """
 
 import json
@@ -98,7 +102,7 @@ class Sessions:
         return costs[oddest], self._count_in_words(oddest, counted[oddest], length)
 
     def _cost(self, step: str, times: int) -> float:
-        """The bits of a step coming so often, by Witten & Bell; a new number costs how far it is off, too."""
+        """Return the bits of a step's count, by Witten & Bell; a new count costs its distance too."""
         sessions, known = len(self._held), self._times.get(step, Counter())
         without = sessions - self._seen[step]
         kinds = len(known) + (without > 0)

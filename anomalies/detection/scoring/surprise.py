@@ -1,4 +1,8 @@
-"""How many bits a line costs somebody who has read the baseline: which line is odd, and how odd.
+"""The surprise of a line given the baseline before it, in bits, and the lines that are odd by it.
+
+The code length of a line under a model that has learnt the baseline estimates -log2 of its probability
+(Shannon 1948). A line is odd where its conformal p among the baseline's own lines is .05 or less (Vovk,
+Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005).
 
 Leaving each line out of its window and compressing again is the obvious method and the wrong one: lines that
 repeat hide each other (docs/detection.md).
@@ -27,13 +31,13 @@ class Surprise:
 
 
 class Usual:
-    """What events cost here, by their rates: which one is dear."""
+    """The usual costs of events, as sorted rates in bits per byte."""
 
     def __init__(self, rates: Sequence[float]) -> None:
         self._rates = sorted(rates)
 
     def finds_odd(self, surprise: Surprise) -> bool:
-        """Say whether at most one in twenty cost as much: the event's conformal p ≤ .05.
+        """Return whether at most one in twenty cost as much: the event's conformal p ≤ .05.
 
         Never so where fewer than 19 are known, which cannot show it.
         """
@@ -42,7 +46,7 @@ class Usual:
 
 
 class Reader:
-    """Somebody who has read the baseline and takes the lines after it as they come.
+    """A model that has learnt the baseline, for the lines after it.
 
     `baseline` holds normalised lines. What its later half cost when they came, with what stood before them
     known, is the measure for what is `usual` here; with fewer than 37 lines nothing is odd.

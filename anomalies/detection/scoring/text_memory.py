@@ -1,4 +1,4 @@
-"""What a model says of an event, beside its candidates."""
+"""The score of a session by its model."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ FINE = 1_000_000  # parts of a bit: whole numbers add up to the same in every or
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How odd a session is.
+    """The surprise of a session.
 
     `share` is the part of its weight beyond what is usual, 0 to 1, `rate` its code length in bits, `weight`
     what it is ranked by, in millionths of a bit, `events` how many the model held. `why` says in a few words

@@ -1,4 +1,9 @@
-"""An adaptive model of a stream's tokens: what each costs, in bits, after the two before it."""
+"""An adaptive model of a stream's tokens: the cost of each, in bits, given the two before it.
+
+The cost of a token is -log2 of its probability, estimated from counts of what followed the same context, so
+the sum over a line is its code length under an adaptive arithmetic coder (Rissanen and Langdon, "Universal
+modeling and coding", IEEE Trans. Inf. Theory 27(1), 1981): rare words in rare places cost most.
+"""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +24,7 @@ _Place = tuple[_Counts, _Kinds, _Counts, _Kinds, _Counts, int]
 
 
 class Coded:
-    """A line as its model counts it, with the counts themselves at hand, so that nothing is looked up twice.
+    """A line as its model counts it, with the counts themselves, so that nothing is looked up twice.
 
     `places` holds for each token, the line end too: how often it was seen after the two before it, how many
     different ones were, the same after the one before it, how often it was seen at all, and its bytes, 0 for
@@ -39,13 +44,13 @@ class Coded:
 
 
 class TokenModel:
-    """Predicts a token from the two before it, and falls back to one and to none.
+    """A predictor of a token from the two before it, falling back to one and to none.
 
     The orders are interpolated by the weights of Witten & Bell, "The zero-frequency problem", IEEE Trans.
     Inf. Theory 37(4), 1991: a context that was followed by many different tokens trusts itself less. There is
     no parameter to tune.
 
-    It counts for so many `memories` at once, numbered from 0, and what is in one must be in the last one too.
+    It counts for several `memories` at once, numbered from 0, and what is in one must be in the last one too.
     """
 
     def __init__(self, memories: int = 1, most_tokens: int = MOST_TOKENS) -> None:
@@ -59,7 +64,7 @@ class TokenModel:
         self._lines: dict[str, Coded] = {}
 
     def __len__(self) -> int:
-        """How many counts it keeps: one for each token in each of its contexts."""
+        """Return the number of counts that it keeps: one for each token in each of its contexts."""
         return len(self._counts)
 
     def code(self, line: str, tokens: Sequence[str] | None = None) -> Coded:

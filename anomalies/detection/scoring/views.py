@@ -1,4 +1,4 @@
-"""What the models of a stream hand to the detector: a candidate for each thing that departs from its past.
+"""Candidates: what the models of a stream return to the detector, one for each departure from the past.
 
 A stream shows several things at once (the words of its lines, how often each comes, pauses, values); each is
 a *view* with a model and a past of its own. A scorer holds the views of one kind of stream. For each event
@@ -67,4 +67,4 @@ class Scorer(Protocol):
         """Return all it knows as plain JSON values, for `restore`."""
 
     def restore(self, state: Any) -> None:
-        """Know what another scorer knew. Raises ValueError, TypeError or KeyError for other values."""
+        """Restore what `state` returned. Raises ValueError, TypeError or KeyError for other values."""

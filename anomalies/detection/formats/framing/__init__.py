@@ -1,4 +1,4 @@
-"""How bytes are cut into records: by lines, by the values of JSON, by counts of octets."""
+"""Framing: bytes are cut into records by lines, by the values of JSON, by counts of octets."""
 
 from .choice import HEAD, Framing, framing_of
 from .pieces import Piece

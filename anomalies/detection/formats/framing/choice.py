@@ -1,4 +1,4 @@
-"""Which framing a stream has, by its first bytes."""
+"""The choice of a stream's framing, by its first bytes."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def framing_of(head: bytes, most: int) -> Framing | None:
 
 
 def _is_json(head: str) -> bool:
-    """Whether this begins JSON that is not one object a line."""
+    """Return whether this begins JSON that is not one object a line."""
     if not _JSON.match(head):
         return False
     whole, _, rest = head.rpartition("\n")
@@ -53,9 +53,9 @@ def _is_object(line: str) -> bool:
 
 
 def _may_begin(text: str) -> bool:
-    """Whether the first value is whole, or stops where the text does; a log may begin with a bracket, too.
+    """Return whether the first value is whole, or stops where the text does.
 
-    Words after a value in its line make it a log that begins with `[1793527200]`.
+    A log may begin with a bracket too, as in `[1793527200]`: words after the value in its line show it.
     """
     text = text.strip(" \t\r\n\ufeff\x1e")
     try:

@@ -59,7 +59,7 @@ class _Members:
 
 
 class JsonValues:
-    """The values of a stream of JSON as pieces (`cut`), of at most so many characters each."""
+    """The values of a stream of JSON as pieces (`cut`), each of a limited number of characters."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -97,7 +97,7 @@ class JsonValues:
         self._move_to(end)
 
     def _end_of_value(self) -> int | None:
-        """Where the value at hand ends; None for one that is too long, or none at all."""
+        """Return the end of the current value; None for one that is too long, or where there is none."""
         while True:
             try:
                 _, end = self._decoder.raw_decode(self._text, self._place)
@@ -200,7 +200,7 @@ class JsonValues:
     # --- text -----------------------------------------------------------------------------------------------
 
     def _is_array_of_records(self) -> bool:
-        """Whether an array holds objects or arrays, which are records, and not numbers, which are one."""
+        """Return whether an array holds objects or arrays, which are records; one of numbers is a record."""
         place = self._place + 1
         while place - self._place < self._most:
             match = _BETWEEN.match(self._text, place)
@@ -211,7 +211,7 @@ class JsonValues:
         return self._text[place : place + 1] in ("{", "[", "]", "")
 
     def _skip(self, what: re.Pattern[str]) -> bool:
-        """Go on to what is no white space; False at the end."""
+        """Skip what the pattern matches; return False at the end of the stream."""
         while True:
             match = what.match(self._text, self._place)
             self._move_to(match.end() if match else self._place)
@@ -222,7 +222,7 @@ class JsonValues:
             self._fill(_BATCH)
 
     def _rest_of_line(self) -> Piece:
-        """What is no JSON, up to the end of its line."""
+        """Return the text that is not JSON, up to the end of its line."""
         began, line = self._place, self._line
         while (
             (end := self._text.find("\n", began)) < 0
@@ -246,7 +246,7 @@ class JsonValues:
             self._text, self._place = self._text[end:], 0
 
     def _fill(self, least: int) -> None:
-        """Have so many more characters, or all there are. Places in the text stay as they are."""
+        """Read at least `least` more characters, or all there are. Places in the text stay as they are."""
         parts, size = [self._text], 0
         while size < least and not self._ended:
             chunk = next(self._source, b"")

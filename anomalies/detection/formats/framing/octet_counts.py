@@ -10,7 +10,7 @@ _LONGEST_COUNT = 16  # bytes, white space before it included
 
 
 def are_octet_counted(head: bytes) -> bool:
-    """Whether a stream that begins so has a count, as many octets, and then the next count or the end."""
+    """Return whether a stream begins with a count, as many octets, and then the next count or the end."""
     match = _COUNT.match(head)
     if match is None:
         return False

@@ -40,7 +40,7 @@ class PlainLines(Reader):
         return [self._numbers.last, self._clock.state()]
 
     def restore(self, state: Any) -> None:
-        """Go on where another one was."""
+        """Restore what `state` returned."""
         self._numbers.last, clock = state
         self._clock.restore(clock)
 
@@ -105,7 +105,7 @@ class ContainerLines(EnvelopeLines):
         return [super().state(), {stream: list(parts) for stream, parts in self._parts.items()}]
 
     def restore(self, state: Any) -> None:
-        """Hold the parts that another one held."""
+        """Restore the parts that `state` returned."""
         others, self._parts = state
         super().restore(others)
 

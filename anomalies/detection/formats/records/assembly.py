@@ -45,7 +45,7 @@ class Trace:
 
 
 class Assembler:
-    """Collects spans; `add` them in the order of the stream, then take what is `complete`."""
+    """A collector of spans; `add` them in the order of the stream, then take what is `complete`."""
 
     def __init__(self, quiet: int = QUIET, most_held: int = MOST_HELD) -> None:
         self._quiet = quiet
@@ -55,7 +55,7 @@ class Assembler:
         self._held = 0
 
     def add(self, span: Span, start: datetime | None, line: int, number: int, text: str) -> None:
-        """Take a span of the line `line`, whose number in the stream is `number`, and the line's text."""
+        """Add a span of the line `line`, whose number in the stream is `number`, and the line's text."""
         trace = self._open.get(span.trace)
         if trace is None:
             trace = self._open[span.trace] = Trace(span.trace, line, text=text)
@@ -84,7 +84,7 @@ class Assembler:
         return {"count": self._count, "open": [_plain(trace) for trace in self._open.values()]}
 
     def restore(self, state: Any) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         self._count = state["count"]
         for identity, first, last, number, text, seen, spans in state["open"]:
             read = [(start and datetime.fromisoformat(start), name) for start, name in spans]

@@ -63,7 +63,7 @@ def text_of(value: Any) -> str:
 
 
 def is_bytes(value: list[Any]) -> bool:
-    """Whether a list can be nothing but the bytes of a text: journald writes one that is not printable so."""
+    """Return whether a list can only be the bytes of a text: journald writes unprintable texts so."""
     return len(value) > 3 and all(type(one) is int and 0 <= one < 256 for one in value)
 
 
@@ -137,7 +137,7 @@ def _simple(path: str, value: Any) -> Value:
 
 
 def _dots(path: str) -> Iterable[int]:
-    """Where the dots of a path are, the last one first."""
+    """Yield the positions of the dots in a path, the last one first."""
     end = path.rfind(".")
     while end > 0:
         yield end

@@ -38,17 +38,17 @@ def kind_of_value(value: Any, clock: TimestampReader, depth: int = _DEEP) -> Kin
 
 
 def is_record(value: Any) -> bool:
-    """Whether a value is a record of traces or of LLM traffic, whatever lists it holds."""
+    """Return whether a value is a record of traces or of LLM traffic, whatever lists it holds."""
     return isinstance(value, dict) and (is_prompt(value) or is_trace(value))
 
 
 def is_trace(value: Any) -> bool:
-    """Whether a value is a session, or holds spans."""
+    """Return whether a value is a session, or holds spans."""
     return (isinstance(value, dict) and is_session(value)) or spans_of(value) is not None
 
 
 def _is_metric(record: Record, clock: TimestampReader) -> bool:
-    """Whether a record has a time, numbers, and hardly any words."""
+    """Return whether a record has a time, numbers, and hardly any words."""
     moment, times = time_in(record, clock)
     names = {name.lower() for name in record}
     if moment is None or _LOG_FIELDS & names or any(name.endswith(("uri", "url")) for name in names):

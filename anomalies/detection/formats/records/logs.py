@@ -74,7 +74,7 @@ def learn_times(records: Sequence[Any], clock: TimestampReader) -> None:
 
 
 def _is_command(value: Any) -> bool:
-    """Whether an object only says what is done with the next one, as in Elasticsearch's bulk requests."""
+    """Return whether an object is a command about the next one, as in Elasticsearch's bulk requests."""
     if not isinstance(value, dict) or len(value) != 1:
         return False
     ((name, target),) = value.items()

@@ -1,4 +1,4 @@
-"""What a log record says, and what stands beside it.
+"""The message of a log record, and the fields beside it.
 
 The message is what a person would read of a record; everything else is a field. Records differ in where they
 keep it, so the usual names are tried in their order, in the record and in the objects within it that are
@@ -77,7 +77,7 @@ def message_of(
 
 
 def has_message(record: Record) -> bool:
-    """Whether a record has a text where messages are kept, by the names of the fields."""
+    """Return whether a record has a text where messages are kept, by the names of the fields."""
     return next(_messages(record, "", _DEEP), None) is not None
 
 
@@ -137,7 +137,7 @@ def _unpacked(text: str) -> str:
 
 
 def _action(fields: tuple[Field, ...]) -> str:
-    """What a record did that has no message: of an access log the request and its status."""
+    """Return the action of a record without a message: of an access log the request and its status."""
     last: dict[str, tuple[str, Value]] = {}
     for path, value in fields:
         last.setdefault(path.rpartition(".")[2], (path, value))

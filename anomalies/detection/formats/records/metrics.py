@@ -79,7 +79,7 @@ class JsonMetrics(RecordReader):
         return event._replace(values=tuple(values.items()))
 
     def _texts(self, record: Record) -> dict[str, str]:
-        """What is no number in a record, by name, and no metric's name."""
+        """Return the texts of a record by name, without the metric's name and labels."""
         return {
             name: value
             for name, value in _leaves(record)
@@ -87,7 +87,7 @@ class JsonMetrics(RecordReader):
         }
 
     def _values(self, record: Record) -> dict[str, float]:
-        """The numbers of a record by name; ValueError, whose words go on after the line's number."""
+        """The numbers of a record by name; ValueError, whose text follows the line's number."""
         metric = record.get("metric", record.get("name"))
         metric = metric if isinstance(metric, str) else ""
         labels: Record = next((record[name] for name in _LABELS if isinstance(record.get(name), dict)), {})
@@ -146,7 +146,7 @@ class JsonSeries(RecordReader):
 
 
 def _is_given(name: str) -> bool:
-    """Whether a field is the metric's name or one of its labels already."""
+    """Return whether a field is the metric's name or one of its labels already."""
     return name in ("metric", "name") or name.partition(".")[0] in _LABELS
 
 
@@ -177,7 +177,7 @@ def _leaves_of(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _is_small(value: Any) -> bool:
-    """Whether a number is none of an epoch, so that `time` or `start` names a duration."""
+    """Return whether a number is too small for an epoch, so that `time` or `start` is a duration."""
     return _is_number(value) and abs(value) < 10**8
 
 

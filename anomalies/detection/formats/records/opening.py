@@ -66,12 +66,12 @@ def list_of(value: Record, depth: int = _DEEP) -> tuple[str, list[Any], Record] 
 
 
 def says_something(value: Record) -> bool:
-    """Whether an object has a message or a time of its own, by their names."""
+    """Return whether an object has a message or a time of its own, by their names."""
     return not _OWN.isdisjoint(value)
 
 
 def is_list_of_records(value: Any) -> bool:
-    """Whether a value is a list of objects."""
+    """Return whether a value is a list of objects."""
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value[:10])
 
 

@@ -50,7 +50,7 @@ _PARSER = JsonParser()
 
 
 def is_prompt(record: Record) -> bool:
-    """Whether a record is of LLM traffic."""
+    """Return whether a record is of LLM traffic."""
     if any(isinstance(record.get(name), str | list | dict) for name in _SURE):
         return not _is_http(record)
     names = record.keys()
@@ -123,7 +123,7 @@ def _has_words(record: Record) -> bool:
 
 
 def _is_http(record: Record) -> bool:
-    """Whether a log record only happens to have a field of that name."""
+    """Return whether it is a log record that has a field of that name by coincidence."""
     return bool({"level", "msg", "message"} & record.keys()) and not isinstance(record.get("messages"), list)
 
 

@@ -1,4 +1,4 @@
-"""What the readers of JSON have in common: values to records, their text, and what is said of broken ones."""
+"""The base of the JSON readers: values to records, their text, and the messages about broken ones."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class RecordReader(Reader):
         return [self._numbers.last, self._clock.state()]
 
     def restore(self, state: Any) -> None:
-        """Go on where another one was."""
+        """Restore what `state` returned."""
         self._numbers.last, clock = state
         self._clock.restore(clock)
 
@@ -97,7 +97,7 @@ def records_in(value: Any, keep: Keep = never) -> list[tuple[Any, bool]]:
 
 
 def is_row(value: Any) -> bool:
-    """Whether a value is a row of a table: a list of simple values."""
+    """Return whether a value is a row of a table: a list of simple values."""
     return (
         isinstance(value, list) and len(value) > 1 and not any(isinstance(one, dict | list) for one in value)
     )

@@ -40,7 +40,7 @@ class JsonTraces(RecordReader):
         return [super().state(), self._assembler.state()]
 
     def restore(self, state: Any) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         others, traces = state
         super().restore(others)
         self._assembler.restore(traces)
@@ -102,7 +102,7 @@ class JsonTraces(RecordReader):
 
 
 def is_session(record: Record) -> bool:
-    """Whether a record is one of a session or of spans."""
+    """Return whether a record is one of a session or of spans."""
     has_steps = any(isinstance(record.get(name), list) for name in _EVENTS)
     return (has_steps and session_of(record) is not None) or spans_of(record) is not None
 

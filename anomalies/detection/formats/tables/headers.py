@@ -32,12 +32,12 @@ def declared_header(rows: list[list[str]]) -> list[str] | None:
 
 
 def declares_fields(line: bytes) -> bool:
-    """Whether a line declares the names of the columns."""
+    """Return whether a line declares the names of the columns."""
     return line[:8].lower().startswith(b"#fields")
 
 
 def is_header(row: list[str], clock: TimestampReader) -> bool:
-    """Whether the cells of a row are names: short, and neither numbers nor times.
+    """Return whether the cells of a row are names: short, and neither numbers nor times.
 
     The first one may be empty: pandas writes the numbers of the rows below it.
     """
@@ -49,7 +49,7 @@ def is_header(row: list[str], clock: TimestampReader) -> bool:
 
 
 def is_note(row: list[str], has_notes: bool) -> bool:
-    """Whether a row says something about the table: PowerShell's type, a spreadsheet's separator.
+    """Return whether a row is about the table itself: PowerShell's type, a spreadsheet's separator.
 
     `has_notes` says that the table declares its fields, so that each row that begins with # is one.
     """

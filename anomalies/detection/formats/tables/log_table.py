@@ -96,7 +96,7 @@ class LogTable(Reader):
         return [self._numbers.last, held, self._clock.state()]
 
     def restore(self, state: Any) -> None:
-        """Go on where another one was."""
+        """Restore what `state` returned."""
         self._numbers.last, held, clock = state
         self._held = [(number, raw.encode("latin-1"), length) for number, raw, length in held]
         self._clock.restore(clock)
@@ -117,7 +117,7 @@ class LogTable(Reader):
         return [row for row in rows if any(map(str.strip, row))]
 
     def _is_open(self, joined: bytes) -> bool:
-        """Whether a quoted cell goes on in the next line; a quote within an unquoted cell is a character."""
+        """Return whether a quoted cell continues in the next line; unquoted cells may hold quotes."""
         return joined.count(b'"') % 2 == 1 and self._opening.search(decoded(joined)) is not None
 
     def _is_too_long(self, joined: bytes) -> bool:
@@ -193,13 +193,13 @@ def log_table(lines: Sequence[bytes], clock: TimestampReader, in_doubt: bool = F
 
 
 def _names_of_log(cells: list[str]) -> bool:
-    """Whether a header has a name that logs have."""
+    """Return whether a header has a name that logs have."""
     names = {cell.strip().lower() for cell in cells}
     return len(cells) > 1 and not names.isdisjoint((*_MESSAGES, *_LEVELS, *_EVENT_IDS, *_TIMES))
 
 
 def _tells(header: list[str], body: list[list[str]]) -> bool:
-    """Whether a column holds what only logs have: messages of several words, levels, or ids of events."""
+    """Return whether a column holds what only logs have: messages of several words, levels or event ids."""
     for place, cell in enumerate(header):
         name = cell.strip().lower()
         cells = [row[place].strip() for row in body if row[place].strip()]

@@ -127,7 +127,7 @@ class MetricTable(Reader):
         return self._clock.state()
 
     def restore(self, state: Any) -> None:
-        """Know what another one had learnt."""
+        """Restore what `state` returned."""
         self._clock.restore(state)
 
     def _check_width(self, cells: list[str], is_open: bool) -> None:
@@ -221,20 +221,20 @@ class MetricTable(Reader):
         return {name: places[name] for name in labels_of(times, texts)}
 
     def _is_measured(self, names: list[str], body: list[list[str]], others: list[str], unread: str) -> bool:
-        """Whether what is no number names a thing, as a host does, and tells nothing, as a log does."""
+        """Return whether the texts of a table are labels, such as hosts, and not messages of a log."""
         few = self._header is not None or len(others) <= max(1, len(self._columns) // 2)
         few = few and not all(is_id(column.name) for column in self._columns)
         return few and not any(_tells(body, names.index(name)) for name in others if name != unread)
 
     def _comma_of(self, cells: list[str]) -> Comma:
-        """What makes numbers of most cells."""
+        """Return the decimal mark by which most cells are numbers."""
         return max(
             _COMMAS[self._separator],
             key=lambda comma: sum(number_of(cell, comma) is not None for cell in cells),
         )
 
     def _counts_up(self, name: str, cells: list[str]) -> bool:
-        """Whether a column is a time that no calendar knows, as the seconds since a start."""
+        """Return whether a column is a time that is no date, such as the seconds since a start."""
         if self._time is not None or name.lower() not in _TIME_NAMES or len(cells) < 3:
             return False
         moments = [number_of(cell, self._comma_of(cells)) for cell in cells]
@@ -248,7 +248,7 @@ class MetricTable(Reader):
 
 
 class _RowError(ValueError):
-    """What is wrong with a row; the words go on after its number."""
+    """An error in a row; its text follows the number of the row."""
 
 
 def cells_of(line: str, separator: str) -> list[str]:

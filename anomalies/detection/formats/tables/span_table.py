@@ -60,7 +60,7 @@ class SpanTable(Reader):
         return [self._numbers.last, self._assembler.state(), self._clock.state()]
 
     def restore(self, state: Any) -> None:
-        """Hold what another one held."""
+        """Restore what `state` returned."""
         self._numbers.last, traces, clock = state
         self._assembler.restore(traces)
         self._clock.restore(clock)

@@ -58,7 +58,7 @@ class _Candidate:
         self.moments.append(moment)
 
     def score(self, latest: datetime | None) -> tuple[float, bool, bool, bool, bool, float]:
-        """Sorts the stream's own stamps last."""
+        """The sort key of layouts: that of the stream's own stamps is the largest."""
         possible = sum(one >= _EARLIEST and (latest is None or one <= latest) for one in self.moments)
         pairs = [before <= after for before, after in pairwise(self.moments)]
         ordered = sum(pairs) >= _ORDERED * len(pairs)

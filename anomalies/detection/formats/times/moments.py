@@ -61,7 +61,7 @@ class Years:
         self._known: dict[tuple[int, int], int] = {}
 
     def move_to(self, latest: datetime) -> None:
-        """Take another moment as the latest."""
+        """Use another moment as the latest."""
         if self.latest is None or latest.date() != self.latest.date():
             self._known.clear()
         self.latest = latest

@@ -1,4 +1,4 @@
-"""Find the moment that a line of a log says it happened at."""
+"""The timestamp of a line of a log: its moment, found in the text."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -18,7 +18,7 @@ _LONGEST = 64  # characters of a field that may be a stamp
 
 
 class TimestampReader:
-    """Reads the timestamp of a line, as an aware datetime in UTC.
+    """A reader of the timestamps of lines, as an aware datetime in UTC.
 
     `reference` (aware; ValueError otherwise) is about when the log ends, for example when its file was last
     written: a stamp without a year is put into the latest year that does not place it more than a day after
@@ -63,7 +63,7 @@ class TimestampReader:
         self._seen_moment: datetime | None = None
 
     def move_to(self, reference: datetime) -> None:
-        """Take a later time as the reference: a log that is read while it is written goes on for years."""
+        """Take a later time as the reference: a log that is followed may run for years."""
         self._latest = reference.astimezone(UTC) + timedelta(days=1)
         self._years.move_to(self._latest)
 
@@ -124,7 +124,7 @@ class TimestampReader:
         return [learnt, self._missed, self._last and self._last.isoformat()]
 
     def restore(self, state: Any) -> None:
-        """Know what another one learnt."""
+        """Restore what `state` returned."""
         learnt, self._missed, last = state
         self._learnt = None if learnt is None else [_layout_of(name) for name in learnt]
         self._last = last and datetime.fromisoformat(last)
@@ -157,7 +157,7 @@ class TimestampReader:
         return None if found is None or self._is_ambiguous(chosen, found[1]) else found[2]
 
     def _is_ambiguous(self, layout: Layout, stamp: str) -> bool:
-        """Whether a date in numbers is another one where the month comes first, and nothing says which."""
+        """Return whether a date in numbers is also valid with the month first, and nothing decides which."""
         if layout.order != "dmy" or self._order:
             return False
         readings = {
