@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def parts(rows: int) -> dict[str, list[str]]:
-    """What runs, in this order, each with its options."""
+    """Return the benchmarks in the order they run, each with its options."""
     return {
         "reading": [],
         "ingest": [],
@@ -51,7 +51,7 @@ def parts(rows: int) -> dict[str, list[str]]:
 
 
 def run(name: str, given: list[str]) -> list[str]:
-    """Run one, show what it says, and give it back. Raises CalledProcessError where it fails."""
+    """Run one, print its output and return it. Raises CalledProcessError where it fails."""
     print(f"\n--- {name}", flush=True)
     command = [sys.executable, str(HERE / f"{name}.py"), *given]
     said = []

@@ -1,4 +1,4 @@
-"""How long ``schema adopt`` takes for few rows and for many, and what of it depends on their number.
+"""The time of ``schema adopt`` for few rows and for many, and the parts that depend on their number.
 
     .venv/bin/python benchmarks/adopt.py [--rows 10000 1000000]
 
@@ -83,7 +83,7 @@ def _adopt_a_copy(name: str, with_checksums: bool) -> dict[str, float]:
 
 
 class Stopwatch:
-    """Adds up what statements of each kind take."""
+    """A sum of the seconds that statements of each kind take."""
 
     def __init__(self) -> None:
         self.seconds = {"total": 0.0, **dict.fromkeys(KINDS, 0.0)}
@@ -109,7 +109,7 @@ class Stopwatch:
 
 
 def report(taken: dict[int, dict[str, dict[str, float]]]) -> None:
-    """Seconds of each part for both sizes, and how many times as long the many took."""
+    """Print the seconds of each part for both sizes, and their ratio."""
     few, many = taken
     print(f"{'adopt':<16}{'part':<12}{f'{few:,} rows':>16}{f'{many:,} rows':>16}{'ratio':>8}")
     for way, parts in taken[few].items():

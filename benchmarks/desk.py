@@ -1,12 +1,12 @@
-"""What the desk's pages cost at two sizes of the table, with a stock ModelAdmin as the yardstick.
+"""The cost of the desk's pages at two sizes of the table, with a stock ModelAdmin as the yardstick.
 
     .venv/bin/python benchmarks/desk.py [--rows 10000 1000000] [--rounds 15]
 
 Each page is asked for through Django's test client by a superuser, in one process on a server of its own;
-medians of so many rounds. The stock admin has list_filter, date_hierarchy and search_fields over the same
+medians of the rounds. The stock admin has list_filter, date_hierarchy and search_fields over the same
 table, and the page size that Django gives it: 100 rows, where the desk shows 50 lines. Printed are
-milliseconds, the larger size against the smaller one, each page against the first one, and beside them what
-is aimed at and whether it was reached. Rows take about 1.6 KB as stored; each filter fills a page at both
+milliseconds, the larger size against the smaller one, each page against the first one, and beside them the
+target and whether it was reached. Rows take about 1.6 KB as stored; each filter fills a page at both
 sizes, but for the search, which is compared with the first page. Runs as benchmarks/ingest.py does.
 """
 
@@ -222,7 +222,7 @@ def measure(client: Any, place: str, query: str | None, rounds: int) -> tuple[fl
 
 
 def page_1000(client: Any, place: str) -> str:
-    """Where the thousandth page begins; the one in the middle of a smaller table."""
+    """Return the query string of the thousandth page; of the middle one in a smaller table."""
     from urllib.parse import urlencode
 
     from anomalies.models import Anomaly
@@ -261,7 +261,7 @@ def report(
 
 
 def targets_of(name: str, rows: int) -> dict[str, float]:
-    """What is aimed at for a page, of a table of so many rows."""
+    """Return the targets of a page, in a table of `rows` rows."""
     faster = [least for size, least in FASTER_AT.items() if rows >= size and name in FASTER]
     return {**TARGETS[name], **({"faster": max(faster)} if faster else {})}
 

@@ -1,12 +1,12 @@
-"""What the list costs under each filter and each pair of filters, over three vocabularies and two sizes.
+"""The cost of the list under each filter and each pair of filters, over three vocabularies and two sizes.
 
     .venv/bin/python benchmarks/filters.py [--rows 10000 1000000] [--rounds 3] [--vocabularies kind …]
 
-A page's time must not hang on how rare a word is, which the planner can't know. So explanations are written
+A page's time must not depend on how rare a word is, which the planner can't know. So explanations are written
 in a kind vocabulary (a few words that all rows share), a templated one (a number of a hundred in each) and
 one in which each row also has a word of its own. Over each of them the list is asked for under every filter
 and every pair of filters that the desk offers, through Django's test client, by a superuser, one process; the
-fastest of so many rounds, since others use the machine. Printed are the worst growth from the smaller size to
+fastest of the rounds, since others use the machine. Printed are the worst growth from the smaller size to
 the larger, the worst page against page 1, and how many answers were no page but a 503. Runs as
 benchmarks/ingest.py does: on the embedded server, or with DATABASE_URL on another version.
 """

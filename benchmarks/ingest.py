@@ -1,4 +1,4 @@
-"""How fast an ingest is, with a raw COPY of the same rows into the same table as the yardstick (= 1).
+"""The speed of an ingest, with a raw COPY of the same rows into the same table as the yardstick (= 1).
 
     .venv/bin/python benchmarks/ingest.py [--rows 20000] [--rounds 5]
 
@@ -181,7 +181,7 @@ def raw_copy(data: list[bytes]) -> None:
 
 
 def run_ingest(file: Path, dry_run: bool = False) -> None:
-    """What ``manage.py ingest FILE`` does after its start."""
+    """Ingest a file as ``manage.py ingest FILE`` does after its start."""
     from django.conf import settings
 
     from anomalies.audit import Actor

@@ -1,4 +1,4 @@
-"""How long a line takes from bytes to event, by what it is, in microseconds of one core's time.
+"""The time of a line from bytes to event, by its format, in microseconds of one core's time.
 
     .venv/bin/python benchmarks/reading.py [--lines 20000] [--rounds 5]
 
@@ -32,7 +32,7 @@ LIMIT = 8 * 1024 * 1024
 
 
 def lines_of(layout: str, count: int) -> list[bytes]:
-    """So many lines, a fifth of a second apart."""
+    """Return lines that are a fifth of a second apart."""
     rng, lines = Random(1), []
     for number in range(count):
         moment = BEGUN + timedelta(milliseconds=200 * number)

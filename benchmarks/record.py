@@ -1,4 +1,4 @@
-"""What the record costs: decisions with the audit triggers on, against the same with them off (= 1).
+"""The cost of the audit log: decisions with the audit triggers on, against the same with them off (= 1).
 
     .venv/bin/python benchmarks/record.py [--rounds 5] [--entries 200000]
 

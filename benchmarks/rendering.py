@@ -1,4 +1,4 @@
-"""What our own rows, the cached widgets and the time limit change of the list's first page, in one run.
+"""The effect of our own rows, the cached widgets and the time limit on the list's first page, in one run.
 
     .venv/bin/python benchmarks/rendering.py [--rows 10000] [--rounds 40]
 

@@ -1,4 +1,4 @@
-"""What the roll-up gives, and what it costs, each against a yardstick in the same run (= 1).
+"""The gain and the cost of the roll-up, each against a yardstick in the same run (= 1).
 
     .venv/bin/python benchmarks/rollup.py [--rows 1000000] [--rounds 5] [--seconds 2]
 
@@ -79,7 +79,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def told(what: str, yardstick: list[float], ours: list[float], unit: float = 1000, **target: float) -> None:
-    """A line with both medians, their ratio, and whether that is the most or the least that is aimed at."""
+    """Print both medians, their ratio, and whether it reaches its target."""
     one, other = statistics.median(yardstick), statistics.median(ours)
     judged = verdict(other / one, **target)
     print(f"{what:<52}{one * unit:>12.2f}{other * unit:>12.2f}{other / one:>9.4f}  {judged}")

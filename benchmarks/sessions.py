@@ -1,4 +1,4 @@
-"""How well sessions are told apart by label: frozen and learning on, against yardsticks in the same run.
+"""The separation of sessions by label: frozen and learning on, against yardsticks in the same run.
 
     python -m benchmarks.sessions FOLDER [--orders 5]
 
@@ -27,7 +27,7 @@ from benchmarks.detect.table import Table, mean
 
 TARGETS = {100: 0.85, 1_000: 0.91}
 _LONGEST = 2**27  # characters of a cell
-_NCD_SESSIONS = 100  # of the baseline: what a window of compression is held against
+_NCD_SESSIONS = 100  # of the baseline, which compression compares a session with
 
 Steps = Sequence[str]
 Scored = tuple[list[float], list[bool]]
@@ -73,13 +73,13 @@ def _measure(sessions: Sessions, size: int, target: float, orders: int, table: T
 
 
 def frozen(sessions: Sessions, size: int) -> Scored:
-    """Learn so many normal sessions, then score the rest without learning."""
+    """Learn `size` normal sessions, then score the rest without learning."""
     memory = _learnt(sessions, size)
     return _scored(sessions, size, lambda steps: memory.take(steps, 0, learn=False).weight)
 
 
 def learning(sessions: Sessions, size: int, faults: bool) -> Scored:
-    """Learn so many normal sessions, then score each of the rest when it comes, and learn it.
+    """Learn `size` normal sessions, then score each of the rest when it comes, and learn it.
 
     `faults` says whether the abnormal ones are learnt, too.
     """
@@ -106,13 +106,13 @@ def by_ncd(sessions: Sessions, size: int) -> Scored:
 
 
 def by_unknown_step(sessions: Sessions, size: int) -> Scored:
-    """How many steps of a session the baseline never had."""
+    """Score sessions by the number of steps that the baseline never had."""
     known = {step for steps in sessions.normal[:size] for step in steps}
     return _scored(sessions, size, lambda steps: sum(step not in known for step in steps))
 
 
 def by_length(sessions: Sessions, size: int) -> Scored:
-    """How far a session's length is outside the range of the baseline's."""
+    """Score sessions by the distance of their length from the range of the baseline's."""
     lengths = [len(steps) for steps in sessions.normal[:size]]
     least, most = min(lengths), max(lengths)
     return _scored(sessions, size, lambda steps: max(least - len(steps), len(steps) - most, 0))

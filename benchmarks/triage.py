@@ -1,9 +1,9 @@
-"""What deciding about many costs, with a raw UPDATE of the same columns and rows as the yardstick (= 1).
+"""The cost of decisions about many, with a raw UPDATE of the same columns and rows as the yardstick (= 1).
 
     .venv/bin/python benchmarks/triage.py [--rows 100000] [--rounds 3]
 
 The raw UPDATE is one statement on the same table with the same indexes, its triggers disabled; the rows
-have a version, so that no CHECK weighs their evidence. A bulk decision is frozen, decided in parts and
+have a version, so that no CHECK reads their evidence. A bulk decision is frozen, decided in parts and
 recorded, as the desk does it; the same after 500 single decisions in the same session; then it is undone. In
 turns, after a VACUUM and a checkpoint each; medians compared. Runs as benchmarks/ingest.py does.
 """
@@ -84,7 +84,7 @@ def triggers(on: bool) -> None:
 
 
 def anew(on: bool) -> None:
-    """All pending again, nothing left to clean up."""
+    """Make all pending again, with nothing left to clean up."""
     triggers(on=False)
     run(
         "UPDATE anomalies SET status = 'pending', dismissed_by = NULL, dismissed_at = NULL,"

@@ -1,4 +1,4 @@
-"""Whether a figure reaches what is aimed at, said in the same words by every benchmark."""
+"""The verdict on a figure against its target, worded the same by every benchmark."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How trustworthy the detector's alarms are, on whatever data: `python -m benchmarks.detect FOLDER`."""
+"""The quality of the detector's alarms on the data of a folder: `python -m benchmarks.detect FOLDER`."""

@@ -1,4 +1,4 @@
-"""Holds the detector against its former engine and simple ways on the data of a folder, and prints a table.
+"""The comparison of the detector with its former engine and simple ways on the data of a folder, as a table.
 
     python -m benchmarks.detect FOLDER [INCIDENTS]
 

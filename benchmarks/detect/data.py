@@ -1,4 +1,4 @@
-"""What a folder of data holds: logs, labelled or not, metric series with windows, sessions by label."""
+"""The data of a folder: logs, labelled or not, metric series with windows, sessions by label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LABEL = re.compile(rb"(-|[A-Z]{4,}) (?=\d{10} )")
 
 @dataclass(frozen=True)
 class Log:
-    """A log's lines without labels; `alerts` says which are anomalous, and is empty where nobody said."""
+    """A log's lines without labels; `alerts` says which are anomalous, and is empty without labels."""
 
     name: str
     raw: list[bytes]

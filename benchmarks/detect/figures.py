@@ -1,4 +1,4 @@
-"""AUC and best F1 of scores against labels, and the naive detectors that ours is held against."""
+"""AUC and best F1 of scores against labels, and the naive detectors that ours is compared with."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ncd(baseline: bytes, window: bytes) -> float:
 
 
 def permutation_p(lines: Sequence[bytes], window: int, random: Random, permutations: int = 100) -> float:
-    """The naive way: NCD by zstd-3, its p by so many shuffles of baseline and window."""
+    """The naive way: NCD by zstd-3, its p by shuffles of baseline and window."""
     score = ncd(b"\n".join(lines[:-window]), b"\n".join(lines[-window:]))
     reached = 0
     for _ in range(permutations):

@@ -22,7 +22,7 @@ class Made:
 
 @dataclass
 class _State:
-    """What a generator draws from and remembers. Hours and weekdays are the series' own."""
+    """The random source and the memory of a generator. Hours and weekdays are the series' own."""
 
     draw: Random
     base: float

@@ -52,7 +52,7 @@ def _naive_p(lines: Sequence[bytes]) -> list[float]:
 
 
 def weights_of(events: Sequence[Event], learnt: Sequence[bool]) -> list[float]:
-    """How new the text of each event is, those that are not learnt left out."""
+    """Return the weight of each event's text; those marked as not learnt are scored only."""
     templates = Templates()
     text = Text(templates, BASELINE, MOST_COUNTS)
     return [

@@ -98,7 +98,7 @@ _WAYS: dict[str, Callable[[Made], Alarms]] = {
 
 
 def touches(alarms: Alarms, place: Place, kind: str) -> bool:
-    """Whether an alarm touches the incident, or comes within a day after a gap."""
+    """Return whether an alarm touches the incident, or comes within a day after a gap."""
     first, end = place
     end += _PERIOD if kind == "missing" else 0
     return any(alarm[0] < end and alarm[1] >= first for alarm in alarms)
@@ -164,7 +164,7 @@ def _least_p(findings: Sequence[tuple[tuple[int, int], float]]) -> dict[int, flo
 
 
 def _merged(alarms: Alarms) -> int:
-    """How many alarms are more than sixty rows after the one before."""
+    """Return the number of alarms that are more than sixty rows after the one before."""
     return sum(at == 0 or one[0] - alarms[at - 1][1] > 60 for at, one in enumerate(alarms))
 
 

@@ -1,4 +1,4 @@
-"""Traces: sessions by label, after so many normal ones."""
+"""Traces: sessions by label, after a number of normal ones."""
 
 from __future__ import annotations
 

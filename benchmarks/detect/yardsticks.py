@@ -86,7 +86,7 @@ def keywords(lines: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def z_score(values: Sequence[float], size: int = 500, least: int = 100) -> list[float]:
-    """How many standard deviations each value is from the mean of the `size` before it."""
+    """Return the distance of each value from the mean of the `size` before it, in standard deviations."""
     return _departures(values, size, 1, least)
 
 

@@ -1,4 +1,4 @@
-"""What compressed sizes say about a baseline and the window after it."""
+"""Compression figures of a window and of the baseline before it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import zstandard
 _LEVEL = 3
 _PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
     _LEVEL,
-    # What tells files apart is no information about the text; in a window of ten lines it would weigh.
+    # A frame header says nothing about the text, and would count in a window of ten lines.
     format=zstandard.FORMAT_ZSTD1_MAGICLESS,
     write_checksum=False,
     write_content_size=False,

@@ -1,4 +1,4 @@
-"""The former engine, frozen. How odd a measured value is: its level and its change, in bits, each ranked.
+"""The former engine, frozen. The surprise of a value: its level and its change, in bits, each ranked.
 
 A code length needs no unit and no distribution: the bits of a value are those of its two-sided conformal rank
 among the last two thousand, and beyond all of them how far beyond, in terms of the range in between. What is
@@ -19,7 +19,7 @@ FINE = 1_000_000  # parts of a bit
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How odd an event was: share of the weight beyond the usual, bits, weight, events, what lasted, why."""
+    """The surprise of an event: share of weight beyond the usual, bits, weight, events, lasting part, why."""
 
     share: float
     rate: float
@@ -93,8 +93,8 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How odd a value is, in millionths of a bit: the last 5 points on average, the last 60, the point alone,
-    and what is usual; `why` says what the oddest of the 5 lies in."""
+    """The surprise of a value, in millionths of a bit: the mean of 5 points and of 60, the point alone, and
+    what is usual; `why` says what the oddest of the 5 lies in."""
 
     short: int
     lasting: int
@@ -131,7 +131,7 @@ class Series:
         return Taken(short, lasting, weight, usual, max(self._whys)[1])
 
     def _usual(self) -> int:
-        """What a point costs on average: at most what it does whose series is drawn at random."""
+        """Return the average cost of a point, at most that of a series drawn at random."""
         return min(_RANDOM, self._sum // max(1, len(self._weights)))
 
     def _weigh(self, weight: int) -> None:

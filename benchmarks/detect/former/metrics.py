@@ -1,4 +1,4 @@
-"""What the former metric engine raised: ranks among 2,000 windows, its gates, windows that touch merged."""
+"""The alarms of the former metric engine: ranks among 2,000 windows, its gates, windows that touch merged."""
 
 from __future__ import annotations
 

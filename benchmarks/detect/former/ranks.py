@@ -14,11 +14,11 @@ class Ranks:
         return len(self._sorted)
 
     def add(self, value: int) -> None:
-        """Take one in."""
+        """Add a number."""
         insort(self._sorted, value)
 
     def remove(self, value: int) -> None:
-        """Take out one that is in."""
+        """Remove a number that was added."""
         del self._sorted[bisect_left(self._sorted, value)]
 
     def at_least(self, value: int) -> int:

@@ -1,4 +1,4 @@
-"""How rare a window is, judged by its own stream."""
+"""The p-value of a window, ranked in its own stream."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _MOST_SHIFTS = 199
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a window is ranked by, in millionths of a bit per byte: all of its lines, and the newest one.
+    """The weights that a window is ranked by, in millionths of a bit per byte: all lines, and the newest one.
 
     A metric's window has its sustained and its sharpest departure instead (`numeric`).
     """
@@ -50,7 +50,7 @@ class Significance:
 
     @property
     def is_provisional(self) -> bool:
-        """Whether the stream's own past was too short to judge by."""
+        """True where the stream's own past was too short for a firm p-value."""
         return self.method == "circular shifts"
 
 

@@ -1,7 +1,7 @@
-"""What a stream has shown lately, and how much of a line is news to it.
+"""A memory of the last events of a stream, and the share of a line that is new to it.
 
 Two memories, one inside the other: the baseline, the last hundred events, forgets what is rare but regular,
-the other keeps the last two thousand. Each event is held against both once, when it comes, and then learnt.
+the other keeps the last two thousand. Each event is compared with both once, when it comes, and then learnt.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ FINE = 1_000_000  # parts of a bit per byte: whole numbers add up to the same in
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How much of a line is new to its stream.
+    """The novelty of a line in its stream.
 
     `share` is the part of its bytes, 0 to 1, whose word was never seen in that place, after the two words
     before it, within the longer memory; `rate` its code length there in bits per byte, 0 where nothing is

@@ -19,7 +19,7 @@ _Place = tuple[_Counts, _Kinds, _Counts, _Kinds, _Counts, int]
 
 
 class Coded:
-    """A line as its model counts it, with the counts themselves at hand, so that nothing is looked up twice.
+    """A line as its model counts it, with the counts themselves, so that nothing is looked up twice.
 
     `places` holds for each token, the line end too: how often it was seen after the two before it, how many
     different ones were, the same after the one before it, how often it was seen at all, and its bytes, 0 for
@@ -59,7 +59,7 @@ class TokenModel:
         self._lines: dict[str, Coded] = {}
 
     def __len__(self) -> int:
-        """How many counts it keeps: one for each token in each of its contexts."""
+        """Return the number of counts that it keeps: one for each token in each of its contexts."""
         return len(self._counts)
 
     def code(self, line: str, tokens: Sequence[str] | None = None) -> Coded:
