@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Rooms and pages that still have them; each is removed from here when it is rewritten.
 NOT_YET = (
-    *(f"anomalies/{room}/" for room in ("schema", "queries")),
+    *(f"anomalies/{room}/" for room in ("schema",)),
     "docs/schema.md",
 )
 LANDED = "anomalies/migrations/"  # landed migrations never change
