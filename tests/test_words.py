@@ -10,11 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# Rooms and pages that still have them; each is removed from here when it is rewritten.
-NOT_YET = (
-    *(f"anomalies/{room}/" for room in ("audit", "schema", "sources", "queries")),
-    "docs/schema.md",
-)
 LANDED = "anomalies/migrations/"  # landed migrations never change
 RETIRED = re.compile(
     r"(?<![.\w])told\b|\banew\b|\bwhose turn\b|\bheld against\b|\bbears?\b|\bmeanwhile\b|\bto be had\b"
@@ -33,7 +28,7 @@ def texts() -> Iterator[Path]:
     found += [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "compose.yaml")]
     for path in found:
         name = str(path.relative_to(ROOT))
-        if name.endswith(ENDINGS) and not name.startswith((*NOT_YET, LANDED)):
+        if name.endswith(ENDINGS) and not name.startswith(LANDED):
             yield path
 
 
@@ -73,12 +68,3 @@ def test_a_retired_idiom_is_found_with_its_line():
 
 def test_a_question_is_found_with_its_line():
     assert questions_in('"""Rows."""\ndef f():\n    """Whether it is."""\n') == ["3: Whether it is."]
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_what_is_not_yet_rewritten_still_needs_its_exemption(name):
-    path = ROOT / name
-    files = [path] if path.is_file() else list(path.rglob("*.py"))
-    wrong = [file for file in files if retired_in(file.read_text())]
-    wrong += [file for file in files if file.suffix == ".py" and questions_in(file.read_text())]
-    assert wrong, f"{name} is plain now: remove it from NOT_YET"

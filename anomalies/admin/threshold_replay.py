@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 
 from anomalies.models import DetectionConfig, Stream
 from anomalies.permissions import can_activate, can_replay
-from anomalies.queries.threshold_replay import Replay, WhatIfError, apply, replay
+from anomalies.queries.threshold_replay import Replay, ReplayError, apply, replay
 from anomalies.thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
 
 from .decide.edit_conflict import Answer, VersionedForm, answer_to, new_batch
@@ -131,7 +131,7 @@ class ThresholdReplayView(DeskView):
             return None
         try:
             return replay(form.current, form.proposed())
-        except (WhatIfError, ThresholdsError, ValidationError) as error:
+        except (ReplayError, ThresholdsError, ValidationError) as error:
             form.add_error(None, str(error))
             return None
 

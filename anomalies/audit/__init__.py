@@ -1,6 +1,6 @@
-"""The audit log: who decided what, written by triggers in the database and by nothing here.
+"""The audit log: who decided what, written by the database's triggers and by nothing in this folder.
 
-The rule of this folder: it gives the triggers the actor, reads what they wrote, seals it and verifies it.
+The modules here pass the actor to the triggers, read the entries, seal them and verify the seals.
 """
 
 from .actor import Actor, acting

@@ -1,4 +1,4 @@
-"""Who acts, given to the database for the length of one transaction."""
+"""The actor of a change, passed to the database's triggers for the length of one transaction."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.db import connection, transaction
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person or a program: ``username``, the client's ``address`` (None without a request), and what
-    it came through: ``via`` is a request's path or a command's name."""
+    """A person or a program: its ``username``, the client's IP ``address`` (None without a request), and
+    ``via``: the path of the request or the name of the command."""
 
     username: str
     address: str | None = None
@@ -27,8 +27,8 @@ def acting(actor: Actor, **context: Any) -> Iterator[None]:
     """A transaction in which every audit entry names ``actor`` and holds ``context``.
 
     The settings are local to the transaction, so a pooled connection carries no actor into the next one.
-    Inside another ``acting`` the inner one applies until its end, then the outer one again. The entries of it
-    have one ``batch``, which can be given.
+    Inside another ``acting`` the inner one applies until its end, then the outer one again. All entries of
+    one ``acting`` share a ``batch``, a random UUID unless ``context`` gives one.
     """
     given = {"via": actor.via, "batch": str(uuid4()), **context}
     values = (
@@ -58,7 +58,7 @@ _EXCHANGE = """
 
 
 def _exchange(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Set the three settings for this transaction; returns what they were before."""
+    """Set the three settings for this transaction and return their former values."""
     with connection.cursor() as cursor:
         cursor.execute(_EXCHANGE, values)
         return tuple(cursor.fetchone()[:3])

@@ -34,9 +34,9 @@ class NoSuchAnomaly(Exception):
 
 
 def bundle(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
-    """The signed bundle of an anomaly. That it was made is an audit entry, which is not in it.
+    """The signed bundle of an anomaly. Making it adds an audit entry, which is not part of the bundle.
 
-    Raises NoSuchAnomaly, and KeyProblem without a key to sign with.
+    Raises NoSuchAnomaly for an unknown id and KeyProblem without a key to sign with.
     """
     key = sealing_key()
     with pinned(and_ours=True):
@@ -71,9 +71,9 @@ def _contents(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
 
 
 def _seal(seal: AuditSeal, ids: list[int]) -> dict[str, Any]:
-    """What a seal says; with the hashes of its rows where it covers an entry of the bundle."""
+    """The fields of a seal, with the hashes of its rows if it covers an entry of the bundle."""
     covers = any(each in part for part in seal.ids for each in ids)
-    statement = canonical_rows.said_by(seal) | {"signature": seal.signature, "head": seal.head}
+    statement = canonical_rows.fields_of(seal) | {"signature": seal.signature, "head": seal.head}
     return statement | ({"hashes": bytes(seal.row_hashes).hex()} if covers else {})
 
 

@@ -1,5 +1,9 @@
-"""Entries of the audit log as bytes that are the same everywhere: what seals and bundles are computed
-from."""
+"""Canonical bytes of the audit log's entries and of seals: the input of every hash and signature.
+
+A hash proves equality only if equal content always gives equal bytes and different content never does.
+Entries are therefore rendered by PostgreSQL itself (COPY text format, with every setting that changes the
+text fixed), and seals as JSON with sorted names and no spaces.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,13 @@ from psycopg.types.range import Range
 from anomalies.models import AuditSeal
 from anomalies.schema.search_path import ours
 
-HASH_BYTES = 8  # of each row's hash that a seal keeps: enough to say which row was changed
+HASH_BYTES = 8  # kept of each row's hash: enough to name the changed row; the full digest covers them all
 NOTHING = "0" * 64  # the head before the first seal
 _COLUMNS = (
     "id, timestamp, username, ip_address, action, resource_type, resource_id, "
     "old_values, new_values, metadata"
 )
-# What the text of a value depends on.
+# Every setting that the text of a value depends on.
 _AS_EVERYWHERE = (
     "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL extra_float_digits = 1; "
     "SET LOCAL client_encoding = 'UTF8'; SET LOCAL bytea_output = 'hex'; SET LOCAL IntervalStyle = 'iso_8601'"
@@ -31,7 +35,7 @@ _AS_EVERYWHERE = (
 
 
 def rows(condition: str, values: list[Any]) -> Iterator[bytes]:
-    """The entries that meet a condition, in the order of their ids, inside a transaction of ``pinned``.
+    """The entries that meet an SQL condition, ordered by id; needs a transaction opened by ``pinned``.
 
     Each is its line in PostgreSQL's COPY text format under fixed settings, without the line end: a tab
     separates columns, and a tab within a value is escaped, so no two different entries give the same bytes.
@@ -49,22 +53,22 @@ def rows(condition: str, values: list[Any]) -> Iterator[bytes]:
 
 
 def id_of(row: bytes) -> int:
-    """The id of an entry given as ``rows`` gives it."""
+    """The id of an entry in the format of ``rows``."""
     return int(row[: row.index(b"\t")])
 
 
 def row_hash(row: bytes) -> bytes:
-    """The beginning of the SHA-256 of an entry."""
+    """The first HASH_BYTES bytes of the SHA-256 of an entry."""
     return hashlib.sha256(row).digest()[:HASH_BYTES]
 
 
 def statement_of(seal: AuditSeal) -> bytes:
-    """What a seal's signature and head are over: JSON, names sorted, no spaces."""
-    return json.dumps(said_by(seal), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    """The bytes that a seal's signature and head are computed from: JSON, names sorted, no spaces."""
+    return json.dumps(fields_of(seal), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def said_by(seal: AuditSeal) -> dict[str, Any]:
-    """What a seal says, by name; of the hashes of its rows their own hash."""
+def fields_of(seal: AuditSeal) -> dict[str, Any]:
+    """The sealed fields by name; the row hashes are represented by their own SHA-256."""
     return {
         "number": seal.number,
         "made_at": moment(seal.made_at),
@@ -81,7 +85,7 @@ def said_by(seal: AuditSeal) -> dict[str, Any]:
 
 
 def head_of(statement: bytes) -> str:
-    """The hash of a seal, in hexadecimal: the next one holds it as its ``former``."""
+    """The SHA-256 of a seal's statement, in hexadecimal; the next seal stores it as ``former``."""
     return hashlib.sha256(statement).hexdigest()
 
 
@@ -91,7 +95,7 @@ def moment(when: datetime) -> str:
 
 
 def ids_as_text(ids: Multirange[int]) -> str:
-    """Sets of ids as ``1-4,7-7``: from the first to the last, both in; an end that is missing as nothing."""
+    """A set of ids as ``1-4,7-7``, both ends included; an open end is written as nothing."""
     return ",".join(f"{_bound(each.lower)}-{_bound(each.upper, -1)}" for each in ids)
 
 
@@ -100,6 +104,6 @@ def _bound(number: int | None, step: int = 0) -> str:
 
 
 def parts(seal: AuditSeal) -> list[Range[int]] | None:
-    """The ranges of a seal's ids; None where one of them has no end, so that it is no exact set."""
+    """The ranges of a seal's ids; None if one of them is open-ended and the set is therefore not exact."""
     found = list(seal.ids)
     return None if any(each.lower is None or each.upper is None for each in found) else found

@@ -1,8 +1,9 @@
-"""What changed since a page was read, for a form that comes back with an older version of a row.
+"""Changes made to a row since a form was opened, for a form submitted with an outdated version.
 
-A row's ``version`` says that it changed; the audit log says what, by whom and when. A page keeps the id of
-the last entry about the row that it shows, read in the same statement: what the reader saw is then known
-exactly, though an UPDATE that changes nothing counts a version and leaves no entry.
+A row's ``version`` shows that it changed; the audit log shows the columns, the user and the time. A page
+stores the id of the last entry about the row, read in the same statement as the row, so the reader's state
+is known exactly. Versions alone would not do: an UPDATE without a change raises the version and writes no
+entry.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from anomalies.models import AuditLog
 
 from .history import Entry, entries, entries_of
 
-MOST = 1_000  # entries; of more changes of one row the last ones are shown
+MOST = 1_000  # entries shown of one row's changes, the most recent ones
 
 
 def with_last_entry(rows: QuerySet[Any], resource_type: str) -> QuerySet[Any]:
-    """The same rows, each with ``last_entry``: the id of the last entry about it, or None."""
+    """The same rows, each annotated with ``last_entry``: the id of the last entry about it, or None."""
     # "+ 0" keeps PostgreSQL from walking the key backwards through other rows' entries.
     last = entries(resource_type, OuterRef("pk")).order_by().values("resource_type")
     number = Subquery(last.annotate(last=Max(F("id") + 0)).values("last"))
@@ -33,7 +34,7 @@ def with_last_entry(rows: QuerySet[Any], resource_type: str) -> QuerySet[Any]:
 
 
 def entries_since(resource_type: str, key: Any, seen: int | None, versions: int) -> list[Entry]:
-    """The changes of a row after the entry ``seen``, the last first; without it as many as its versions."""
+    """The changes of a row after the entry ``seen``, newest first; without ``seen`` the last ``versions``."""
     found = entries(resource_type, key).order_by("-id")
     if seen is None:
         return entries_of(found[: min(max(versions, 0), MOST)])
@@ -41,7 +42,7 @@ def entries_since(resource_type: str, key: Any, seen: int | None, versions: int)
 
 
 def latest(anomaly_ids: Collection[UUID]) -> dict[UUID, Entry]:
-    """The last entry about each of these anomalies that has one."""
+    """The last entry about each of these anomalies, by its id; anomalies without an entry are absent."""
     rows = AuditLog.objects.filter(resource_type="anomaly", resource_id__in=anomaly_ids)
     last = rows.order_by("resource_id", "-id").distinct("resource_id")
     keys = dict(last.values_list("id", "resource_id"))
@@ -50,7 +51,7 @@ def latest(anomaly_ids: Collection[UUID]) -> dict[UUID, Entry]:
 
 
 def differences(changes: list[Entry]) -> dict[str, tuple[Any, Any]]:
-    """Column by column the value before these changes (the last first) and the value after them."""
+    """The (before, after) values of each changed column over ``changes``, which come newest first."""
     found: dict[str, tuple[Any, Any]] = {}
     for entry in changes:
         for name, (before, after) in entry.values.items():
@@ -70,6 +71,6 @@ def was_stored(batch: UUID) -> bool:
 
 
 def is_made(resource_type: str, batch: UUID, username: str) -> bool:
-    """Whether this person made one of these in this batch: the same form, sent twice."""
+    """True if this user created such a row in this batch: the same form was submitted twice."""
     made = AuditLog.objects.filter(resource_type=resource_type, action="create", username=username)
     return made.filter(metadata__batch=str(batch)).exists()

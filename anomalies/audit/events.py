@@ -1,5 +1,4 @@
-"""Events that change no row: logins, exports. The database's function ``audit_event`` writes their
-entries."""
+"""Events that change no row, such as logins and exports; the SQL function ``audit_event`` writes them."""
 
 from __future__ import annotations
 
@@ -13,16 +12,16 @@ from anomalies.schema.search_path import ours
 
 from .actor import Actor, acting
 
-_LONGEST = 255  # of a text that somebody outside chose
+_LONGEST = 255  # characters kept of a text that came from outside
 
 
 def record_event(
     action: str, actor: Actor, resource_type: str = "session", resource_id: UUID | None = None, **about: Any
 ) -> None:
-    """Write an audit entry that ``actor`` did ``action``: "login", "login failed", "export", ….
+    """Write an audit entry for an ``action`` of ``actor``: "login", "login failed", "export", ….
 
-    ``about`` goes into its metadata. Texts are kept as far as PostgreSQL can store them, and cut at 255
-    characters. Raises DatabaseError for an action that is not an event.
+    ``about`` becomes its metadata. Characters that PostgreSQL can't store are replaced, and texts are cut at
+    255 characters. Raises DatabaseError for an action that is not an event.
     """
     kept = {name: keepable(value) if isinstance(value, str) else value for name, value in about.items()}
     someone = Actor(keepable(actor.username), actor.address, actor.via)
@@ -34,6 +33,6 @@ def record_event(
 
 
 def keepable(text: str) -> str:
-    """A text from outside as an entry can hold it: no NUL, no lone surrogate, at most 255 characters."""
+    """A text from outside in storable form: no NUL, no lone surrogate, at most 255 characters."""
     clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
     return clean[:_LONGEST]

@@ -1,8 +1,10 @@
-"""What writes and keeps the audit log, as it is and as the migrations make it.
+"""Guards: the database objects that write and protect the audit log, as found and as the migrations make
+them.
 
-Of the guarded tables: triggers, rules and policies, and the shape that entries depend on (columns with
-their defaults, constraints, storage, inheritance, owner). Every function of ours. The event triggers that
-record DDL, where a superuser made them.
+They are the triggers, rules and policies of the guarded tables, the shape that entries depend on (columns
+with defaults, constraints, storage, inheritance, owner), every function of the application's schema, and
+the event triggers that record DDL, where a superuser created them. A seal proves only what was written; the
+guards show that nothing could be written past the log, so a changed guard is reported and stops sealing.
 """
 
 from __future__ import annotations
@@ -30,12 +32,12 @@ TABLES = (
     "auth_group_permissions",
 )
 EXPECTED = Path(__file__).with_name("guards.json")
-WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # of which a difference stops sealing
+WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # a difference in these stops sealing
 _SHAPE = ("table", "column", "constraint", "foreign key trigger")
-# An operator's business: storage parameters, what replication needs, how values are stored and compressed.
+# Left to the operator: storage parameters, replica identity, storage and compression of values.
 _STORAGE = re.compile(r",? ?(?:WITH \([^)]*\)|REPLICA IDENTITY \w|STORAGE \w|COMPRESSION \w)")
-_SHOWN = 200  # characters of a definition
-# What is there only where a superuser ran the migration.
+_SHOWN = 200  # characters of a definition in a message
+# Present only where a superuser ran the migration.
 OPTIONAL = ("event trigger audit_ddl_altered", "event trigger audit_ddl_dropped", "function audit_ddl()")
 _EVENT_TRIGGERS = """
     SELECT 'event trigger ' || evtname, concat_ws(' ', evtevent, evtenabled::text, evttags::text)
@@ -48,7 +50,7 @@ _EVENT_TRIGGERS = """
 
 
 def definitions() -> dict[str, str]:
-    """The guards of the database, name → definition as PostgreSQL writes it, alike in any schema."""
+    """The guards of the database, name → definition as PostgreSQL writes it, independent of the schema."""
     found = {
         f"{kind} {name}": _STORAGE.sub("", definition)
         for (kind, name), definition in sorted(catalog.read(connection, schema=own_schema()).items())
@@ -61,24 +63,24 @@ def definitions() -> dict[str, str]:
 
 
 def guards() -> dict[str, str]:
-    """The same, name → hash of the definition."""
+    """The guards of the database, name → SHA-256 of the definition."""
     return _hashes(definitions())
 
 
 def expected() -> dict[str, str]:
-    """The guards that the migrations make; ``scripts/guards.py`` writes them down, a test compares."""
+    """The guards that the migrations make, read from guards.json, which ``scripts/guards.py`` generates."""
     guards: dict[str, str] = json.loads(EXPECTED.read_text())
     return guards
 
 
 def differences() -> list[str]:
-    """Every difference, in words; those that are about writers first."""
+    """A sentence for every difference, those of WRITERS first."""
     found = _named()
     return sorted(found.values(), key=lambda words: not words.startswith(WRITERS))
 
 
 def broken_writers() -> list[str]:
-    """The differences because of which entries may be missing or forged from now on."""
+    """The differences that allow entries to be missing or forged from now on."""
     return sorted(words for name, words in _named().items() if name.startswith(WRITERS))
 
 
@@ -96,15 +98,14 @@ def _named() -> dict[str, str]:
 
 
 def _known_from_adoption() -> set[tuple[str, str | None]]:
-    """Columns, constraints and tables that differed as golang-migrate's database was adopted, and still do
-    so."""
+    """Tables, columns and constraints that differed when a golang-migrate database was adopted: accepted."""
     entry = journal.read()
     left = entry.left_alone if entry else ()
     return {(f"{kind} {name}", _STORAGE.sub("", text or "")) for kind, name, text in left if kind in _SHAPE}
 
 
 def fingerprint() -> str:
-    """One hash of the guards as they are, which each seal holds."""
+    """One SHA-256 over all guards of the database; each seal stores it."""
     ours = expected()
     kept = {name: said for name, said in guards().items() if name in ours or not _is_function(name)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
@@ -119,7 +120,7 @@ def _is_function(name: str) -> bool:
 
 
 def _in_public(definition: str) -> str:
-    """The definition as it would be in the schema ``public``, where ``guards.json`` was written."""
+    """The definition with our schema's name replaced by ``public``, as in ``guards.json``."""
     schema = own_schema()
     if schema == "public":
         return definition

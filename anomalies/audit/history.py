@@ -15,8 +15,8 @@ from django.db.models.functions import Cast
 from anomalies import json_column
 from anomalies.models import Anomaly, AuditLog, DismissalReason
 
-# Shown by the entry's own columns, so not again as "changes".
-_SAID_BY_THE_ENTRY = frozenset(
+# Shown by the entry's own fields, therefore not repeated among its "changes".
+_SHOWN_BY_FIELDS = frozenset(
     {"status", "dismissal_reason"}
     | {
         f"{decision}_{what}"
@@ -34,7 +34,7 @@ DONE = {
     "reopen": "reopened",
     "undo": "undone",
     "assign": "assigned",
-    "unassign": "assigned to nobody",
+    "unassign": "unassigned",
     "snooze": "snoozed",
     "wake": "woken",
     "activate": "made active",
@@ -45,7 +45,8 @@ DONE = {
 }
 
 
-# From one resource to the next by the index of resources: DISTINCT would read the whole audit log.
+# A loose index scan: each step finds the next resource type by the index, as DISTINCT would read the whole
+# audit log (https://wiki.postgresql.org/wiki/Loose_indexscan).
 _RESOURCE_TYPES = """
     WITH RECURSIVE walk (name, step) AS (
         (SELECT resource_type, 1 FROM audit_log ORDER BY resource_type LIMIT 1)
@@ -59,21 +60,21 @@ _RESOURCE_TYPES = """
 
 
 def resource_types() -> list[str]:
-    """The kinds of things there are entries about, in alphabetical order; 50 at most."""
+    """The resource types that have entries, in alphabetical order, at most 50."""
     with connection.cursor() as cursor:
         cursor.execute(_RESOURCE_TYPES)
         return [name for (name,) in cursor.fetchall()]
 
 
 def done(action: str, columns: str | None = None) -> str:
-    """An action's participle; of a mere change, which columns it was of."""
+    """An action's participle ("dismissed"); for a plain update the columns, as in "tags changed"."""
     return DONE.get(action) or f"{columns or 'notes'} changed"
 
 
 def done_by(
     action: str, columns: str | None, username: str, first: datetime, last: datetime | None = None
 ) -> str:
-    """Who did what and when, in a line; to many at several times, from when to when."""
+    """One line with the action, the user and the time; with ``last``, the span of several entries."""
     when = f"{first:%Y-%m-%d %H:%M:%S} UTC"
     until = f"{last or first:%Y-%m-%d %H:%M:%S} UTC"
     times = f"at {when}" if when == until else f"between {when} and {until}"
@@ -82,11 +83,11 @@ def done_by(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recorded change: who did what when and from where, with the reason and the note given.
+    """One recorded change: user, address, time and action, with the reason and the note given.
 
-    ``id`` orders the changes of one row as they were made: it is drawn while the row is locked. ``when`` is
-    the moment of writing; in entries of before the migration pin_audit_functions, the start of the
-    transaction. ``batch`` joins the entries of one decision.
+    ``id`` orders the changes of one row as they were made, because it is drawn while the row is locked.
+    ``when`` is the time of writing (in entries older than the migration pin_audit_functions, the start of
+    the transaction). ``batch`` joins the entries of one decision.
     """
 
     id: int
@@ -104,38 +105,38 @@ class Entry:
     @property
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """The columns that the entry's other fields do not show: name → (before, after)."""
-        return {name: pair for name, pair in self.values.items() if name not in _SAID_BY_THE_ENTRY}
+        return {name: pair for name, pair in self.values.items() if name not in _SHOWN_BY_FIELDS}
 
     @property
     def reason_words(self) -> str | None:
-        """The dismissal's reason as the desk labels it."""
+        """The label of the dismissal's reason."""
         return dict(DismissalReason.choices).get(self.reason or "", self.reason)
 
     @property
     def assigned_to(self) -> str | None:
-        """The new assignee; None where it was unassigned, or the assignee did not change."""
+        """The new assignee; None if it was unassigned or the assignee did not change."""
         assignee: str | None = self.values.get("assigned_to", (None, None))[1]
         return assignee
 
     @property
     def ends_snooze(self) -> bool:
-        """Whether a decision ended a snooze."""
+        """True if a decision ended a snooze."""
         slept, sleeps = self.values.get("snoozed_at", (None, None))
         return bool(slept and not sleeps and self.action != "wake")
 
     @property
     def changed_columns(self) -> str:
-        """The names of the other columns that changed; of a note that is shown not the column ``notes``."""
+        """The names of the other changed columns; without ``notes`` if the note itself is shown."""
         return ", ".join(name for name in self.changes if not (name == "notes" and self.note))
 
     @property
-    def told(self) -> str:
-        """What was done by whom and when, in a line."""
+    def summary(self) -> str:
+        """One line with the action, the user and the time."""
         return done_by(self.action, self.changed_columns, self.username, self.when)
 
 
 def history(anomaly_id: UUID, limit: int = 200) -> list[Entry]:
-    """The entries about an anomaly, the last change first, at most ``limit``."""
+    """The entries about an anomaly, newest first, at most ``limit``."""
     return entries_of(entries("anomaly", anomaly_id).order_by("-id")[:limit])
 
 
@@ -148,7 +149,7 @@ def entries(resource_type: str, key: Any) -> QuerySet[AuditLog]:
 
 
 def entries_of(rows: QuerySet[AuditLog]) -> list[Entry]:
-    """Rows of the audit log as entries, in their order."""
+    """Rows of the audit log as entries, in the same order."""
     return [_entry(row) for row in json_column.as_text(rows, ("old_values", "new_values", "metadata"))]
 
 
@@ -172,7 +173,7 @@ def _entry(row: Any) -> Entry:
 
 
 def _values(text: str | None) -> dict[str, Any]:
-    """Values by column; JSON beyond the limits as one column whose name says so."""
+    """Values by column; JSON beyond the size limits becomes one column whose name is the message."""
     value = json_column.parsed(text or "null")
     if isinstance(value, json_column.Unreadable):
         return {str(value): None}

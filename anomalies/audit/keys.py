@@ -25,13 +25,13 @@ _PUBLIC = re.compile(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", r
 
 
 class KeyProblem(Exception):
-    """A key that is missing or can't be used; the message says what to do."""
+    """A key is missing or can't be used; the message names the fix."""
 
 
 def make_key(file: Path) -> Path:
-    """Write a new private key to ``file`` (mode 0600) and its public one beside it; overwrites nothing.
+    """Write a new private key to ``file`` (mode 0600) and its public key beside it (mode 0644).
 
-    Returns the public key's path. Raises KeyProblem.
+    Returns the public key's path. Raises KeyProblem if a file exists already or can't be written.
     """
     key, public = Ed25519PrivateKey.generate(), file.with_name(f"{file.name}.pub")
     private_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -45,7 +45,7 @@ def make_key(file: Path) -> Path:
 
 
 def sealing_key() -> Ed25519PrivateKey:
-    """The private key of the settings. Raises KeyProblem."""
+    """The private key from the settings. Raises KeyProblem if it is missing or not an Ed25519 key."""
     _refuse(settings.SEAL_KEY_PROBLEM)
     if not settings.SEAL_KEY:
         raise KeyProblem("no key to sign with: `audit keygen FILE`, then DRIFTLOCK_SEAL_KEY_FILE=FILE")
@@ -59,7 +59,10 @@ def sealing_key() -> Ed25519PrivateKey:
 
 
 def public_keys() -> dict[str, Ed25519PublicKey]:
-    """The public keys of the settings by their ids, that of the private one too. Raises KeyProblem."""
+    """The public keys from the settings by key id, including that of the private key.
+
+    Raises KeyProblem if there is none or one can't be read.
+    """
     _refuse(settings.SEAL_PUBLIC_KEYS_PROBLEM or settings.SEAL_KEY_PROBLEM)
     found = [_public_key(pem) for pem in _PUBLIC.findall(settings.SEAL_PUBLIC_KEYS)]
     keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
@@ -93,7 +96,7 @@ def raw(key: Ed25519PublicKey) -> bytes:
 
 
 def is_signed(key: Ed25519PublicKey, signature: str, message: bytes) -> bool:
-    """Whether the signature (hexadecimal) is the key's over the message."""
+    """True if ``signature`` (hexadecimal) is the key's signature of the message."""
     try:
         key.verify(bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError):

@@ -1,13 +1,13 @@
-"""Replaying: the entries about a row, folded forward, against the row as its table has it.
+"""Replay: the entries about a row, folded forward and compared with the row in its table.
 
-Theory: an entry holds, column by column, the value before and after a change. Folded in the order of their
-ids (drawn while the row is locked, so in the order of the changes) the entries about a row give the last
-value of every column that was ever changed. Each must be the value in the table, and what an entry found
-before its change must be what the entry before it left: whoever disables a trigger, changes a row and
-enables it again breaks one of the two. It is the check that double-entry bookkeeping makes between a
-journal and its ledger.
+Theory: an entry holds the value of each changed column before and after the change. Folded in the order of
+their ids (drawn while the row is locked, hence in the order of the changes), the entries about a row give
+the last value of every column that was ever changed. Two equalities must hold: the folded value is the
+value in the table, and the "before" of each entry is the "after" of the one preceding it. A change made
+while a trigger was disabled breaks one of the two. Double-entry bookkeeping checks a ledger against its
+journal in the same way.
 
-What no entry ever named can't be compared: the scores and the evidence of an anomaly as they arrived.
+Columns that no entry names can't be compared: the scores and the evidence of an anomaly as inserted.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from typing import Any, NamedTuple
 
 MADE = ("create", "import", "grant", "baseline")
 GONE = ("delete", "revoke", "renamed")
-ROW = "row"  # the row itself, which comes after the entries about it
-_SHOWN = 80  # characters of a value
-_DIGITS = ".15g"  # an entry of before pin_audit_functions may have been written with fewer
+ROW = "row"  # marks the row itself, which follows the entries about it
+_SHOWN = 80  # characters of a value in a message
+_DIGITS = ".15g"  # entries older than the migration pin_audit_functions may have no more digits
 
 
 class Event(NamedTuple):
-    """An entry about a row, or the row (``action`` is ROW, ``entry`` None): ``old`` and ``new`` are JSON
-    texts."""
+    """An entry about a row, or the row itself (``action`` is ROW, ``entry`` is None).
+
+    ``old`` and ``new`` are JSON texts.
+    """
 
     key: str
     entry: int | None
@@ -39,11 +41,11 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How the rows of one table are compared.
+    """The rules by which the rows of one table are compared.
 
-    ``name`` says what a row is; ``columns`` are compared, of them ``times`` as moments; ``defaults`` are
-    what columns must be as long as no entry names them. ``may_come_unnamed``: rows arrive in entries that
-    name none of them, of which the last is ``last_arrival``.
+    ``name`` is the noun for a row in messages; ``columns`` are compared, those in ``times`` as instants;
+    ``defaults`` are the values that columns must have as long as no entry names them. With
+    ``may_come_unnamed``, entries about bulk inserts name no rows; the last such entry is ``last_arrival``.
     """
 
     name: str
@@ -56,27 +58,26 @@ class Rules:
 
 @dataclass(slots=True)
 class Folded:
-    """What the entries about one row say: the last value of each column and the entry that it is from."""
+    """The folded entries about one row: the last value of each column and the id of its entry."""
 
     key: str
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)
-    is_there: bool | None = None  # None: no entry says
+    is_there: bool | None = None  # None: no entry created or deleted it
     last: int = 0
     problems: list[str] = field(default_factory=list)
-    came_from: str | None = None  # the id that it had before
-    went_to: dict[str, Folded] = field(default_factory=dict)  # as it was when it got another id, by that
+    came_from: str | None = None  # its id before the last change of id
+    went_to: dict[str, Folded] = field(default_factory=dict)  # by new id: the state when the id changed
 
 
 Row = tuple[Folded, dict[str, Any] | None]  # the entries about a row, folded, and the row as it is
 
 
 def fold(events: Iterable[Event], rules: Rules) -> Iterator[Row]:
-    """Each row's entries folded, and the row as it is (None where there is none). Events come by key and
-    entry.
+    """Yield each row's folded entries with the row (None if the table has none).
 
-    Rows whose id was changed come last, with what the entries about the former id say: they are kept until
-    then.
+    ``events`` must be sorted by key and entry. Rows whose id was changed are held in memory and yielded
+    last, together with the values that entries recorded under the former id.
     """
     moved: dict[str, Row] = {}
     for state, found in _by_key(events, rules):
@@ -118,7 +119,7 @@ def _by_key(events: Iterable[Event], rules: Rules) -> Iterator[Row]:
 
 
 def compared(state: Folded, found: dict[str, Any] | None, rules: Rules) -> list[str]:
-    """Where the folded entries and the row differ, in a sentence each."""
+    """A sentence for each difference between the folded entries and the row."""
     name = f"{rules.name} {state.key}"
     if found is None:
         about = f"entry {state.last} is about it" if state.last else "a new database has it"
@@ -136,7 +137,7 @@ def compared(state: Folded, found: dict[str, Any] | None, rules: Rules) -> list[
 
 
 def unexplained(state: Folded, found: dict[str, Any] | None, rules: Rules) -> list[str]:
-    """The columns that hold a decision which no entry about the row names, in a sentence each."""
+    """A sentence for each column that differs from its default though no entry names it."""
     return [
         f"{rules.name} {state.key}: {column} is {shown(found[column])}; no entry recorded that"
         for column, default in rules.defaults.items()
@@ -167,7 +168,7 @@ def _apply(state: Folded, event: Event, rules: Rules) -> None:
 
 
 def _breaks(state: Folded, old: dict[str, Any], entry: int, rules: Rules) -> list[str]:
-    """Where a change began from another value than the one before it left."""
+    """A sentence for each column whose "before" is not the "after" of the preceding entry."""
     if state.is_there is False and not _came_again(state, rules):
         return [f"{rules.name} {state.key}: entry {entry} changes it; entry {state.last} says it was deleted"]
     return [
@@ -190,7 +191,7 @@ def _came_again(state: Folded, rules: Rules) -> bool:
 
 
 def parsed(text: str | None) -> dict[str, Any] | None:
-    """The object that a JSON text holds, {} for none, None for another value; every number as Decimal."""
+    """The object in a JSON text, numbers as Decimal; {} for None, None for anything but an object."""
     if text is None:
         return {}
     try:
@@ -201,7 +202,7 @@ def parsed(text: str | None) -> dict[str, Any] | None:
 
 
 def is_same(recorded: Any, found: Any, is_time: bool) -> bool:
-    """Whether two values of a column are the same: times as moments, numbers to 15 digits."""
+    """True if two values of a column are equal: times as instants, numbers to 15 significant digits."""
     if recorded == found and isinstance(recorded, bool) == isinstance(found, bool):
         return True
     if isinstance(recorded, Decimal) and isinstance(found, Decimal):
@@ -214,7 +215,7 @@ def is_same(recorded: Any, found: Any, is_time: bool) -> bool:
 def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:  # infinity, or a year that Python does not know
+    except ValueError:  # infinity, or a year outside Python's range
         return None
     return moment if moment.tzinfo else None
 
@@ -224,6 +225,6 @@ def _number(value: Decimal) -> float | int:
 
 
 def shown(value: Any) -> str:
-    """A value as a sentence has it: JSON, cut where it is long."""
+    """A value for a message: JSON, cut at 80 characters."""
     text = str(value) if isinstance(value, Decimal) else json.dumps(value, default=_number)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

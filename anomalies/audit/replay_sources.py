@@ -1,9 +1,9 @@
-"""What is replayed: anomalies, configs, accounts, roles and permissions, read from the audit log and the
-tables.
+"""The replayed tables: anomalies, configs, accounts, roles and permissions, with their entries.
 
-One statement for each table gives its entries and its rows, ordered by row and by entry; PostgreSQL sorts
-them on disk and a cursor returns some at a time, so memory does not grow with their number. Beside the rows
-the numbers are compared: the audit log counts every anomaly that was inserted or deleted.
+It is a sort-merge join: one statement per table returns its entries and its rows sorted by row and entry, so
+that each row follows its own entries. PostgreSQL sorts on disk and a cursor fetches 2,000 at a time, so
+memory does not grow with the number of rows. The totals are compared as well: the audit log counts every
+anomaly that was inserted or deleted.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from anomalies.schema.search_path import ours
 
 from .replay import Event, Row, Rules, compared, fold, parsed, unexplained
 
-NAMED = 1_000  # differences of a table that are named; further ones are counted
-_FETCHED = 2_000  # events at a time
-_LOOKED_UP = 100  # rows at a time of which further columns are read
-# Of the session: a sort beyond this memory goes to the disk, and the plan is for all of the rows.
+NAMED = 1_000  # differences listed for each table; further ones are counted
+_FETCHED = 2_000  # events fetched at a time
+_LOOKED_UP = 100  # rows per query for further columns
+# A larger sort spills to disk; the plan is made for reading all rows, not for the first ones.
 _SETTINGS = (
     "SET LOCAL work_mem = '64MB'; SET LOCAL cursor_tuple_fraction = 1; "
     "SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1"
 )
 
-_NOT_COMPARED = {"updated_at", "version"}  # they move with every UPDATE, and are no decision
+_NOT_COMPARED = {"updated_at", "version"}  # every UPDATE changes them; they hold no decision
 _DECIDED: dict[str, Any] = {"status": "pending"} | dict.fromkeys(
     (
         *(
@@ -48,14 +48,14 @@ _DECIDED: dict[str, Any] = {"status": "pending"} | dict.fromkeys(
 
 
 class ReplayError(Exception):
-    """The audit log can't be replayed by this role; the message says what it may not read."""
+    """This role can't replay the audit log; the message names what it may not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table and the entries about it: ``key`` is the row's id in an entry, as SQL; ``read`` its columns.
+    """A table and the entries about it: ``key`` is SQL for the row's id in an entry; ``read`` its columns.
 
-    ``initial`` are the rows of a new database, as SQL for (key, JSON): they hold where there is no baseline.
+    ``initial`` is SQL for the rows of a new database as (key, JSON), used if there is no baseline entry.
     """
 
     resource_type: str
@@ -68,7 +68,7 @@ class Source:
 
 @dataclass(slots=True)
 class Count:
-    """How many rows of the tables were compared."""
+    """The number of table rows compared so far."""
 
     rows: int = 0
 
@@ -86,7 +86,7 @@ def _source(
     return Source(resource_type, table, key, read, Rules(name, frozenset(columns), **rules), **initial)
 
 
-# What migrations made before the triggers: 0004 the config, 0009 the roles.
+# Rows that migrations created before the triggers existed: 0004 the config, 0009 the roles.
 _DEFAULT_CONFIG = {
     "id": 1,
     "ncd_threshold": 0.5,
@@ -175,9 +175,10 @@ _SMALL = (
 
 
 def problems(cursor: CursorWrapper, count: Count) -> Iterator[str]:
-    """Every difference between the replayed audit log and the tables; ``count`` is kept up to date.
+    """Yield a sentence for each difference between the replayed audit log and the tables.
 
-    In a transaction of ``pinned``. Raises ReplayError.
+    ``count`` is updated on the way. Needs a transaction opened by ``pinned``. Raises ReplayError if the role
+    lacks a privilege.
     """
     try:
         cursor.execute(_SETTINGS)
@@ -212,8 +213,9 @@ def _limited(found: Iterable[str], what: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """How many anomalies there are, how many the audit log accounts for, how many decided ones it may not
-    know, and the last entry about the arrival of several."""
+    """Numbers of anomalies: ``present`` in the table, ``accounted`` for by the audit log, and decided ones
+    that may be ``unexplained`` (older than the log); ``last_arrival`` is the last entry about a bulk insert.
+    """
 
     present: int
     accounted: int
@@ -277,8 +279,7 @@ def _of_anomalies(cursor: CursorWrapper, totals: _Totals, count: Count) -> Itera
 
 
 def _with_further_columns(cursor: CursorWrapper, some: list[Row]) -> list[Row]:
-    """The same rows, with the columns that entries name and that are seldom changed: scores, tags,
-    evidence."""
+    """The same rows with the rarely changed columns that their entries name: scores, tags, evidence."""
     rows = {state.key: found for state, found in some if found is not None}
     columns = {column for state, _ in some for column in state.values} - {*_DECIDED, "notes"}
     if not columns or not rows:
@@ -310,7 +311,7 @@ _TAKEN = f"""
 
 
 def _taken_from_roles(cursor: CursorWrapper) -> Iterator[str]:
-    """The permissions that a new database's roles have, and that are gone without an entry."""
+    """A sentence for each permission of a new database's roles that is missing without an entry."""
     cursor.execute(_with_schema(_TAKEN).replace("{log}", ours("audit_log")))
     for role, codename in cursor.fetchall():
         yield f"role {role}: the permission {codename} is missing, and no entry says that it was revoked"
@@ -318,7 +319,8 @@ def _taken_from_roles(cursor: CursorWrapper) -> Iterator[str]:
 
 # --- reading ----------------------------------------------------------------------------------------------
 
-# A TRUNCATE ended whatever was there; a baseline, in as many entries as it took, is what there was then.
+# Replay starts at the last TRUNCATE, which emptied the table, or at the last baseline, which lists its rows
+# (in one batch of entries).
 _SINCE = """
     SELECT greatest(
         (SELECT coalesce(max(id), 0) FROM {log} WHERE resource_type = %(type)s AND action = 'truncate'),
@@ -354,7 +356,7 @@ _EVENTS = """
     WHERE key IS NOT NULL
     ORDER BY key COLLATE "C", id NULLS LAST
 """
-# Of anomalies those that are decided about, or that an entry is about: the others have nothing to compare.
+# Only anomalies with a decision or an entry: the others have nothing to compare.
 _WHICH = f"""
     status <> 'pending' OR num_nonnulls({", ".join(column for column in _DECIDED if column != "status")}) > 0
     OR EXISTS (SELECT FROM {{log}} AS entry
@@ -363,7 +365,7 @@ _WHICH = f"""
 
 
 def _rows(cursor: CursorWrapper, source: Source, count: Count) -> Iterator[Row]:
-    """The rows of a table with their folded entries."""
+    """The rows of a table, each with its folded entries."""
     log, values = ours("audit_log"), {"type": source.resource_type}
     cursor.execute(_SINCE.format(log=log), values)
     statement = _EVENTS.format(

@@ -1,5 +1,4 @@
-"""The rows of ``audit_seals``, read and written with their schema named, inside a transaction of
-``pinned``."""
+"""Reading and writing the rows of ``audit_seals``, with the schema named, in a transaction of ``pinned``."""
 
 from __future__ import annotations
 
@@ -12,20 +11,22 @@ from django.db.backends.utils import CursorWrapper
 from anomalies.models import AuditSeal
 from anomalies.schema.search_path import ours
 
-_AT_ONCE = 32  # seals with their hashes in memory: 80 kB each at most
-_LOOKED_BACK = 50  # seals: the longest transaction that settling waits for, in seals
+_AT_ONCE = 32  # seals with their hashes in memory, at most 80 kB each
+_LOOKED_BACK = 50  # seals: a transaction that outlasts so many delays settling
 _FIELDS = tuple(field.attname for field in AuditSeal._meta.concrete_fields)
 _COLUMNS = ", ".join(_FIELDS)
-# A time that Python does not know was set by hand; cut to one that it knows, it is not what was signed.
+# A time outside Python's range was set by hand; clamped into the range it fails the signature, as it should.
 _MADE_AT = "greatest('0001-01-02Z', least(made_at, '9999-12-30Z')) AS made_at"
 _READ = _COLUMNS.replace("made_at", _MADE_AT)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a seal knew of ids: the ``newest`` committed one; the ``oldest`` transaction that ran and the
-    number ``following`` the last one; the last id that was ``drawn``, None in seals that did not write it
-    down."""
+    """The state of the ids when a seal was made.
+
+    ``newest`` is the newest committed id, ``oldest`` the oldest running transaction, ``following`` the next
+    transaction number, ``drawn`` the last id that the sequence gave (None in seals that did not store it).
+    """
 
     newest: int
     oldest: int
@@ -38,7 +39,7 @@ class Seen:
 
 
 def seen_by(seal: AuditSeal) -> Seen:
-    """What a seal saw. Raises ValueError where its text was edited into something else."""
+    """The parsed ``seen`` of a seal. Raises ValueError if its text was edited."""
     numbers = [int(part) for part in seal.seen.split(":")]
     if len(numbers) not in (3, 4):
         raise ValueError(f"seal {seal.number} says {len(numbers)} numbers")
@@ -46,7 +47,7 @@ def seen_by(seal: AuditSeal) -> Seen:
 
 
 def all_seals(cursor: CursorWrapper) -> Iterator[AuditSeal]:
-    """Every seal in the order of its number, a few at a time."""
+    """Every seal, ordered by number, read 32 at a time."""
     last = None
     while some := _read(cursor, "%s::bigint IS NULL OR number > %s", [last, last], _AT_ONCE):
         yield from some
@@ -54,19 +55,19 @@ def all_seals(cursor: CursorWrapper) -> Iterator[AuditSeal]:
 
 
 def row_hashes(cursor: CursorWrapper, number: int) -> bytes:
-    """The hashes of the rows of one seal."""
+    """The concatenated row hashes of the seal ``number``."""
     cursor.execute(f"SELECT row_hashes FROM {ours('audit_seals')} WHERE number = %s", [number])  # noqa: S608
     return bytes(cursor.fetchone()[0])
 
 
 def newest_seal(cursor: CursorWrapper) -> AuditSeal | None:
-    """The seal with the highest number."""
+    """The seal with the highest number; None if there is none."""
     found = _read(cursor, "number = (SELECT max(number) FROM {seals})", [], 1)
     return found[0] if found else None
 
 
 def recent_seals(cursor: CursorWrapper) -> list[AuditSeal]:
-    """The last seals, from which the next one knows what is settled."""
+    """The last 50 seals, from which the next one derives the settled ids."""
     condition = "number IN (SELECT number FROM {seals} ORDER BY number DESC LIMIT %s)"
     return _read(cursor, condition, [_LOOKED_BACK], _LOOKED_BACK)
 
@@ -85,7 +86,7 @@ def seals_over(cursor: CursorWrapper, ids: list[int]) -> list[AuditSeal]:
 
 
 def place_of_next(cursor: CursorWrapper, after: int) -> tuple[int, str | None]:
-    """The first free number above ``after``, and the head of the seal that stands before it."""
+    """The first free number above ``after`` and the head of the seal before it (None for the first)."""
     cursor.execute(
         f"SELECT number, head FROM {ours('audit_seals')} AS seal WHERE number >= %(after)s AND NOT EXISTS ("  # noqa: S608
         f"SELECT FROM {ours('audit_seals')} AS next WHERE next.number = seal.number + 1"

@@ -1,8 +1,9 @@
-"""The entries of the audit log against the ids and hashes of the seals, in one pass over both.
+"""The entries of the audit log compared with the ids and hashes of the seals, in one pass over both.
 
-Entries come in the order of their ids, and so do the ranges that seals cover; each entry is hashed into
-the seal that covers it. An id that a seal covers and no entry has was removed; an entry that no seal covers
-is new, or was added where nothing can be committed any more.
+It is a merge join: entries and the ranges that seals cover are both sorted by id, and each entry is hashed
+into the seal that covers it. An id that is sealed but has no entry was removed. An entry that no seal covers
+is new, or, at or below the settled id, where nothing can be committed any more, was added by hand. Memory
+is bounded by the number of seals, not of entries.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from . import canonical_rows
 from .seal_rows import seen_by
 
 _AT_ONCE = 20_000  # entries in memory
-_SEALS_AT_ONCE = 32  # whose hashes are in memory: late entries of a seal lie among those of the next ones
+_SEALS_AT_ONCE = 32  # with hashes in memory: a seal's late entries lie among those of the next ones
 _LARGEST = 2**63 - 1  # of bigint
 
 _Span = tuple[int, int, int]  # the first id, the one after the last, and the place of the seal
@@ -30,7 +31,7 @@ _Span = tuple[int, int, int]  # the first id, the one after the last, and the pl
 
 @dataclass(slots=True)
 class _Open:
-    """A seal whose rows are being read: what was hashed so far, and whether one of them is gone or edited."""
+    """A seal whose rows are being read: the hash so far; ``is_harmed`` if a row is missing or edited."""
 
     seal: AuditSeal
     hashed: Any = field(default_factory=hashlib.sha256)
@@ -40,7 +41,7 @@ class _Open:
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """The last id that was ``drawn`` when a seal was made, and when that was."""
+    """The last id ``drawn`` when the seal ``number`` was made, and the time of that."""
 
     drawn: int
     made_at: datetime
@@ -48,9 +49,9 @@ class _Clock:
 
 
 class SealedRows:
-    """One pass: ``read`` entries, of which ``unsealed`` are covered by no seal.
+    """One pass over the entries: ``read`` counts them, ``unsealed`` those that no seal covers.
 
-    ``hashes`` reads the hashes of the rows of the seal with a number.
+    ``hashes`` returns the concatenated row hashes of the seal with the given number.
     """
 
     def __init__(self, seals: list[AuditSeal], hashes: Callable[[int], bytes]) -> None:
@@ -63,7 +64,7 @@ class SealedRows:
         self._past: _Clock | None = None
 
     def problems(self, rows: Iterator[bytes], drawn: int | None) -> Iterator[str]:
-        """What is wrong with them; ``drawn`` is the last id that the sequence gave, if that is known."""
+        """Yield a sentence for each problem; ``drawn`` is the sequence's last id, None if unknown."""
         yield from self._overlaps()
         place, due = 0, self._spans[0][0] if self._spans else None
         for row in rows:
@@ -92,8 +93,7 @@ class SealedRows:
                 yield f"entry {lower} is covered twice, by the seals {names[0]} and {names[1]}"
 
     def _out_of_time(self, row: bytes, number: int, drawn: int | None) -> Iterator[str]:
-        """An entry that the sequence did not number, or whose time is before a seal that is older than its
-        id."""
+        """A sentence if the id was never drawn, or if the entry's time precedes a seal older than its id."""
         if number < 1 or (drawn is not None and number > drawn):
             yield f"entry {number} was added by hand: its id was never drawn from the sequence"
             return
@@ -127,11 +127,11 @@ class SealedRows:
             if each.position != each.seal.rows:
                 yield f"seal {number} says {each.seal.rows} entries and covers {each.position}"
             elif not each.is_harmed and each.hashed.hexdigest() != each.seal.digest:
-                yield f"an entry of seal {number} was edited: the digest of them all is another"
+                yield f"an entry of seal {number} was edited: the digest of its entries does not match"
 
 
 def all_rows() -> Iterator[bytes]:
-    """Every entry, some at a time: while COPY runs, no seal's hashes could be read."""
+    """Every entry, 20,000 at a time: while a COPY runs, the connection can't read a seal's hashes."""
     first: int | None = -(2**63)  # an entry that was added by hand can have any id
     statement = f"id IN (SELECT id FROM {ours('audit_log')} WHERE id >= %s ORDER BY id LIMIT %s)"  # noqa: S608
     while first is not None and (some := list(canonical_rows.rows(statement, [first, _AT_ONCE]))):
@@ -141,8 +141,7 @@ def all_rows() -> Iterator[bytes]:
 
 
 def is_before(text: bytes, moment: datetime) -> bool:
-    """Whether a time as COPY writes it, in UTC, is before a moment; PostgreSQL knows times that Python does
-    not."""
+    """True if a time in COPY's text format (UTC) is before ``moment``, also outside Python's range."""
     said = text.decode()
     if said == "-infinity" or said.endswith(" BC"):
         return True
@@ -164,7 +163,7 @@ def _spans(opened: Sequence[_Open]) -> list[_Span]:
 
 
 def _next(spans: Sequence[_Span], place: int, due: int) -> tuple[int, int | None]:
-    """The place of the next id that a seal covers, and the id."""
+    """The index of the span with the next sealed id, and that id (None at the end)."""
     if due + 1 < spans[place][1]:
         return place, due + 1
     place += 1
@@ -172,12 +171,12 @@ def _next(spans: Sequence[_Span], place: int, due: int) -> tuple[int, int | None
 
 
 def _clocks(seals: Sequence[AuditSeal]) -> list[_Clock]:
-    """When which id was the last one drawn, by the seals that wrote it down, the last seal first."""
+    """The clocks of the seals that stored the last drawn id, the highest id first."""
     found: list[_Clock] = []
     for seal in seals:
         try:
             drawn = seen_by(seal).drawn
-        except ValueError:  # it was edited, which the chain says
+        except ValueError:  # edited: the check of the chain reports it
             continue
         if drawn is not None and (not found or seal.made_at > found[-1].made_at):
             found.append(_Clock(drawn, seal.made_at, seal.number))

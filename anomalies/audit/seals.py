@@ -1,17 +1,23 @@
-"""Sealing: signed statements about exact sets of entries, each bound to the one before.
+"""Sealing: signed statements about exact sets of entries, chained by hash.
 
-A seal names the ids that it covers one by one (as ranges). A range from the last id to the newest would
-skip entries that are committed late: ids are drawn before they are committed. So every seal looks again at
-the gaps below it. A gap is ``settled`` once every transaction that ran when it was seen has ended: nothing
-can be committed into it any more, and an entry that appears there later was added; `verify` names it. No
-writer waits for a sealer.
+Theory: the seals form a hash chain (Haber and Stornetta, "How to time-stamp a digital document", 1991). The
+head of a seal is the SHA-256 of its statement, and the statement contains the head of the seal before it, so
+a change to one seal changes every later head; finding another statement with the same head means finding a
+SHA-256 collision. The Ed25519 signature keeps anyone without the private key from rebuilding the chain, and
+a head kept elsewhere reveals a chain that was cut at its end or rebuilt by the holder of the key.
 
-A seal's ``seen`` holds what it knew of the ids: the newest committed one, the transactions that ran, and
-the last id that was drawn. An entry is given its time after its id, both by the database's clock: one whose
-id was drawn after a seal can't have an earlier time than the seal.
+A seal lists the ids that it covers as exact ranges. A single range up to the newest id would skip entries
+that are committed late, because ids are drawn before they are committed. Every seal therefore looks again at
+the gaps below it. A gap is ``settled`` once every transaction that was running when it was seen has ended:
+nothing can be committed into it any more, and `verify` reports an entry that appears there later as added.
+No writer waits for a sealer.
 
-What former seals say is used only where it is what was sealed: of a seal that was edited neither the ids nor
-what it settled count, so that an edited one does not keep later entries from being sealed.
+A seal's ``seen`` holds the state of the ids: the newest committed one, the running transactions, and the last
+id drawn. An entry receives its time after its id, both from the database's clock, so an entry whose id was
+drawn after a seal can't have an earlier time than the seal.
+
+A former seal's claims are used only if the seal is intact; otherwise an edited seal could keep later entries
+from being sealed.
 """
 
 from __future__ import annotations
@@ -32,21 +38,20 @@ from .guards import broken_writers, fingerprint
 from .keys import is_signed, key_id, public_keys, sealing_key
 from .seal_rows import Seen, insert, place_of_next, recent_seals, seals_above, seen_by
 
-BATCH = 10_000  # entries a seal covers at most
-LARGEST = 2**63 - 2  # the largest id that a set of ids can hold: its end is one more
-_LOCK = 0x5EA1  # an advisory lock: of two sealers at once one works
+BATCH = 10_000  # entries per seal, at most
+LARGEST = 2**63 - 2  # the largest id that a range can hold: its excluded upper bound is one more
+_LOCK = 0x5EA1  # key of the advisory lock that allows one sealer at a time
 
 
 class SealError(Exception):
-    """Sealing that can't go on; the message says why."""
+    """Sealing can't continue; the message gives the reason."""
 
 
 def seal(report: Callable[[AuditSeal], None] = lambda made: None) -> int:
-    """Seal every committed entry that no seal covers yet; returns how many. ``report`` is called with each
-    seal.
+    """Seal every committed entry that no seal covers yet and return their number.
 
-    Raises SealError where another sealer is at work or the triggers that write the audit log are not
-    intact, and KeyProblem without a key.
+    ``report`` is called with each new seal. Raises SealError if another sealer is running or the triggers
+    that write the audit log are not intact, and KeyProblem without a key.
     """
     sealing_key()
     total = 0
@@ -69,7 +74,7 @@ def _seal_batch() -> AuditSeal | None:
         settled = _settled_by(recent)
         covering = [each for each in seals_above(cursor, settled) if is_as_sealed(each)]
         made_at, seen = _now(cursor), _seen(cursor)
-        # Read after `seen`: what was committed by then is among them, so what is still a gap now stays one.
+        # Read after `seen`, so that every entry committed by then is among them and a gap is really a gap.
         entries = _unsealed(covering, settled)
         if len(entries) < BATCH:
             settled = _settled(recent, settled, seen)
@@ -94,7 +99,7 @@ def _refuse_copies() -> None:
 
 
 def is_as_sealed(seal: AuditSeal) -> bool:
-    """Whether a seal says what was sealed: by its own hash, and by its signature where the key is known."""
+    """True if a seal is intact by its own hash and, if its key is known, by its signature."""
     parts, keys = canonical_rows.parts(seal), public_keys()
     if parts is None or not _has_hashes_of(seal, parts) or seal.seen.count(":") not in (2, 3):
         return False
@@ -105,7 +110,7 @@ def is_as_sealed(seal: AuditSeal) -> bool:
 
 
 def _has_hashes_of(seal: AuditSeal, parts: Sequence[Range[int]]) -> bool:
-    """Whether it holds a hash for each id that it covers: none covers more ids than it has bytes for."""
+    """True if a seal has exactly one hash for each id that it covers."""
     ids = sum((each.upper or 0) - (each.lower or 0) for each in parts)
     return ids * canonical_rows.HASH_BYTES == seal.rows * canonical_rows.HASH_BYTES == len(seal.row_hashes)
 
@@ -129,9 +134,9 @@ def _now(cursor: CursorWrapper) -> datetime:
     return now
 
 
-# In this order: a transaction that had drawn an id by the first statement holds its lock at the second,
-# with a transaction number or without; one that has a number by then is below the next number that the
-# third reads.
+# The order of the three statements matters. A transaction that drew an id before the first holds its table
+# lock during the second, with or without a transaction number; if it has a number by then, that number is
+# below the next one that the third reads.
 _DRAWN = """
     SELECT CASE WHEN has_sequence_privilege(%(sequence)s, 'SELECT, USAGE')
            THEN coalesce(pg_sequence_last_value(%(sequence)s::regclass), 0) END
@@ -153,7 +158,7 @@ _RUNNING = (
 
 
 def _seen(cursor: CursorWrapper) -> Seen:
-    """How far ids were drawn and committed, and the transactions that run."""
+    """The state of the ids: the last one drawn, the newest committed one, and the running transactions."""
     drawn = drawn_ids(cursor)
     cursor.execute(f"SELECT coalesce(max(id), 0) FROM {ours('audit_log')} WHERE id <= %s", [LARGEST])  # noqa: S608
     newest = cursor.fetchone()[0]
@@ -166,20 +171,21 @@ def _seen(cursor: CursorWrapper) -> Seen:
 
 
 def drawn_ids(cursor: CursorWrapper) -> int | None:
-    """The last id that the sequence of the audit log gave; None where this role may not read it."""
+    """The last id that the audit log's sequence gave; None if this role may not read it."""
     cursor.execute(_DRAWN, {"sequence": ours("audit_log_id_seq")})
     drawn: int | None = cursor.fetchone()[0]
     return drawn
 
 
 def _settled_by(recent: Sequence[AuditSeal]) -> int:
-    """Up to which id these seals settled gaps; a claim about ids that none of them reaches does not count."""
+    """The id up to which these seals settled gaps; claims beyond the ids that they cover are ignored."""
     reached = max((part.upper or 0 for each in recent for part in each.ids), default=0)
     return max((each.settled for each in recent if each.settled < reached), default=0)
 
 
 def _settled(recent: Sequence[AuditSeal], settled: int, seen: Seen) -> int:
-    """The id up to which every gap is settled: what a former seal saw, if all that ran then has ended."""
+    """The id up to which every gap is settled: the newest one that a former seal saw, provided that every
+    transaction running at that time has ended."""
     former = [seen_by(each) for each in recent]
     return max([settled, *(each.newest for each in former if each.following <= seen.oldest)])
 
@@ -210,7 +216,7 @@ def _signed(
 
 
 def _ranges(ids: list[int]) -> Multirange[int]:
-    """Ids in order as ranges, the upper bound out."""
+    """Sorted ids as ranges with the upper bound excluded."""
     parts: list[list[int]] = []
     for each in ids:
         if parts and parts[-1][1] == each:

@@ -1,6 +1,7 @@
-"""Verifying: everything that the seals say, recomputed from the entries; each difference in a sentence.
+"""Verification: everything that the seals state, recomputed from the entries; a sentence per difference.
 
-Seals, entries and tables are read in one REPEATABLE READ transaction, so they are those of one moment.
+Seals, entries and tables are read in one REPEATABLE READ transaction, hence from one snapshot, so that
+changes made during the run are not reported as differences.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ from .seal_rows import all_seals, row_hashes
 from .sealed_rows import SealedRows, all_rows
 from .seals import drawn_ids
 
-MOST = 20  # problems of the seals that are named
+MOST = 20  # problems of the seals that are listed
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What verifying found: problems in sentences, the first one first, and how much was read.
+    """The result of a verification: problems as sentences, and the numbers of seals and entries read.
 
-    ``replayed`` is the number of rows that were compared with the replayed audit log; None without replay.
+    ``unsealed`` entries are covered by no seal yet; ``head`` is that of the last seal, in hexadecimal;
+    ``replayed`` is the number of rows compared with the replayed audit log, None without replay.
     """
 
     problems: tuple[str, ...]
@@ -46,7 +48,7 @@ class Verdict:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found."""
+        """True if there are no problems."""
         return not self.problems
 
 
@@ -57,15 +59,15 @@ def verify(
     replay: bool = False,
     known_roles: tuple[str, ...] = (),
 ) -> Verdict:
-    """Check the chain, the entries, what writes them, and heads that were kept elsewhere (in hexadecimal).
+    """Check the chain, the entries, the guards, and ``heads`` that were kept elsewhere (hexadecimal).
 
-    With ``replay`` the entries are folded forward and compared with the tables. Of the seals ``most``
-    problems are named. ``known_roles`` may act as the owner. Raises KeyProblem without a public key, and
-    ReplayError.
+    With ``replay`` the entries are folded forward and compared with the tables. At most ``most`` problems of
+    the seals are listed. ``known_roles`` may act as the owner. Raises KeyProblem without a public key, and
+    ReplayError if the role may not read the tables.
     """
     chained, schemas = _Chain(public_keys()), holders()
     with _one_moment() as cursor:
-        # The chain first: what is sealed while it is read counts as not sealed yet.
+        # The chain is read first: entries sealed after that count as not sealed yet.
         broken = list(chained.problems(cursor))
         rows = SealedRows(chained.seals, partial(row_hashes, cursor))
         found = chain(
@@ -98,7 +100,7 @@ def _one_moment() -> Iterator[CursorWrapper]:
 
 
 class _Chain:
-    """The seals, each bound to the one before; ``seals`` are those that were read, without their hashes."""
+    """The chain of seals; ``seals`` are those read so far, without their row hashes."""
 
     def __init__(self, keys: dict[str, Ed25519PublicKey]) -> None:
         self.keys = keys
@@ -106,11 +108,11 @@ class _Chain:
 
     @property
     def head(self) -> str:
-        """The head of the last seal."""
+        """The head of the last seal, in hexadecimal."""
         return self.seals[-1].head if self.seals else canonical_rows.NOTHING
 
     def problems(self, cursor: CursorWrapper) -> Iterator[str]:
-        """Read the seals; what is wrong with them."""
+        """Read the seals into ``seals`` and yield a sentence for each problem."""
         settled = 0
         for number, seal in enumerate(all_seals(cursor), start=1):
             if seal.number != number:

@@ -1,1 +1,1 @@
-"""Questions about anomalies, which only read: filters, pages, facets, incidents, statistics, exports."""
+"""Read-only queries about anomalies: filters, pages, facets, incidents, statistics, exports."""

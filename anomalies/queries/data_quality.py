@@ -1,7 +1,7 @@
-"""Rows that the rules of the desk would not have made: what `manage.py doctor` lists.
+"""Rows that break the desk's rules, as `manage.py doctor` lists them.
 
-Other programs write to the table too, and the contract lets them leave out a name or a reason; a CHECK would
-refuse their writes. Such rows are valid, but whatever rests on reasons and names misses them.
+Other programs write to the table too, and the contract allows them to omit a name or a reason; a CHECK would
+refuse their writes. Such rows are valid, but figures by reason or by user miss them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from django.db.models import Q
 
 from anomalies.models import Anomaly, DismissalReason, Status
 
-SHOWN = 10  # ids of a finding
+SHOWN = 10  # ids listed for a finding
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A kind of row that needs somebody's look: how many there are, the newest ids, and the way on."""
+    """A kind of row that needs attention: the number of rows, the newest ids, and the next step."""
 
     what: str
     count: int
@@ -35,7 +35,7 @@ _REOPEN = "reopen and decide them again on the desk, or `manage.py decide reopen
 
 
 def findings() -> Iterator[Finding]:
-    """Each kind of row that there is at least one of."""
+    """Yield a finding for each kind that has at least one row."""
     reasons = ", ".join(DismissalReason.values)
     yield from _found(
         "dismissed without a reason",

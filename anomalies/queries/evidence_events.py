@@ -1,6 +1,7 @@
-"""The events in a jsonb column of evidence, whatever shape its detector gave them.
+"""The events in a jsonb column of evidence, in any shape that a detector wrote.
 
-Ours are objects {"line", "text", "bits", "odd"}; others write arrays of texts, objects, or anything.
+Our detector writes objects {"line", "text", "bits", "odd"}; others write arrays of texts, objects, or other
+JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from django.db.models import Func, IntegerField, TextField
 
-MOST_CHARACTERS = 4_000_000  # of the events that a page reads unasked
+MOST_CHARACTERS = 4_000_000  # of the events that a page reads by default
 
 _LIST = """
     CASE WHEN jsonb_typeof(%(expressions)s) = 'array' THEN %(expressions)s
@@ -21,9 +22,9 @@ _LIST = """
 
 
 class Head(Func):
-    """The first ``events`` of a column as JSON text, cut in the database: evidence can weigh megabytes.
+    """The first ``events`` of a column as JSON text, cut in the database: evidence can take megabytes.
 
-    What is no list of events is its text, the first ``characters`` of it.
+    A value that is not a list of events gives the first ``characters`` of its text.
     """
 
     output_field = TextField()
@@ -37,7 +38,7 @@ class Head(Func):
 
 
 class Total(Func):
-    """How many events a column holds; NULL for what is no list of them."""
+    """The number of events in a column; NULL for a value that is not a list of events."""
 
     output_field = IntegerField()
     template = f"jsonb_array_length({_LIST})"
@@ -45,9 +46,10 @@ class Total(Func):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its number in the source, its bits and whether it is odd, where the detector said so.
+    """One event: its line ``number`` in the source, its surprise in ``bits``, and ``odd`` if the detector
+    marked it.
 
-    ``value`` is the object or array that ``text`` was made of; None for a text.
+    ``value`` is the object or array that ``text`` was made from; None for a text.
     """
 
     text: str
@@ -58,9 +60,9 @@ class Event:
 
 
 def events(raw: str | None) -> list[Event]:
-    """The events out of a jsonb column's text, in order; none for NULL.
+    """The events in a jsonb column's text, in order; none for NULL.
 
-    JSON that Python can't hold (too deep, a number of 5,000 digits) is one event, as it stands.
+    JSON that Python can't parse (nested too deep, a number of 5,000 digits) is one event with the whole text.
     """
     if raw is None:
         return []
@@ -72,12 +74,12 @@ def events(raw: str | None) -> list[Event]:
 
 
 def events_in(value: Any) -> list[Event]:
-    """The events of a column's value, in order."""
+    """The events in a column's parsed value, in order."""
     return [_event(each) for each in _parts(value)]
 
 
 def odd_text(raw: str | None) -> str:
-    """The odd events' texts, a line each; all of them where no event is marked as odd."""
+    """The texts of the odd events, one a line; of all events if none is marked as odd."""
     found = events(raw)
     return "\n".join(event.text for event in ([e for e in found if e.odd] or found))
 
@@ -106,7 +108,7 @@ def _event(part: Any) -> Event:
 
 
 def as_text(value: Any) -> str:
-    """A value out of JSON: a text as it stands, anything else as JSON."""
+    """A JSON value as text: a string unchanged, anything else as JSON."""
     try:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:

@@ -1,9 +1,9 @@
-"""Anomalies as a file: exactly those that a filter names, one after the other, in constant memory.
+"""Export of exactly the anomalies that match a filter, streamed in constant memory.
 
-JSON Lines hold every column as `ingest` takes it, so what was exported can be read in again. JSON (RFC 8259)
-has no number for NaN and the infinities, so they are written as PostgreSQL's to_json writes them: "NaN",
-"Infinity", "-Infinity". CSV is for spreadsheets: a text that one of them would run as a formula is given an
-apostrophe.
+JSON Lines contain every column in the form that `ingest` accepts, so an export can be imported again. JSON
+(RFC 8259) has no number for NaN and the infinities, so they are written as PostgreSQL's to_json writes them:
+"NaN", "Infinity", "-Infinity". CSV is for spreadsheets: a text that one would run as a formula gets an
+apostrophe in front.
 """
 
 from __future__ import annotations
@@ -26,24 +26,22 @@ from .bounded.listing import Listing
 from .bounded.matches import every
 
 JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
-# The row's count of changes, its assignment and snooze are this desk's business; its words follow from its
-# texts.
+# Version, assignment and snooze concern this desk only; the search document is derived from the texts.
 _OF_THIS_DESK = {"version", "search_document", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
-CHUNK = 200  # rows fetched at once: a row can weigh megabytes
-_LOOKED_AT = 1_000  # characters: more than a cell shows
+CHUNK = 200  # rows fetched at once: a row can take megabytes
+_LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell shows
 # Categories of Unicode that a spreadsheet may skip before a formula: spaces, and characters of no width.
 _SKIPPED = {"Zs", "Zl", "Zp", "Cf", "Mn"}
 _FORMULA = ("\u2212", "=", "+", "-", "@", "\t", "\r", "\n")
-# For the transaction: the index on time is walked, whatever the planner expects of the filter.
+# For the transaction: the index on time is used, whatever the planner estimates for the filter.
 _AS_READ = "; ".join(f"SET LOCAL enable_{plan} = off" for plan in ("sort", "bitmapscan", "seqscan"))
 
 
 def export(listing: Listing, format_name: str) -> Iterator[bytes]:
-    """The lines of a file in one of FORMATS, newest anomaly first, as one snapshot of the table.
+    """Yield the lines of a file in one of FORMATS, newest anomaly first, from one snapshot of the table.
 
-    A cursor in the database holds the rows that are still to come. Other exports, writers and decisions go on
-    beside it.
+    A server-side cursor holds the remaining rows; it blocks no other export, writer or decision.
     """
     header, line = FORMATS[format_name]
     yield from header()
@@ -53,12 +51,12 @@ def export(listing: Listing, format_name: str) -> Iterator[bytes]:
 
 
 def _rows(listing: Listing) -> Any:
-    """The rows in order; those of a long list as they are read, since to sort them would fill the disk."""
+    """The rows in order; a long list is read in index order, since a sort could fill the disk."""
     found = every(listing)
     if found is listing.rows:
         with connection.cursor() as cursor:
             cursor.execute(_AS_READ)
-    # jsonb holds what Python's parser does not: it stays the text that it is.
+    # jsonb can hold values that Python's parser can't, so it is exported as text without parsing.
     texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
     names = [f"{name}_text" if name in JSON_COLUMNS else name for name in COLUMNS]
     # The order of idx_anomalies_walk_time.
@@ -94,7 +92,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Echo:
-    """A file that gives back what is written to it: csv has no other way to make one line."""
+    """A file that returns what is written to it: the csv module offers no other way to format one line."""
 
     def write(self, text: str) -> str:
         return text
@@ -104,7 +102,7 @@ _writer = csv.writer(_Echo())
 
 
 def _csv_header() -> Iterable[bytes]:
-    # Without the mark a spreadsheet takes UTF-8 for the machine's own code page.
+    # Without the byte order mark a spreadsheet reads UTF-8 as the machine's own code page.
     return ["\N{ZERO WIDTH NO-BREAK SPACE}".encode() + _csv_line(COLUMNS)]
 
 
@@ -123,10 +121,10 @@ def _cell(value: Any) -> str:
 
 
 def defused(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would run it as a formula.
+    """The text, with an apostrophe in front if a spreadsheet would run it as a formula.
 
     Source: OWASP, "CSV Injection". Spaces and invisible characters before the sign are skipped, and a
-    fullwidth form counts as the sign that it stands for (NFKC), since some programs read both so.
+    fullwidth form counts as its normal form (NFKC), because some programs treat both in this way.
     """
     return f"'{text}" if _first_sign(text) in _FORMULA else text
 

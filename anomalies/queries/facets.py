@@ -1,8 +1,8 @@
-"""The figures beside a list: how many there are, of which status and stream, and in which months.
+"""The figures beside a list: the count, the facets by status and stream, and the months with anomalies.
 
-All of it in one statement, whose reads are bounded (`bounded.counts`), or which reads no anomaly where a
-roll-up answers. It goes from month to month by the index of times: at ten million rows it takes as long as
-at ten thousand.
+They come from one statement, whose reads are bounded (`bounded.counts`), or which reads no anomaly if a
+roll-up answers. The months are found by a loose index scan: each step asks the index on time for the newest
+row before the month just found, so the cost grows with the number of months, not of rows.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from .bounded.sql import Sql, sql, with_queries
 from .hourly_rollup import Selection
 from .tag_rollup import Tagged
 
-# A list as a roll-up knows it.
+# A list that a roll-up can count.
 Counted = Selection | Tagged
 
-_STEPS = 60  # months or days that are offered
+_STEPS = 60  # months or days that are offered at most
 
-# From the newest row down: each step asks the index for the newest row before the month (or day) just found.
 _WALK = """
     WITH RECURSIVE walk (part, step) AS (
         (SELECT date_trunc(%s, timestamp, %s), 1 FROM anomalies
@@ -45,7 +44,7 @@ _WALK = """
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Which parts of the time line to offer: each ``unit`` (month or day) of a zone that holds anything."""
+    """The parts of the timeline to offer: each ``unit`` (month or day, in ``zone``) with an anomaly."""
 
     unit: str
     zone: str
@@ -54,19 +53,19 @@ class Steps:
 
     @property
     def values(self) -> list[Any]:
-        """What the walk asks for, in its order."""
+        """The parameters of the walk's statement, in order."""
         since, until = self.since or "-infinity", self.until or "infinity"
         return [self.unit, self.zone, since, until, self.unit, self.zone, since, _STEPS]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """``count`` rows, or at least that many where ``is_least``; ``parts`` of the time line that hold any,
-    newest first.
+    """``count`` rows, or at least that many if ``is_least``; the ``parts`` of the timeline with rows, newest
+    first.
 
-    ``facets`` counts by (status, stream) what there would be without a filter on these two, None while the
-    roll-up is being built; each is at least that many where ``is_sampled``. ``newest_run`` is the newest
-    record of a detector's run (`stats.chance_of`).
+    ``facets`` are counts by (status, stream) without the filters on these two, None while the roll-up is
+    being built; lower bounds if ``is_sampled``. ``newest_run`` is the id of the newest detection run
+    (`stats.chance_of`).
     """
 
     count: int = 0
@@ -84,15 +83,15 @@ def figures(
     steps: Steps,
     selection: Counted | None = None,
 ) -> Iterator[Callable[[], Figures]]:
-    """The figures beside a list; ``unfaceted`` is the same list of any status and stream.
+    """The figures beside a list; ``unfaceted`` is the same list without conditions on status and stream.
 
-    ``selection`` is the latter as a roll-up knows it, where one does: its facets are then exact at any
-    size, and so is the count.
+    ``selection`` is ``unfaceted`` in terms of a roll-up, if one can count it: facets and count are then exact
+    at any size.
 
-    The server counts while the block does something else, anything but a query; what the block is given
-    waits for the answer.
+    The server counts while the ``with`` block does other work (but no query); the function that the block
+    receives waits for the result.
     """
-    if selection is not None and not selection.is_told_alone:
+    if selection is not None and not selection.answers_alone:
         selection = None
     try:
         counted = _by_roll_up(listing, selection) if selection else _by_reading(unfaceted)
@@ -140,7 +139,7 @@ def _sum_of(found: Counter[tuple[str, str]], listing: Listing) -> int:
 
 
 def _by_roll_up(listing: Listing, selection: Counted) -> Sql:
-    """Facets by the roll-up; while that is being built, the list's count is read and there are none."""
+    """Facets from the roll-up; while it is being built, there are none and the rows are counted."""
     read, (text, values) = counts.counting(listing), selection.counts_as_sql()
     return sql(
         "{queries} SELECT CASE WHEN {unbuilt} THEN {pairs} END, CASE WHEN {unbuilt} THEN {is_whole} END, "
@@ -154,7 +153,7 @@ def _by_roll_up(listing: Listing, selection: Counted) -> Sql:
 
 
 def _by_reading(unfaceted: Listing) -> Sql:
-    """Facets from the rows; the count is the sum of those that are chosen."""
+    """Facets from the rows; the count is the sum of the selected ones."""
     read = counts.counting(unfaceted)
     return sql(
         "{queries} SELECT {pairs}, {is_whole}, NULL",

@@ -26,11 +26,11 @@ WITHIN = {
 }
 
 ME, NOBODY = "me", "nobody"  # of ``assigned``
-FOR_REVIEW = {"review": True}  # what metadata says of a window that is for review
+FOR_REVIEW = {"review": True}  # the metadata of a window that is for review
 
 
 class ContainmentField(forms.CharField):
-    """An object that metadata must contain: ``{"host": "db1"}``, or short ``host=db1, service=web``."""
+    """A field for the object that metadata must contain: ``{"host": "db1"}`` or ``host=db1, service=web``."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
         "invalid": 'Write an object, {"host": "db1"}, or pairs, host=db1, service=web.',
@@ -62,13 +62,13 @@ def _as_pairs(text: str) -> dict[str, str] | None:
 
 
 class ContainmentFilter(df.Filter):
-    """Rows whose JSON contains an object, read by the GIN index."""
+    """A filter for rows whose JSON contains an object, answered by the GIN index."""
 
     field_class = ContainmentField
 
 
 class UnitIntervalFilter(df.Filter):
-    """A bound from 0 to 1."""
+    """A filter by a bound from 0 to 1."""
 
     field_class = forms.FloatField
 
@@ -77,7 +77,7 @@ class UnitIntervalFilter(df.Filter):
 
 
 class TagsFilter(df.BaseInFilter, df.CharFilter):
-    """Tags, separated by commas."""
+    """A filter by tags, separated by commas."""
 
     def filter(self, qs: AnomalyQuerySet, value: list[str] | None) -> AnomalyQuerySet:
         tags = named_tags(value)
@@ -85,30 +85,30 @@ class TagsFilter(df.BaseInFilter, df.CharFilter):
 
 
 def named_tags(value: list[str] | None) -> list[str]:
-    """Return the tags of a parameter's value, without blanks around them."""
+    """The tags of a parameter's value, without surrounding blanks."""
     return [tag.strip() for tag in value or [] if tag.strip()]
 
 
 def name_of(who: str, me: str) -> str:
-    """Return the username that ``assigned`` asks for."""
+    """The username in the filter ``assigned``; "me" is the user ``me``."""
     return me if who == ME else who
 
 
 _COMMAS = "separated by commas"
-# Characters. PostgreSQL parses a query word by word on its stack; some thousands of words overflow it.
+# Characters. PostgreSQL parses a search query recursively; some thousands of words overflow its stack.
 LONGEST_SEARCH = 1_000
 
 
-# The places of a filter's words in the sentence: "significant, pending logs of the last 24 h with NCD ≥ 0.8".
+# Positions of the filters in the sentence: "significant, pending logs of the last 24 h with NCD ≥ 0.8".
 _ADJECTIVE, _STATUS, _NOUN, _TIME, _FEATURE, _TEXT, _PERSON = range(7)
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a filter means beside its field: ``say`` puts a value into words, which stand at ``place``.
+    """A filter's properties beside its field: ``say`` describes a value in words, at ``place`` in a sentence.
 
-    ``is_rolled_up``: the hourly roll-up can count it. ``keeps_runs``: it selects whole runs of a detector, of
-    which the number of tested windows is known. ``is_faceted``: the list counts each of its choices.
+    ``is_rolled_up``: the hourly roll-up can count it. ``keeps_runs``: it selects whole detection runs, whose
+    number of tested windows is known. ``is_faceted``: the list counts each of its choices.
     """
 
     place: int
@@ -119,7 +119,7 @@ class Meaning:
 
 
 def _declared(each: df.Filter, place: int, say: Callable[[Any], str], **can: bool) -> df.Filter:
-    """Give a filter its meaning; its form, chips, sentence, command option and documentation follow."""
+    """Attach a Meaning to a filter; form, chips, sentence, command option and docs derive from it."""
     each.meaning = Meaning(place, say, **can)
     return each
 
@@ -144,7 +144,7 @@ def _yes_or_no() -> forms.Select:
 
 
 class LocalMomentFilter(df.DateTimeFilter):
-    """A bound of the time, in the desk's zone."""
+    """A filter by a bound of the time, in the desk's time zone."""
 
     field_class = LocalMomentField
 
@@ -153,22 +153,22 @@ class LocalMomentFilter(df.DateTimeFilter):
 
 
 def _moment(lookup: str, label: str, words: str) -> df.Filter:
-    """A bound of the time."""
+    """A filter by a bound of the time; ``words`` precede it in the sentence."""
     each = LocalMomentFilter(lookup_expr=lookup, label=label)
     can = {"is_rolled_up": True, "keeps_runs": True}
     return _declared(each, _TIME, lambda value: f"{words} {_at(value)}", **can)
 
 
 def _bound(column: str, lookup: str, label: str, words: str) -> df.Filter:
-    """A bound of a measure, from 0 to 1."""
+    """A filter by a bound of a measure, from 0 to 1."""
     each = UnitIntervalFilter(field_name=column, lookup_expr=lookup, label=label)
     return _declared(each, _FEATURE, lambda value: f"{words} {value:g}")
 
 
 class AnomalyFilter(df.FilterSet):
-    """Filters anomalies; every parameter is optional, several are joined by "and".
+    """The filters of a list of anomalies; every parameter is optional, several are combined by "and".
 
-    An invalid parameter finds nothing: to ignore it would show, and decide about, more than was meant.
+    With an invalid parameter nothing matches: ignoring it would show, and decide about, too many rows.
     """
 
     q = _declared(
@@ -249,13 +249,13 @@ class AnomalyFilter(df.FilterSet):
         lambda wanted: f"with {_pairs(wanted)}",
     )
     assigned = _declared(
-        df.CharFilter(method="whose", label="Assigned to", help_text="me, nobody, or a name"),
+        df.CharFilter(method="by_assignee", label="Assigned to", help_text="me, nobody, or a name"),
         _PERSON,
         lambda who: f"assigned to {who}",
     )
     snoozed = _declared(
         df.ChoiceFilter(
-            method="asleep", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
+            method="by_snooze", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
         ),
         _STATUS,
         lambda answer: "snoozed" if answer == "yes" else "not snoozed",
@@ -266,7 +266,7 @@ class AnomalyFilter(df.FilterSet):
         fields: ClassVar[list[str]] = []
 
     def __init__(self, *args: Any, me: str = "", **kwargs: Any) -> None:
-        """``me`` is the user's name, for "assigned to me"."""
+        """Bind the parameters; ``me`` is the user's name, for "assigned to me"."""
         super().__init__(*args, **kwargs)
         self.me = me
 
@@ -281,22 +281,22 @@ class AnomalyFilter(df.FilterSet):
         return queryset.exclude(metadata__isnull=False, metadata__contains=FOR_REVIEW)
 
     def newer_than(self, queryset: AnomalyQuerySet, name: str, key: str) -> AnomalyQuerySet:
-        """The last hour, day, … until now."""
+        """The anomalies of the last hour, day, …."""
         return queryset.filter(timestamp__gte=timezone.now() - WITHIN[key][1])
 
-    def whose(self, queryset: AnomalyQuerySet, name: str, who: str) -> AnomalyQuerySet:
-        """Assigned to this user, to oneself, or to nobody."""
+    def by_assignee(self, queryset: AnomalyQuerySet, name: str, who: str) -> AnomalyQuerySet:
+        """The anomalies assigned to this user ("me" is oneself), or the unassigned ones for "nobody"."""
         if who == NOBODY:
             return queryset.filter(assigned_to=None)
         return queryset.filter(assigned_to=name_of(who, self.me))
 
-    def asleep(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
-        """Snoozed, or not."""
+    def by_snooze(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
+        """The snoozed anomalies for "yes", the others for "no"."""
         return queryset.filter(snoozed_at__isnull=answer == "no")
 
     @property
     def qs(self) -> AnomalyQuerySet:
-        """The anomalies that match; none where a parameter is invalid."""
+        """The anomalies that match; none if a parameter is invalid."""
         if self.is_bound and not self.form.is_valid():
             return self._none()
         found: AnomalyQuerySet = super().qs
@@ -307,7 +307,7 @@ class AnomalyFilter(df.FilterSet):
         return none
 
     def without(self, *names: str) -> AnomalyQuerySet:
-        """Return what would match without these parameters; none where any is invalid."""
+        """The anomalies that match without these parameters; none if any is invalid."""
         if not self.form.is_valid():
             return self._none()
         found: AnomalyQuerySet = self.queryset.all()
@@ -321,7 +321,7 @@ MEANINGS: dict[str, Meaning] = {name: each.meaning for name, each in AnomalyFilt
 
 
 def those(can: str) -> set[str]:
-    """Return the names of the filters with an ability."""
+    """The names of the filters with a property of Meaning, such as "is_rolled_up"."""
     return {name for name, meaning in MEANINGS.items() if getattr(meaning, can)}
 
 
@@ -332,7 +332,7 @@ FACETS = tuple(name for name, meaning in MEANINGS.items() if meaning.is_faceted)
 
 
 def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
-    """Return the time range that the filter's values select: its start and its end."""
+    """The start and the end of the time range that the filter's values select; None is open."""
     since, within = asked.get("since"), asked.get("within")
     if within:
         since = max(filter(None, [since, timezone.now() - WITHIN[within][1]]))
@@ -340,12 +340,12 @@ def bounds(asked: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
 
 
 def keeps_runs_whole(filterset: AnomalyFilter) -> bool:
-    """Return whether the filter selects whole runs, so that the number expected by chance is known."""
+    """True if the filter selects whole runs, so that the number expected by chance is known."""
     return filterset.form.is_valid() and set(asked_of(filterset)) <= those("keeps_runs")
 
 
 def asked_of(filterset: AnomalyFilter) -> dict[str, Any]:
-    """Return the values of the parameters that are set; the filter has to be valid."""
+    """The values of the parameters that are set; the filter has to be valid."""
     cleaned = filterset.form.cleaned_data
     return {name: value for name, value in cleaned.items() if value not in (None, "", [], {})}
 
@@ -354,7 +354,7 @@ def asked_of(filterset: AnomalyFilter) -> dict[str, Any]:
 
 
 def words_of(filterset: AnomalyFilter) -> dict[str, str]:
-    """Return each filter that is set in words, in the order of the sentence."""
+    """The filters that are set, each in words, in the order of the sentence."""
     if not filterset.form.is_valid():
         return {}
     asked = asked_of(filterset)
@@ -363,7 +363,7 @@ def words_of(filterset: AnomalyFilter) -> dict[str, str]:
 
 
 def in_words(filterset: AnomalyFilter) -> str:
-    """Return the filter as a sentence: "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"."""
+    """The filter as a sentence: "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"."""
     if not filterset.form.is_valid():
         return "nothing: invalid filter values"
     said = words_of(filterset)

@@ -1,9 +1,14 @@
-"""The roll-up: figures by the hour, stream and status, current without reading the table.
+"""The hourly roll-up: figures by hour, stream and status, always current, without reading the table.
 
-Triggers append what each write changes (migration 0019); what is here folds that, compares it with the
-table and rebuilds it. What is not folded yet counts as well. Every statement names the schema of its
-tables, and the comparison reads them in a transaction in which nothing can stand in for what it names
-(``pinned``).
+Theory: counts and sums are additive, so the figures of the table are the sum of the changes made to it.
+Triggers append the change of each write as a delta row (migration 0019), in the same transaction, so a delta
+is visible exactly when its write is. Appending locks no shared counter, hence writers don't wait for each
+other. Folding adds deltas to the hours and deletes them in one transaction; a reader sums hours and the
+remaining deltas and gets the same result before and after. A difference from the table shows a trigger that
+was disabled or a figure that was edited; `rebuild` corrects it.
+
+Every statement names the schema of its tables, and the comparison runs in a transaction in which no other
+object can replace a named one (``pinned``).
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from anomalies.schema.search_path import ours, pinned
 
 from . import tag_rollup
 
-# Reading that many deltas beside the hours takes milliseconds; beyond, somebody should fold them.
+# Reading that many deltas in addition to the hours takes milliseconds; more are worth folding.
 WORTH_FOLDING = 5000
 _MANY = """
     SELECT EXISTS (SELECT FROM {hour_deltas} OFFSET %(many)s)
@@ -36,7 +41,7 @@ _TOTALS_AMISS = f"""
     ) AS difference
     GROUP BY 1, 2, 3 {_UNEQUAL}
 """  # noqa: S608 -- a constant
-# What the view anomaly_hours_missing says, read from the tables: a view can be replaced.
+# The content of the view anomaly_hours_missing, read from the tables: a view can be replaced.
 _HOURS_AMISS = f"""
     SELECT hour, stream_type, status, significant, sum(total)::bigint AS total FROM (
         SELECT date_trunc('hour', timestamp, 'UTC') AS hour, stream_type, status,
@@ -77,9 +82,9 @@ _FIGURES = f"""
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The anomalies that are asked for, as far as the roll-up distinguishes them; nothing given: all.
+    """A selection of anomalies by the roll-up's dimensions; an empty one selects all.
 
-    ``since`` is the first moment, ``until`` the first one after.
+    ``since`` is included, ``until`` is excluded.
     """
 
     streams: Sequence[str] = ()
@@ -94,12 +99,12 @@ class Selection:
         return f"EXISTS (SELECT FROM {ours('anomaly_hour_deltas')} WHERE hour IS NULL)"
 
     @property
-    def is_told_alone(self) -> bool:
-        """Whether the roll-up alone answers, without a row of the table: for whole hours."""
+    def answers_alone(self) -> bool:
+        """True if the roll-up answers without reading the table: for whole hours."""
         return all(moment is None or _hour_of(moment) == moment for moment in (self.since, self.until))
 
     def where(self) -> tuple[str, list[Any]]:
-        """A condition on stream_type, status and significant, and its values."""
+        """An SQL condition on stream_type, status and significant, and its values."""
         given = {
             "stream_type::text = ANY (%s::text[])": list(self.streams) or None,
             "status::text = ANY (%s::text[])": list(self.statuses) or None,
@@ -109,7 +114,7 @@ class Selection:
         return " AND ".join(asked) or "true", list(asked.values())
 
     def counts_as_sql(self) -> tuple[str, list[Any]]:
-        """A statement for (status, stream_type, n)."""
+        """An SQL statement for (status, stream_type, n), and its values."""
         figures, values = figures_as_sql(self)
         pairs = ", ".join(f"('{status}', {status}_count)" for status in Status.values)
         counts = f"LATERAL (VALUES {pairs}) AS counted (status, n)"
@@ -117,14 +122,14 @@ class Selection:
 
 
 def is_built() -> bool:
-    """Whether the rows from before the roll-up are counted in it."""
+    """True if the rows from before the roll-up are counted in it."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT NOT {Selection.unbuilt()}")
         return bool(cursor.fetchone()[0])
 
 
 def fold() -> int | None:
-    """Add what was appended to hours and tags; returns how many deltas, None where another one is folding."""
+    """Fold the appended deltas into hours and tags; returns their number, None if another fold is running."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {ours('fold_anomaly_hours')}() + {ours('fold_anomaly_tags')}()")
         folded: int | None = cursor.fetchone()[0]
@@ -132,7 +137,7 @@ def fold() -> int | None:
 
 
 def fold_if_many() -> None:
-    """Fold where there are many deltas; a role that may not write leaves it to the next one."""
+    """Fold if there are more than WORTH_FOLDING deltas; does nothing for a role that may not write."""
     deltas = {"hour_deltas": ours("anomaly_hour_deltas"), "tag_deltas": ours("anomaly_tag_deltas")}
     with connection.cursor() as cursor:
         cursor.execute(_MANY.format(**deltas), {"many": WORTH_FOLDING})
@@ -143,9 +148,9 @@ def fold_if_many() -> None:
 
 
 def rebuild() -> int:
-    """Make the roll-up agree with the table, which is read twice; returns how many figures were wrong.
+    """Recompute the roll-ups from the table, which is read twice; returns the number of wrong figures.
 
-    Others may write, read and fold while it runs; what they write counts.
+    Writes, reads and folds may run at the same time; the writes are counted.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {ours('rebuild_anomaly_hours')}()")
@@ -157,9 +162,9 @@ def rebuild() -> int:
 
 
 def figures(selection: Selection) -> list[dict[str, Any]]:
-    """Per stream what the view ``anomaly_stats_by_stream`` says, of the anomalies selected.
+    """The columns of the view ``anomaly_stats_by_stream`` for the selected anomalies, one dict per stream.
 
-    The first and the last part of an hour are read from the table, by the index on its time.
+    Partial hours at the start and the end are read from the table, by the index on time.
     """
     with connection.cursor() as cursor:
         cursor.execute(*figures_as_sql(selection))
@@ -168,14 +173,14 @@ def figures(selection: Selection) -> list[dict[str, Any]]:
 
 
 def figures_as_sql(selection: Selection) -> tuple[str, list[Any]]:
-    """The statement of ``figures``, to be asked together with others, and its values."""
+    """The statement of ``figures`` and its values, for use in a larger statement."""
     source, values = _source(selection)
     where, more = selection.where()
     return _FIGURES.format(source=source, where=where), values + more
 
 
 def _source(selection: Selection) -> tuple[str, list[Any]]:
-    """What is to be added up for a time range: hours, and rows where it begins or ends within one."""
+    """The SQL of the parts to sum for a time range: whole hours, and the rows of partial ones."""
     since, until = selection.since, selection.until
     if since is None and until is None:
         return f"{_SUMS} {ours('anomaly_totals_now')}", []
@@ -207,7 +212,10 @@ def _next_hour(moment: datetime) -> datetime:
 
 
 def differences() -> list[str]:
-    """Where the roll-up and the table differ, of one moment, in a sentence each. Reads the whole table."""
+    """A sentence for each difference between the roll-up and the table, from one snapshot.
+
+    Reads the whole table.
+    """
     tables = {
         "anomalies": ours("anomalies"),
         "hours": ours("anomaly_hours"),

@@ -1,7 +1,9 @@
-"""Episodes: anomalies of one stream that overlap or touch, as the one incident that they are.
+"""Incidents: anomalies of one source that overlap or touch in time, shown as one row.
 
-With a hop of one event an incident is flagged in about ten windows. A stream here is the stream type of one
-host and service, as far as the metadata names them.
+With a hop of one event, a disturbance is flagged in about ten windows. Grouping is single-linkage clustering
+on the time axis: an anomaly joins the incident of its source if it lies at most ``gap`` from the last member.
+Rows come in order of time, so comparing with the last member suffices and one pass is enough. A source here
+is the stream type of one host and service, as far as the metadata names them.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from anomalies.models import Anomaly
 
 @dataclass(slots=True)
 class Episode:
-    """Anomalies in the order of the list, each at most ``gap`` from the one before.
+    """Anomalies in the order of the list, each at most ``gap`` from the preceding one.
 
-    ``begins_earlier`` and ``goes_on``: whether it reaches over the page's first or last line.
+    ``begins_earlier`` and ``goes_on`` if it extends beyond the page's first or last row.
     """
 
     members: list[Any] = field(default_factory=list)
@@ -27,28 +29,28 @@ class Episode:
 
     @property
     def peak(self) -> Any:
-        """The member of the highest NCD, of the least p among equals."""
+        """The member with the highest NCD, among equals the one with the lowest p-value."""
         return max(self.members, key=lambda each: (each.ncd_score, -each.p_value))
 
     @property
     def span(self) -> timedelta:
-        """From its first anomaly to its last."""
+        """The time from its first anomaly to its last."""
         span: timedelta = abs(self.members[-1].timestamp - self.members[0].timestamp)
         return span
 
     def is_touched_by(self, anomaly: Any, gap: timedelta) -> bool:
-        """Whether this anomaly, next in the list, belongs to it."""
+        """True if ``anomaly``, the next row of the list, belongs to it."""
         last = self.members[-1]
         return stream_of(last) == stream_of(anomaly) and abs(last.timestamp - anomaly.timestamp) <= gap
 
 
 def stream_of(anomaly: Any) -> tuple[str, str]:
-    """What tells streams apart: of a row that was read ``for_list``."""
+    """The key of a row's source; the row must have been read by ``for_list``."""
     return anomaly.stream_type, anomaly.origin
 
 
 def episodes(rows: Iterable[Anomaly], gap: timedelta) -> list[Episode]:
-    """The episodes of rows in order of time, either way; in the order of their first rows."""
+    """The incidents of rows sorted by time (ascending or descending), in the order of their first rows."""
     found: list[Episode] = []
     latest: dict[tuple[str, str], Episode] = {}
     for row in rows:
@@ -61,7 +63,7 @@ def episodes(rows: Iterable[Anomaly], gap: timedelta) -> list[Episode]:
 
 
 def first_rows(rows: Sequence[Anomaly], gap: timedelta, count: int) -> list[Anomaly]:
-    """As many of the rows as make ``count`` episodes: all before the row that would begin the next one."""
+    """The rows of the first ``count`` incidents: all before the row that would begin the next one."""
     found = episodes(rows, gap)
     if len(found) <= count:
         return list(rows)
@@ -69,14 +71,14 @@ def first_rows(rows: Sequence[Anomaly], gap: timedelta, count: int) -> list[Anom
 
 
 def last_rows(rows: Sequence[Anomaly], gap: timedelta, count: int) -> list[Anomaly]:
-    """As ``first_rows``, from the end."""
+    """The rows of the last ``count`` incidents."""
     return first_rows(rows[::-1], gap, count)[::-1]
 
 
 def mark_cut(
     found: Sequence[Episode], before: Sequence[Anomaly], after: Sequence[Anomaly], gap: timedelta
 ) -> None:
-    """Say of episodes that they reach over the page's ends; ``before`` and ``after`` are the rows there."""
+    """Mark the incidents that extend beyond the page; ``before`` and ``after`` are the rows around it."""
     earlier, later = _nearest(before[::-1]), _nearest(after)
     for episode in found:
         episode.begins_earlier = _reaches(Episode(episode.members[::-1]), earlier, gap)
@@ -84,7 +86,7 @@ def mark_cut(
 
 
 def _nearest(rows: Iterable[Anomaly]) -> dict[tuple[str, str], Anomaly]:
-    """Of each stream the first of these rows, which are in order of time away from the page."""
+    """The first of these rows for each source; they are sorted by their distance in time from the page."""
     found: dict[tuple[str, str], Anomaly] = {}
     for row in rows:
         found.setdefault(stream_of(row), row)

@@ -1,4 +1,9 @@
-"""Places in an ordered list by key: a page begins behind a row, not after a number of rows.
+"""Keyset pagination: a page begins after a row, not after a number of rows.
+
+An index is entered at the row's key, so a page costs the same anywhere, while OFFSET reads all rows before
+it; and rows inserted or decided in the meantime neither repeat nor hide others. It needs a total order, so
+the last field must be unique. Source: M. Winand, SQL Performance Explained (2012), chapter 7, on the "seek
+method".
 
 A cursor is a row's place in the order: its values, one for each field, as ``<value>,<value>,…``.
 """
@@ -16,21 +21,24 @@ from django.utils.dateparse import parse_datetime
 
 
 class CursorError(ValueError):
-    """A cursor that belongs to no row of this order."""
+    """The cursor is not a place in this order; the message gives the reason."""
 
 
 def cursor_of(row: Model, ordering: Sequence[str]) -> str:
-    """The place of a row in this order."""
+    """The cursor of a row in this order."""
     return ",".join(_written(getattr(row, name.lstrip("-"))) for name in ordering)
 
 
 def reverse(ordering: Sequence[str]) -> list[str]:
-    """The same order, the other way round."""
+    """The reverse of an order."""
     return [name[1:] if name.startswith("-") else f"-{name}" for name in ordering]
 
 
 def beyond(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str) -> QuerySet[Any]:
-    """The rows behind a place, in a condition by which an index of the order is entered there; all for ''."""
+    """The rows after the cursor (all for ''), by a condition that an index of the order can use.
+
+    Raises CursorError.
+    """
     if not cursor:
         return queryset
     names, values = _names(ordering), values_of(queryset.model, ordering, cursor)
@@ -41,7 +49,7 @@ def beyond(queryset: QuerySet[Any], ordering: Sequence[str], cursor: str) -> Que
 
 
 def _in_rows(lookup: type[Any], queryset: QuerySet[Any], names: list[str], values: list[Any]) -> Any:
-    """All fields run one way: PostgreSQL compares them as a row, which an index can do as a whole."""
+    """The condition for fields of one direction: a row comparison, which an index answers as a whole."""
     fields = [queryset.model._meta.get_field(name) for name in names]
     given = [Value(value, output_field=field) for value, field in zip(values, fields, strict=True)]
     as_row: dict[str, Any] = {"function": "ROW", "output_field": BooleanField()}
@@ -49,7 +57,7 @@ def _in_rows(lookup: type[Any], queryset: QuerySet[Any], names: list[str], value
 
 
 def _in_steps(ordering: Sequence[str], values: list[Any]) -> Q:
-    """Fields that run either way: the bound on the first one enters an index, the rest cuts off the ties."""
+    """The condition for mixed directions: a bound on the first field enters an index, the rest cuts ties."""
     names = _names(ordering)
     later = Q()
     for place, name in enumerate(ordering):
@@ -68,7 +76,7 @@ def _names(ordering: Sequence[str]) -> list[str]:
 
 
 def values_of(model: type[Model], ordering: Sequence[str], cursor: str) -> list[Any]:
-    """A cursor's values, in the order of the fields. Raises CursorError."""
+    """The values of a cursor, in the order of the fields. Raises CursorError."""
     parts, names = cursor.split(","), _names(ordering)
     if len(parts) != len(names):
         raise CursorError("it is a place in another order")

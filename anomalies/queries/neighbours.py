@@ -1,5 +1,4 @@
-"""The ranges that are usual for a stream, and the anomalies near one in time: both from the stream's own
-index."""
+"""The usual ranges of a stream and the anomalies near one in time, both read by the stream's own index."""
 
 from __future__ import annotations
 
@@ -18,9 +17,10 @@ from .bounded.sql import Sql, sql, with_queries
 from .bounded.walks import state_walk
 from .keyset import cursor_of, reverse
 
-NEWEST = 1_000  # anomalies that say what is usual
-ON_EACH_SIDE = 40
-# Of at least so many, what lies a day and so many times as far away as three of four of them is left out.
+NEWEST = 1_000  # anomalies from which the usual ranges are computed
+ON_EACH_SIDE = 40  # anomalies
+# With at least _ENOUGH neighbours, those farther than a day and than _FAR times the third quartile of the
+# distances are left out.
 _ENOUGH, _FAR, _DAY = 8, 20, timedelta(days=1)
 _ORDER = ("-timestamp", "-id")
 _MEASURES = ("ncd_score", "novelty", "p_value")
@@ -31,7 +31,7 @@ _COLUMNS = frozenset({"stream_type"})
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Where nine of ten values lie: the 5 % and 95 % quantiles and the median."""
+    """The range of nine in ten values: the 5 % and 95 % quantiles, and the median."""
 
     low: float
     median: float
@@ -40,14 +40,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """The ranges of a stream's newest anomalies by measure, and how many those are."""
+    """The ranges of a stream's newest anomalies by measure, and their number."""
 
     count: int
     ranges: dict[str, Range]
 
 
 def usual(stream_type: str) -> Usual:
-    """The ranges among the NEWEST anomalies of a stream; none of what none of them has."""
+    """The ranges among the NEWEST anomalies of a stream; a measure without values is absent."""
     statement = _newest(stream_type)
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.values)
@@ -77,7 +77,7 @@ def _stream(stream_type: str) -> Listing:
 
 
 def around(anomaly: Anomaly) -> list[Any]:
-    """The anomalies of the same stream next to this one in time, it among them, the newest first."""
+    """The nearest anomalies of the same stream in time, including this one, newest first."""
     place = cursor_of(anomaly, _ORDER)
     sides: list[QuerySet[Anomaly]] = [
         answered(_stream(anomaly.stream_type), order, place, ON_EACH_SIDE, Anomaly.objects.for_list())
@@ -88,8 +88,7 @@ def around(anomaly: Anomaly) -> list[Any]:
 
 
 def _near(anomaly: Anomaly, others: list[Any]) -> list[Any]:
-    """Those that are not far from all others: beside a clock that is years ahead nothing else could be
-    seen."""
+    """The others without outliers: a time years ahead would compress the rest of the chart to a point."""
     if len(others) < _ENOUGH:
         return others
     away = {each.pk: abs(each.timestamp - anomaly.timestamp) for each in others}

@@ -1,7 +1,7 @@
-"""What a lead looks at first: what waits, what comes in, how fast and how well it is decided.
+"""The lead's overview: open anomalies, arrivals by hour, and the speed and precision of decisions.
 
-Every answer takes a time that does not grow with the table: it comes from the roll-up, from the newest runs
-of detectors and from the NEWEST decisions. Read-only; plain values come back.
+No answer's cost grows with the table: all come from the roll-up, from the newest detection runs and from the
+NEWEST decisions. Read-only; returns plain values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LATEST = """
 _HOURLY = """
     SELECT hour, sum(total)::bigint FROM {hours_now} WHERE hour > %s AND hour <= %s GROUP BY 1
 """
-# A moment may be infinite, as PostgreSQL has it; nothing is subtracted from that.
+# PostgreSQL's timestamps may be infinite; those are excluded from differences.
 _DECISIONS = """
     SELECT stream_type, status, tags, created_at, coalesce(acknowledged_at, dismissed_at) AS decided_at
     FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
@@ -59,7 +59,8 @@ _BY_TAG = f"""
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What was found in an hour, and how many windows at most chance would have flagged in it."""
+    """The anomalies ``found`` in an hour, and the number of windows ``expected`` to be flagged by chance, an
+    upper bound."""
 
     start: datetime
     found: int
@@ -68,7 +69,7 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many of some decisions found the anomaly real."""
+    """The number of decisions that confirmed the anomaly, among all decisions of a group."""
 
     name: str
     acknowledged: int
@@ -76,13 +77,13 @@ class Share:
 
     @property
     def part(self) -> float:
-        """From 0 to 1."""
+        """The confirmed share, from 0 to 1."""
         return self.acknowledged / self.decided
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """The newest decisions. Times in seconds from a row's arrival; ``waits`` counts them by BINS."""
+    """The newest decisions. Times are in seconds from a row's insertion; ``waits`` counts them by BINS."""
 
     count: int
     median: float | None
@@ -93,7 +94,7 @@ class Decisions:
     by_config: list[Share]
 
 
-# Upper bounds in seconds, and what the bin is called.
+# Upper bounds in seconds, and the labels of the bins.
 BINS: list[tuple[float, str]] = [
     (60, "< 1 min"),
     (5 * 60, "1–5 min"),
@@ -108,9 +109,10 @@ BINS: list[tuple[float, str]] = [
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything on the page. ``waiting``: per stream, per status, how many there are now.
+    """The content of the page. ``waiting`` is the present number of anomalies by stream and status.
 
-    ``week``: found per weekday (Monday 0) and hour of the current zone, over the WEEKS up to ``until``.
+    ``week`` is the number found by weekday (Monday is 0) and hour in the current time zone, over the WEEKS up
+    to ``until``.
     """
 
     waiting: dict[str, dict[str, int]]
@@ -121,12 +123,12 @@ class Overview:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was ever found."""
+        """True if there are no anomalies."""
         return not self.waiting
 
 
 def overview(now: datetime | None = None) -> Overview | None:
-    """The overview of now; None as long as the roll-up is not built."""
+    """The overview at ``now``; None as long as the roll-up is not built."""
     if not hourly_rollup.is_built():
         return None
     until = _end(now or timezone.now())
@@ -162,7 +164,7 @@ def _waiting() -> dict[str, dict[str, int]]:
 
 
 def _end(now: datetime) -> datetime:
-    """The hour that is running; where nothing was found for weeks, the last one in which something was."""
+    """The current hour; if nothing was found for WEEKS, the last hour with an anomaly."""
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     [(latest,)] = _rows(_LATEST, {"now": hour})
     return latest if latest and hour - latest > timedelta(weeks=WEEKS) else hour
@@ -194,7 +196,7 @@ def _decisions() -> Decisions:
 
 
 def _percentile(ordered: list[float], fraction: float) -> float | None:
-    """As percentile_cont has it: between two values in proportion."""
+    """The percentile by linear interpolation between two values, as percentile_cont computes it."""
     if not ordered:
         return None
     place = fraction * (len(ordered) - 1)
@@ -217,7 +219,7 @@ def _shares(rows: Iterable[tuple[Any, ...]], name_of: Callable[[str, float], str
 
 
 def _configs() -> Callable[[float], str]:
-    """Which config was active at a moment (in seconds): the record says when each was, and was no more."""
+    """A function for the config that was active at a time (seconds since 1970), by the audit log."""
     switches = AuditLog.objects.filter(
         action__in=("activate", "deactivate"), resource_type="detection_config"
     )

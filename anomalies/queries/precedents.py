@@ -1,8 +1,8 @@
-"""Earlier decisions about anomalies like this one. They inform; nothing is decided by them.
+"""Similar decisions: earlier decisions about anomalies like this one. They inform and decide nothing.
 
-Likeness is the normalised compression distance of the odd lines, their times and numbers masked: 0 is the
-same, 1 is nothing in common (Cilibrasi & Vitányi, "Clustering by compression", IEEE Trans. Inf. Theory
-51(4), 2005). Candidates are decided anomalies of the same stream, with a tag in common where there are any,
+Similarity is measured by the normalised compression distance of the odd lines, with times and numbers masked:
+0 is identical, 1 is nothing in common (Cilibrasi & Vitányi, "Clustering by compression", IEEE Trans. Inf.
+Theory 51(4), 2005). Candidates are decided anomalies of the same stream, with a common tag if there are any,
 and evidence of about the same size, among the newest LOOKED_AT of each decision.
 """
 
@@ -26,16 +26,16 @@ from .bounded.sql import TRUE, Sql, sql, with_queries
 from .bounded.walks import state_walk
 from .evidence_events import Head, odd_text
 
-CANDIDATES = 200
-NEAREST = 4
-LIKE = 0.5  # distances above it are no likeness worth showing
+CANDIDATES = 200  # compared at most
+NEAREST = 4  # shown at most
+LIKE = 0.5  # the largest distance that is shown
 MOST_CHARACTERS = 20_000  # of odd lines that are compared
-SIZES = 4  # times smaller or larger, as stored
-LOOKED_AT = 2_000  # the newest of each decision
+SIZES = 4  # the largest ratio of the stored sizes of two compared windows
+LOOKED_AT = 2_000  # the newest anomalies of each decision
 DECIDED = (Status.ACKNOWLEDGED, Status.DISMISSED)
 
 _COLUMNS = frozenset({"status", "stream_type", "timestamp"})
-# How many bytes the evidence takes as stored is known without reading it.
+# The stored size of the evidence in bytes is known without reading it.
 _ALIKE = """
     {queries}
     SELECT id FROM (
@@ -52,7 +52,7 @@ _ALIKE = """
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """A decided anomaly, and how far its odd lines are from those of the one at hand."""
+    """A decided anomaly, and the ``distance`` of its odd lines from those of the given one, 0 to 1."""
 
     id: UUID
     timestamp: datetime
@@ -63,7 +63,7 @@ class Precedent:
 
     @property
     def decision(self) -> str:
-        """What was decided, in words: "dismissed: known and harmless"."""
+        """The decision in words: "dismissed: known and harmless"."""
         words = dict(DismissalReason.choices).get(self.reason or "")
         return f"{self.status}: {words}" if words else self.status
 
@@ -71,7 +71,7 @@ class Precedent:
 def precedents(anomaly: Anomaly, window: str | None) -> list[Precedent]:
     """The nearest decided anomalies before this one, nearest first, at most NEAREST of them.
 
-    ``window`` is the text of its window_data. Takes one query, two where no candidate shares a tag.
+    ``window`` is the text of its window_data. Takes one query, or two if no candidate shares a tag.
     """
     text = _comparable(window)
     if not text:
@@ -85,7 +85,7 @@ def precedents(anomaly: Anomaly, window: str | None) -> list[Precedent]:
 
 
 def _nearness(measured: tuple[float, Anomaly]) -> tuple[float, float]:
-    """Of those that are equally near, the newest first."""
+    """The sort key: nearest first, among equals the newest first."""
     distance, row = measured
     return distance, -row.timestamp.timestamp()
 
@@ -96,17 +96,17 @@ def in_words(nearest: list[Precedent]) -> str:
         return "None yet."
     if len(nearest) == 1:
         return f"The only one like it was {nearest[0].decision}."
-    told = [each.decision.partition(": ") for each in nearest]
-    (first, count), *others = Counter(decision for decision, _, _ in told).most_common()
+    decisions = [each.decision.partition(": ") for each in nearest]
+    (first, count), *others = Counter(decision for decision, _, _ in decisions).most_common()
     share = "All" if count == len(nearest) else count
-    words = f"{share} of the {len(nearest)} nearest were {_because(first, told)}"
-    tied = [f", {as_many} {_because(other, told)}" for other, as_many in others if as_many == count]
+    words = f"{share} of the {len(nearest)} nearest were {_because(first, decisions)}"
+    tied = [f", {as_many} {_because(other, decisions)}" for other, as_many in others if as_many == count]
     return f"{words}{''.join(tied)}."
 
 
-def _because(decision: str, told: list[tuple[str, str, str]]) -> str:
-    """A decision with its reasons, and how often each where there are several."""
-    reasons = Counter(reason for each, _, reason in told if each == decision and reason).most_common()
+def _because(decision: str, decisions: list[tuple[str, str, str]]) -> str:
+    """A decision with its reasons; with the count of each if there are several."""
+    reasons = Counter(reason for each, _, reason in decisions if each == decision and reason).most_common()
     if len(reasons) > 1:
         return f"{decision}: " + ", ".join(f"{count} {reason}" for reason, count in reasons)
     return ": ".join([decision, *(reason for reason, _ in reasons)])
@@ -118,14 +118,14 @@ def _comparable(window: str | None) -> bytes:
 
 
 def _candidates(anomaly: Anomaly, tags: list[str] | None) -> list[Anomaly]:
-    """At most CANDIDATES, half from each decision, newest first."""
+    """At most CANDIDATES decided anomalies, half from each decision, newest first."""
     first, *others = [_newest(anomaly, status, tags) for status in DECIDED]
     return list(first.union(*others, all=True))
 
 
 def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> QuerySet[Anomaly]:
-    """Those of about its size, among the newest LOOKED_AT: no index holds the size, or tags in order of
-    time."""
+    """Anomalies with evidence of about the same size, among the newest LOOKED_AT: no index holds the size, or
+    tags in order of time."""
     before = Range(high=anomaly.timestamp)
     listing = Listing(
         Anomaly.objects.all(),

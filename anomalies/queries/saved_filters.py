@@ -1,4 +1,4 @@
-"""Filters under a name: who sees which, and what may be kept."""
+"""Saved filters: visibility, validation and the page that a user starts with."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .filters import AnomalyFilter
 
 User = AbstractBaseUser | AnonymousUser
 
-# What a list remembers beside its filters: the order, and single rows.
+# Saved with the filters: the order, and the view of single rows.
 _VIEW = ("o", "single")
-_MOST = 100  # of one owner
-_LONGEST = 4_000  # characters of a query
+_MOST = 100  # saved filters of one owner
+_LONGEST = 4_000  # characters of a URL query
 
 
 class SavedFilterError(Exception):
-    """A filter that can't be kept or changed; the message says why."""
+    """A filter can't be saved or changed; the message gives the reason."""
 
 
 def visible_to(user: User) -> QuerySet[SavedFilter]:
-    """One's own and those that others share, by name."""
+    """The user's own filters and those that others share, by name."""
     return (
         SavedFilter.objects.filter(Q(owner=user.pk) | Q(shared=True))
         .select_related("owner")
@@ -36,7 +36,7 @@ def visible_to(user: User) -> QuerySet[SavedFilter]:
 
 
 def save(user: User, name: str, query: str, *, shared: bool) -> SavedFilter:
-    """Keep a filter, in place of one's own of that name. Raises SavedFilterError."""
+    """Save a filter, replacing the user's own one of that name. Raises SavedFilterError."""
     name, query = _name(name), _query(query)
     own = SavedFilter.objects.filter(owner_id=user.pk)
     if own.count() >= _MOST and not own.filter(name=name).exists():
@@ -48,7 +48,7 @@ def save(user: User, name: str, query: str, *, shared: bool) -> SavedFilter:
 
 
 def change(user: User, pk: int, name: str, *, shared: bool) -> SavedFilter:
-    """Rename one's own filter, share it or not. Raises SavedFilterError."""
+    """Rename the user's own filter, and share it or not. Raises SavedFilterError."""
     kept = _own(user, pk)
     kept.name, kept.shared = _name(name), shared
     try:
@@ -60,14 +60,14 @@ def change(user: User, pk: int, name: str, *, shared: bool) -> SavedFilter:
 
 
 def delete(user: User, pk: int) -> str:
-    """Delete one's own filter; its name. Raises SavedFilterError."""
+    """Delete the user's own filter and return its name. Raises SavedFilterError."""
     kept = _own(user, pk)
     kept.delete()
     return kept.name
 
 
 def start_with(user: User, pk: int | None) -> SavedFilter | None:
-    """Make a visible filter the page that one begins with; None: none. Raises SavedFilterError."""
+    """Make a visible filter the user's start page; None removes it. Raises SavedFilterError."""
     if pk is None:
         StartPage.objects.filter(user=cast(int, user.pk)).delete()
         return None
@@ -79,7 +79,7 @@ def start_with(user: User, pk: int | None) -> SavedFilter | None:
 
 
 def start_of(user: User) -> SavedFilter | None:
-    """The filter that somebody begins with; None where there is none, or it is not shared any more."""
+    """The user's start page; None if there is none, or it is no longer shared."""
     return (
         visible_to(user)
         .filter(pk__in=StartPage.objects.filter(user=cast(int, user.pk)).values("filter"))
@@ -106,13 +106,13 @@ def _name(name: str) -> str:
 
 
 def _query(query: str) -> str:
-    """The filters, order and view out of a URL's query. Raises SavedFilterError."""
+    """The filters, order and view in a URL's query, without other parameters. Raises SavedFilterError."""
     if len(query) > _LONGEST:
         raise SavedFilterError(f"The filter is longer than {_LONGEST:,} characters.")
     asked = QueryDict(query.removeprefix("?"))
     filterset = AnomalyFilter(asked)
     if not filterset.form.is_valid():
-        raise SavedFilterError("The filter is not understood, so it was not saved.")
+        raise SavedFilterError("Invalid filter values, so the filter was not saved.")
     kept = QueryDict(mutable=True)
     for name in (*filterset.filters, *_VIEW):
         if values := [value for value in asked.getlist(name) if value]:

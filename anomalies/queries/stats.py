@@ -1,4 +1,9 @@
-"""What was found and decided, in figures. Read-only; plain values come back."""
+"""Figures about anomalies, decisions and the number expected by chance. Read-only; returns plain values.
+
+Expected by chance: under the null hypothesis a valid p-value is below a threshold α with probability at most
+α, so among n tested windows at most n·α are expected to be flagged (by linearity of expectation, whether or
+not the windows overlap). More flagged windows than that are evidence of real anomalies.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +29,9 @@ from .hourly_rollup import Selection
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
 
-# Of how many runs is told what chance explains hour by hour.
+# Runs from which the number expected by chance in each hour is computed.
 NEWEST_RUNS = 1_000
-# Of how many decisions the time they took is told, where the table is not to be read.
+# Decisions from which times to a decision are computed if the table is not to be read.
 NEWEST = 10_000
 _NEWEST_WAITS = """
     SELECT stream_type, percentile_cont(0.5) WITHIN GROUP (ORDER BY waited),
@@ -41,10 +46,10 @@ _NEWEST_WAITS = """
     WHERE {where} GROUP BY stream_type
 """
 
-# What a run of our detector leaves; others may write metrics of that name in another form.
+# The metadata of a run of our detector; other programs may write metrics of that type in another form.
 _TEXTS = ("run", "stream_type", "first_timestamp", "last_timestamp")
 _COUNTS = ("windows_tested", "windows_flagged")
-_TOLD = {*_TEXTS, *_COUNTS, "p_value_threshold"}
+_REQUIRED = {*_TEXTS, *_COUNTS, "p_value_threshold"}
 
 
 class Percentile(Aggregate):
@@ -61,10 +66,10 @@ class Percentile(Aggregate):
 class StreamFigures:
     """One stream's figures. The first eight are those of the view ``anomaly_stats_by_stream``.
 
-    The times to a decision run from a row's arrival. ``windows_*`` count windows, of which an anomaly can
-    hold several; ``expected_by_chance`` is how many at most would be flagged in a stream without any
-    anomaly (windows tested × p-value threshold). They are None where no run is known or where a filter
-    asks for a part of one.
+    The times to a decision are counted from a row's insertion. ``windows_*`` count windows, of which an
+    anomaly can contain several; ``expected_by_chance`` is the largest number expected to be flagged in a
+    stream without anomalies (windows tested × p-value threshold). They are None if no run is known or the
+    filter selects a part of one.
     """
 
     stream_type: str
@@ -85,17 +90,17 @@ class StreamFigures:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of the time line that a filter asks for; None is open."""
+    """The part of the timeline that a filter selects; None is open."""
 
     since: datetime | None = None
     until: datetime | None = None
 
 
 def figures_by_stream(anomalies: QuerySet[Anomaly], span: Span | None) -> list[StreamFigures]:
-    """The figures of these anomalies, stream by stream.
+    """The figures of these anomalies, one for each stream.
 
-    ``span`` says which runs of detectors they come from; None: from no whole runs, since a filter narrowed
-    them by something else, and then nothing is said about chance.
+    ``span`` selects the detection runs that they come from; None if another filter leaves only parts of runs,
+    so that the number expected by chance is unknown.
     """
     chance = _chance(span) if span is not None else {}
     rows = {row["stream_type"]: row for row in _aggregates(anomalies)}
@@ -103,7 +108,7 @@ def figures_by_stream(anomalies: QuerySet[Anomaly], span: Span | None) -> list[S
 
 
 def rolled_up_by_stream(selection: Selection, span: Span | None) -> list[StreamFigures] | None:
-    """The same from the roll-up, in a time that does not grow with the table.
+    """The figures from the roll-up, at a cost that does not grow with the table.
 
     The times to a decision are those of the NEWEST decisions. None as long as the roll-up is not built.
     """
@@ -118,7 +123,8 @@ def rolled_up_by_stream(selection: Selection, span: Span | None) -> list[StreamF
 
 
 def _newest_waits(selection: Selection) -> list[tuple[str, timedelta, timedelta]]:
-    """Per stream the median and the 90th percentile, of those of the newest decisions that are selected."""
+    """The median and 90th percentile of the times to a decision by stream, over the selected ones among the
+    newest decisions."""
     where, values = selection.where()
     for operator, moment in ((">=", selection.since), ("<", selection.until)):
         if moment is not None:
@@ -151,7 +157,7 @@ def _aggregates(anomalies: QuerySet[Anomaly]) -> QuerySet[Any]:
 
 @dataclass(slots=True)
 class Chance:
-    """Windows tested and flagged, and how many at most chance flags in as many: tested × p threshold."""
+    """Windows tested, flagged, and at most expected to be flagged by chance: tested × p-value threshold."""
 
     tested: int = 0
     flagged: int = 0
@@ -159,9 +165,9 @@ class Chance:
 
 
 def chance_of(streams: Collection[str], span: Span, newest: int) -> Chance | None:
-    """The runs over these streams (none: all) that lie within the span; None where there is none.
+    """The sum of the runs over these streams (empty: all) within the span; None if there is none.
 
-    ``newest`` is the newest run's number: as long as there is no newer one, nothing is read.
+    ``newest`` is the newest run's id, the key of a cache: as long as it is the same, nothing is read.
     """
     found = [
         one for stream, one in _sums(_runs_until(newest), span).items() if not streams or stream in streams
@@ -199,7 +205,7 @@ def _figures(stream: str, row: dict[str, Any] | None, chance: Chance | None) -> 
 
 
 def _chance(span: Span) -> dict[str, Chance]:
-    """Windows tested and flagged per stream, of the runs that lie within the span."""
+    """Windows tested, flagged and expected by stream, over the runs within the span."""
     return _sums(_runs(), span)
 
 
@@ -215,9 +221,9 @@ def _sums(runs: Iterable[dict[str, Any]], span: Span) -> dict[str, Chance]:
 
 
 def chance_per_hour(starts: list[datetime]) -> dict[datetime, float]:
-    """How many windows at most chance would have flagged in each of these hours.
+    """The largest number of windows expected to be flagged by chance in each hour, by its start.
 
-    Of the NEWEST_RUNS; what a run tested is taken to be spread evenly over its time.
+    Computed from the NEWEST_RUNS; the windows of a run are taken to be spread evenly over its time.
     """
     expected = dict.fromkeys(starts, 0.0)
     for run in _runs(newest=NEWEST_RUNS):
@@ -235,7 +241,7 @@ def chance_per_hour(starts: list[datetime]) -> dict[datetime, float]:
 
 
 def _runs(newest: int | None = None) -> list[dict[str, Any]]:
-    """What detectors did. A file that grew is read again from its start: of its runs the longest counts."""
+    """The metadata of detection runs. Of a file that grew and was read again, the longest run counts."""
     metrics = PerformanceMetric.objects.filter(metric_type=DETECTION, success=True)
     latest: dict[str, dict[str, Any]] = {}
     for metric in reversed(json_column.as_text(metrics, ["metadata"]).order_by("-id")[:newest]):
@@ -248,9 +254,9 @@ def _runs(newest: int | None = None) -> list[dict[str, Any]]:
 
 
 def _is_ours(about: dict[str, Any]) -> bool:
-    """Whether it is what our detector writes: texts, counts and a probability of a sane size."""
+    """True if the metadata has our detector's form: texts, counts below 2^63, and a probability."""
     return (
-        about.keys() >= _TOLD
+        about.keys() >= _REQUIRED
         and all(isinstance(about[key], str) for key in _TEXTS)
         and all(type(about[key]) is int and 0 <= about[key] < 2**63 for key in _COUNTS)
         and type(about["p_value_threshold"]) in (int, float)
@@ -274,6 +280,6 @@ def _within(run: dict[str, Any], span: Span) -> bool:
 
 
 def has_run_over(source: str) -> bool:
-    """Whether a detector has gone through this source (a file's name) to its end."""
+    """True if a detector has read this source (a file's name) to its end."""
     runs = PerformanceMetric.objects.filter(metric_type=DETECTION, endpoint=source, success=True)
     return runs.exists()

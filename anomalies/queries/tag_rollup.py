@@ -1,7 +1,7 @@
-"""How many anomalies have a tag, of each stream and status: from the roll-up of tags, not from the table.
+"""The roll-up of tags: the number of anomalies by tag, stream and status, without reading the table.
 
-Triggers append to it what each write changes (migration 0027); it is folded, checked and made right again
-together with the roll-up by the hour.
+Triggers append the change of each write (migration 0027); it works like the hourly roll-up and is folded,
+checked and rebuilt together with it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from django.db import connection
 from anomalies.models import TagTotal
 from anomalies.schema.search_path import ours, pinned
 
-LONGEST = TagTotal.LONGEST  # characters: a longer tag is not in the roll-up
-# What the view anomaly_tags_missing says, read from the tables: a view can be replaced.
+LONGEST = TagTotal.LONGEST  # characters; longer tags are not in the roll-up
+# The content of the view anomaly_tags_missing, read from the tables: a view can be replaced.
 _AMISS = f"""
     SELECT tag, stream_type, status, sum(total)::bigint FROM (
         SELECT each.tag::text, stream_type, status, 1 AS total FROM {{anomalies}}, LATERAL (
@@ -31,14 +31,14 @@ _AMISS = f"""
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """The anomalies with one tag, of these statuses and streams; of all of them where none is given."""
+    """The anomalies with one tag, of these statuses and streams; an empty one selects all."""
 
     tag: str
     statuses: Sequence[str] = ()
     streams: Sequence[str] = ()
 
-    # Nothing of the table is needed beside the roll-up.
-    is_told_alone: ClassVar = True
+    # The roll-up answers without reading the table.
+    answers_alone: ClassVar = True
 
     @staticmethod
     def unbuilt() -> str:
@@ -46,7 +46,7 @@ class Tagged:
         return f"EXISTS (SELECT FROM {ours('anomaly_tag_deltas')} WHERE tag IS NULL)"
 
     def counts_as_sql(self) -> tuple[str, list[Any]]:
-        """A statement for (status, stream_type, n), whatever statuses and streams are asked for."""
+        """An SQL statement for (status, stream_type, n) over all statuses and streams, and its values."""
         return (
             f"SELECT status, stream_type, sum(total)::bigint AS n FROM {ours('anomaly_tags_now')} "  # noqa: S608
             "WHERE tag::text = %s::text GROUP BY 1, 2 HAVING sum(total) <> 0",
@@ -55,14 +55,14 @@ class Tagged:
 
 
 def is_built() -> bool:
-    """Whether the rows from before the roll-up are counted in it."""
+    """True if the rows from before the roll-up are counted in it."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT NOT {Tagged.unbuilt()}")
         return bool(cursor.fetchone()[0])
 
 
 def differences() -> list[str]:
-    """Where the roll-up of tags and the table differ, in a sentence each. Reads the whole table."""
+    """A sentence for each difference between the roll-up of tags and the table. Reads the whole table."""
     tables = {
         "anomalies": ours("anomalies"),
         "totals": ours("anomaly_tag_totals"),

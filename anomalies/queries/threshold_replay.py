@@ -1,7 +1,9 @@
-"""Other thresholds replayed over past decisions: what would still be shown, and what would be missed.
+"""Threshold simulator: other thresholds replayed over past decisions, with what would be shown and missed.
 
-Only stricter thresholds can be replayed: windows that the present ones did not flag were never stored, so it
-is unknown what looser ones would have flagged.
+It is a counterfactual replay of logged decisions: each decided anomaly is kept or dropped by the proposed
+thresholds, and the confirmed share of the kept ones estimates the precision. Only stricter thresholds can be
+replayed: windows that the present ones did not flag were never stored, so the result of looser ones is
+unknown.
 """
 
 from __future__ import annotations
@@ -27,15 +29,15 @@ from anomalies.thresholds import (
     thresholds_for,
 )
 
-VERDICT_FROM = 20  # decisions: below it the interval is wider than any difference
+VERDICT_FROM = 20  # decisions; with fewer the interval is wider than any difference
 LISTED = 50  # missed anomalies that are listed
 REPLAYED = 50_000  # the newest decisions
 _Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
-_BREAK = "15 minutes"  # a longer pause between two decisions is not work on the second
+_BREAK = "15 minutes"  # a longer pause between two decisions is not counted as work on the second
 
 
-class WhatIfError(ValueError):
-    """A replay that is impossible; the message says why."""
+class ReplayError(ValueError):
+    """The replay is impossible; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Counts:
 
     @property
     def decided(self) -> int:
-        """Both together."""
+        """The number of decisions of both kinds."""
         return self.acknowledged + self.dismissed
 
     @property
@@ -67,7 +69,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What other thresholds would have done to the decided anomalies."""
+    """The effect of other thresholds on the decided anomalies."""
 
     before: Counts
     after: Counts
@@ -81,19 +83,19 @@ class Replay:
 
     @property
     def lost_count(self) -> int:
-        """How many acknowledged ones would not be shown."""
+        """The number of confirmed anomalies that would not be shown."""
         return self.before.acknowledged - self.after.acknowledged
 
     @property
     def hours_saved(self) -> float | None:
-        """The time that went into dismissing what would not be shown; None where nobody's pace is known."""
+        """The hours spent on dismissing anomalies that would not be shown; None if no pace is known."""
         if self.seconds_per_decision is None:
             return None
         return (self.before.dismissed - self.after.dismissed) * self.seconds_per_decision / 3600
 
     @property
     def has_verdict(self) -> bool:
-        """Whether there are decisions enough to say anything."""
+        """True if there are enough decisions for a result."""
         return self.before.decided >= VERDICT_FROM
 
     def in_words(self) -> str:
@@ -112,7 +114,7 @@ class Replay:
 
 
 def wilson(successes: int, trials: int) -> Interval | None:
-    """Wilson's 95 % score interval for a share; None for no trials.
+    """Wilson's 95 % score interval for a share; None without trials.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
     1927. Unlike the normal approximation it stays within 0 and 1 and holds for few trials.
@@ -126,9 +128,9 @@ def wilson(successes: int, trials: int) -> Interval | None:
 
 
 def replay(current: DetectionConfig, proposed: DetectionConfig) -> Replay:
-    """The newest REPLAYED decisions, as the proposed config would have had them.
+    """The newest REPLAYED decisions under the proposed config.
 
-    Raises WhatIfError for a config that is looser than the current one in any stream.
+    Raises ReplayError for a config that is looser than the current one in any stream.
     """
     _check_stricter(current, proposed)
     decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
@@ -149,8 +151,8 @@ def apply(
 ) -> DetectionConfig | None:
     """Store the proposed thresholds as a new config, the result in its notes, and make it the active one.
 
-    ``current`` is the config that they were replayed against, and its version: another one would give another
-    result. None where this person did it in this ``batch`` already. Raises ConfigChanged.
+    ``current`` is the id and version of the config that they were compared with: another one would give
+    another result. Returns None if this user did it in this ``batch`` already. Raises ConfigChanged.
     """
     with acting(actor, what_if=result.in_words(), batch=str(batch)):
         configs = lock_configs()
@@ -174,7 +176,7 @@ def _check_stricter(current: DetectionConfig, proposed: DetectionConfig) -> None
         for words in _looser(thresholds_for(current, stream), thresholds_for(proposed, stream))
     ]
     if looser:
-        raise WhatIfError(
+        raise ReplayError(
             "Only stricter thresholds can be replayed: windows that the present ones did not flag were never "
             f"stored. {'; '.join(looser)}"
         )
@@ -188,7 +190,7 @@ def _looser(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
 
 
 def shown_by(config: DetectionConfig) -> Q:
-    """Return the condition that a config flags an anomaly, with the thresholds of its stream."""
+    """The condition that a config flags an anomaly by the thresholds of its stream."""
     shown = Q()
     for stream in Stream.values:
         shown |= Q(stream_type=stream) & flagged(thresholds_for(config, stream))
@@ -211,7 +213,7 @@ _PACE = """
 
 
 def _seconds_per_decision() -> float | None:
-    """The median pause between two decisions of one person, over the newest; None where there are too few."""
+    """The median pause in seconds between two decisions of one user, over the newest; None without any."""
     decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
     decisions = decided.order_by("-timestamp", "-id").values(
         who=Coalesce(F("acknowledged_by"), F("dismissed_by")),

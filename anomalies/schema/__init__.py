@@ -1,5 +1,5 @@
-"""The schema's life: what the catalog holds and should hold, adopting, backing up, restoring.
+"""Managing the schema: migrating, comparing, adopting, backing up and restoring a database.
 
-The rule of this folder: it reads and mends tables as tables, through the catalog and SQL; it knows no
-anomaly's meaning and decides nothing.
+The modules here read and repair tables through the catalog and SQL; they know nothing of the meaning of an
+anomaly and make no decision about one.
 """

@@ -1,8 +1,9 @@
-"""A schema as the database's catalog has it: every object by name, with its definition as text.
+"""A schema read from PostgreSQL's catalog: every object by kind and name, with its definition as text.
 
-Two databases whose catalogs are equal behave alike. Definitions are PostgreSQL's own text, so they are
-compared between databases of one server. An object's owner is "the owner" where that role owns the table of
-migrations too: which role it is differs between installations, that it is one role does not.
+Two databases with equal catalogs behave alike. Definitions are the text that PostgreSQL itself generates,
+which may differ between versions, so only databases of one server are compared. An object's owner is written
+as "the owner" if that role owns the table of migrations too: the name of the role differs between
+installations.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from .search_path import pinned
 
 Catalog = dict[tuple[str, str], str]  # (kind, name) → definition
 
-# Each part gives kind, name and definition. search_path holds no schema of ours, so that every
-# name is qualified.
+# Each part gives kind, name and definition. The search_path contains no schema of ours, so that PostgreSQL
+# qualifies every name.
 _OBJECTS = """
 WITH space AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = current_setting('driftlock.schema')),
 boss AS (
@@ -176,11 +177,11 @@ GROUP BY 1, 2
 def read(
     connection: BaseDatabaseWrapper, known_roles: Collection[str] = (), schema: str | None = None
 ) -> Catalog:
-    """The catalog of a schema, by default of the one that our tables are in.
+    """The catalog of a schema, by default of the one with our tables.
 
-    What belongs to an extension is left out, and so is what only a superuser's migration makes: the event
-    triggers that record DDL, which ``audit verify`` looks at. Privileges are those of PUBLIC and of every
-    role but the owner of the object and ``known_roles``.
+    Objects of extensions are left out, and so are the event triggers that record DDL, which only a
+    superuser's migration creates and ``audit verify`` checks. Privileges are those of PUBLIC and of every
+    role except the owner of the object and ``known_roles``.
     """
     settings = {
         "quote_all_identifiers": "off",
@@ -196,7 +197,7 @@ def read(
 
 
 def _set(cursor: CursorWrapper, settings: Mapping[str, str]) -> dict[str, str]:
-    """Set these for the transaction; the former values."""
+    """Set these for the transaction and return the former values."""
     former = {}
     for name, value in settings.items():
         cursor.execute("SELECT coalesce(current_setting(%s, true), '')", [name])
@@ -212,9 +213,9 @@ _IS_TRUE = re.compile(r"\((\w+) = true\)")
 
 
 def plain(kind: str, definition: str) -> str:
-    """The definition without differences in notation: 0.0 is 0, "x = true" is x.
+    """The definition in one notation: 0.0 becomes 0, "x = true" becomes x.
 
-    PostgreSQL writes a list of texts in two ways: as it was created, and as it is after a dump and a restore.
+    PostgreSQL writes a list of texts in two ways: as created, and as after a dump and a restore.
     """
     if kind == "constraint":
         same = _CAST.sub(r"\1", _LIST.sub(r"(\1)", definition))

@@ -1,5 +1,4 @@
-"""Django's system checks of the database, for ``manage.py check --deploy`` and ``check --database
-default``."""
+"""System checks of the database, for ``manage.py check --deploy`` and ``check --database default``."""
 
 from __future__ import annotations
 
@@ -24,8 +23,10 @@ def database_is_fit(databases: Sequence[str] | None, **_: Any) -> list[CheckMess
 
 @register("deployment", deploy=True)
 def default_database_is_fit(databases: Sequence[str] | None, **_: Any) -> list[CheckMessage]:
-    """The same of the default database, unless the command line names it anyway; nothing where no server
-    answers, since settings are also checked where the database can't be reached."""
+    """The same reasons for the default database, unless the command line names it.
+
+    Nothing if no server answers, because settings are also checked where the database can't be reached.
+    """
     found = [] if databases else _messages(DEFAULT_DB_ALIAS)
     return [message for message in found if message.id != _NO_ANSWER]
 

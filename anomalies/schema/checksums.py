@@ -1,8 +1,10 @@
-"""What a table's rows are, in one number: the same before and after, here and on another server.
+"""Checksums of a table's rows, comparable over time and between servers.
 
-A row is hashed as the text that PostgreSQL writes for it under fixed settings, and the hashes are summed, so
-the order of the rows does not matter, and a lost, added, changed or doubled row does. It finds accidents; who
-wants to deceive can make sums meet, and is the business of the audit log's seals.
+Theory: a row is hashed (SHA-256) as the text that PostgreSQL writes for it under fixed settings, and the
+hashes are added up. Addition is commutative, so the order of the rows does not matter, while a missing,
+added, changed or doubled row changes the sum (with 2 × 60 bits, an accident goes unnoticed with a probability
+of about 2^-120). Sums of hashes this short don't resist a deliberate forger (D. Wagner, "A generalized
+birthday problem", CRYPTO 2002); against forgers the audit log has seals.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-# What the text of a value depends on.
+# The settings that the text of a value depends on.
 _AS_EVERYWHERE = """
     SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),
            set_config('IntervalStyle', 'iso_8601', true), set_config('extra_float_digits', '1', true),
@@ -37,7 +39,7 @@ _ONE = sql.SQL("0")
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """The number of rows, and two sums of their hashes."""
+    """The number of rows and two sums of their hashes, in hexadecimal."""
 
     rows: int
     sums: str
@@ -53,11 +55,10 @@ def checksum(
     where: sql.Composable = _ALL,
     schema: str | None = None,
 ) -> Checksum:
-    """The checksum of a table's rows: of these columns, by default of all, in the table's own order;
-    of the rows that ``where`` chooses.
+    """The checksum of the rows that ``where`` selects, over ``columns`` (by default all, in table order).
 
-    ``table`` is a name in ``schema``, or else in the search path. Reads the whole table once; time and
-    memory: one scan, constant.
+    ``table`` is a name in ``schema``, or else in the search path. Takes one scan of the table and constant
+    memory.
     """
     parts = checksums_of_parts(table, columns, connection, where, schema)
     return parts.get(0, Checksum(0, "0-0"))
@@ -71,9 +72,9 @@ def checksums_of_parts(
     schema: str | None = None,
     part: sql.Composable = _ONE,
 ) -> dict[int, Checksum]:
-    """The same by parts of the table: ``part`` is an expression that gives each row the number of its part.
+    """The checksums of the parts of a table; ``part`` is an SQL expression for the number of a row's part.
 
-    A part without rows is left out.
+    Parts without rows are absent.
     """
     name = sql.Identifier(schema, table) if schema else sql.Identifier(table)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:

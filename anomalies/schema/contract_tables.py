@@ -1,7 +1,7 @@
-"""The contract's tables in a database that golang-migrate made: not adopted yet, or taken down again since.
+"""The contract's tables in a database made by golang-migrate: not adopted yet, or taken down since then.
 
-``down 1`` from version 1 notes version -1 as dirty, runs its file of DROPs in one transaction, and empties
-its table of versions when that succeeded (golang-migrate, database/postgres/postgres.go: SetVersion, Run).
+``down 1`` from version 1 records version -1 as dirty, runs its file of DROPs in one transaction, and empties
+its table of versions if that succeeded (golang-migrate, database/postgres/postgres.go: SetVersion, Run).
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ _MISSING = """
 
 
 def missing_tables() -> list[str]:
-    """The contract's tables that are not in our schema."""
+    """The contract's tables that are missing from our schema."""
     with connection.cursor() as cursor:
         cursor.execute(_MISSING, [list(TABLES), own_schema(connection)])
         return [name for (name,) in cursor.fetchall()]
 
 
 def check_that_it_is_adopted() -> None:
-    """Raises StateError for a database that has the contract's tables from somebody else than us."""
+    """Raise StateError if another program created the contract's tables in this database."""
     if len(missing_tables()) < len(TABLES) and not state().applied:
         by = "golang-migrate" if golang_versions() else "another program"
         raise StateError(
-            f"{by} made this database's tables, and it is not adopted yet: manage.py schema adopt says what "
-            "differs, and schema adopt --apply adopts it"
+            f"{by} made this database's tables, and it is not adopted yet: manage.py schema adopt lists the "
+            "differences, and schema adopt --apply adopts it"
         )
 
 
-def what_down_did() -> str | None:
-    """What ``down`` did to this database after it was adopted, and the next step; None where it did not run.
+def effect_of_down() -> str | None:
+    """Two lines with the effect of ``down`` after the adoption and the next step; None if it was not run.
 
-    Two lines. An operator who drops golang-migrate's own table after the adoption has done no harm.
+    Dropping golang-migrate's own table after the adoption does no harm and is not reported.
     """
     adopted = _adopted()
     if adopted is None:
@@ -71,7 +71,7 @@ UPDATE schema_migrations SET version = 1, dirty = false; -- and change it by man
 
 
 def _are_made_again() -> bool:
-    """True where the table of anomalies lacks a column that an applied migration added to it."""
+    """True if the table of anomalies lacks a column that an applied migration added."""
     if not any(name.startswith("0010_") for name in state().applied):
         return False
     with connection.cursor() as cursor:
@@ -87,7 +87,7 @@ _HAS_VERSION = """
 
 
 def _adopted() -> str | None:
-    """When the database was adopted; None where it was not."""
+    """The time at which the database was adopted; None if it was not."""
     journal = sql.Identifier(own_schema(connection), "schema_adoptions")
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [journal.as_string(None)])

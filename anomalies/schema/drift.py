@@ -1,4 +1,4 @@
-"""Drift: the differences of a live database from what the migrations make."""
+"""Drift: the differences between a live database and the schema that the migrations make."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .scratch_database import Targets, applied_targets, migrate_to, scratch_data
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An object of a schema that is missing (``found`` is None), extra (``expected`` is None), or differs."""
+    """An object that is missing (``found`` is None), extra (``expected`` is None), or defined otherwise."""
 
     kind: str
     name: str
@@ -26,13 +26,13 @@ class Difference:
 
     @property
     def what(self) -> str:
-        """Which of the three it is."""
+        """The kind of difference: "missing", "extra" or "differs"."""
         if self.found is None:
             return "missing"
         return "extra" if self.expected is None else "differs"
 
     def qualified(self, name: str) -> str:
-        """Another object of the same schema, as SQL names it; ``name`` has its quotes already."""
+        """The SQL name of another object of the same schema; ``name`` is already quoted."""
         return f"{quoted(self.schema)}.{name}"
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Difference:
 
 
 def compare(expected: Catalog, found: Catalog, schema: str = PUBLIC) -> list[Difference]:
-    """Every difference, sorted; what is missing or extra as a whole is named without its parts."""
+    """Every difference, sorted; a missing or extra table, view or function is listed without its parts."""
     differences = [
         Difference(kind, name, expected.get((kind, name)), found.get((kind, name)), schema)
         for kind, name in sorted({*expected, *found})
@@ -71,9 +71,9 @@ def _whole_of(difference: Difference) -> str:
 def expected_catalog(
     targets: Targets, known_roles: Collection[str] = (), scratch: str | None = None
 ) -> Catalog:
-    """What the migrations make up to ``targets``, read from a scratch database. Raises ScratchError.
+    """The catalog that the migrations up to ``targets`` make, read from a scratch database.
 
-    ``scratch`` names an empty database to build in, where the role may not make one.
+    ``scratch`` names an empty database to use if the role may not create one. Raises ScratchError.
     """
     with scratch_database(scratch) as built:
         migrate_to(built, targets)
@@ -83,7 +83,7 @@ def expected_catalog(
 def find_drift(
     known_roles: Collection[str] = (), scratch: str | None = None
 ) -> tuple[list[Difference], Catalog, Catalog]:
-    """The differences of the default database from what its applied migrations make; both catalogs, too.
+    """The differences of the default database, the catalog expected from its migrations, and the one found.
 
     Raises ScratchError.
     """

@@ -1,4 +1,4 @@
-"""The statement that mends a difference, for a person who has read the difference and agrees."""
+"""SQL statements that remove a difference, for a person to review and run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ON_ITS_TABLE = ("trigger", "rule", "policy")
 
 
 def filled_tables(differences: Iterable[Difference]) -> set[str]:
-    """The extra tables among the differences that hold rows, and the contract's, whatever they hold."""
+    """The extra tables among the differences that have rows, and the contract's tables with or without."""
     extra = [each for each in differences if each.what == "extra" and each.kind in _HOLD_ROWS]
     return {each.name for each in extra if each.name in TABLES or _has_rows(each)}
 
@@ -39,7 +39,7 @@ def _has_rows(difference: Difference) -> bool:
         try:
             with transaction.atomic():
                 cursor.execute(f"SELECT EXISTS (SELECT FROM {_quoted(difference)})")  # noqa: S608 - quoted
-        except DatabaseError:  # a table that this role can't read may hold some
+        except DatabaseError:  # a table that this role can't read may have rows
             return True
         return bool(cursor.fetchone()[0])
 
@@ -47,10 +47,10 @@ def _has_rows(difference: Difference) -> bool:
 def advice(
     difference: Difference, wanted: Catalog, live: Catalog, filled: Collection[str] = frozenset()
 ) -> str:
-    """The statement that mends it, or an SQL comment where none does.
+    """The statement that removes the difference, or an SQL comment if there is none.
 
-    ``wanted`` and ``live`` are the catalogs that were compared; ``filled`` names the extra tables that hold
-    rows. No advice drops rows, or a column's values.
+    ``wanted`` and ``live`` are the compared catalogs; ``filled`` are the names of the extra tables with rows.
+    No statement drops rows or a column's values.
     """
     if difference.kind == "privilege":
         return _privilege(difference)
@@ -79,7 +79,7 @@ def _quoted(difference: Difference) -> str:
 
 
 def _table_name(difference: Difference) -> str:
-    """The table that it is on."""
+    """The SQL name of the table of a constraint, index or trigger."""
     return difference.qualified(f'"{table_of(difference)}"')
 
 

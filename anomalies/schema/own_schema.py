@@ -1,8 +1,7 @@
-"""The schema that our tables are in: ``public``, or the first one of the search path where that names
-another.
+"""The schema of our tables: ``public``, or the first schema of the search path if that is another.
 
-A migration makes its tables in ``current_schema()``. Those that landed up to 0028 name ``public`` in
-functions; elsewhere they are run with the name replaced. Later ones ask for the schema themselves.
+A migration creates its tables in ``current_schema()``. Those up to 0028 name ``public`` in functions; for
+another schema they are run with the name replaced. Later ones look up the schema themselves.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 PUBLIC = "public"
-# Where the search path finds our tables, else where it would make them.
+# The schema in which the search path finds our tables, or else would create them.
 _FOUND = """
     SELECT coalesce((SELECT nspname FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
                      WHERE pg_class.oid = to_regclass('anomalies')), current_schema(), 'public')
@@ -24,7 +23,7 @@ _SIMPLE = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def own_schema(connection: BaseDatabaseWrapper) -> str:
-    """The name of the schema that our tables are in, or would be made in."""
+    """The name of the schema in which our tables are, or would be created."""
     with connection.cursor() as cursor:
         cursor.execute(_FOUND)
         name: str = cursor.fetchone()[0]
@@ -32,7 +31,7 @@ def own_schema(connection: BaseDatabaseWrapper) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it; quoted where it is no plain word."""
+    """A name as an SQL identifier, quoted only if necessary."""
     return name if _SIMPLE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
@@ -42,7 +41,7 @@ def in_schema(statement: str, schema: str) -> str:
 
 
 class OwnSchemaEditor(DatabaseSchemaEditor):
-    """Django's, with the statements of our migrations run in the schema that our tables are in."""
+    """Django's schema editor, with the statements of our migrations run in the schema of our tables."""
 
     def __init__(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         super().__init__(connection, *args, **options)

@@ -1,8 +1,8 @@
-"""Poolers between us and the server: which kind it is, and a session that a command has for itself.
+"""Connection poolers: detecting the pool mode, and a session of its own for a command.
 
-Two clients that ask in turn for their server process's id tell the kinds apart. By session each is answered
-by one process of its own. By transaction a pooler hands out whichever is free: it gives both clients the same
-one (the one that was used last comes first), or one client two of them (in turn).
+The mode is found by two clients that ask in turn for the id of their server process. In session mode each is
+answered by one process of its own. In transaction mode a pooler assigns any free process: it gives both
+clients the same one (last used, first assigned), or one client two of them (round robin).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Run it with the server's own address: DATABASE_URL=postgres://{user}@SERVER:5432
 
 
 class PoolerError(Exception):
-    """A pooler of a kind that a command can't work through; the message says what to set."""
+    """The command can't work through a pooler of this mode; the message gives the setting to change."""
 
 
 class PoolMode(Enum):
-    """What a pooler hands out server connections by; NONE where there is no pooler."""
+    """The unit for which a pooler assigns a server connection; NONE without a pooler."""
 
     NONE = "none"
     SESSION = "session"
@@ -42,7 +42,7 @@ class PoolMode(Enum):
 
 
 def pool_mode(connection: BaseDatabaseWrapper) -> PoolMode:
-    """The kind of pooler that the connection goes through."""
+    """The mode of the pooler that the connection goes through."""
     connection.ensure_connection()
     if not is_pooled(connection):
         return PoolMode.NONE
@@ -55,7 +55,10 @@ def pool_mode(connection: BaseDatabaseWrapper) -> PoolMode:
 
 @contextmanager
 def own_session(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Inside, the connection keeps its server connection, with its settings and locks. Raises PoolerError."""
+    """A context in which the connection keeps its server session, with settings and locks.
+
+    Raises PoolerError.
+    """
     mode = pool_mode(connection)
     if mode in (PoolMode.TRANSACTION, PoolMode.STATEMENT):
         raise PoolerError(needs_a_session(connection, mode))
@@ -64,7 +67,7 @@ def own_session(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def needs_a_session(connection: BaseDatabaseWrapper, mode: PoolMode) -> str:
-    """The message for who runs a command that needs a session, and what to set."""
+    """The message for a user whose command needs a session, with the setting to change."""
     where: Any = connection.settings_dict
     return _NEEDS_A_SESSION.format(mode=mode.value, user=where["USER"], name=where["NAME"])
 
@@ -88,10 +91,10 @@ def _takes_transactions(client: psycopg.Connection[Any]) -> bool:
 
 
 def _share_processes(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> bool:
-    """True where a process answers both, or two processes one. Twice in a row each, for poolers that
-    alternate.
+    """True if one process answers both clients, or two processes answer one client.
 
-    A client that gets no answer while the other one is idle waits for that one's process: by session.
+    Each client asks twice in a row, because some poolers alternate. A client that gets no answer while the
+    other one is idle waits for the other's process: session mode.
     """
     ones: set[int] = set()
     others: set[int] = set()

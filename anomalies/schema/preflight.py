@@ -1,7 +1,6 @@
-"""What a database must offer before it is migrated, looked at before the first statement that changes
-anything.
+"""Requirements on a database that are checked before the first statement of a migration.
 
-Each refusal says what is missing and the statement that mends it.
+Each refusal gives the missing requirement and the statement that satisfies it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from .contract_tables import TABLES, missing_tables, what_down_did
+from .contract_tables import TABLES, effect_of_down, missing_tables
 from .migrate.migration_state import state
 from .own_schema import quoted
 from .poolers import PoolMode, needs_a_session, pool_mode
@@ -23,12 +22,12 @@ OLDEST = 15  # the oldest major version of PostgreSQL that the tests run on
 
 
 class PreflightError(Exception):
-    """A database that is not migrated; the message says why, and what to do."""
+    """The database can't be migrated; the message gives the reasons and the fixes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason not to migrate, and what mends it: a statement, or a command."""
+    """A reason not to migrate, and the statement or command that removes it."""
 
     why: str
     mend: str
@@ -39,7 +38,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """A database and the role that works in it, as far as migrations depend on them."""
+    """The properties of a database and of the connected role on which migrations depend."""
 
     version: int  # as server_version_num: 150003
     encoding: str
@@ -48,13 +47,13 @@ class Surroundings:
     read_only_by: str  # pg_settings.source of default_transaction_read_only
     user: str
     database: str
-    schema: str | None  # where tables would be made; None: the search path names no schema that there is
+    schema: str | None  # in which tables would be created; None: no schema of the search path exists
     search_path: str
     may_create: bool
     may_make_temporary: bool
     tables_in: str | None  # the schema in which the search path finds the table anomalies
-    migrations_in: str | None  # the same for django_migrations
-    owners: Sequence[str]  # of tables in the schema, whose rights the role does not have
+    migrations_in: str | None  # the schema in which it finds django_migrations
+    owners: Sequence[str]  # of tables in the schema, without those whose rights the role has
 
 
 _SURROUNDINGS = """
@@ -81,19 +80,19 @@ _SURROUNDINGS = """
 
 
 def surroundings(connection: BaseDatabaseWrapper) -> Surroundings:
-    """Read them."""
+    """The surroundings of a connection, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(_SURROUNDINGS, [list(TABLES)])
         return Surroundings(*cursor.fetchone())
 
 
 def check(connection: BaseDatabaseWrapper) -> None:
-    """Raises PreflightError unless the database can be migrated, or has nothing to be migrated."""
+    """Raise PreflightError unless the database can be migrated, or has no pending migration."""
     _raise(refusals(connection))
 
 
 def check_surroundings(connection: BaseDatabaseWrapper) -> None:
-    """Raises PreflightError unless server, database and schema are fit for our tables, whoever made them."""
+    """Raise PreflightError unless server, database and schema can hold our tables."""
     _raise(unfit(connection))
 
 
@@ -103,25 +102,25 @@ def _raise(found: Iterator[Refusal]) -> None:
 
 
 def unfit(connection: BaseDatabaseWrapper) -> Iterator[Refusal]:
-    """The reasons why no table of ours can be made or changed here."""
+    """Yield the reasons why our tables can't be created or changed here."""
     mode = pool_mode(connection)
     if mode in (PoolMode.TRANSACTION, PoolMode.STATEMENT):
         why, _, mend = needs_a_session(connection, mode).rpartition("\n")
         yield Refusal(why, mend)
-        return  # further questions may be answered by another server process
+        return  # further queries may be answered by another server process
     here = surroundings(connection)
     for rule in _ALWAYS:
         yield from rule(here)
 
 
 def refusals(connection: BaseDatabaseWrapper) -> Iterator[Refusal]:
-    """The reasons not to migrate this database."""
+    """Yield the reasons not to migrate this database."""
     found = list(unfit(connection))
     yield from found
     if found:
         return
     here = surroundings(connection)
-    if connection.alias == DEFAULT_DB_ALIAS:  # what follows asks the default connection
+    if connection.alias == DEFAULT_DB_ALIAS:  # the following checks use the default connection
         now = state()
         if now.applied:
             yield from _lost()
@@ -134,15 +133,15 @@ def refusals(connection: BaseDatabaseWrapper) -> Iterator[Refusal]:
 
 
 def _lost() -> Iterator[Refusal]:
-    """Tables that migrations made, as is recorded, and that are gone: the next migrations need them."""
-    told = what_down_did()
-    if told is None and (gone := missing_tables()):
-        told = (
+    """Tables of recorded migrations that are missing although the next migrations need them."""
+    effect = effect_of_down()
+    if effect is None and (gone := missing_tables()):
+        effect = (
             f"{', '.join(gone)}: gone, though the migrations that made them are recorded as applied.\n"
             "Restore a backup into an empty database: manage.py restore FILE."
         )
-    if told is not None:
-        why, _, mend = told.partition("\n")
+    if effect is not None:
+        why, _, mend = effect.partition("\n")
         yield Refusal(why, mend)
 
 
@@ -150,7 +149,7 @@ def _made_by_another(golang: tuple[tuple[int, bool], ...]) -> Refusal:
     by = f"golang-migrate (version {golang[0][0]})" if golang else "another program"
     return Refusal(
         f"The table anomalies is here already, made by {by}: migrate would make it a second time.",
-        "manage.py schema adopt -- says how this database can be taken over; adopt --apply does it",
+        "manage.py schema adopt -- shows how this database can be adopted; adopt --apply adopts it",
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may do more with our tables than ``manage.py roles`` gives anybody, and who may act as their owner."""
+"""Privileges on our tables beyond those of ``manage.py roles``, and members of the owner's role."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 from .roles import APP_MAY, SEALER_MAY
 from .search_path import own_schema, pinned
 
-_WATCHED = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")  # reading changes nothing
+_WATCHED = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")  # those that allow changes
 _GRANTS = """
     SELECT relname::text, NULL, coalesce(rolname::text, 'PUBLIC'), privilege_type, is_grantable
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace, aclexplode(relacl) AS acl
@@ -58,7 +58,7 @@ _SUBSCRIPTIONS = """
     JOIN pg_class ON pg_class.oid = srrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = %s AND relname IN ('audit_log', 'audit_seals') ORDER BY 1, 2
 """
-# Who is, by whatever way, a member of the role that owns the tables. Only to administer a membership is none.
+# The direct and indirect members of the role that owns the tables, without those that only administer it.
 _MEMBERS = """
     WITH RECURSIVE boss AS (
         SELECT relowner AS oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -76,8 +76,8 @@ _MEMBERS = """
 
 
 def beyond_roles(tables: Collection[str], known: Collection[str] = ()) -> Iterator[str]:
-    """Each in a sentence: grants on ``tables`` beyond those of ``roles``, tables that inherit from them,
-    and members of the owner's role that are not ``known``."""
+    """A sentence for each grant on ``tables`` beyond those of ``manage.py roles``, each table that inherits
+    from them, and each member of the owner's role that is not ``known``."""
     own = own_schema()
     values: dict[str, Any] = {"own": own, "tables": list(tables), "known": list(known)}
     with pinned() as cursor:
@@ -119,7 +119,7 @@ def _elsewhere(cursor: CursorWrapper, values: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_given(table: str, column: str | None, privilege: str) -> bool:
-    """Whether ``roles`` gives the application or the sealer this."""
+    """True if ``manage.py roles`` grants this to the application or the sealer."""
     for may in (APP_MAY, SEALER_MAY):
         match = re.search(rf"\b{privilege}\b(?: \(([^)]*)\))?", may.get(table, ""))
         if match and (match[1] is None or (column and column in match[1].split(", "))):

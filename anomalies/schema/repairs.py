@@ -1,7 +1,7 @@
-"""The statements that make an object what it should be, each with the one that undoes it.
+"""Repairs: statements that give an object its expected definition, each with the statement that undoes it.
 
-Written for tables with writers on them: a CHECK comes NOT VALID and is validated apart, an index is built
-CONCURRENTLY, a column becomes NOT NULL by a validated CHECK, and no statement here rewrites a table.
+They are safe on tables in use: a CHECK is added NOT VALID and validated separately, an index is built
+CONCURRENTLY, a column becomes NOT NULL by a validated CHECK, and no statement rewrites a table.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ NOTHING = "SELECT 1"
 class Step:
     """A statement and the one that undoes it.
 
-    Those of one repair run in one transaction, but for one that is to run ``alone`` (a scan should not stand
-    under the locks of the others) or ``concurrently`` (outside of any transaction).
+    The steps of a repair run in one transaction, except a step that runs ``alone`` (so that its scan does not
+    prolong the locks of the others) or ``concurrently`` (outside of any transaction).
     """
 
     do: str
@@ -31,9 +31,9 @@ class Step:
 
 
 def repair(difference: Difference, wanted: Catalog, live: Catalog) -> tuple[Step, ...]:
-    """The steps that make the object what is expected; none where it takes a person to decide.
+    """The steps that give the object its expected definition; none if a person has to decide.
 
-    ``wanted`` and ``live`` are the catalogs that were compared.
+    ``wanted`` and ``live`` are the compared catalogs.
     """
     if difference.expected is None or difference.kind not in _REPAIRS or is_somebody_elses(difference):
         return ()
@@ -41,7 +41,7 @@ def repair(difference: Difference, wanted: Catalog, live: Catalog) -> tuple[Step
 
 
 def is_somebody_elses(difference: Difference) -> bool:
-    """Whether it belongs to another role than the tables do; only that one can change it."""
+    """True if the object has another owner than the tables; only that role can change it."""
     return (difference.found or "").startswith("owned by ")
 
 
@@ -56,7 +56,7 @@ def table_of(difference: Difference) -> str:
 
 
 def rename(wanted: Difference, found: Difference) -> Step:
-    """The same constraint or index under another name gets ours."""
+    """The step that renames an equal constraint or index to the expected name."""
     new, old = name_of(wanted), name_of(found)
     return Step(_rename(wanted, old, new), _rename(wanted, new, old))
 
@@ -79,14 +79,14 @@ _COLUMN = re.compile(
 
 
 def column_parts(definition: str) -> dict[str, str | None]:
-    """A column's definition in the catalog, taken apart."""
+    """The parts of a column's definition in the catalog, by name; None for an absent part."""
     match = _COLUMN.fullmatch(definition)
     assert match is not None
     return match.groupdict()
 
 
 def is_another_type(difference: Difference) -> bool:
-    """Whether a column holds other values than it should, so that it would have to be rewritten."""
+    """True if a column's values differ in type, collation or generation, which needs a rewrite."""
     wanted, found = column_parts(difference.expected or ""), column_parts(difference.found or "")
     if (wanted["type"], wanted["collation"]) != (found["type"], found["collation"]):
         return True
@@ -112,15 +112,15 @@ def _default(default: str | None) -> str:
     return "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
 
 
-PROOF = "_is_there"  # the end of the name of a CHECK that stands only while a column becomes NOT NULL
+PROOF = "_is_there"  # the suffix of a CHECK that exists only while a column becomes NOT NULL
 
 
 def _required(table: str, column: str, undo: str) -> Iterator[Step]:
-    """NOT NULL without a scan under an exclusive lock: a validated CHECK proves it."""
+    """Steps to NOT NULL without a scan under an exclusive lock: a validated CHECK proves it to PostgreSQL."""
     change = f"ALTER TABLE {table} "
     check = f'"{column.strip(chr(34))}{PROOF}"'
     drop = f"{change}DROP CONSTRAINT IF EXISTS {check}"
-    # One that an interrupted run left goes first.
+    # First drops the CHECK of an interrupted run.
     yield Step(f"{drop}; {change}ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID", drop)
     yield Step(f"{change}VALIDATE CONSTRAINT {check}", NOTHING, alone=True)
     yield Step(f"{change}ALTER {column} SET NOT NULL", undo)
@@ -140,9 +140,9 @@ def _constraint(difference: Difference, wanted: Catalog, live: Catalog) -> Itera
     validate = f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}"
     if difference.found is None:
         yield Step(f"{add}{rule} NOT VALID", drop)
-    else:  # both in one statement, so that no row comes in between
+    else:  # both in one statement, so that no row is inserted in between
         former = difference.found.removesuffix(" (not validated)").removesuffix(" NOT VALID")
-        if "not validated" not in difference.found:  # undone last; rows that came meanwhile may break it
+        if "not validated" not in difference.found:  # undone last; rows inserted since then may violate it
             yield Step(NOTHING, _if_the_rows_allow(validate), alone=True)
         yield Step(f"{drop}; {add}{rule} NOT VALID", f"{drop}; {add}{former} NOT VALID")
     yield Step(validate, NOTHING, alone=True)
@@ -162,7 +162,7 @@ def _index(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[S
 
 
 def concurrently(definition: str) -> str:
-    """An index's definition as a statement that writers need not wait for."""
+    """An index's definition as a CREATE INDEX CONCURRENTLY statement, which doesn't block writers."""
     return re.sub(r"^CREATE (UNIQUE )?INDEX ", r"CREATE \1INDEX CONCURRENTLY IF NOT EXISTS ", definition)
 
 
@@ -193,7 +193,7 @@ def _trigger(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator
 
 
 def _taken_apart(definition: str) -> tuple[str, str]:
-    """A trigger's statement, and what switches it to its state."""
+    """A trigger's CREATE statement and the keyword that sets its state."""
     match = _TRIGGER.fullmatch(definition)
     assert match is not None
     return match["sql"], _ENABLED.get(match["state"] or "", "ENABLE")
@@ -227,7 +227,10 @@ _VIEW = re.compile(r"(?:the owner's|owned by \S+)(?:, WITH \((?P<options>.*?)\))
 
 
 def _view(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[Step]:
-    """Replaced where it only gets columns at its end, as readers and other views go on; else made anew."""
+    """Steps for a view: replaced in place if it only gets columns at its end, else dropped and created.
+
+    Replacing keeps readers and dependent views working.
+    """
     view = difference.qualified(f'"{difference.name}"')
     drop = f"DROP VIEW IF EXISTS {view}"
     make = _make_view(view, difference.expected or "")
@@ -242,7 +245,7 @@ def _view(difference: Difference, wanted: Catalog, live: Catalog) -> Iterator[St
 
 
 def only_gets_columns(view: str, wanted: Catalog, live: Catalog) -> bool:
-    """Whether its columns stay as they are, so that it can be replaced in place."""
+    """True if the view's present columns stay as they are, so that it can be replaced in place."""
     there = _columns(view, live)
     return there == _columns(view, wanted)[: len(there)]
 
@@ -267,7 +270,7 @@ def _make_view(view: str, definition: str) -> str:
 
 
 def _grants(difference: Difference, live: Catalog) -> Iterator[str]:
-    """The privileges of others on a view, which are lost when it is dropped and made again."""
+    """GRANT statements for the privileges on a view, which are lost when it is dropped."""
     view, target = difference.name, difference.qualified(f'"{difference.name}"')
     for (kind, name), privileges in live.items():
         if kind != "privilege":

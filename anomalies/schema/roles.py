@@ -1,8 +1,8 @@
-"""The database's own roles: who migrates, who serves, who seals; each may do what it needs and no more.
+"""Database roles for migrating, serving and sealing, by the principle of least privilege.
 
-The migrator owns every table and function. The application writes decisions and can't touch the evidence,
-the audit log or what writes it. The sealer adds seals and makes bundles; its key is kept away from the
-application. Each finds our schema first, and not one that is named as the role.
+The migrator owns every table and function. The application writes decisions and can't change the evidence,
+the audit log or the triggers that write it. The sealer adds seals and makes bundles; its key is kept away
+from the application. The search path of each starts with our schema, not with one named like the role.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DECIDED = (
 )
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
-# The application's privileges by table. It has none on a table that is missing here.
+# The application's privileges by table; none on tables that are not listed.
 APP_MAY: dict[str, str] = {
     "anomalies": f"SELECT, INSERT, UPDATE ({_DECIDED})",
     "detection_config": "SELECT, INSERT, UPDATE",
@@ -70,18 +70,18 @@ SEALER_MAY: dict[str, str] = {
     "audit_log": "SELECT",
     "audit_seals": "SELECT, INSERT",
     "django_migrations": "SELECT",
-    # What `audit verify --replay` compares.
+    # The tables that `audit verify --replay` compares.
     "auth_user_groups": "SELECT",
     "auth_user_user_permissions": "SELECT",
     "auth_group": "SELECT",
     "auth_group_permissions": "SELECT",
     "auth_permission": "SELECT",
 }
-# Of an account not its password.
+# Every column of an account but its password.
 SEALER_READS = {"auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)"}
-SEALER_SEQUENCES = ("audit_log_id_seq",)  # which id was drawn last
+SEALER_SEQUENCES = ("audit_log_id_seq",)  # gives the last id drawn
 CALLS = ("audit_event(text, text, uuid, jsonb)",)
-# The application folds the rows that its triggers append to the roll-up; it can't write a figure itself.
+# The application folds the deltas of its triggers into the roll-up; it can't write figures itself.
 APP_CALLS = (
     "fold_anomaly_hours()",
     "rebuild_anomaly_hours()",
@@ -100,13 +100,13 @@ class Names:
 
 
 class RolesError(Exception):
-    """This database user can't make the roles; the message says what to do."""
+    """The roles can't be made by this database user; the message gives the reason."""
 
 
 def make_roles(names: Names) -> list[str]:
-    """Make the roles and set their privileges, in one transaction; the statements that were run.
+    """Create the roles and set their privileges in one transaction; returns the executed statements.
 
-    It can be repeated, and has to be after a migration that adds a table. Raises RolesError.
+    Idempotent; has to be repeated after a migration that adds a table. Raises RolesError.
     """
     try:
         with pinned() as cursor:
@@ -121,14 +121,14 @@ def make_roles(names: Names) -> list[str]:
 
 
 def statements(names: Names) -> list[str]:
-    """The SQL that makes the roles on this database as it is now, each object named with its schema."""
+    """The SQL that creates the roles for this database's present objects, all names qualified."""
     connection.ensure_connection()
     with pinned() as cursor:
         return [statement.as_string(connection.connection) for statement in _statements(_Ours(cursor), names)]
 
 
 def not_granted() -> list[str]:
-    """Tables of this database that the application may not touch, because ``APP_MAY`` does not name them."""
+    """The tables of this database that the application can't access, because ``APP_MAY`` lacks them."""
     with pinned() as cursor:
         return sorted(set(_Ours(cursor).relations("rmpv")) - set(APP_MAY))
 
@@ -161,7 +161,7 @@ def _statements(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
 
 
 def _made(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
-    """Each role, without any right over others. A login without a password is none until one is set."""
+    """Statements for each role, without administrative rights; nobody can log in until a password is set."""
     for name in (names.migrator, names.app, names.sealer):
         verb = "ALTER" if ours.has_role(name) else "CREATE"
         rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
@@ -169,7 +169,7 @@ def _made(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
 
 
 def _owned(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
-    """What the migrator does not own yet: each change of an owner leaves an entry in the audit log."""
+    """Changes of owner for objects that the migrator does not own yet; each leaves an audit entry."""
     migrator = sql.Identifier(names.migrator)
     if not ours.is_owned_by(names.migrator):
         yield sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(ours.schema), migrator)
@@ -180,7 +180,7 @@ def _owned(ours: _Ours, names: Names) -> Iterator[sql.Composed]:
 
 
 def _granted(ours: _Ours, role: str, may: dict[str, str]) -> Iterator[sql.Composed]:
-    """First nothing, then what the role may: so that a right that it was given in between ends."""
+    """Statements that revoke everything and then grant the role's privileges, so that no others remain."""
     identifier, schema = sql.Identifier(role), sql.Identifier(ours.schema)
     yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, identifier)
     yield sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA {} FROM {}").format(schema, identifier)
@@ -193,23 +193,22 @@ def _granted(ours: _Ours, role: str, may: dict[str, str]) -> Iterator[sql.Compos
 
 
 class _Ours:
-    """What is there: the objects of our schema and the roles of the server. In a transaction of
-    ``pinned``."""
+    """The objects of our schema and the roles of the server, read in a transaction of ``pinned``."""
 
     def __init__(self, cursor: CursorWrapper) -> None:
         self._cursor = cursor
         self.schema = own_schema()
 
     def named(self, name: str) -> sql.Composable:
-        """A relation of our schema."""
+        """The qualified name of a relation of our schema."""
         return sql.Identifier(self.schema, name)
 
     def has_role(self, name: str) -> bool:
-        """Whether the server has a role of this name."""
+        """True if the server has a role of this name."""
         return bool(self._rows("SELECT rolname::text FROM pg_roles WHERE rolname = %s", name))
 
     def is_owned_by(self, role: str) -> bool:
-        """Whether the schema belongs to the role."""
+        """True if the role owns the schema."""
         return bool(
             self._rows(
                 "SELECT nspname::text FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner "
@@ -235,8 +234,8 @@ class _Ours:
         )
 
     def functions(self, but_of: str = "") -> list[str]:
-        """The functions with schema and arguments, without those of the role ``but_of``; an event trigger's
-        belongs to the superuser whom it runs as."""
+        """The functions with schema and arguments, without those of the role ``but_of`` and those of event
+        triggers, which belong to the superuser that they run as."""
         return self._rows(
             """
             SELECT pg_proc.oid::regprocedure::text FROM pg_proc

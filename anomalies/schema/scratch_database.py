@@ -1,4 +1,4 @@
-"""A temporary database in which the migrations are run, to read from its catalog what they make."""
+"""A temporary database in which the migrations are run, to read the resulting catalog."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _CONTENTS = """
 
 
 class ScratchError(Exception):
-    """There can be no scratch database; the message says what to do."""
+    """No scratch database can be used; the message gives the reason and the fix."""
 
 
 @contextmanager
 def scratch_database(name: str | None = None) -> Iterator[BaseDatabaseWrapper]:
-    """An empty database on the same server, dropped at the end; or the one of that ``name``, emptied at the
-    end. Its tables will be in a schema that is named as ours is. Raises ScratchError."""
+    """An empty database on the same server, dropped at the end, or the one of that ``name``, emptied at the
+    end. It has a schema with the same name as ours. Raises ScratchError."""
     schema = own_schema(default_connection)
     if name is None:
         with _made() as made, _connected(made, schema) as scratch:
@@ -80,7 +80,7 @@ def _made() -> Iterator[str]:
                 "let one make an empty database here, owned by this role, and name it: --scratch NAME"
             ) from error
         yield name
-    finally:  # also after Ctrl-C while it was being made
+    finally:  # also after Ctrl-C during its creation
         with suppress(DatabaseError):
             _run(_DROP, name)
 
@@ -104,7 +104,7 @@ def _connected(name: str, schema: str) -> Iterator[BaseDatabaseWrapper]:
 
 
 def _sweep() -> None:
-    """Drop what killed runs left: databases made over an hour ago, without a client."""
+    """Drop the databases of killed runs: older than an hour and without a client."""
     with default_connection.cursor() as cursor:
         cursor.execute(_LEFT, [f"^{_PREFIX}(\\d+)_", _LEFT_AFTER_SECONDS])
         left = [name for (name,) in cursor.fetchall()]
@@ -142,7 +142,7 @@ def _empty(scratch: BaseDatabaseWrapper, schema: str) -> None:
 
 
 def migrate_to(connection: BaseDatabaseWrapper, targets: Targets) -> None:
-    """Run the migrations up to these, without the signals that follow: only the catalog is wanted."""
+    """Run the migrations up to these, without the signals that follow: only the catalog is needed."""
     connection.SchemaEditorClass = OwnSchemaEditor
     MigrationExecutor(connection).migrate(targets)
 
@@ -161,7 +161,7 @@ def _followed(graph: object, key: tuple[str, str], applied: set[tuple[str, str]]
 
 
 def _run(statement: str, name: str) -> None:
-    # A connection of its own: a database is made and dropped outside of any transaction.
+    # A connection of its own: databases are created and dropped outside of any transaction.
     maintenance = default_connection.copy()
     try:
         with maintenance.cursor() as cursor:

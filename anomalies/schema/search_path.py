@@ -1,12 +1,12 @@
-"""The schema of our tables, and transactions in which no other object can stand in for what a statement
+"""The schema of our tables, and transactions in which no other object can replace one that a statement
 names.
 
-PostgreSQL looks for an unqualified table in each schema of ``search_path``, of which the first is by
-default named as the role: whoever may create a schema can put a copy before a table. Operators and
-functions are chosen among all schemas of the path by how exactly their argument types match, before the
-order counts: an operator ``public.=`` (varchar, varchar) comes before pg_catalog's ``=`` (text, text). So
-statements whose answer is trusted run with the path ``pg_catalog, pg_temp`` and name the schema of every
-table (PostgreSQL's documentation, "Schemas" and "Type Conversion").
+PostgreSQL looks for an unqualified table in each schema of ``search_path``, the first of which has by
+default the name of the role: a role that may create a schema can place a copy before a table. Operators and
+functions are chosen among all schemas of the path by the exactness of their argument types before the order
+counts: an operator ``public.=`` (varchar, varchar) precedes pg_catalog's ``=`` (text, text). Statements whose
+result is trusted therefore run with the path ``pg_catalog, pg_temp`` and qualify every table (PostgreSQL's
+documentation, "Schemas" and "Type Conversion").
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _known: dict[tuple[str, ...], str] = {}
 
 @contextmanager
 def pinned(alias: str = "default", *, and_ours: bool = False) -> Iterator[CursorWrapper]:
-    """A transaction whose unqualified names are PostgreSQL's own; afterwards the path is what it was.
+    """A transaction in which unqualified names are PostgreSQL's own; the former path is restored afterwards.
 
-    ``and_ours`` finds our tables by their names as well, for the statements that Django writes. Then an
-    operator of our schema is a candidate, too: compare no varchar in it.
+    With ``and_ours`` our tables are found by name as well, for statements that Django generates. An operator
+    of our schema is then a candidate too, so such statements must not compare varchar values.
     """
     own = own_schema(alias)  # looked up on the session's own path
     with _path(alias, f"pg_catalog, {quoted(own)}, pg_temp" if and_ours else _TRUSTED) as cursor:
@@ -53,7 +53,7 @@ def _path(alias: str, path: str) -> Iterator[CursorWrapper]:
 
 
 def own_schema(alias: str = "default") -> str:
-    """The name of the schema that our tables are in; looked up once for each database."""
+    """The name of the schema of our tables; looked up once for each database."""
     settings = connections[alias].settings_dict
     key = tuple(str(settings.get(name)) for name in ("HOST", "PORT", "NAME", "USER", "OPTIONS", "SESSION"))
     if key not in _known:
@@ -65,11 +65,10 @@ def own_schema(alias: str = "default") -> str:
 
 
 def holders(alias: str = "default") -> list[str]:
-    """The schemas of the session's path that have a table ``audit_log``; more than one is an attack, or a
-    mix-up.
+    """The schemas of the session's path with a table ``audit_log``; more than one is an attack or an error.
 
-    To be asked outside of ``pinned``. In the order of the path, but the one that is named as the role comes
-    last: the role that made the tables and the one that asks are seldom the same.
+    Must be called outside of ``pinned``. They come in the order of the path, except that the schema named
+    like the role is last: the tables are rarely created by the connected role.
     """
     with connections[alias].cursor() as cursor:
         cursor.execute(_PATH)
@@ -82,10 +81,10 @@ def holders(alias: str = "default") -> list[str]:
 
 
 def quoted(name: str) -> str:
-    """A name as an identifier of SQL."""
+    """A name as a quoted SQL identifier."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
 def ours(name: str, alias: str = "default") -> str:
-    """A table, view or function of ours, with its schema, as SQL writes it."""
+    """The qualified SQL name of one of our tables, views or functions."""
     return f"{quoted(own_schema(alias))}.{quoted(name)}"

@@ -1,7 +1,7 @@
-"""What stands before our objects, or in for PostgreSQL's own, in the search path of any session.
+"""Shadows: objects that precede ours, or replace PostgreSQL's own, in the search path of any session.
 
-The statements of sealing and verifying and the functions of the triggers are not misled by it
-(``search_path``), but the application's own pages are; and nobody makes such objects by accident.
+Sealing, verification and the trigger functions are immune to them (``search_path``), but the application's
+own pages are not; and such objects are never created by accident.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from .search_path import own_schema, pinned
 
-# The path of each role: its own setting for this database, its setting, the database's, the server's.
+# The path of each role, by precedence: role in this database, role, database, server.
 _PATHS = """
     SELECT role.rolname::text, coalesce(
         (SELECT substr(setting, 13) FROM pg_db_role_setting, unnest(setconfig) AS setting
@@ -29,8 +29,7 @@ _SCHEMAS_WITH_COPIES = """
       AND nspname NOT LIKE 'pg\\_%%'
     GROUP BY 1
 """
-# Objects made by somebody (their numbers begin at 16384) that no extension brought, over PostgreSQL's own
-# types.
+# Objects created by users (with ids from 16384 up), not by an extension, over PostgreSQL's own types.
 _REPLACEMENTS = """
     WITH own AS (SELECT oid FROM pg_type WHERE oid < 16384),
     extension AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
@@ -56,9 +55,9 @@ _REPLACEMENTS = """
 
 
 def shadows(tables: Collection[str], schemas: Sequence[str]) -> Iterator[str]:
-    """Each in a sentence: copies of ``tables`` that a session finds before ours, and replacements.
+    """A sentence for each copy of ``tables`` that a session finds before ours, and for each replacement.
 
-    ``schemas`` are the ``holders`` of an audit log on this session's own path.
+    ``schemas`` are the ``holders`` of an audit log in this session's own path.
     """
     if len(schemas) > 1:
         yield f"there is an audit_log in each of the schemas {', '.join(schemas)}: all but one are copies"
@@ -83,7 +82,7 @@ def _copies(cursor: CursorWrapper, own: str, tables: Collection[str]) -> Iterato
 
 
 def _before(own: str, path: str, role: str) -> Iterator[str]:
-    """The schemas that a path names before ours; none where it does not name ours."""
+    """The schemas that precede ours in a path; none if ours is not in it."""
     names = [name.strip().strip('"').replace('""', '"') for name in path.split(",")]
     names = [role if name == "$user" else name for name in names]
     if own in names:

@@ -1,8 +1,9 @@
-"""State of a run kept in a file: whole or not at all, known again, and used by one process at a time.
+"""Checkpoints: a run's state in a file, replaced atomically, checked on reading, locked by one process.
 
-The file has two lines of JSON: what it is (format, version, length and SHA-256 of the second line), then the
-state. A new state is written beside the old one and takes its name when the disk has it, so that a full disk
-or a power cut leaves one or the other, never half of one.
+The file has two lines of JSON: a header (format, version, length and SHA-256 of the second line) and the
+state. A new state is written to a temporary file beside it, flushed to disk (fsync) and then renamed over the
+old one. POSIX makes a rename atomic, so after a full disk or a power cut the file holds the old state or the
+new one, never a part; the checksum detects what a damaged disk or an editor changed.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from anomalies.atomic_file import write_atomically
 
 FORMAT = "driftlock saved state"
 VERSION = 1
-_LONGEST_HEAD = 1024  # bytes; what has no line end by then is no file of ours
+_LONGEST_HEAD = 1024  # bytes; a file without a line end by then is not a checkpoint
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SavedStateError(Exception):
-    """A state that can't be saved, read or locked; one line that names the file and what to do."""
+    """A state can't be saved, read or locked; the message is one line with the file and the fix."""
 
 
 def save(path: str | Path, state: dict[str, Any]) -> None:
-    """Replace the file's state by this one, of plain JSON values with names that are text.
+    """Replace the file's state with ``state``, an object of plain JSON values.
 
-    It is on the disk when this returns, readable by its owner only. Raises SavedStateError where that can't
-    be done; the former state is whole then. Where ``path`` is a link, what it points to is replaced.
+    The file is on disk when this returns, readable by its owner only. Raises SavedStateError if it can't be
+    written; the former state is then intact. If ``path`` is a symbolic link, its target is replaced.
     """
     file = Path(os.path.realpath(path))
     waiting = file.with_name(f".{file.name}.unfinished")
@@ -45,10 +46,10 @@ def save(path: str | Path, state: dict[str, Any]) -> None:
 
 
 def load(path: str | Path) -> dict[str, Any] | None:
-    """The state as it was saved; None where there is no such file.
+    """The saved state; None if there is no such file.
 
-    Raises SavedStateError where the file can't be read, is damaged, is no file of ours, or is of a newer
-    version than this one.
+    Raises SavedStateError if the file can't be read, is damaged, is not a checkpoint, or was written by a
+    newer version.
     """
     try:
         with Path(path).open("rb") as file:
@@ -61,17 +62,17 @@ def load(path: str | Path) -> dict[str, Any] | None:
     if len(body) != head["bytes"] or hashlib.sha256(body).hexdigest() != head["sha256"]:
         raise SavedStateError(
             f"the saved state {path} is damaged: its content does not match its checksum. "
-            "Put back a copy of it, or remove it to begin anew."
+            "Put back a copy of it, or remove it to start again."
         )
     return dict(json.loads(body))
 
 
 @contextmanager
 def locked(path: str | Path) -> Iterator[None]:
-    """Have the state to oneself, by a lock on a file beside it that stays there, unlocked, afterwards.
+    """Hold the state exclusively, by a lock on a file beside it, which is not deleted afterwards.
 
-    The lock ends with the process, however it ends. Raises SavedStateError where another process has it, and
-    names that one.
+    The kernel releases the lock (flock) when the process ends, however it ends. Raises SavedStateError with
+    the process number if another process holds it.
     """
     lock = Path(f"{os.path.realpath(path)}.lock")
     try:
@@ -106,12 +107,12 @@ def _head(path: str | Path, line: bytes) -> dict[str, Any]:
     if not isinstance(version, int) or version < 1:
         raise SavedStateError(
             f"{path} is no saved state, or its first line is damaged. "
-            "Name another file, put back a copy of it, or remove it to begin anew."
+            "Name another file, put back a copy of it, or remove it to start again."
         )
     if version > VERSION:
         raise SavedStateError(
             f"the saved state {path} was written by a newer Driftlock (version {version}, this one "
-            f"reads up to {VERSION}). Use that one, or name another file to begin anew."
+            f"reads up to {VERSION}). Use that one, or name another file to start again."
         )
     return {"bytes": None, "sha256": None, **head}
 
@@ -138,6 +139,6 @@ def _lock(handle: int, path: str | Path) -> None:
         ) from None
     except OSError as error:
         raise SavedStateError(f"can't lock the saved state {path}: {error.strerror}; {_ANOTHER}") from error
-    with suppress(OSError):  # a full disk: the lock holds all the same, only the number is missing
+    with suppress(OSError):  # on a full disk the lock still holds, only the process number is missing
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

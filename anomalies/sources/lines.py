@@ -1,6 +1,7 @@
-"""Lines out of a file, an archive or a pipe, in bounded memory, whatever they hold.
+"""The lines of a file, an archive or a pipe, read in bounded memory whatever they contain.
 
-gzip and zstd are recognised by their first bytes, so a name means nothing and a pipe may be compressed too.
+gzip and zstd are recognised by their first bytes, so names don't matter and a pipe may be compressed too. A
+line longer than the limit is cut, and the rest of it is counted but not kept.
 """
 
 from __future__ import annotations
@@ -25,24 +26,24 @@ _BUFFER = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f; parallel compressors begin with one
-# A zstd block of 4 bytes can hold 128 KiB: fed so little at a time, a bomb gets no further than 8 MiB.
+# A zstd block of 4 bytes can hold 128 KiB: fed 256 bytes at a time, a bomb expands to at most 8 MiB.
 _ZSTD_PIECE = 256
 BOM = b"\xef\xbb\xbf"
-# What reading an archive raises where it is damaged.
+# The exceptions that reading a damaged archive raises.
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
 
 Progress = Callable[[int, int | None], None]
 
 
 class ReadError(Exception):
-    """The source can't be read, or not to its end; one line that names it."""
+    """The source can't be read, or not to its end; the message is one line that names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line: its number from 1, its bytes without the line end, and the length in bytes of the whole.
+    """A line: its number from 1, its bytes without the line end, and its full length in bytes.
 
-    ``full_length`` is more than ``len(data)`` where the line was longer than the reader was to keep.
+    ``full_length`` exceeds ``len(data)`` if the line was longer than the reader's limit.
     """
 
     number: int
@@ -52,40 +53,40 @@ class Line:
 
 @dataclass(slots=True)
 class Pause:
-    """A slow pipe: ``then`` is called where it is silent so many ``seconds`` after something came."""
+    """A pause of a slow pipe: ``then`` is called when nothing came for ``seconds`` after the first data."""
 
     then: Callable[[], None] | None = None
     seconds: float = 1.0
     _due: float | None = None  # None: nothing has come since
 
     def wait_for(self, file: Any) -> None:
-        """Wait until there is something to read, or the end."""
+        """Wait until there are data to read, or the end."""
         while self.then and not self._has_something(file):
             self.then()
             self._due = None
         self.something_came()
 
     def something_came(self) -> None:
-        """Note that there is something to store once the pipe is silent."""
+        """Start the clock, if it is not running: there are data to store once the pipe pauses."""
         self._due = self._due or time.monotonic() + self.seconds
 
     def _has_something(self, file: Any) -> bool:
         left = None if self._due is None else max(0.0, self._due - time.monotonic())
         try:
             return bool(select.select([file], [], [], left)[0])
-        except ValueError:  # no file of the operating system, so nothing to wait for
+        except ValueError:  # not a file of the operating system: nothing to wait for
             return True
 
 
 def read_lines(
     path: str, max_bytes: int, progress: Progress | None = None, pause: Pause | None = None
 ) -> Iterator[Line]:
-    """The lines of a file, or of standard input for ``-``; of a longer one the first ``max_bytes`` bytes.
+    """Yield the lines of a file, or of standard input for ``-``, each cut at ``max_bytes`` bytes.
 
     A line ends with LF or CRLF; a byte order mark at the start is dropped. ``progress`` is called with the
-    bytes read so far of the file as it lies (compressed), and its size, None where that is unknown; ``pause``
-    is for a slow pipe. Raises ReadError where there is nothing to read, and, after the last whole line, where
-    an archive is damaged.
+    number of (compressed) bytes read so far and the file's size in bytes, None if unknown; ``pause`` is for a
+    slow pipe. Raises ReadError if the file can't be read, and, after the last whole line, if an archive is
+    damaged.
     """
     return _read(path, progress, pause, lambda stream: _numbered(stream, max_bytes))
 
@@ -93,8 +94,8 @@ def read_lines(
 def read_records(
     path: str, max_bytes: int, progress: Progress | None = None, pause: Pause | None = None
 ) -> Iterator[Line]:
-    """The records of a file: its lines, or what is cut from JSON that is not one value a line and from syslog
-    with counts of octets, each with the number of the line that it begins in.
+    """Yield the records of a file: its lines, or the values of JSON that is not one value a line, or the
+    messages of octet-counted syslog (RFC 6587), each with the number of the line that it begins in.
 
     Arguments and errors are those of ``read_lines``.
     """
@@ -126,7 +127,7 @@ def _read(
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """What is there, however little: a pipe may be slow."""
+    """Yield the available bytes, however few: a pipe may be slow."""
     return iter(lambda: cast(io.BufferedReader, stream).read1(_BUFFER), b"")
 
 
@@ -149,22 +150,22 @@ def _split(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[bytes, int]]:
 
 
 def line_end(last_two: bytes) -> int:
-    """How many bytes of these are the line's end."""
+    """The length of the line end, 0 to 2, in the last two bytes of a line."""
     if last_two == b"\r\n":
         return 2
     return 1 if last_two.endswith(b"\n") else 0
 
 
 def unpacked(file: BinaryIO) -> BinaryIO:
-    """The bytes that an open, unbuffered file holds from here on, unpacked where it is gzip or zstd.
+    """The rest of an open, unbuffered file, decompressed if it is gzip or zstd.
 
-    Closing it closes the file. Reading raises one of ``DAMAGED`` where an archive is.
+    Closing it closes the file. Reading a damaged archive raises one of ``DAMAGED``.
     """
     return _unpacked(_Counted(file, None, None))
 
 
 def is_packed(head: bytes) -> bool:
-    """Whether a file that begins with these four bytes, or more, is one that ``unpacked`` unpacks."""
+    """True if ``unpacked`` decompresses a file that begins with ``head`` (at least four bytes)."""
     return head.startswith(_GZIP) or _is_zstd(head[:4])
 
 
@@ -194,7 +195,7 @@ def _stdin() -> BinaryIO:
 
 
 class _Gzip(gzip.GzipFile):
-    """A gzip file of one or more members that closes what it reads from."""
+    """A gzip file of one or more members that closes the underlying file."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(fileobj=file, mode="rb")
@@ -206,7 +207,7 @@ class _Gzip(gzip.GzipFile):
 
 
 class _Counted(io.RawIOBase):
-    """The file as it lies, telling how much of it was read. Standard input is never closed."""
+    """The raw file, reporting the number of bytes read. Standard input is never closed."""
 
     def __init__(self, file: Any, progress: Progress | None, pause: Pause | None) -> None:
         self._file = file
@@ -215,13 +216,13 @@ class _Counted(io.RawIOBase):
         self._size = _size(file)
         self._done = 0
         self._head = b""
-        self._read = getattr(file, "read1", file.read)  # as much as is there: a pipe may be slow
+        self._read = getattr(file, "read1", file.read)  # as much as is available: a pipe may be slow
 
     def readable(self) -> bool:
         return True
 
     def peek(self, count: int) -> bytes:
-        """At least so many first bytes, fewer only where there are no more; they are read again later."""
+        """At least the first ``count`` bytes, fewer only at the end; later reads return them again."""
         while len(self._head) < count and (more := self._read(_BUFFER)):
             self._head += more
         if self._pause and self._head:
@@ -246,7 +247,7 @@ class _Counted(io.RawIOBase):
 
 
 def _size(file: Any) -> int | None:
-    """In bytes, of what is left to read; None for a pipe."""
+    """The number of bytes left to read; None for a pipe."""
     try:
         here = file.tell()
         end = file.seek(0, io.SEEK_END)
@@ -257,14 +258,14 @@ def _size(file: Any) -> int | None:
 
 
 class _Zstd(io.RawIOBase):
-    """The frames of a zstd file, one after another; unlike the library's reader it notices a missing end."""
+    """The frames of a zstd file, one after another; unlike the library's reader it detects a missing end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._packed = b""
         self._unpacked = b""
-        self._inside = False  # a frame that has begun and not ended
+        self._inside = False  # a frame has begun and not ended
 
     def readable(self) -> bool:
         return True
@@ -278,14 +279,14 @@ class _Zstd(io.RawIOBase):
         return count
 
     def _refill(self) -> bool:
-        """Have packed bytes at hand; False at the end."""
+        """Read compressed bytes if none are left; returns False at the end of the file."""
         self._packed = self._packed or self._file.read(_ZSTD_PIECE)
         if not self._packed and self._inside:
             raise EOFError("the archive ends in the middle")
         return bool(self._packed)
 
     def _unpack(self) -> bytes:
-        """What the packed bytes at hand hold, up to the end of a frame."""
+        """Decompress the bytes at hand, up to the end of a frame."""
         packed, self._packed, self._inside = self._packed, b"", True
         unpacked = self._frame.decompress(packed)
         if self._frame.eof:

@@ -1,7 +1,7 @@
-"""One source, read and searched for anomalies: records → events → findings. No Django, no database.
+"""Scanning one source for anomalies: records → events → findings. No Django, no database.
 
-What is asked for is a plain value, a `Job`, and so is what comes of it: a scan runs in a process of its own
-as well as here, and gives the same.
+The input, a `Job`, and the results are plain values that can be pickled, so a scan gives the same results in
+a process of its own as in the calling one.
 """
 
 from __future__ import annotations
@@ -37,18 +37,20 @@ from anomalies.detection import Skipped as Skipped
 
 from .lines import Line, ReadError, read_records
 
-LINE_BYTES = 8 * 1024 * 1024  # what is read of a longer line: a batch of records may be one
+LINE_BYTES = 8 * 1024 * 1024  # longer lines are cut; large, since a batch of records may be one line
 INTERRUPTED = "interrupted"
-_COMPLAINTS = 20  # lines that are named as skipped; the others are counted
-_REMARKS = 5  # lines that are named though they were read
+_COMPLAINTS = 20  # skipped lines that are listed; the others are counted
+_REMARKS = 5  # lines that are listed though they were read
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to scan and how; ``parameters`` and ``acknowledged`` by kind of stream, which the file decides.
+    """A source to scan and its settings; ``parameters`` and ``acknowledged`` by kind of stream, since the
+    kind may be known only from the file.
 
-    ``reference`` is about when the source ends: it gives the year to stamps that have none, unless ``year``
-    is that of the first one. ``time_field`` is the path of the field with the time, '' for the usual ones.
+    ``reference`` is the approximate end of the source: it gives the year to timestamps without one, unless
+    ``year`` gives that of the first. ``time_field`` is the path of the field with the time, '' for the usual
+    ones.
     """
 
     path: str
@@ -61,11 +63,11 @@ class Job:
     year: int | None = None
     date_order: DateOrder | None = None
     acknowledged: Mapping[str, Acknowledged] = field(default_factory=dict)
-    at_a_time: int = 500  # findings that are handed over together; 1 where an analyst is waiting
-    is_live: bool = False  # read while it is written: its reference is always now
+    at_a_time: int = 500  # findings per message; 1 if an analyst is waiting
+    is_live: bool = False  # read while it is written: its reference is the present time
 
     def clock(self) -> TimestampReader:
-        """Return the reader of this source's stamps. Raises ValueError for a format that is none."""
+        """The reader of this source's timestamps. Raises ValueError for an invalid format."""
         return TimestampReader(
             self.reference,
             self.zone or UTC,
@@ -78,10 +80,11 @@ class Job:
 
 @dataclass(slots=True)
 class Counts:
-    """What was read and tested. ``complaints`` are the first lines that were skipped, or that need a fix
-    though they were read, with the reason; of the latter there are ``remarks``.
+    """Numbers of events read and windows tested. ``complaints`` lists the first lines that were skipped, or
+    that need a fix though they were read, with the reason; ``skipped`` and ``remarks`` count all of them.
 
-    ``key`` names the run: a hash of the first events. ``backwards`` counts events older than the one before.
+    ``key`` identifies the run: a SHA-256 of the first events. ``backwards`` counts events older than the
+    preceding one. ``seconds`` is the time spent in detection.
     """
 
     kind: str = ""
@@ -102,7 +105,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Findings of a source of this kind, in its order."""
+    """Findings of a source of this kind, in the source's order."""
 
     kind: str
     findings: list[Finding]
@@ -110,7 +113,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A source was read to its end, or as far as ``failure`` let it be."""
+    """The source was read to its end, or until ``failure``."""
 
     counts: Counts
     failure: str | None = None
@@ -118,7 +121,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """So many bytes and events more were read."""
+    """Progress: bytes and events read since the last message."""
 
     size: int
     events: int
@@ -128,7 +131,7 @@ Message = Found | Ended
 
 
 class Scan:
-    """A source while it is being read: its format, its detector, and the counts."""
+    """A source that is being read: its format, its detector and the counts."""
 
     def __init__(
         self, form: Format, detector: Detector, first_events: int, live: TimestampReader | None
@@ -143,7 +146,7 @@ class Scan:
 
     @classmethod
     def of(cls, job: Job, head: Iterable[bytes]) -> Scan:
-        """A scan that is about to begin; FormatError where the first lines can't be what they should be."""
+        """A new scan. Raises FormatError if the first lines don't have the expected format."""
         lines = list(head)
         clock = job.clock()
         form = _form(clock, lines, job.kind)
@@ -157,7 +160,7 @@ class Scan:
 
     @classmethod
     def resumed(cls, job: Job, state: dict[str, Any]) -> Scan:
-        """The scan that ``state`` was taken of. Raises ValueError, TypeError or KeyError for others."""
+        """The scan restored from ``state``. Raises ValueError, TypeError or KeyError for any other value."""
         head = [line.encode("latin-1") for line in state["head"]]
         clock = job.clock()
         form = _form(clock, head, state["detector"]["kind"])
@@ -170,7 +173,7 @@ class Scan:
         return one
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on with it, as plain JSON values."""
+        """All that is needed to continue the scan, as plain JSON values."""
         head = [line.decode("latin-1") for line in self.head]
         return {
             "head": head,
@@ -180,11 +183,11 @@ class Scan:
         }
 
     def feed(self, lines: Iterable[Line]) -> Iterator[Finding]:
-        """Yield what is found in these lines, as soon as it is closed."""
+        """Yield the findings in these lines, each as soon as its episode is closed."""
         yield from self._found(self._events(lines))
 
     def finish(self) -> Iterator[Finding]:
-        """Yield what is still open."""
+        """Yield the findings that are still open."""
         yield from self._found(self._taken(self._format.finish()))
         yield from self.detector.finish()
 
@@ -222,7 +225,7 @@ class Scan:
             counts.complaints.append(result)
 
     def _notice(self, event: Event) -> None:
-        """The first events name the run; the first and the last time are its span."""
+        """Count an event. The first events identify the run; the first and last times are its span."""
         counts = self.counts
         if counts.events < self._first_events:
             self._key.update(event.text.encode() + b"\n")
@@ -243,7 +246,7 @@ class Scan:
 
 
 def head_of(lines: Iterator[Line]) -> list[Line]:
-    """Take the first lines, from which the format is learnt: 100, or fewer where they are long."""
+    """Take the first lines, from which the format is guessed: 100, or fewer if they are long."""
     head: list[Line] = []
     while not is_head(head) and (line := next(lines, None)):
         head.append(line)
@@ -251,12 +254,12 @@ def head_of(lines: Iterator[Line]) -> list[Line]:
 
 
 def is_head(lines: Sequence[Line]) -> bool:
-    """Whether these first lines are enough to learn a format from."""
+    """True if these first lines are enough to guess a format."""
     return len(lines) >= GUESSED_FROM or sum(len(line.data) for line in lines) >= HEAD_BYTES
 
 
 def check_followable(lines: Sequence[Line]) -> None:
-    """Raises FormatError for the first lines of a file whose records are not one a line."""
+    """Raise FormatError if these first lines belong to a file whose records are not one a line."""
     if framing_of(b"\n".join(line.data for line in lines), LINE_BYTES):
         raise FormatError(
             "line 1: only records that are one a line can be followed; write JSON one object a line, "
@@ -269,20 +272,21 @@ def _form(clock: TimestampReader, head: list[bytes], kind: Kind | None) -> Forma
 
 
 def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Iterator[Message]:
-    """What comes of a job, ``Ended`` last; ``advanced`` is told how far it is, every so many bytes.
+    """Yield the messages of a job, ``Ended`` last; ``advanced`` is called with the progress every ``step``
+    bytes.
 
-    What can't be read, or not to its end, ends it with a failure that names the source and the fix; what was
-    found before is handed over.
+    A source that can't be read, or not to its end, ends with a failure that names the source and the fix;
+    the findings up to there are yielded first.
     """
     one: Scan | None = None
-    told = Advanced(0, 0)
+    reported = Advanced(0, 0)
 
     def progress(so_far: int, _size: int | None) -> None:
-        nonlocal told
-        if so_far - told.size >= step:
+        nonlocal reported
+        if so_far - reported.size >= step:
             now = Advanced(so_far, one.counts.events if one else 0)
-            advanced(Advanced(now.size - told.size, now.events - told.events))
-            told = now
+            advanced(Advanced(now.size - reported.size, now.events - reported.events))
+            reported = now
 
     lines = read_records(job.path, LINE_BYTES, progress)
     failure: str | None = None
@@ -304,7 +308,7 @@ def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Itera
 
 
 def _found(one: Scan, findings: Iterator[Finding], at_a_time: int) -> Iterator[Found]:
-    """So many at a time; where the source breaks off, those that wait are handed over first."""
+    """Yield the findings ``at_a_time`` together; on a failure the waiting ones come before the error."""
     waiting: list[Finding] = []
     broken: BaseException | None = None
     while True:

@@ -1,4 +1,4 @@
-"""Many sources at once, each scanned in a process of its own. Which runs when changes nothing."""
+"""Many sources at once, each scanned in a process of its own; the order of execution changes no result."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _processes = get_context("spawn")
 def scan_all(
     jobs: Sequence[Job], workers: int, advanced: Callable[[Advanced], None]
 ) -> Iterator[tuple[int, Message]]:
-    """What comes of these jobs, each message with the job's place in the sequence; in this process for one.
+    """Yield the messages of these jobs, each with the index of its job; a single job runs in this process.
 
-    ``advanced`` is called with what was read since the last time. Memory is bounded: a process
-    waits until what it found is taken. One that is killed ends its job with a failure, and no other.
+    ``advanced`` is called with the progress since its last call. Memory is bounded: a process waits until its
+    findings are taken. A process that is killed ends its own job with a failure, and no other.
     """
     if workers <= 1 or len(jobs) <= 1:
         for index, job in enumerate(jobs):
@@ -74,9 +74,9 @@ def _received(connection: Connection, job: Job, process: Any) -> Message | Advan
 
 
 def _work(job: Job, connection: Connection) -> None:
-    # Who started it stops it; Ctrl-C reaches all of them, and the one that stores has to store first.
+    # The parent stops this process; Ctrl-C reaches all of them, and the parent has to store results first.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(BrokenPipeError):  # who started it was killed, and nobody wants to hear of it
+    with suppress(BrokenPipeError):  # the parent was killed, so there is no reader
         for message in scan(job, connection.send, _STEP):
             connection.send(message)
     connection.close()

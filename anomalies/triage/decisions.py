@@ -356,7 +356,7 @@ def _changed(last: Entry | None, known: bool) -> str:
         return "it came without the version that was seen; look at it again"
     if last is None or last.action == "create":
         return "it was written since you saw it, though nothing that is on record changed"
-    return f"changed since you saw it: {last.told}"
+    return f"changed since you saw it: {last.summary}"
 
 
 def why_not(action: str, anomaly: Anomaly) -> str:

@@ -73,7 +73,7 @@ def test_the_same_name_again_takes_the_new_filter(ana):
         ({"name": " ", "query": ""}, "Give the filter a name."),
         ({"name": "x" * 81, "query": ""}, "longer than 80 characters"),
         ({"name": "a\x00b", "query": ""}, "can&#x27;t be shown"),
-        ({"name": "x", "query": "status=gone"}, "The filter is not understood, so it was not saved."),
+        ({"name": "x", "query": "status=gone"}, "Invalid filter values, so the filter was not saved."),
         ({"name": "x", "query": "q=" + "y" * 4000}, "longer than 4,000 characters"),
     ],
 )

@@ -11,7 +11,7 @@ from django.test import Client
 
 from anomalies.audit import Actor
 from anomalies.models import AuditLog, DetectionConfig
-from anomalies.queries.threshold_replay import WhatIfError, apply, replay, wilson
+from anomalies.queries.threshold_replay import ReplayError, apply, replay, wilson
 from anomalies.thresholds import activate
 from tests.support.factories import NOON, make_anomaly
 from tests.support.forms import send
@@ -121,13 +121,13 @@ def test_there_is_no_verdict_below_20_decisions(count, verdict):
     ],
 )
 def test_looser_thresholds_cannot_be_replayed(looser):
-    with pytest.raises(WhatIfError, match="Only stricter"):
+    with pytest.raises(ReplayError, match="Only stricter"):
         replayed(**looser)
 
 
 def test_an_override_that_falls_away_may_be_looser_too():
     current = config(stream_overrides={"llm": {"ncd_threshold": 0.8}})
-    with pytest.raises(WhatIfError, match=r"llm: the novelty threshold 0\.6 is below 0\.8"):
+    with pytest.raises(ReplayError, match=r"llm: the novelty threshold 0\.6 is below 0\.8"):
         replay(current, config(ncd_threshold=0.6))
 
 

@@ -103,7 +103,7 @@ def test_rows_that_others_change_meanwhile_do_not_fail_it(database):
     with database.connect() as other, meanwhile(lambda: other.execute(change)) as failures:
         code, printed, said = database.schema("adopt", "--apply")
     assert (code, failures) == (0, []), said
-    assert "others changed or deleted meanwhile" in printed
+    assert "other programs changed or deleted" in printed
 
 
 def test_an_old_writer_inserts_all_the_time_and_misses_nothing(database):

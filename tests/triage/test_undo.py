@@ -227,7 +227,7 @@ def test_a_decision_is_undone_from_its_message(desk):
     answer = desk.post(address, sent, follow=True)
     assert row_of(anomaly) == before
     assert answer.redirect_chain == [(page_of(anomaly), 302)]
-    assert history(anomaly.pk)[0].told.startswith("undone by ana at 20")
+    assert history(anomaly.pk)[0].summary.startswith("undone by ana at 20")
 
 
 def filled(desk: Client, anomaly: Anomaly, **typed: Any) -> dict[str, Any]:

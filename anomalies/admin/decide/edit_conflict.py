@@ -106,7 +106,7 @@ def answer_to_row(
     if expected == row.version:
         return Answer()
     versions = compare(row, resource_type, expected, entry, always, sent)
-    last = f": {versions.entries[0].told}" if versions.entries else ""
+    last = f": {versions.entries[0].summary}" if versions.entries else ""
     return Answer(409, f"This has changed since you opened it{last}.", versions)
 
 

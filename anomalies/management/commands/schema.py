@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connection
 
 from anomalies.schema import adopt, roles
-from anomalies.schema.contract_tables import check_that_it_is_adopted, what_down_did
+from anomalies.schema.contract_tables import check_that_it_is_adopted, effect_of_down
 from anomalies.schema.drift import find_drift
 from anomalies.schema.drift_fixes import advice, filled_tables
 from anomalies.schema.migrate import migration_state, search_documents
@@ -94,11 +94,11 @@ class Command(ShortUsage):
                 self.stdout.write(f"{words}: {name}")
         for version, dirty in now.golang:
             self.stdout.write(f"golang-migrate: {version}{' (dirty)' if dirty else ''}")
-        if lost := what_down_did():
+        if lost := effect_of_down():
             self.stderr.write(lost)
 
     def _check(self, options: dict[str, Any]) -> None:
-        if lost := what_down_did():
+        if lost := effect_of_down():
             self.stderr.write(lost)
         with own_session(connection):
             check_that_it_is_adopted()

@@ -1,4 +1,9 @@
-"""How many anomalies a list has, of each status and stream: exactly, or at least so many."""
+"""The number of anomalies in a list by status and stream: exact, or a lower bound.
+
+The newest COUNTED entries of the index on time are tested; if the list's time range has no more, or a finder
+collected all matches, the count is exact, otherwise it is a lower bound. The cost doesn't depend on the
+table's size.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +17,12 @@ from .listing import Listing
 from .sql import Sql, condition_of, joined, sql, with_queries
 from .walks import BY_STATUS, NEWEST_FIRST, Walk, range_walk
 
-COUNTED = 10_000  # entries that are looked at
+COUNTED = 10_000  # index entries that are tested
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """There are ``least`` rows, or more where that is not ``is_exact``."""
+    """The number of rows: exactly ``least``, or at least that many if not ``is_exact``."""
 
     least: int
     is_exact: bool
@@ -25,7 +30,8 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """Named ``queries``, and what is read from them: (status, stream, n) as JSON, and whether that is all."""
+    """Named ``queries`` and two expressions over them: ``pairs`` is JSON of (status, stream, n), ``is_whole``
+    is true if these count all rows."""
 
     queries: tuple[Named, ...]
     pairs: Sql
@@ -33,7 +39,7 @@ class Counting:
 
 
 def count(listing: Listing) -> Count:
-    """How many rows a list has, up to COUNTED."""
+    """The number of rows in a list, at most COUNTED."""
     try:
         read = counting(listing)
     except EmptyResultSet:
@@ -50,9 +56,9 @@ def count(listing: Listing) -> Count:
 
 
 def counting(listing: Listing) -> Counting:
-    """The count of a list: of all its rows where a finder has them, else among its newest COUNTED.
+    """The count of a list: of all its rows if a finder collects them, else among its newest COUNTED.
 
-    Raises EmptyResultSet for a list that can't have any.
+    Raises EmptyResultSet for a list that can't have rows.
     """
     condition, walk = condition_of(listing.rows), range_walk(listing, NEWEST_FIRST.tail)
     queries: list[Named] = []
@@ -71,7 +77,7 @@ def counting(listing: Listing) -> Counting:
 
 
 def _looked(walk: Walk, condition: Sql) -> Sql:
-    """What fits among the newest of the list's time, one more than COUNTED."""
+    """The matches among the newest COUNTED + 1 entries of the list's time range."""
     return sql(
         "SELECT status, stream_type, count(*) FILTER (WHERE {condition}) AS n, "
         "count(*) FILTER (WHERE {end}) AS looked "

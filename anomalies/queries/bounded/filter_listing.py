@@ -1,4 +1,4 @@
-"""A filter as what answers it: the indexes that a list of it is read by, and the roll-up that counts it."""
+"""A filter translated into what answers it: the indexes that read its list, the roll-up that counts it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ from .walks import WALKED
 
 
 def listing_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Listing:
-    """Return what the filter asks for (``without`` some parameters), in terms of what answers it.
+    """The list of a filter (``without`` some parameters), in terms of indexes and finders.
 
-    A parameter on a column that no index is walked by, and that no finder answers, is tested on each row
-    that is looked at.
+    A parameter that neither an index nor a finder answers is tested on each row that is read.
     """
     if not filterset.is_bound or not filterset.form.is_valid():
         return Listing(filterset.qs)
@@ -86,7 +85,7 @@ def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
 
 
 def selection_of(filterset: AnomalyFilter) -> Selection | None:
-    """Return the filter as the hourly roll-up can count it; None where it can't."""
+    """The filter as a selection of the hourly roll-up; None if the roll-up can't count it."""
     return _selection_of(asked_of(filterset)) if filterset.form.is_valid() else None
 
 
@@ -104,7 +103,7 @@ def _selection_of(asked: dict[str, Any]) -> Selection | None:
 
 
 def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
-    """Return the filter (``without`` some parameters) as a roll-up can count it; None where none can."""
+    """The filter (``without`` some parameters) as a selection of a roll-up; None if none can count it."""
     if not filterset.form.is_valid():
         return None
     asked = _values(filterset, without)
@@ -112,7 +111,7 @@ def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selecti
 
 
 def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
-    """Return a filter by one tag, and by nothing else but statuses and streams; else None."""
+    """A filter by one tag, and by nothing else but statuses and streams; else None."""
     names = set(asked) - {"status", "stream"}
     if names not in ({"tags_any"}, {"tags_all"}):
         return None

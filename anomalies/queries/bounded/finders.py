@@ -1,4 +1,4 @@
-"""Finders: ways to all rows that one condition of a filter allows, each through an index of its own."""
+"""Finders: queries for all rows that meet one condition of a filter, each through an index of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalies.querysets import SEARCH_CONFIG, search_document, search_words
 from .sql import TRUE, Sql, all_of, expression_of, hidden, sql
 
 _TABLE = Sql("anomalies")
-_SAMPLED_ENTRIES = 6  # of what metadata must contain: with fewer the sample's answer is wider
+_SAMPLED_ENTRIES = 6  # keys and values of the metadata tested in a sample: fewer give a wider estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Finder:
     """``FROM table WHERE where ORDER BY order`` gives ``anomalies``: all that meet one condition, by one
     index.
 
-    ``holds`` is tested on the rows of a sample. It is at least as wide as what the index has to look at, so
-    that what is rare in the sample is soon collected. ``is_possible`` is false where the index can't answer
-    it. ``queries`` are named ones that the table reads.
+    ``holds`` is tested on the rows of a sample. It is at least as wide as the set of rows that the index has
+    to fetch, so a condition that is rare in the sample is cheap to collect. ``is_possible`` is false if the
+    index can't answer it. ``queries`` are the named queries that ``table`` reads.
     """
 
     holds: Sql
@@ -35,7 +35,7 @@ class Finder:
     queries: tuple[tuple[str, Sql], ...] = ()
 
     def rows(self, gate: Sql, most: int) -> Sql:
-        """At most so many of its rows; none, and nothing is read, where the gate is false."""
+        """At most ``most`` of its rows; none, without reading anything, if ``gate`` is false."""
         return sql(
             "SELECT anomalies.* FROM {table} WHERE {gate} AND {where}{order} LIMIT {most}",
             table=self.table,
@@ -47,11 +47,11 @@ class Finder:
 
 
 def by_words(words: str) -> Finder:
-    """The rows that hold the words which a search requires; phrases and minuses are left to the test.
+    """The rows that contain the required words of a search; phrases and exclusions are tested on each row.
 
-    An inverted index knows words and no distances: it would fetch each row that holds the words of a phrase,
-    however many that are, to look at them. So they are joined by "and" here. And where no word is required it
-    would read itself as a whole: ``querytree`` then gives T, or nothing.
+    A GIN index stores words without positions: for a phrase it fetches each row that contains the words, so
+    here they are joined by "and". Without a required word it would have to be read as a whole;
+    ``querytree`` then gives T, or nothing.
     """
     document = expression_of(Anomaly.objects.all(), search_document())
     asked = Sql(
@@ -77,8 +77,8 @@ def by_tags(any_of: Iterable[str] = (), all_tags: Iterable[str] = ()) -> Finder:
 def by_metadata(objects: Iterable[Mapping[str, Any]]) -> Finder:
     """The rows whose metadata contains these objects.
 
-    The index knows keys and values, and not which belongs to which: it fetches each row that has them
-    anywhere. So that is what the sample is asked for.
+    The GIN index stores keys and values, not which value belongs to which key: it fetches each row that has
+    them anywhere. The sample therefore tests that wider condition.
     """
     objects = list(objects)
     where = all_of(
@@ -110,7 +110,7 @@ def _anywhere(entry: tuple[str, Any]) -> Sql:
 
 
 def by_assignee(username: str) -> Finder:
-    """The rows that are assigned to somebody."""
+    """The rows assigned to this user."""
     name = hidden(username, "text")
     where = sql("anomalies.assigned_to >= {name} AND anomalies.assigned_to <= {name}", name=name)
     order = ("assigned_to", "status", "timestamp DESC", "id DESC")

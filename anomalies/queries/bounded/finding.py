@@ -1,14 +1,14 @@
-"""Whether a list's rows can be collected as a whole, and through which finder: a sample of the table decides.
+"""The choice of a finder that collects all rows of a list, decided by a sample of the table.
 
-A simple random sample of 64 blocks (TABLESAMPLE SYSTEM) is read and each finder's condition tested on its
-rows. A condition that at most two of the blocks meet holds, with 95 % confidence, in fewer than one block of
-ten (the upper Clopper-Pearson limit of 2 in 64 is 0.108); one whose share of the rows is below the cap's
-share of the table is likely below the cap. The smallest of these is collected up to the cap. The sample has
-a seed: a list that is read twice is read in the same way.
+Theory: a simple random sample of 64 blocks (TABLESAMPLE SYSTEM) is read and each finder's condition tested on
+its rows. If at most two of the blocks contain a match, then with 95 % confidence fewer than about one block
+in nine of the table does (the upper Clopper-Pearson limit of 2 in 64 is 0.108). A condition whose share of
+the sampled rows is below the cap's share of the table is likely to stay below the cap. The finder with the
+fewest hits is run up to the cap; a wrong choice costs at most the cap. The sample has a fixed seed, so a list
+that is read twice is read in the same way.
 
-Blocks and not rows are counted first, since anomalies come in bursts: a hundred rows side by side are one
-event of the sampling, not a hundred. Source: W. G. Cochran, Sampling Techniques (1977), chapter 9, on
-cluster sampling.
+Blocks are counted before rows, because anomalies come in bursts: a hundred adjacent rows are one observation,
+not a hundred. Source: W. G. Cochran, Sampling Techniques (1977), chapter 9, on cluster sampling.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from .listing import Listing
 from .sql import Sql, joined, sql
 from .walks import Walk, range_walk, state_walk
 
-FOUND = 5_000  # rows that are collected at most; above, a walk finds a page among few more
-_BLOCKS = 64
-_FEW_BLOCKS = 2
-_RARE = 20  # a condition that one row in so many meets is better walked
+FOUND = 5_000  # rows collected at most; with more matches, a walk fills a page after few entries
+_BLOCKS = 64  # sampled
+_FEW_BLOCKS = 2  # with a match, at most, for a condition to count as rare
+_RARE = 20  # a condition that at least one row in 20 meets is better walked
 COLUMNS = ("id", "timestamp", "status", "stream_type", "ncd_score", "p_value")
 
 Named = tuple[str, Sql]
 
 
 def finding(listing: Listing, condition: Sql, most: int | None = None) -> tuple[list[Named], Sql]:
-    """The named queries that collect a list's rows, and whether these are all there are.
+    """The named queries that collect a list's rows, and an SQL condition that is true if they found all.
 
-    ``found`` has COLUMNS of each row that a finder gives, and whether it ``fits`` the condition.
+    ``found`` has the COLUMNS of each row that the finder gives; ``fits`` is true if it meets ``condition``.
     """
     most = FOUND if most is None else most
     finders = [*listing.finders, *_of_columns(listing, most)]
@@ -61,8 +61,7 @@ def _of_columns(listing: Listing, most: int) -> list[Finder]:
 
 
 def _by_state(listing: Listing, most: int) -> Finder:
-    """By status, stream and significance; entries are passed over in the index, and no row is fetched for
-    them."""
+    """By status, stream and significance; other entries are skipped in the index without fetching rows."""
     walk = state_walk(listing)
     ids = sql(
         "(SELECT near.id FROM state_segment AS segment CROSS JOIN LATERAL ("
@@ -87,7 +86,7 @@ def _state(listing: Listing) -> Sql:
 
 
 def _by_range(walk: Walk, column: str, most: int) -> Finder:
-    """By a range of values; entries beyond its end are passed over in the index, as in ``_by_state``."""
+    """By a range of values; entries beyond its end are skipped in the index, as in ``_by_state``."""
     name = f"{column}_segment"
     rows = sql(
         "(SELECT near.id FROM {name} AS segment CROSS JOIN LATERAL ("
@@ -108,7 +107,7 @@ def _by_range(walk: Walk, column: str, most: int) -> Finder:
     return Finder(joined(" AND ", holds), table=rows, queries=((name, walk.given()),))
 
 
-# The part of the table, 0 to 1, that _BLOCKS are.
+# The share of the table, 0 to 1, that _BLOCKS blocks are.
 _SHARE = Sql(
     f"SELECT least(1, {_BLOCKS} * current_setting('block_size')::float8"
     " / greatest(1, pg_relation_size('anomalies'::regclass))) AS part"
@@ -116,7 +115,7 @@ _SHARE = Sql(
 
 
 def _sample(finders: Sequence[Finder]) -> Sql:
-    """For each block of the sample its number of rows, and how many of them meet each finder's condition."""
+    """For each block of the sample, the number of rows and of those that meet each finder's condition."""
     counts = [
         sql("count(*) FILTER (WHERE {holds}) AS hits_{number}", holds=finder.holds, number=number)
         for number, finder in enumerate(finders)
@@ -130,7 +129,7 @@ def _sample(finders: Sequence[Finder]) -> Sql:
 
 
 def _choice(finders: Sequence[Finder], most: int) -> Sql:
-    """The finder, by its number, that has the least to collect; none where each has too much."""
+    """The number of the finder with the fewest rows to collect; none if all have too many."""
     guess = (
         "SELECT {number} AS finder, {is_possible} AS is_possible, coalesce(sum(hits_{number}), 0) AS hits, "
         "sum(rows) AS rows, count(*) FILTER (WHERE hits_{number} > 0) AS blocks FROM sample"
@@ -150,7 +149,7 @@ def _choice(finders: Sequence[Finder], most: int) -> Sql:
 
 
 def _found(finders: Iterable[Finder], condition: Sql, most: int) -> Sql:
-    """What the chosen finder gives, one more than ``most`` where there is more."""
+    """The rows of the chosen finder, up to ``most`` + 1, which shows that there are more."""
     columns = ", ".join(f"anomalies.{name}" for name in COLUMNS)
     queries = []
     for number, finder in enumerate(finders):

@@ -1,4 +1,4 @@
-"""What a list asks for, told apart by what can answer it."""
+"""The conditions of a list, sorted by the index or finder that can answer them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from anomalies.models import Anomaly
 
 from .finders import Finder
 
-# Stands in ``Listing.columns`` for a condition on anything that no walked index holds.
+# Represents, in ``Listing.columns``, a condition on a column that no walked index contains.
 OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Values from ``low`` to ``high``, None where it is open: both included, of times the end is not."""
+    """Values from ``low`` to ``high``, both included (of times the end is excluded); None is open."""
 
     low: Any = None
     high: Any = None
@@ -26,10 +26,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The anomalies of a filter: ``rows`` as a queryset without an order, and the same in terms of indexes.
+    """The anomalies of a filter: ``rows`` as an unordered queryset, and the same conditions for indexes.
 
-    ``columns`` are those that any condition is about. Conditions on status, stream, significance and ranges
-    of columns are repeated beside the queryset; ``finders`` answer others through an index of their own.
+    ``columns`` are those with a condition. Conditions on status, stream, significance and ranges of columns
+    are repeated beside the queryset; ``finders`` answer others through an index of their own.
     """
 
     rows: QuerySet[Anomaly]
@@ -42,9 +42,9 @@ class Listing:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no row can be meant."""
+        """True if no row can match."""
         return self.rows.query.is_empty()
 
     def showing(self, rows: QuerySet[Anomaly]) -> Listing:
-        """The same list, narrowed further by a queryset of it."""
+        """The same list with its ``rows`` narrowed further."""
         return replace(self, rows=rows)

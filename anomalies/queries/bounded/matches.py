@@ -1,5 +1,4 @@
-"""All anomalies of a list, or as many as one decision may be about: for exports, decisions and their
-numbers."""
+"""All anomalies of a list, or as many as one bulk decision may cover: for exports and decisions."""
 
 from __future__ import annotations
 
@@ -20,26 +19,25 @@ from .pages import walked
 from .sql import Sql, condition_of, sql, with_queries
 from .walks import Order, Walk, walk_of
 
-LOOKED_AT = 500_000  # entries of an index, for a decision about many
+LOOKED_AT = 500_000  # index entries read for a bulk decision
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``rows`` in a list's order; ``is_part``: the search for them stopped before the list's end."""
+    """``rows`` in a list's order; ``is_part`` if the search for them stopped before the list's end."""
 
     rows: QuerySet[Anomaly]
     is_part: bool
 
 
 def every(listing: Listing) -> QuerySet[Anomaly]:
-    """All rows of a list, without an order. Through a finder where there are few, else from the whole
-    table."""
+    """All rows of a list, unordered: through a finder if there are few, else from the whole table."""
     collected = _collected(listing)
     return listing.rows if collected is None else collected
 
 
 def first(listing: Listing, ordering: Sequence[str], most: int) -> Selection:
-    """The rows that a list's order begins with, ``most`` of them or more where there are as many.
+    """The first rows in a list's order: ``most`` of them, or more if a finder collected them all.
 
     They are searched for among LOOKED_AT entries of an index.
     """
@@ -63,7 +61,7 @@ def first(listing: Listing, ordering: Sequence[str], most: int) -> Selection:
 
 
 def _collected(listing: Listing) -> QuerySet[Anomaly] | None:
-    """All rows, where a finder has them; None where it is not known that there are few."""
+    """All rows, if a finder collects them; None if there may be many."""
     try:
         condition = condition_of(listing.rows)
     except EmptyResultSet:
@@ -77,7 +75,7 @@ def _collected(listing: Listing) -> QuerySet[Anomaly] | None:
         return None
     if not ids:
         return listing.rows.none()
-    # The condition is tested again on the rows as they are by then; behind a fence, so by the key's index.
+    # The condition is tested again on the rows' present values; OFFSET 0 keeps the plan to the key's index.
     rows = (
         "SELECT id FROM (SELECT * FROM anomalies WHERE id = ANY (ARRAY(SELECT unnest({ids}))) OFFSET 0"
         ") AS anomalies WHERE {condition}"
@@ -87,13 +85,13 @@ def _collected(listing: Listing) -> QuerySet[Anomaly] | None:
 
 
 def _with_ids(ids: Sql) -> QuerySet[Anomaly]:
-    """The anomalies of these ids. In an array their number is hidden: each is read by the key's index."""
+    """The anomalies of these ids. An array hides their number from the planner: each is read by its key."""
     hidden_ids = sql("SELECT unnest(ARRAY({ids}))", ids=ids)
     return Anomaly.objects.filter(pk__in=RawSQL(hidden_ids.text, hidden_ids.values))  # noqa: S611 - values are beside it
 
 
 def _goes_on(walk: Walk, budget: int) -> bool:
-    """Whether a segment has more entries than are looked at."""
+    """True if a segment has more entries than ``budget``."""
     (count,) = _row(
         sql(
             "{queries} SELECT count(*) FROM segment CROSS JOIN LATERAL (SELECT FROM "

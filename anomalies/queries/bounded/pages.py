@@ -1,4 +1,9 @@
-"""Pages of a list by keyset: a page begins behind a row, and costs the same wherever that is."""
+"""Pages of a list by keyset: a page begins after a given row and costs the same wherever that row is.
+
+The rows of a page come from a finder if the sample shows that it collects all matches (`finding`), else from
+a walk with a budget of index entries (`walks`); both are bounded, so a page is too. If a walk uses up its
+budget before the page is full, the page ends at that entry (`Page.edge`), from which the next one goes on.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +24,18 @@ from .listing import Listing
 from .sql import Sql, condition_of, joined, sql, with_queries
 from .walks import Order, Walk, walk_of
 
-# Entries of an index that a page looks at: rows of one time lie together, those of one NCD all over the
-# table.
+# Index entries read for a page: rows of one time are stored together, those of one NCD all over the table.
 LOOKED_AT = {"timestamp": 10_000, "ncd_score": 5_000, "p_value": 5_000}
-# Of several segments each is looked at so far at least, all together.
+# With several segments: the entries of all together, and the least for each of them.
 _IN_SEGMENTS, _LEAST = 16_000, 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's rows, and whether there are any before and behind it.
+    """The rows of a page; ``has_previous`` and ``has_next`` if there are rows before and after them.
 
-    ``edge`` is the anomaly at which the search for more rows stopped, where it stopped before the page was
-    full: beyond it, in the direction in which the page was read, there may be more.
+    ``edge`` is the anomaly at which the search stopped before the page was full: beyond it, in the direction
+    of reading, there may be more.
     """
 
     rows: list[Any]
@@ -49,9 +53,9 @@ def page_after(
     *,
     skipped: int = 0,
 ) -> Page:
-    """The rows that follow the cursor's, the first ones for '', without the first ``skipped`` of them.
+    """The page after the cursor's row (the first page for ''), without its first ``skipped`` rows.
 
-    They have the columns of ``shown``, which is all anomalies. Raises CursorError.
+    ``shown`` is a queryset of all anomalies with the columns to read. Raises CursorError.
     """
     rows, edge = _read(listing, ordering, cursor, size + 1, shown, skipped)
     return Page(rows[:size], bool(cursor or skipped), len(rows) > size or edge is not None, edge)
@@ -60,7 +64,7 @@ def page_after(
 def page_before(
     listing: Listing, ordering: Sequence[str], cursor: str, size: int, shown: QuerySet[Anomaly]
 ) -> Page:
-    """The rows right before the cursor's, in the list's order; the last ones for ''. Raises CursorError."""
+    """The page before the cursor's row, in the list's order; the last page for ''. Raises CursorError."""
     rows, edge = _read(listing, keyset.reverse(ordering), cursor, size + 1, shown)
     return Page(rows[:size][::-1], len(rows) > size or edge is not None, bool(cursor), edge)
 
@@ -68,13 +72,13 @@ def page_before(
 def answered(
     listing: Listing, ordering: Sequence[str], cursor: str, size: int, shown: QuerySet[Anomaly]
 ) -> QuerySet[Anomaly]:
-    """The rows behind the cursor's of a list that the index of its order answers. Raises CursorError."""
+    """The rows after the cursor's, of a list that the index of its order answers. Raises CursorError."""
     listing, walk = _behind(listing, ordering, cursor)
     return _answered(listing, walk, size, shown).order_by()
 
 
 def _behind(listing: Listing, ordering: Sequence[str], cursor: str) -> tuple[Listing, Walk]:
-    """The part of a list that is behind a place, and the walk that reads it."""
+    """The part of a list after a place, and the walk that reads it."""
     place = keyset.values_of(Anomaly, ordering, cursor) if cursor else []
     listing = listing.showing(keyset.beyond(listing.rows, ordering, cursor))
     return listing, walk_of(listing, Order(tuple(ordering), tuple(place)))
@@ -88,7 +92,7 @@ def _read(
     shown: QuerySet[Anomaly],
     skipped: int = 0,
 ) -> tuple[list[Any], Any]:
-    """The first rows of the order, at most ``size``, and the anomaly at which the search for more stopped."""
+    """The first rows of the order, at most ``size``, and the anomaly at which the search stopped, if any."""
     listing, walk = _behind(listing, ordering, cursor)
     if not walk.segments:
         return [], None
@@ -117,7 +121,7 @@ def _answered(
 
 
 def _cut(rows: Iterable[Any]) -> tuple[list[Any], Any]:
-    """The rows that fit, up to the first edge of what was looked at, and that edge."""
+    """The matching rows up to the first edge, and that edge (None without one)."""
     found = []
     for row in rows:
         if row.is_hit:
@@ -130,7 +134,7 @@ def _cut(rows: Iterable[Any]) -> tuple[list[Any], Any]:
 def _looked_for(
     listing: Listing, walk: Walk, size: int, shown: QuerySet[Anomaly], skipped: int
 ) -> RawQuerySet[Any]:
-    """The rows of ``page``: those that fit, and edges of what was looked at."""
+    """The rows of ``page``: matches, and the edges at which the search stopped."""
     rows = shown.filter(pk__in=RawSQL("SELECT id FROM page", ())).annotate(
         is_hit=_is_in_page("NOT is_edge"), is_edge=_is_in_page("is_edge")
     )
@@ -146,7 +150,7 @@ def _is_in_page(kind: str) -> RawSQL:
 
 
 def _page(listing: Listing, walk: Walk, size: int, skipped: int) -> list[Named]:
-    """The named queries up to ``page``: ids in the list's order, with the first edge where there is one."""
+    """The named queries up to ``page``: ids in the list's order, with the first edge if there is one."""
     condition, most, budget = condition_of(listing.rows), size + skipped, _budget(walk)
     queries, is_known = finding(listing, condition)
     either = _either(walk, is_known, is_found=bool(queries))
@@ -169,7 +173,7 @@ def _page(listing: Listing, walk: Walk, size: int, skipped: int) -> list[Named]:
 
 
 def _either(walk: Walk, is_known: Sql, *, is_found: bool) -> Sql:
-    """What was found, where that is all there is; what was walked, and its edges."""
+    """The finder's matches, if it found all; the walk's matches, and its edges."""
     columns = ", ".join(walk.order.columns)
     parts = [
         Sql(f"SELECT {columns}, false AS is_edge FROM walked"),  # noqa: S608 - names of columns
@@ -182,13 +186,13 @@ def _either(walk: Walk, is_known: Sql, *, is_found: bool) -> Sql:
 
 
 def _budget(walk: Walk) -> int:
-    """How many entries of each segment are looked at."""
+    """The number of entries read from each segment."""
     count = len(walk.segments)
     return max(1, LOOKED_AT[walk.order.tail] // count, min(_LEAST, _IN_SEGMENTS // count))
 
 
 def walked(walk: Walk, condition: Sql, size: int, budget: int) -> Sql:
-    """Of each segment the first rows that fit, at most ``size`` of them among so many entries."""
+    """The first matches of each segment, at most ``size`` among its first ``budget`` entries."""
     return sql(
         "SELECT segment.no, hit.* FROM segment CROSS JOIN LATERAL ("
         "SELECT {columns} FROM (SELECT anomalies.* {entries} LIMIT {budget}) AS anomalies"
@@ -203,7 +207,7 @@ def walked(walk: Walk, condition: Sql, size: int, budget: int) -> Sql:
 
 
 def _edge(walk: Walk, size: int, budget: int) -> Sql:
-    """Of each segment that goes on although too little was found in it, the last entry that was looked at."""
+    """The last entry read from each segment that has more entries although fewer than ``size`` matched."""
     columns = dict.fromkeys((*walk.index.prefix, *walk.order.columns))
     return sql(
         "SELECT last.* FROM segment CROSS JOIN LATERAL (SELECT anomalies.* "

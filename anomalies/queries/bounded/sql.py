@@ -1,4 +1,4 @@
-"""SQL with its values beside it, put together out of parts."""
+"""SQL text with its parameter values, composed from parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """A piece of SQL, with ``%s`` where its values go."""
+    """A piece of SQL with a ``%s`` for each of its values."""
 
     text: str
     values: tuple[Any, ...] = ()
@@ -24,7 +24,7 @@ TRUE = Sql("true")
 
 
 def sql(template: str, **parts: Sql | str | int) -> Sql:
-    """The template with each ``{part}`` in its place; its values come with its parts."""
+    """The template with each ``{part}`` inserted, and the values of the parts in the same order."""
     text: list[str] = []
     given: list[Any] = []
     for literal, name, _, _ in Formatter().parse(template):
@@ -37,12 +37,12 @@ def sql(template: str, **parts: Sql | str | int) -> Sql:
 
 
 def hidden(value: Any, type_name: str) -> Sql:
-    """A value that the planner does not see: it plans for any, by constant shares of the table."""
+    """A value that the planner can't see: it plans for any value, by constant shares of the table."""
     return Sql(f"(SELECT %s::{type_name})", (value,))
 
 
 def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
-    """The pieces, one after the other, with the separator between them."""
+    """The pieces in order, with the separator between them."""
     pieces = list(pieces)
     return Sql(
         separator.join(piece.text for piece in pieces),
@@ -57,15 +57,15 @@ def all_of(conditions: Iterable[Sql]) -> Sql:
 
 
 def with_queries(named: Iterable[tuple[str, Sql]]) -> Sql:
-    """``WITH name AS MATERIALIZED (…), …``: each is evaluated once, and only where it is read."""
+    """``WITH name AS MATERIALIZED (…), …``: each query is evaluated at most once, and only if it is read."""
     parts = [sql("{name} AS MATERIALIZED ({query})", name=name, query=query) for name, query in named]
     return sql("WITH {queries}", queries=joined(",\n", parts))
 
 
 def condition_of(queryset: QuerySet[Any]) -> Sql:
-    """What a queryset without joins asks of a row, over a table or subquery that is called ``anomalies``.
+    """The WHERE condition of a queryset without joins, for a table or subquery named ``anomalies``.
 
-    Raises EmptyResultSet where nothing can meet it.
+    Raises EmptyResultSet if no row can meet it.
     """
     compiler = queryset.query.get_compiler(connection=connection)
     try:

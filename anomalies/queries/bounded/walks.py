@@ -1,9 +1,9 @@
-"""A walk: so many entries of one index in a list's order, each row tested against the filter.
+"""A walk: a fixed number of entries of one index in a list's order, each row tested against the filter.
 
 An index is walked by segments: its rows of one status, stream and significance, or all of it. A segment is
-entered by a row comparison at any place (keyset) and read on from there; what lies behind the segment's end
-is read up to the LIMIT and passed over. A row comparison over all columns of an index, and the order by all
-of them, are answered by that index alone, so there is one plan only.
+entered at any place by a row comparison (keyset) and read on from there; entries beyond the segment's end are
+read up to the LIMIT and skipped. A row comparison over all columns of an index, and the order by all of them,
+are answered by that index alone, so only one plan is possible.
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ _TYPES = {
     "stream_type": "text",
     "is_statistically_significant": "boolean",
 }
-# So that no index of the contract on such a column answers what a walk asks for.
+# The collation of our walked indexes: no index of the contract on such a column can answer a walk.
 _COLLATED = dict.fromkeys(("status", "stream_type"), ' COLLATE "C"')
 _LEAST, _GREATEST = UUID(int=0), UUID(int=2**128 - 1)
 _STATE = ("status", "stream_type", "is_statistically_significant")
 _TIME = ("timestamp", "id")
-# Of more segments too little of each is read: what the index does not answer by itself is then walked by
+# With more segments too little of each is read; conditions that the index doesn't answer are then walked by
 # time.
 _MOST_SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index that is walked: ``prefix`` is what a segment's rows have in common, ``tail`` is their order.
+    """A walked index: the rows of a segment share the values of ``prefix`` and are ordered by ``tail``.
 
-    It answers conditions on its prefix and on the tail's first column: none of the entries that are read
-    for them is passed over.
+    It answers conditions on its prefix and on the tail's first column: no entry read for them is skipped.
     """
 
     prefix: tuple[str, ...]
@@ -55,13 +54,13 @@ class Index:
         return frozenset({*self.prefix, self.tail[0]})
 
     def order(self, *, descending: bool) -> str:
-        """Its order, or the reverse of it, as SQL: NULLs stand where no index of the contract has them."""
+        """Its order, or the reverse, as SQL; NULLs come where no index of the contract has them."""
         way = "DESC NULLS LAST" if descending else "ASC NULLS FIRST"
         return ", ".join(f"{column} {way}" for column in self.keys)
 
     @property
     def keys(self) -> list[str]:
-        """Its columns as SQL: texts by the collation that only these indexes have."""
+        """Its columns as SQL, texts with the collation that only these indexes have."""
         return [f"anomalies.{name}{_COLLATED.get(name, '')}" for name in (*self.prefix, *self.tail)]
 
 
@@ -76,10 +75,10 @@ _BY_COLUMN = {index.tail[0]: index for index in (BY_TIME, BY_NCD, BY_P)}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A list's order: columns' names, with "-" where they run down; and the place behind which it begins,
-    if any.
+    """A list's order: names of columns, with "-" for descending ones, and the ``place`` after which it
+    begins, if any.
 
-    The last two columns are the tail of an index; one may stand before them that is of its prefix.
+    The last two columns are the tail of an index; a column of its prefix may come before them.
     """
 
     names: tuple[str, ...]
@@ -92,16 +91,16 @@ class Order:
 
     @property
     def tail(self) -> str:
-        """The column that the rows of a segment are in order of."""
+        """The column by which the rows of a segment are ordered."""
         return self.columns[-2]
 
     @property
     def descending(self) -> bool:
-        """Whether the tail runs down."""
+        """True if the tail is in descending order."""
         return self.names[-2].startswith("-")
 
     def as_sql(self) -> str:
-        """What stands behind ORDER BY."""
+        """The expressions of the ORDER BY clause."""
         return ", ".join(
             f"{name.lstrip('-')} {'DESC' if name.startswith('-') else 'ASC'}" for name in self.names
         )
@@ -112,8 +111,8 @@ NEWEST_FIRST = Order(("-timestamp", "-id"))
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """An index, its segments (the values of the prefix and the place where each begins), and the tail's
-    range."""
+    """An index, its ``segments`` (values of the prefix, and the place where each begins), and the tail's
+    range ``within``."""
 
     index: Index
     order: Order
@@ -121,7 +120,7 @@ class Walk:
     segments: tuple[tuple[Any, ...], ...]
 
     def given(self, gate: Sql = TRUE) -> Sql:
-        """The segments as a query of (no, …prefix, at, at_id); none where the gate is false."""
+        """The segments as a query of (no, …prefix, at, at_id); no rows if ``gate`` is false."""
         tail, key = self.index.tail
         types = ["integer", *(_TYPES[name] for name in self.index.prefix), _TYPES[tail], _TYPES[key]]
         row = "(" + ", ".join(f"%s::{each}" for each in types) + ")"
@@ -135,10 +134,11 @@ class Walk:
 
     @property
     def entries(self) -> Sql:
-        """``FROM anomalies WHERE … ORDER BY …`` for one ``segment``, to be given a LIMIT.
+        """``FROM anomalies WHERE … ORDER BY …`` for one ``segment``; the caller adds a LIMIT.
 
-        A segment of a prefix ends with it. The tail's range has no end here: beside the beginning it would be
-        a range of one column, of which the planner expects 0.5 % of the table, and so would rather sort that.
+        A segment of a prefix ends with the prefix. The tail's range has no end here: together with its
+        beginning it would be a range of one column, which the planner estimates at 0.5 % of the table and
+        would sort.
         """
         index, behind = self.index, "<" if self.order.descending else ">"
         prefix = [f"segment.{name}" for name in index.prefix]
@@ -160,12 +160,12 @@ class Walk:
 
     @property
     def same(self) -> Sql:
-        """Whether a row is of the segment."""
+        """The condition that a row belongs to the segment."""
         return all_of(Sql(f"anomalies.{name} = segment.{name}") for name in self.index.prefix)
 
     @property
     def end(self) -> Sql:
-        """Whether a row lies before the end of the tail's range."""
+        """The condition that a row lies before the end of the tail's range."""
         column = self.index.tail[0]
         if self.order.descending:
             bound, operator = self.within.low, ">="
@@ -182,7 +182,7 @@ class Walk:
 
 
 def walk_of(listing: Listing, order: Order) -> Walk:
-    """The walk that passes over the fewest rows of a list."""
+    """The walk that skips the fewest rows of a list."""
     return _walk(listing, order, _index_for(listing, order))
 
 
@@ -233,7 +233,7 @@ def _segments(listing: Listing, index: Index) -> list[tuple[Any, ...]]:
 
 
 def _beginning(segment: dict[str, Any], order: Order, within: Range) -> tuple[Any, UUID] | None:
-    """Where a segment is entered; None where all of it lies before the list's place."""
+    """The place where a segment is entered; None if all of it lies before the list's place."""
     place = order.place[-2:]
     if order.place and len(order.columns) > 2:
         own, at = segment[order.columns[0]], order.place[0]
@@ -245,7 +245,7 @@ def _beginning(segment: dict[str, Any], order: Order, within: Range) -> tuple[An
 
 
 def _tail_beginning(order: Order, within: Range, place: tuple[Any, ...]) -> tuple[Any, UUID]:
-    """The later one of a place and the range's own beginning."""
+    """The later one of ``place`` and the beginning of the range."""
     begins = [(place[0], place[1])] if place else []
     if order.descending:
         if within.high is not None:

@@ -1,8 +1,8 @@
-"""Taking over a database that golang-migrate made, in place.
+"""Adopting, in place, a database that golang-migrate made.
 
-The rule of this folder: no row is touched, no table rewritten, and every step is written down with the step
-that undoes it before the next one begins. ``golang`` knows the other tool, ``sorting`` says what differs and
-what is to be done about it, ``rows`` looks at what is in the tables, ``journal`` remembers, ``run`` does.
+No row is changed, no table rewritten, and every step is recorded together with the step that undoes it before
+the next one begins. ``golang_migrate`` deals with the other tool, ``drift_triage`` classifies the
+differences, ``rows`` checks the tables' rows, ``journal`` records the steps, ``run`` executes them.
 """
 
 from .golang_migrate import AdoptError

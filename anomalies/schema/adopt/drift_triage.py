@@ -1,4 +1,4 @@
-"""The differences from the contract by what becomes of them: blocking, repaired (and how), harmless."""
+"""The differences from the contract, classified as blocking, repaired (with the steps) or harmless."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Keys = dict[tuple[str, str], Difference]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A difference, the verdict on it and the reason; the steps that repair it."""
+    """A difference with its verdict, the reason, and the steps that repair it."""
 
     verdict: Verdict
     difference: Difference
@@ -43,17 +43,17 @@ def sort(contract: Catalog, full: Catalog, live: Catalog, schema: str = PUBLIC) 
         findings.append(Finding("repaired", difference, why, (rename(difference, twin),)))
     left = {(d.kind, d.name): d for d in differences}
     for difference in by_key.values():
-        if not _is_said_by_another(difference, left):
+        if not _is_covered(difference, left):
             findings.append(_finding(difference, contract, full, live))
     return findings
 
 
-def _is_said_by_another(difference: Difference, differences: Keys) -> bool:
-    """A key's index goes with the key, a view's columns with the view."""
+def _is_covered(difference: Difference, differences: Keys) -> bool:
+    """True if another difference covers it: the key of a key's index, the view of a view's columns."""
     if difference.kind == "index":
         return ("constraint", difference.name) in differences
     if difference.kind == "constraint" and difference.name.split(" on ")[0].endswith(PROOF):
-        return True  # ours, of a run that was cut off; its column is still to be made NOT NULL
+        return True  # left by an interrupted run of ours; its column is still to become NOT NULL
     return difference.kind == "column" and ("view", difference.name.split(".")[0]) in differences
 
 
@@ -65,7 +65,7 @@ _RELATIONS = {
 
 
 def _in_the_way(full: Catalog, live: Catalog) -> Iterator[Finding]:
-    """What is something else under a name that ours need, now or in a later migration."""
+    """Findings for other objects with a name that our migrations need, now or later."""
     needed = {_bare(name) for kind, name in full if kind in _RELATIONS}
     for (kind, name), definition in sorted(live.items()):
         taken = kind in _RELATIONS and _bare(name) in needed and (kind, name) not in full
@@ -83,7 +83,7 @@ def _bare(name: str) -> str:
 
 
 def _renamed(differences: Keys) -> Iterator[tuple[Difference, Difference]]:
-    """What is missing, and is there under another name. A key's index is renamed with the key."""
+    """Pairs of a missing object and an equal one of another name; a key's index is renamed with the key."""
     taken: set[tuple[str, str]] = set()
     for (kind, name), wanted in list(differences.items()):
         if kind not in ("constraint", "index") or wanted.what != "missing":
@@ -140,7 +140,7 @@ _SETTINGS = re.compile(r", (?:WITH \(.*?\)|REPLICA IDENTITY .)")
 
 
 def _is_only_stored_otherwise(difference: Difference) -> bool:
-    """Storage parameters, what replication needs, how values are compressed: an operator's business."""
+    """True if only storage parameters, replica identity or compression differ, which the operator decides."""
     if difference.kind == "table" and difference.found is not None:
         return _SETTINGS.sub("", difference.found) == difference.expected
     if difference.kind == "column" and difference.found is not None and difference.expected is not None:

@@ -1,4 +1,4 @@
-"""golang-migrate in a database: its version, and the lock under which it works."""
+"""golang-migrate's state in a database: its version, and the lock that it holds while working."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..preflight import PreflightError, check_surroundings
 
 _SALT = 1486364155
 KNOWN_VERSION = 1
-CONTRACT = "0004_default_config"  # up to here our migrations make what golang-migrate made
+CONTRACT = "0004_default_config"  # the last of our migrations that make the same as golang-migrate's
 
 
 class AdoptError(Exception):
-    """A database that is not adopted; the message says why and what to do."""
+    """The database can't be adopted; the message gives the reason and the fix."""
 
 
 def lock_id(database: str, *names: str) -> int:
@@ -37,9 +37,9 @@ def lock_id(database: str, *names: str) -> int:
 def lock_ids(database: str, schema: str = PUBLIC) -> list[int]:
     """Every number that golang-migrate may lock for this database.
 
-    Its releases make it from schema and table, from the schema, or from neither. The database's name is the
-    path of the URL, slash included, for its command line and for programs that open it by a URL (postgres.go,
-    Open), but the bare name for a program that hands over a connection (WithInstance).
+    Depending on its release, the number derives from schema and table, from the schema, or from neither. The
+    database's name is the path of the URL, slash included, for its command line and for programs that open a
+    URL (postgres.go, Open), but the bare name for a program that passes a connection (WithInstance).
     """
     names = [(schema, "schema_migrations"), (schema,), ()]
     return [lock_id(path, *each) for path in (f"/{database}", database) for each in names]
@@ -49,8 +49,8 @@ def lock_ids(database: str, schema: str = PUBLIC) -> list[int]:
 def golangs_lock(patience: float) -> Iterator[None]:
     """Hold golang-migrate's lock on this database, so that the two exclude each other.
 
-    All of its numbers are held, by a connection of their own, so that they go with this process. Raises
-    AdoptError where another holds one for that many seconds.
+    All of its numbers are held by a separate connection, so the server releases them when this process ends.
+    Raises AdoptError if another process holds one for more than ``patience`` seconds.
     """
     holder = connection.copy()
     try:
@@ -88,8 +88,8 @@ def _holder(cursor: CursorWrapper, number: int) -> str:
 
 
 def check_place() -> None:
-    """Raises AdoptError unless our tables can be made beside golang-migrate's, in this schema and by the role
-    that owns those. The same is asked before a dry run and before the work itself."""
+    """Raise AdoptError unless our tables can be created beside golang-migrate's, in the same schema and by
+    their owner. It is checked before a dry run and before the work itself."""
     try:
         check_surroundings(connection)
     except PreflightError as error:
@@ -106,7 +106,7 @@ def check_place() -> None:
 
 
 def _owner() -> tuple[str, bool, bool, bool]:
-    """The role that owns the tables, whether it is the one that is connected, and what may be done as it."""
+    """The owner of the tables, and three flags: it is connected, can be assumed, may create tables."""
     with connection.cursor() as cursor:
         cursor.execute(_OWNER, [own_schema(connection)])
         return cursor.fetchone() or ("", True, True, True)
@@ -114,9 +114,9 @@ def _owner() -> tuple[str, bool, bool, bool]:
 
 @contextmanager
 def as_owner() -> Iterator[None]:
-    """Work as the role that owns the tables, so that all objects have one owner, whichever role is connected.
+    """Act as the owner of the tables, so that all objects have one owner, whichever role is connected.
 
-    ``check_place`` says whether that may be.
+    ``check_place`` checks that this is permitted.
     """
     owner, is_connected, _, _ = _owner()
     if is_connected:
@@ -141,7 +141,7 @@ _OWNER = """
 
 
 def check_version() -> int:
-    """The version, if it is known and clean. Raises AdoptError."""
+    """The version in schema_migrations. Raises AdoptError if it is unknown or dirty."""
     rows = golang_versions()
     if not rows:
         _check_that_it_is_nowhere_else()

@@ -1,6 +1,8 @@
-"""The journal of an adoption, kept in the adopted database: for undoing it, and for questions later.
+"""The journal of an adoption, stored in the adopted database, for undoing it and for later questions.
 
-Its table exists only in a database that was adopted, so no migration makes it.
+It works like a write-ahead log: a step and its inverse are recorded in the step's transaction, or before a
+step that runs outside of transactions, so an interrupted run can be continued or undone. The table exists
+only in an adopted database, so no migration creates it.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ _TABLE = """
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One adoption: whether it is finished, the steps that were done, the differences that stay as they were
-    found (kind, name, definition), the checksums of the rows before, and when it began."""
+    """One adoption: ``finished`` if it is complete, the executed steps, the accepted differences (kind, name,
+    definition), the checksums of the rows ``before``, and the time at which it ``began``."""
 
     finished: bool
     steps: tuple[Step, ...]
@@ -82,7 +84,7 @@ def _journal() -> sql.Identifier:
 
 
 def begin(by: str, version: int, findings: Iterable[Finding], before: Iterable[Sums]) -> Entry:
-    """Begin an entry."""
+    """Create the journal with the accepted differences and the checksums, and return its entry."""
     harmless = [each.difference for each in findings if each.verdict == "harmless"]
     left = [(each.kind, each.name, each.found) for each in harmless]
     with transaction.atomic(), connection.cursor() as cursor:
@@ -100,27 +102,27 @@ def begin(by: str, version: int, findings: Iterable[Finding], before: Iterable[S
 
 
 def add(step: Step) -> None:
-    """Record that a step is done: in its transaction, or before it if it runs outside of transactions."""
+    """Record a step: in its transaction, or before it if it runs outside of transactions."""
     _update("steps = steps || %s::jsonb", json.dumps([asdict(step)]))
 
 
 def take_back() -> None:
-    """Remove the last step: in the transaction that undoes it, or after it if that has none."""
+    """Remove the last step: in the transaction that undoes it, or after it if there is no transaction."""
     _update("steps = steps - -1")
 
 
 def finish() -> None:
-    """Record that all is done."""
+    """Record that the adoption is complete."""
     _update("finished_at = now()")
 
 
 def reopen() -> None:
-    """Record that it is not finished any more: it is being undone."""
+    """Record that the adoption is being undone."""
     _update("finished_at = NULL")
 
 
 def forget() -> None:
-    """Drop the journal: once undone, the database is as golang-migrate made it."""
+    """Drop the journal after the undo: the database is as golang-migrate made it."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_journal()))
 
@@ -131,7 +133,7 @@ def _update(assignment: str, *values: str) -> None:
 
 
 def is_known(difference: Difference, entry: Entry | None) -> bool:
-    """True if it was there before the adoption exactly as it is now, or is the journal itself."""
+    """True if the difference existed before the adoption exactly as now, or is the journal itself."""
     if entry is None:
         return False
     key = (difference.kind, difference.name)

@@ -1,8 +1,7 @@
-"""Tables of Django's other apps in a database that was not adopted yet: what a failed ``migrate`` left
-behind.
+"""Leftovers of a failed ``migrate`` in a database that is not adopted yet: tables of Django's other apps.
 
-A ``migrate`` that is run before ``schema adopt`` makes the tables of accounts and permissions, and then fails
-at the contract's. They are empty, and recorded in django_migrations, so the adoption goes on from there.
+A ``migrate`` that is run before ``schema adopt`` creates the tables of accounts and permissions and then
+fails at the contract's. They are empty and recorded in django_migrations, so the adoption goes on from there.
 Tables with rows, or migrations of apps that are not ours, belong to another Django program.
 """
 
@@ -33,7 +32,7 @@ def recorded_targets() -> Targets:
 
 
 def explained(findings: Iterable[Finding], full: Catalog) -> Iterator[Finding]:
-    """The findings, with reason and advice for tables of Django's apps, and one for each that has rows."""
+    """The findings, with reason and fix for tables of Django's apps, and a finding for each with rows."""
     theirs = _tables_of_other_apps() & {name for kind, name in full if kind == "table"}
     filled = {table for table in theirs if _has_rows(table)}
     unknown = _unknown_apps()
@@ -73,7 +72,7 @@ def _has_rows(table: str) -> bool:
 
 
 def _leftovers(tables: set[str]) -> str:
-    """The statement that drops what a failed ``migrate`` left, where it is no more as it was left."""
+    """The statement that drops the tables of a failed ``migrate``."""
     if not tables:
         return ""
     names = sql.SQL(", ").join(sql.Identifier(table) for table in sorted(tables))
@@ -81,5 +80,5 @@ def _leftovers(tables: set[str]) -> str:
 
 
 def _table(difference: Difference) -> str:
-    """The table that it is, or is on."""
+    """The table that the object is, or belongs to."""
     return difference.name.rpartition(" on ")[2].split(".")[0]

@@ -1,8 +1,10 @@
-"""The rows of a database that is adopted: they are the same afterwards, and satisfy our constraints.
+"""Checks of the rows of an adopted database: unchanged by the adoption, and valid under our constraints.
 
-Other programs go on writing. A row that was inserted, changed or deleted after the first checksum shows that
-by its ``xmin``, so only rows that nobody else touched are compared. The checksums are of parts of a table, so
-that a row which somebody changed leaves the other parts comparable.
+Other programs may write during the adoption. By PostgreSQL's MVCC, a row's ``xmin`` is the transaction that
+wrote its present version, so row versions written after the snapshot of the first checksum are left out of
+the second. A row that was changed or deleted since then is missing from the second checksum and makes it
+differ. Checksums are therefore computed for 256 parts of a table: a row changed by another program affects
+its own part only, and there the number of rows must have decreased.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ PARTS = 256
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A table at one moment: the columns that were read, the snapshot, and a checksum of each part.
+    """The checksums of a table in one ``snapshot``, over the ``columns`` read.
 
-    ``parts``: the part's number as text → its number of rows and its sums, as JSON keeps them.
+    ``parts`` maps the part's number as text to its number of rows and its sums, in the form of the JSON.
     """
 
     table: str
@@ -40,12 +42,12 @@ class Sums:
 
     @property
     def rows(self) -> int:
-        """How many rows were there."""
+        """The number of rows of all parts."""
         return sum(int(rows) for rows, _ in self.parts.values())
 
 
 def look(table: str, columns: list[str]) -> Sums:
-    """The sums of a table's rows now."""
+    """The present sums of a table's rows."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SELECT pg_current_snapshot()::text")
@@ -54,16 +56,16 @@ def look(table: str, columns: list[str]) -> Sums:
 
 
 def contract_columns() -> dict[str, list[str]]:
-    """The columns that are there in every state of the schema, by table: ours come and go."""
+    """The contract's columns by table, which exist in every state of the schema."""
     loader = MigrationExecutor(connection).loader
     models = loader.project_state((APP, CONTRACT)).apps.get_app_config(APP).get_models()
     return {m._meta.db_table: [field.column for field in m._meta.concrete_fields] for m in models}
 
 
 def compare_with(before: Sums) -> str:
-    """What became of the rows that were there, in words.
+    """A sentence about the rows that existed at ``before``: unchanged, or changed by other programs.
 
-    Raises AdoptError where one is not as it was, and nobody who wrote meanwhile explains it.
+    Raises AdoptError if a row differs and no write by another program explains it.
     """
     snapshot = sql.Literal(before.snapshot)
     now = _parts(before.table, before.columns, _SEEN.format(snapshot=snapshot))
@@ -74,7 +76,7 @@ def compare_with(before: Sums) -> str:
         missing = _rows(before.parts, part) - _rows(now, part)
         if missing <= 0 and part not in doubtful:
             raise AdoptError(
-                f"{before.table}: rows are not as they were, and nobody changed them meanwhile; "
+                f"{before.table}: rows are not as they were, and no other program changed them; "
                 "compare with your backup before you go on"
             )
         gone += max(missing, 0)
@@ -82,7 +84,7 @@ def compare_with(before: Sums) -> str:
         return f"{before.table}: {before.rows} rows; every row is as it was"
     beside = sum(_rows(now, part) for part in differing)
     return (
-        f"{before.table}: {before.rows} rows; {gone} of them others changed or deleted meanwhile, "
+        f"{before.table}: {before.rows} rows; other programs changed or deleted {gone} of them, "
         f"{beside} were summed together with those, and all others are as they were"
     )
 
@@ -101,14 +103,14 @@ def _rows(parts: dict[str, list[int | str]], part: str) -> int:
 
 
 _PART = sql.SQL(f"hashtext(id::text) & {PARTS - 1}")
-# The row's transaction in full: xmin is the lower half of its number.
+# The row's full 64-bit transaction number: xmin is its lower half.
 _BORN = """
     ((pg_snapshot_xmax({snapshot}::pg_snapshot)::text::bigint >> 32 << 32) + xmin::text::bigint
      - CASE WHEN xmin::text::bigint > pg_snapshot_xmax({snapshot}::pg_snapshot)::text::bigint & 4294967295
             THEN 4294967296 ELSE 0 END)
 """
 _SEEN = sql.SQL(f"pg_visible_in_snapshot({_BORN}::text::xid8, {{snapshot}}::pg_snapshot)")
-# A snapshot does not list the savepoints of transactions that were under way: their rows seem to be older.
+# A snapshot does not list the subtransactions of running transactions: their rows seem to be older.
 _DOUBTFUL = sql.SQL(
     f"""
     SELECT DISTINCT {{part}} FROM {{table}}
@@ -128,7 +130,7 @@ def _doubtful(table: str, snapshot: sql.Composable) -> set[str]:
 
 
 def unfit(contract: Catalog, live: Catalog) -> Iterator[Finding]:
-    """Rows that break a rule which is to be added; and the row that 0004 makes, where there is none."""
+    """Findings for rows that violate a rule to be added, and for a missing default config (0004)."""
     for (kind, name), expected in contract.items():
         found = live.get((kind, name))
         table = name.split(".")[0] if kind == "column" else table_of(Difference(kind, name, expected, found))
@@ -163,7 +165,7 @@ def _rows_against(table: str, condition: str) -> tuple[int, list[str]]:
                 cursor.execute(
                     sql.SQL("SELECT count(*), (array_agg(id))[1:5] FROM ({}) AS broken").format(broken)
                 )
-        except ProgrammingError:  # a column is missing or has another type, which is said anyway
+        except ProgrammingError:  # a column is missing or has another type, which is reported anyway
             return 0, []
         count, ids = cursor.fetchone()
     return count, ids or []
@@ -183,7 +185,7 @@ def _no_config() -> Iterator[Finding]:
     difference = Difference("row", "detection_config", "an active one", None)
     if not rows:
         make = " ".join(_DEFAULT_CONFIG.format(configs=configs.as_string(None)).split())
-        # Undone as 0004 is: the row may have been changed by then, and it does no harm.
+        # Not undone, as 0004: the row may have been changed since then, and it does no harm.
         step = Step(make, NOTHING)
         yield Finding("repaired", difference, "there is none; the defaults are added", (step,))
     elif not active:

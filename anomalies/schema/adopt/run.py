@@ -1,4 +1,4 @@
-"""An adoption from the dry run to the last migration, and its undoing."""
+"""An adoption from the dry run to the last migration, and its undo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from .. import catalog, drift
 from ..catalog import Catalog
-from ..contract_tables import TABLES, what_down_did
+from ..contract_tables import TABLES, effect_of_down
 from ..drift import Difference
 from ..migrate import migration_state
 from ..migrate.concurrent_indexes import unfinished
@@ -33,7 +33,7 @@ from .rows import Sums, compare_with, contract_columns, look, unfit
 
 Say = Callable[[str], None]
 
-PATIENCE = 15.0  # seconds for golang-migrate's lock: as long as it waits for it itself
+PATIENCE = 15.0  # seconds to wait for golang-migrate's lock, as golang-migrate itself does
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +45,23 @@ class Adoption:
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
-        """The findings that a person has to mend first."""
+        """The findings that a person has to resolve first."""
         return tuple(each for each in self.findings if each.verdict == "blocking")
 
 
 @dataclass
 class Expected:
-    """The catalogs that the migrations make: up to the contract, and all of them. Built once, in scratch
+    """The catalogs of the migrations up to the contract and of all migrations, built once in scratch
     databases.
 
-    What other apps' migrations made that are recorded already, in a run of ``migrate`` that failed, counts as
-    a part of the contract.
+    Tables of other apps whose migrations a failed run of ``migrate`` recorded count as part of the contract.
     """
 
     scratch: str | None = None
     _built: tuple[Catalog, Catalog] | None = field(default=None, init=False)
 
     def catalogs(self) -> tuple[Catalog, Catalog]:
-        """Both. Raises ScratchError."""
+        """The contract's catalog and the full one. Raises ScratchError."""
         if self._built is None:
             leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
             targets = [(migration_state.APP, CONTRACT), *recorded_targets()]
@@ -72,7 +71,7 @@ class Expected:
 
 
 def plan(scratch: str | None = None) -> Adoption:
-    """The findings about this database. Raises AdoptError for one that golang-migrate did not make."""
+    """The findings about this database. Raises AdoptError if golang-migrate did not make it."""
     with own_session(connection):
         return _plan(Expected(scratch))
 
@@ -81,8 +80,8 @@ def _plan(expected: Expected) -> Adoption:
     check_place()
     entry = journal.read()
     if entry is not None and entry.finished:
-        if told := what_down_did():
-            raise AdoptError(told)
+        if effect := effect_of_down():
+            raise AdoptError(effect)
         return Adoption((), is_done=True)
     check_version()
     applied = _applied()
@@ -105,7 +104,7 @@ def _findings(expected: Expected) -> Iterator[Finding]:
     contract, full = expected.catalogs()
     ours = {key for key in live if _is_the_journals(*key)}
     kept = {key: text for key, text in live.items() if key not in ours}
-    # Django's own table of migrations may be there, empty or with other apps'; it is no part of the contract.
+    # Django's own table of migrations may exist, empty or with other apps'; it is not part of the contract.
     wanted = {key: text for key, text in contract.items() if not _is_djangos(*key)}
     kept = {key: text for key, text in kept.items() if not _is_djangos(*key) or full.get(key) != text}
     found = [*sort(wanted, full, kept, own_schema(connection)), *unfit(wanted, kept)]
@@ -145,7 +144,7 @@ _DEPENDENTS = """
 def adopt(
     by: str, say: Say, with_checksums: bool = True, scratch: str | None = None, patience: float = PATIENCE
 ) -> Adoption:
-    """Take the database over; what was interrupted goes on. Raises AdoptError, with nothing half done."""
+    """Adopt the database, or continue an interrupted adoption. Raises AdoptError; no step is half done."""
     expected = Expected(scratch)
     with _at_work(say, patience) as steps_back:
         planned = _plan(expected)
@@ -172,13 +171,13 @@ def adopt(
 
 
 def undo(say: Say, patience: float = PATIENCE) -> None:
-    """Bring an adopted database back to what golang-migrate made. Raises AdoptError."""
+    """Return an adopted database to the state that golang-migrate made. Raises AdoptError."""
     with _at_work(say, patience) as steps_back:
         entry = journal.read()
         if entry is None:
             raise AdoptError("this database was not adopted")
-        if told := what_down_did():
-            raise AdoptError(told)
+        if effect := effect_of_down():
+            raise AdoptError(effect)
         before = _look(say)
         journal.reopen()
         _unmigrate(steps_back, say)
@@ -191,7 +190,7 @@ def undo(say: Say, patience: float = PATIENCE) -> None:
 
 @contextmanager
 def _at_work(say: Say, patience: float) -> Iterator[Patience]:
-    """Alone: under golang-migrate's lock and ours, as the tables' owner, and in nobody's way for long."""
+    """Hold golang-migrate's lock and ours and act as the tables' owner, with bounded waits for locks."""
     check_place()
     with (
         own_session(connection),
@@ -211,7 +210,7 @@ def _at_work(say: Say, patience: float) -> Iterator[Patience]:
 
 
 def _together(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """The steps in groups that make one transaction each."""
+    """The steps in groups of one transaction each."""
     for is_apart, group in groupby(steps, key=lambda step: step.alone or step.concurrently):
         together = list(group)
         yield from [[step] for step in together] if is_apart else [together]
@@ -239,7 +238,7 @@ def _take_back(step: Step) -> None:
 
 
 def _run_concurrently(statement: str) -> None:
-    """A build after the invalid index is gone that a former one left, as IF NOT EXISTS would keep that."""
+    """Run a build after dropping an invalid index of a former one, which IF NOT EXISTS would keep."""
     for index in unfinished(connection):
         if re.match(rf'CREATE .* "?{re.escape(index.name)}"? ON ', statement):
             _run(f'DROP INDEX CONCURRENTLY IF EXISTS {quoted(own_schema(connection))}."{index.name}"')
@@ -252,7 +251,7 @@ def _run(statement: str) -> None:
 
 
 def _write_down(expected: Expected, say: Say) -> None:
-    """Record the contract's migrations, now that the catalog is what they make."""
+    """Record the contract's migrations as applied, after checking that the catalog equals theirs."""
     if migration_state.state().applied:
         return
     left = [finding for finding in _findings(expected) if finding.verdict != "harmless"]
@@ -268,7 +267,7 @@ def _write_down(expected: Expected, say: Say) -> None:
 
 
 def _unmigrate(patience: Patience, say: Say) -> None:
-    """Back to the contract, and Django's own tables away; no signal, for they would fill those again."""
+    """Migrate back to the contract and drop Django's own tables, without signals, which would refill them."""
     applied = migration_state.state().applied
     if applied and applied[-1] != CONTRACT:
         call_command("migrate", migration_state.APP, CONTRACT, interactive=False, verbosity=0)
@@ -297,6 +296,6 @@ def _compare(before: Iterable[Sums], say: Say) -> None:
 
 
 def without_known(differences: Iterable[Difference]) -> list[Difference]:
-    """Those that were not there already, just so, before the adoption."""
+    """The differences without those that existed unchanged before the adoption."""
     entry = journal.read()
     return [each for each in differences if not journal.is_known(each, entry)]

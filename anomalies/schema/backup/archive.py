@@ -1,6 +1,6 @@
-"""What a dump says about itself, asked of pg_restore: the positions of sequences, the roles it grants to.
+"""Reading a dump through pg_restore: the positions of its sequences and the roles of its grants.
 
-A dump is the descriptor of an open file here: while it is being made it has no name.
+A dump is given as the descriptor of an open file, because it has no name while it is being written.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _EVERYBODY = "PUBLIC"
 
 
 def sequences_in(dump: int, pg_restore: Program) -> dict[str, tuple[int, bool]]:
-    """By sequence, named as SQL does it, its last value and whether that was given out.
+    """By sequence (SQL name): the last value, and True if that value was used.
 
-    Sequences stand outside of snapshots, so what a dump holds can only be learnt from the dump.
+    Sequences are not subject to snapshots, so the dumped values can only be read from the dump.
     """
     found = _SEQUENCE.findall(_script(dump, pg_restore, "SEQUENCE SET"))
     return {name.replace("''", "'"): (int(value), used == "true") for name, value, used in found}
 
 
 def roles_in(dump: int, pg_restore: Program) -> list[str]:
-    """The roles that the dump grants something to or takes something from; PUBLIC is none."""
+    """The roles in the dump's GRANT and REVOKE statements, without PUBLIC."""
     script = _script(dump, pg_restore, "ACL") + _script(dump, pg_restore, "DEFAULT ACL")
     names = {name[1:-1].replace('""', '"') if name[0] == '"' else name for name in _ROLE.findall(script)}
     return sorted(names - {_EVERYBODY})

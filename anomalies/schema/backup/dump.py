@@ -1,7 +1,8 @@
-"""A backup: pg_dump's archive of the whole database, and beside it the manifest of what it holds.
+"""A backup: pg_dump's archive of the whole database, and beside it a manifest of its contents.
 
-Both are of one snapshot, so writers may go on meanwhile: the transaction that computes the checksums exports
-its snapshot to pg_dump, and holds a lock on every table against TRUNCATE and DDL, which would show through.
+Both are of one snapshot, so other programs may write during a backup: the transaction that computes the
+checksums exports its snapshot to pg_dump (pg_export_snapshot), and locks every table against TRUNCATE and
+DDL, which are not fully subject to snapshots.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from anomalies.atomic_file import AtomicFile
 from ..poolers import PoolerError, own_session
 from .archive import roles_in, sequences_in
 from .manifest import Manifest, contents_of, manifest_of, relations
-from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
+from .pg_binaries import NEW_SETTING_FROM, BackupError, Program, find, major, running, server_version
 
 Progress = Callable[[int, int | None], None]
 Say = Callable[[str], None]
@@ -44,8 +45,8 @@ def backup(
 ) -> Manifest:
     """Dump the database of ``connection`` into ``file``, its manifest into ``file``.json.
 
-    Either both files are there afterwards, whole and on the disk, or neither is; an existing one is replaced
-    with ``force`` only. ``say`` gets a line for each step, ``progress`` the number of bytes written.
+    Afterwards either both files exist, complete and flushed to disk, or neither; existing ones are replaced
+    only with ``force``. ``say`` receives a line for each step, ``progress`` the number of bytes written.
     Raises BackupError.
     """
     _refuse_existing(file, force)
@@ -87,8 +88,8 @@ def _dump(
 ) -> Manifest:
     with _snapshot(connection) as (cursor, snapshot):
         say(f"dumping with pg_dump {pg_dump.version} from PostgreSQL {version}")
-        if pg_dump.major >= SPEAKS_ANEW > major(version):
-            say(f"only PostgreSQL {SPEAKS_ANEW} or newer will understand it: there is no older pg_dump here")
+        if pg_dump.major >= NEW_SETTING_FROM > major(version):
+            say(f"only PostgreSQL {NEW_SETTING_FROM} or newer can restore it: there is no older pg_dump here")
         size, digest = _write(dump, pg_dump, connection, snapshot, progress)
         contents = contents_of(connection, lambda table: say(f"checksum of {table}"))
         readable = dump.readable()
@@ -110,13 +111,13 @@ def _dump(
 
 @contextmanager
 def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[CursorWrapper, str]]:
-    """A transaction on one snapshot, exported, with every table locked against changes of its shape."""
+    """A transaction with an exported snapshot, in which every table is locked against DDL."""
     with connection.cursor() as cursor:
         before = relations(cursor, "rp")
     with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         _without_timeouts(cursor, connection)
-        for _, _, table in before:  # before the snapshot is taken: what is locked can't change under it
+        for _, _, table in before:  # before the snapshot is taken: locked tables can't change under it
             cursor.execute(f"LOCK TABLE ONLY {table} IN ACCESS SHARE MODE")  # quoted by the server
         cursor.execute("SELECT pg_export_snapshot()")
         (name,) = cursor.fetchone()
@@ -126,9 +127,9 @@ def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[CursorWrapper, 
 
 
 def _without_timeouts(cursor: CursorWrapper, connection: Any) -> None:
-    """A backup takes as long as it takes. A SET takes no snapshot."""
+    """Disable the timeouts: a backup has no time limit. A SET takes no snapshot."""
     names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
-    if connection.pg_version >= 17_00_00:  # it came with that
+    if connection.pg_version >= 17_00_00:  # which introduced it
         names.append("transaction_timeout")
     for name in names:
         cursor.execute(f"SET LOCAL {name} = 0")
@@ -137,7 +138,7 @@ def _without_timeouts(cursor: CursorWrapper, connection: Any) -> None:
 def _write(
     dump: AtomicFile, pg_dump: Program, connection: BaseDatabaseWrapper, snapshot: str, progress: Progress
 ) -> tuple[int, str]:
-    """Run pg_dump into the file: how many bytes, and their SHA-256."""
+    """Write pg_dump's output to the file; returns the number of bytes and their SHA-256."""
     size, digest = 0, hashlib.sha256()
     with running(pg_dump, ["--format=custom", f"--snapshot={snapshot}"], connection) as process:
         assert process.stdout is not None
@@ -150,7 +151,7 @@ def _write(
 
 
 def _named(cursor: CursorWrapper, sequences: dict[str, tuple[int, bool]]) -> dict[str, tuple[int, bool]]:
-    """The same under the names that this server gives them: quoting depends on a version's keywords."""
+    """The sequences under this server's names: quoting depends on a version's keywords."""
     cursor.execute(
         """
         SELECT said, format('%%I.%%I', nspname, relname) FROM unnest(%s::text[]) AS said
@@ -163,7 +164,7 @@ def _named(cursor: CursorWrapper, sequences: dict[str, tuple[int, bool]]) -> dic
 
 
 def _publish(dump: AtomicFile, beside: AtomicFile, force: bool) -> None:
-    """The dump first: where the manifest is, all is there."""
+    """Publish the dump first, so that the manifest exists only beside a complete dump."""
     dump.publish(force)
     try:
         beside.publish(force)

@@ -1,4 +1,4 @@
-"""What a backup holds, in a file beside it: the dump's hash, and what each table held when it was taken."""
+"""The manifest of a backup: the dump's hash and the checksum of each table at the time of the snapshot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .pg_binaries import BackupError
 
 FORMAT = 1
 
-# What a dump holds of others: not what the server or an extension brings, nor a session's own tables.
+# The relations in a dump: none of the server, of an extension, or of a session's temporary tables.
 _NOT_OURS = """
     nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND nspname NOT LIKE 'pg\\_temp\\_%%'
     AND NOT EXISTS (SELECT FROM pg_depend
@@ -33,7 +33,7 @@ _RELATIONS = f"""
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a database holds: by table its checksum, by sequence (last value, whether it was given out)."""
+    """The contents of a database: checksums by table, and (last value, True if used) by sequence."""
 
     tables: dict[str, Checksum]
     sequences: dict[str, tuple[int, bool]]
@@ -42,14 +42,14 @@ class Contents:
 
     @property
     def rows(self) -> int:
-        """The rows of all tables."""
+        """The number of rows of all tables."""
         return sum(each.rows for each in self.tables.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A dump and its contents. ``made_at`` is the snapshot's time in UTC, ``size`` is in bytes, ``roles`` are
-    those that the dump's grants name."""
+    the roles in the dump's grants."""
 
     made_at: str
     database: str
@@ -62,7 +62,7 @@ class Manifest:
     contents: Contents
 
     def to_json(self) -> bytes:
-        """As it is written: readable, the same for the same content."""
+        """The content of the manifest's file: indented JSON, equal for equal manifests."""
         about = asdict(self)
         contents = about.pop("contents")
         text = json.dumps({"format": FORMAT, **about, **contents}, indent=1, ensure_ascii=False)
@@ -70,12 +70,12 @@ class Manifest:
 
 
 def manifest_of(dump: Path) -> Path:
-    """Where a dump's manifest is."""
+    """The path of a dump's manifest."""
     return dump.with_name(dump.name + ".json")
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest in a file. Raises BackupError where there is none that this program understands."""
+    """The manifest in a file. Raises BackupError if it is missing, unreadable, damaged or too new."""
     try:
         read = json.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -116,12 +116,12 @@ def relations(cursor: CursorWrapper, kinds: str = "r") -> list[tuple[str, str, s
 
 
 def contents_of(connection: BaseDatabaseWrapper, reading: Callable[[str], None]) -> Contents:
-    """What a database holds now: every table is read, in the transaction that is open or one of its own.
+    """The present contents of a database; reads every table, in the open transaction or in one of its own.
 
-    ``reading`` is told each table's name before it is read.
+    ``reading`` is called with each table's name before the table is read.
     """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        # A table that hides rows from us is an error, never a smaller checksum.
+        # A table that hides rows from this role must be an error, never a smaller checksum.
         cursor.execute("SET LOCAL row_security = off")
         tables = {}
         for schema, name, full in relations(cursor):

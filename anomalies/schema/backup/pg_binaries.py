@@ -1,6 +1,6 @@
-"""pg_dump and pg_restore: which of them fits a server, and how they are run.
+"""pg_dump and pg_restore: choosing the version that fits a server, and running them.
 
-They find the database through libpq's environment variables, so that no password is ever part of a command
+They receive the connection through libpq's environment variables, so that no password appears on a command
 line, where every user of the machine could read it.
 """
 
@@ -23,15 +23,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
-# Where Debian's and Red Hat's packages keep one folder per version.
+# Folders of Debian's and Red Hat's packages, one per version.
 _VERSIONED = (("/usr/lib/postgresql", "*/bin"), ("/usr", "pgsql-*/bin"))
-# From here on pg_dump and pg_restore say SET transaction_timeout, which older servers do not know.
-SPEAKS_ANEW = 17
-_SAID_AT_MOST = 2_000  # characters of what a program complained
+# From this version on pg_dump and pg_restore emit SET transaction_timeout, which older servers reject.
+NEW_SETTING_FROM = 17
+_LONGEST_ERROR = 2_000  # characters of a program's error output in a message
 
 
 class BackupError(Exception):
-    """A backup or a restore that can't be done; the message says why, and the next step if there is one."""
+    """A backup or restore failed; the message gives the reason, and the next step if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Program:
 
     @property
     def major(self) -> int:
-        """The version that decides what it understands."""
+        """The major version, which determines compatibility."""
         return major(self.version)
 
 
 def major(version: str) -> int:
-    """18 of ``18.4``, of ``18beta1`` and of ``18.4 (Debian …)``."""
+    """The major version: 18 for ``18.4``, ``18beta1`` and ``18.4 (Debian …)``. Raises BackupError."""
     found = re.match(r"\d+", version)
     if found is None:
         raise BackupError(f"{version!r} is no version of PostgreSQL.")
@@ -67,8 +67,8 @@ def find(
 ) -> Program:
     """The program closest to version ``at_least``: never older, and older than ``below``.
 
-    Looked for in ``folder`` alone if it is given, else beside the embedded server, else in the PATH, in the
-    packages' versioned folders and in the embedded server's wheel. Raises BackupError naming what was found.
+    Searched in ``folder`` alone if it is given, else beside the embedded server, else in the PATH, in the
+    packages' versioned folders and in the embedded server's wheel. Raises BackupError with those found.
     """
     found = [program for each in _folders(name, connection, folder) if (program := _program(each / name))]
     fitting = [each for each in found if at_least <= each.major and (below is None or each.major < below)]
@@ -90,7 +90,7 @@ def _folders(name: str, connection: BaseDatabaseWrapper, folder: Path | None) ->
         yield from settings.POSTGRES_PROGRAM_FOLDERS()
         return
     in_path = shutil.which(name)
-    # Debian's wrapper chooses a version by rules of its own; the folders that it chooses from come next.
+    # Debian's wrapper chooses a version by its own rules; the folders that it chooses from come next.
     if in_path and Path(in_path).resolve().name != "pg_wrapper":
         yield Path(in_path).parent
     for top, each in _VERSIONED:
@@ -108,7 +108,7 @@ def _program(path: Path) -> Program | None:
 
 
 def _where(connection: BaseDatabaseWrapper) -> tuple[dict[str, str], list[str]]:
-    """The database of a connection: environment variables, and arguments with nothing secret in them."""
+    """The database of a connection as environment variables and arguments without secrets."""
     try:
         params: dict[str, Any] = connection.get_connection_params()
     except OperationalError as error:
@@ -123,7 +123,7 @@ def _where(connection: BaseDatabaseWrapper) -> tuple[dict[str, str], list[str]]:
             continue
         if option.envvar:
             environment[option.envvar.decode()] = str(value)
-        elif b"*" not in option.dispchar:  # a password has a variable, or stays at home
+        elif b"*" not in option.dispchar:  # a secret has a variable, or is not passed at all
             left[keyword] = str(value)
     role = connection.settings_dict["OPTIONS"].get("assume_role")
     arguments = [f"--dbname={make_conninfo(dbname=params['dbname'], **left)}", "--no-password"]
@@ -137,11 +137,11 @@ def running(
     connection: BaseDatabaseWrapper | None = None,
     stdin: int = subprocess.PIPE,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program at work, on the database of a connection or on none. Its output is a pipe, so is its input
-    unless ``stdin`` is an open file's descriptor; it ends with us, even if we are killed.
+    """The running program, connected to the database of ``connection`` or to none. Its output is a pipe, and
+    so is its input unless ``stdin`` is an open file's descriptor; it ends with this process, even on SIGKILL.
 
-    At the end it is waited for; where the caller leaves by an exception it is killed. Raises BackupError with
-    what it complained about if it fails.
+    At the end it is waited for; if the block raises, it is killed. Raises BackupError with its error output
+    if it fails.
     """
     environment, where = _where(connection) if connection else ({**os.environ, "LC_ALL": "C"}, [])
     with tempfile.TemporaryFile() as complaints:
@@ -151,13 +151,13 @@ def running(
             stdout=subprocess.PIPE,
             stderr=complaints,
             env=environment,
-            start_new_session=True,  # Ctrl-C in a terminal is for us: we end it, and clear away
+            start_new_session=True,  # Ctrl-C in a terminal reaches only this process, which ends the other
         )
         try:
             yield process
             _close(process)
         except BrokenPipeError:
-            _close(process)  # it ended before it had read all, and says below why
+            _close(process)  # it ended before reading everything; its error output is reported below
         except BaseException:
             process.kill()
             _close(process)
@@ -177,4 +177,4 @@ def _said(complaints: Any, code: int) -> str:
     complaints.seek(0)
     lines = complaints.read(64 * 1024).decode(errors="replace").strip().splitlines()
     telling = [line for line in lines if "error:" in line or "detail:" in line or "ERROR:" in line] or lines
-    return " / ".join(telling[:4])[:_SAID_AT_MOST] or f"it ended with status {code} and said nothing"
+    return " / ".join(telling[:4])[:_LONGEST_ERROR] or f"it ended with status {code} and no message"

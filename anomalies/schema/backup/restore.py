@@ -18,9 +18,9 @@ from ..poolers import PoolerError, own_session
 from .archive import roles_in
 from .dump import PIECE, Progress, Say
 from .manifest import Contents, Manifest, contents_of, manifest_of, read_manifest
-from .pg_binaries import SPEAKS_ANEW, BackupError, Program, find, major, running, server_version
+from .pg_binaries import NEW_SETTING_FROM, BackupError, Program, find, major, running, server_version
 
-# Whatever makes a database not empty: relations, functions, types, schemas; not those of an extension.
+# Objects that make a database non-empty: relations, functions, types, schemas; not those of an extension.
 _THINGS = """
     WITH things AS (
         SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
@@ -44,7 +44,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The result of a restore: the manifest, the differences from it (none, if all went well), and the
+    """The result of a restore: the manifest, the differences from it (none after a success), and the
     migrations that ``manage.py migrate`` would apply now."""
 
     manifest: Manifest
@@ -63,8 +63,8 @@ def restore(
 ) -> Restored:
     """Restore ``file`` into the empty database of ``connection`` and verify it.
 
-    Everything that can be checked is checked before anything is written; pg_restore works in one transaction.
-    Grants are restored unless ``privileges`` is False. Raises BackupError; then nothing was restored.
+    All checks are made before anything is written; pg_restore works in one transaction. Grants are restored
+    unless ``privileges`` is False. Raises BackupError; then nothing was restored.
     """
     manifest = read_manifest(manifest_of(file))
     try:
@@ -109,12 +109,13 @@ def _program(
             f"the backup comes from PostgreSQL {manifest.server_version}, this server is {version}: "
             f"restore it into PostgreSQL {came_from} or newer."
         )
-    if dumped_by >= SPEAKS_ANEW > server:
+    if dumped_by >= NEW_SETTING_FROM > server:
         raise BackupError(
             f"the backup was made by pg_dump {manifest.dump_version}, which PostgreSQL {version} does not "
-            f"understand: restore it into {SPEAKS_ANEW} or newer, or dump with pg_dump {server} (--pg-bin)."
+            f"understand: restore it into {NEW_SETTING_FROM} or newer, or dump with pg_dump {server} "
+            "(--pg-bin)."
         )
-    below = SPEAKS_ANEW if server < SPEAKS_ANEW else None
+    below = NEW_SETTING_FROM if server < NEW_SETTING_FROM else None
     return find("pg_restore", connection, pg_bin, max(server, dumped_by), below)
 
 
@@ -137,7 +138,7 @@ def _check_database(manifest: Manifest, connection: BaseDatabaseWrapper) -> None
 
 
 def _check_migrations(applied: Iterable[tuple[str, str]], connection: BaseDatabaseWrapper) -> list[str]:
-    """The apps of the backup that are not installed. Refuses what a newer Driftlock has migrated."""
+    """The apps of the backup that are not installed. Raises BackupError for a newer Driftlock's."""
     loader = MigrationLoader(None)
     known = set(loader.disk_migrations)
     for migration in loader.disk_migrations.values():
@@ -162,7 +163,7 @@ def _check_dump(file: Path, manifest: Manifest, progress: Progress) -> None:
         what = "it is cut short" if size < manifest.size else "it is longer"
         raise BackupError(f"{file} has {size:,} bytes, its manifest says {manifest.size:,}: {what}.")
     if digest.hexdigest() != manifest.sha256:
-        raise BackupError(f"{file} is damaged or another one's: its SHA-256 is not what its manifest says.")
+        raise BackupError(f"{file} is damaged or another backup's: its SHA-256 is not that of the manifest.")
 
 
 def _pieces(file: Path) -> Iterator[bytes]:
@@ -217,7 +218,7 @@ def _verified(manifest: Manifest, connection: BaseDatabaseWrapper, say: Say) -> 
 
 
 def differences(promised: Contents, found: Contents) -> list[str]:
-    """The differences of a database from its manifest, in words: tables, sequences, migrations."""
+    """A sentence for each difference of a database from its manifest: tables, sequences, migrations."""
     said = list(_differing("table", promised.tables, found.tables))
     said += _differing("sequence", promised.sequences, found.sequences)
     said += [f"migration {app}.{name} is missing" for app, name in _less(promised, found)]

@@ -1,1 +1,1 @@
-"""Running Django's migrations: one run at a time, each whole or not at all, with short locks."""
+"""Running Django's migrations: one run at a time, each migration atomic, with short locks."""

@@ -1,8 +1,9 @@
-"""Indexes built CONCURRENTLY, whole or begun anew.
+"""Indexes built CONCURRENTLY, so that an interrupted build is completed by the next run.
 
-Such a build is several transactions. One that was cut off leaves an index that every write keeps up and no
-query uses: invalid. And of a migration with several builds, which can't be one transaction, the first may be
-there while the migration is not recorded. So each build and each drop looks first at what is there.
+Such a build takes several transactions. An interrupted one leaves an invalid index, which every write
+maintains and no query uses. And since a migration with several builds can't be one transaction, its first
+index may exist although the migration is not recorded. Each build and each drop therefore checks the present
+state first, which makes it idempotent (PostgreSQL's documentation, "Building Indexes Concurrently").
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..own_schema import OwnSchemaEditor
 from .lock_retries import GaveUp, Patience
 from .locks import in_the_way_of_a_build, in_the_way_of_a_drop, is_lock_trouble
 
-# A partitioned table's index is invalid until every partition has its part; one being built is not left over.
+# A partitioned table's index is invalid until every partition has its part; indexes being built are left out.
 _INVALID = """
     SELECT class.relname, indrelid::regclass::text, indislive
     FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid
@@ -50,19 +51,19 @@ class Unfinished:
 
 
 def unfinished(connection: BaseDatabaseWrapper) -> list[Unfinished]:
-    """The invalid indexes of the tables in the search path, but those that somebody is building now."""
+    """The invalid indexes of the tables in the search path, except those that are being built now."""
     return [Unfinished(*row) for row in _rows(connection, _INVALID)]
 
 
 def mend(connection: BaseDatabaseWrapper, patience: Patience, models: Iterable[type[Model]]) -> None:
-    """Rebuild what is unfinished among the models' indexes; others are the business of who made them."""
+    """Rebuild the invalid indexes of the models; indexes of other programs are not changed."""
     ours = {index.name: (model, index) for model in models for index in model._meta.indexes}
     for index in unfinished(connection):
         rebuilt = index.name.rpartition("_cc")[0]  # PostgreSQL's names are …_ccnew, …_ccold, …_ccnew1
         if index.name in ours and index.live:
             patience.say(f"rebuilding the unfinished index {index.name} of {index.table}")
             _run(connection, "REINDEX INDEX CONCURRENTLY {}", index.name)
-        elif index.name in ours:  # all but dropped: PostgreSQL rebuilds such a one no more
+        elif index.name in ours:  # its drop was interrupted: PostgreSQL can't rebuild it
             with Editor(patience, connection, atomic=False) as editor:
                 editor.add_index(*ours[index.name], concurrently=True)
         elif rebuilt in ours:
@@ -71,14 +72,14 @@ def mend(connection: BaseDatabaseWrapper, patience: Patience, models: Iterable[t
 
 
 class Editor(OwnSchemaEditor):
-    """Django's, with builds and drops CONCURRENTLY that go on where a former one was cut off."""
+    """Django's schema editor, with builds and drops CONCURRENTLY that complete an interrupted one."""
 
     def __init__(self, patience: Patience, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._patience = patience
 
     def add_index(self, model: type[Model], index: Index, concurrently: bool = False) -> None:
-        """Raises GaveUp; where it can, it then leaves nothing behind."""
+        """Add the index unless it exists. Raises GaveUp, after dropping the invalid index if possible."""
         if not concurrently or self.collect_sql:
             super().add_index(model, index, concurrently)
             return
@@ -94,7 +95,7 @@ class Editor(OwnSchemaEditor):
         self._build(model, index)
 
     def remove_index(self, model: type[Model], index: Index, concurrently: bool = False) -> None:
-        """Raises GaveUp."""
+        """Drop the index. Raises GaveUp if a transaction is in the way for too long."""
         if concurrently and not self.collect_sql:
             table, what = model._meta.db_table, f"dropping index {index.name}"
             self._patience.wait_for(what, lambda: in_the_way_of_a_drop(self.connection, table, self._grace))
@@ -102,7 +103,7 @@ class Editor(OwnSchemaEditor):
 
     @property
     def _grace(self) -> float:
-        """Seconds: younger transactions are not waited for beforehand, the statement itself outwaits them."""
+        """Seconds; transactions younger than that are waited for by the statement itself, not before it."""
         return self._patience.limits.lock_timeout
 
     def _build(self, model: type[Model], index: Index) -> None:
@@ -126,7 +127,7 @@ class Editor(OwnSchemaEditor):
         return True
 
     def _definition(self, model: type[Model], index: Index) -> str:
-        """What PostgreSQL makes of the index, read off an empty sample of the table that hides it."""
+        """PostgreSQL's text of the index, from a temporary empty copy of the table, which shadows it."""
         statement = index.create_sql(model, self)
         assert isinstance(statement, Statement)
         table = sql.Identifier(model._meta.db_table)
@@ -140,7 +141,7 @@ class Editor(OwnSchemaEditor):
 
 
 def _same(definition: str, other: str) -> bool:
-    """Whether two definitions differ in the table's schema at most."""
+    """True if two definitions are equal except for the table's schema."""
     return _parts(definition) == _parts(other)
 
 

@@ -1,8 +1,10 @@
-"""How long a migration may stand in others' way, and how long it goes on trying.
+"""Lock retries: limits on the time a migration blocks other sessions, and on the time it keeps trying.
 
-A statement that waits for a table's lock makes everybody behind it wait too, be it for the shortest read. So
-it waits ``lock_timeout`` at most, gives up its place in the queue together with all that its transaction did,
-and tries again after a pause. What is CONCURRENTLY makes nobody wait, so it may take its time.
+Theory: PostgreSQL's lock queue is first come, first served for conflicting modes. A statement that waits for
+an ACCESS EXCLUSIVE lock therefore blocks all later statements on the table, even the shortest read, for as
+long as the transaction before it runs. It waits ``lock_timeout`` at most, then rolls back its transaction,
+which leaves the queue, and is tried again after a pause that doubles up to 10 s (exponential backoff). Other
+sessions thus wait at most ``lock_timeout`` per try. CONCURRENTLY blocks no one, so it may wait longer.
 """
 
 from __future__ import annotations
@@ -27,28 +29,28 @@ _LONGEST_PAUSE = 10.0
 _LOOK_SECONDS = 0.4
 _SAY_AFTER_SECONDS = 3.0
 _SAY_AGAIN_SECONDS = 30.0
-# Of the role, the database or the server: none of them may cut an index build short.
+# Settings of the role, the database or the server that could otherwise end an index build.
 _SESSION = {
     "statement_timeout": "0",
-    "lock_timeout": "0",  # but for the steps themselves
+    "lock_timeout": "0",  # except during the steps themselves
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "application_name": "driftlock migrate",
-    # Where the process is killed the server would otherwise notice it only when a long statement has ended.
+    # Otherwise the server notices a killed client only after a long statement has ended.
     "client_connection_check_interval": "1000",
 }
 
 
 class GaveUp(Exception):
-    """What stood in the way did not go in time; the message says what it was, and what to do."""
+    """A lock could not be obtained in time; the message names the blocking sessions and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: ``lock_timeout`` is the longest that others wait for us, ``patience`` that one step tries.
+    """Limits in seconds: ``lock_timeout`` for the wait of other sessions, ``patience`` for retrying a step.
 
-    A lock_timeout above PostgreSQL's deadlock_timeout (1 s) makes an autovacuum in the way give way.
+    A lock_timeout above PostgreSQL's deadlock_timeout (1 s) makes the server cancel a blocking autovacuum.
     """
 
     lock_timeout: float = 1.5
@@ -56,14 +58,14 @@ class Limits:
 
 
 class Patience:
-    """Runs steps under the limits on one connection, watched from a second one to say who is in the way."""
+    """Runs steps under the limits on one connection; a second one reports the blocking sessions."""
 
     def __init__(self, connection: BaseDatabaseWrapper, limits: Limits, say: Say) -> None:
         self.connection, self.limits, self.say = connection, limits, say
         self._deadline = 0.0
 
     def try_until_done(self, what: str, step: Callable[[], Result]) -> Result:
-        """The step's result; tried anew, as a whole, where it could not have a lock. Raises GaveUp."""
+        """The step's result; the whole step is retried if it could not obtain a lock. Raises GaveUp."""
         self._deadline = time.monotonic() + self.limits.patience
         pause = 1.0
         while True:
@@ -79,7 +81,7 @@ class Patience:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def wait_for(self, what: str, in_the_way: Callable[[], list[Session]]) -> None:
-        """Wait, holding nothing, until nobody is in the way of what comes next. Raises GaveUp."""
+        """Wait, without holding a lock, until no session blocks the next statement. Raises GaveUp."""
         say_next = 0.0
         while sessions := in_the_way():
             if time.monotonic() > self._deadline:
@@ -103,12 +105,12 @@ class Patience:
         ending = "".join(f"\n  or end it: SELECT pg_terminate_backend({session.pid})" for session in sessions)
         return GaveUp(
             f"gave up {what} after {self.limits.patience:.0f} s; in the way: {_named(sessions) or reason}\n"
-            f"What came before it is applied and recorded. Run it again when that is gone, "
+            f"What came before it is applied and recorded. Run it again when those have ended, "
             f"migrate with a longer --patience (seconds) if need be;{ending}".rstrip(";")
         )
 
     def _bounded(self) -> Any:
-        """Of a transaction's statements each may wait only for what its forerunners left of lock_timeout."""
+        """A wrapper that lets the statements of one transaction wait lock_timeout in total."""
         began = 0.0
 
         def run(execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -130,7 +132,7 @@ class Patience:
 
 @contextmanager
 def session_of_a_migration(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """The connection under settings that let a long statement end; afterwards those that it had."""
+    """A session without timeouts, so that a long statement can complete; restores the former settings."""
     connection.ensure_connection()
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [list(_SESSION)])
@@ -159,7 +161,7 @@ def _lock_timeout(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[N
 
 def _restore(connection: BaseDatabaseWrapper, raw: Any, settings: dict[str, str]) -> None:
     if connection.connection is raw:
-        with suppress(psycopg.Error):  # a connection that is lost has no settings to restore
+        with suppress(psycopg.Error):  # a lost connection has no settings to restore
             _set(raw, settings)
 
 
@@ -169,7 +171,7 @@ def _set(raw: Any, settings: dict[str, str], local: bool = False) -> None:
 
 
 def _milliseconds(seconds: float) -> str:
-    return str(max(int(seconds * 1000), 1))  # 0 would be "without end"
+    return str(max(int(seconds * 1000), 1))  # 0 would mean no limit
 
 
 def _named(sessions: list[Session]) -> str:
@@ -177,12 +179,12 @@ def _named(sessions: list[Session]) -> str:
 
 
 class _Watch:
-    """A thread that looks, from a connection of its own, who is in the way, and says it where it lasts."""
+    """A thread with its own connection that observes the blocking sessions and reports long waits."""
 
     def __init__(self, connection: BaseDatabaseWrapper, what: str, say: Say) -> None:
         self.seen: list[Session] = []
         self._what, self._say = what, say
-        # Asked of the server: a pooler gives its clients ids of its own.
+        # Read from the server, because a pooler gives its clients other ids.
         self._watched = connection
         (self._pid,) = connection.connection.execute("SELECT pg_backend_pid()").fetchone()
         self._done = threading.Event()
@@ -198,11 +200,11 @@ class _Watch:
         self._thread.join(_LOOK_SECONDS)
 
     def _look(self) -> None:
-        if self._done.wait(_LOOK_SECONDS):  # most steps are done before that, and cost no connection
+        if self._done.wait(_LOOK_SECONDS):  # most steps end before that and need no second connection
             return
         connection = self._watched.copy()
         try:
-            with suppress(Error):  # where no connection is to be had, nobody is named
+            with suppress(Error):  # without a free connection no session is named
                 self._look_until_done(connection)
         finally:
             connection.close()

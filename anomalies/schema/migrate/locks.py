@@ -1,9 +1,8 @@
-"""One migrate at a time, and who stands in whose way.
+"""The lock that allows one migrate at a time, and the sessions that block others.
 
-The lock is PostgreSQL's own advisory lock, held by the session that migrates: where its process is killed,
-the server lets go of it. Whoever waits for it asks again and again, each time in a transaction of its own:
-an index that is built CONCURRENTLY waits for every transaction that is open, so it would wait for one that
-waits for the lock.
+The lock is a PostgreSQL advisory lock of the migrating session, so the server releases it when the process is
+killed. A waiting process polls it, each time in a new transaction, instead of blocking in one: a CREATE INDEX
+CONCURRENTLY waits for every open transaction, so it and the blocked one would wait for each other.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _ASK_AGAIN_SECONDS = 0.25
 _SAY_AGAIN_SECONDS = 15.0
 _QUERY_CHARACTERS = 120
 
-# Another role's sessions show their id and user; the rest is NULL without pg_read_all_stats.
+# Of another role's sessions only id and user are visible; the rest is NULL without pg_read_all_stats.
 _SESSIONS = """
     SELECT pid, usename, application_name, state,
            extract(epoch FROM clock_timestamp() - xact_start)::float8, query
@@ -37,7 +36,7 @@ _HOLDER = _SESSIONS.format("""
               AND (classid::bigint << 32) | objid::bigint = %s)
 """)
 _BLOCKERS = _SESSIONS.format("pid = ANY(pg_blocking_pids(%s))")
-# Not an autovacuum: it gives way by itself, but only to a statement that waits for it.
+# Without autovacuums: the server cancels one for a statement that waits for it.
 _OLD_TRANSACTIONS = _SESSIONS.format("""
     pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'
     AND xact_start < clock_timestamp() - make_interval(secs => %s)
@@ -57,7 +56,7 @@ _ANY_USE = ["AccessShareLock", "RowShareLock", "ShareLock", *_WRITING]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A client of the server, as pg_stat_activity shows it. ``seconds``: how old its transaction is."""
+    """A client of the server from pg_stat_activity; ``seconds`` is the age of its transaction."""
 
     pid: int
     user: str | None
@@ -76,7 +75,7 @@ class Session:
 
 
 def blockers(connection: BaseDatabaseWrapper, pid: int) -> list[Session]:
-    """Who holds, or is before it in the queue for, the lock that process ``pid`` waits for; [] where none."""
+    """The sessions that hold, or precede it in the queue for, the lock that process ``pid`` waits for."""
     return _sessions(connection, _BLOCKERS, pid)
 
 
@@ -91,13 +90,13 @@ def in_the_way_of_a_drop(connection: BaseDatabaseWrapper, table: str, seconds: f
 
 
 def is_lock_trouble(error: BaseException) -> bool:
-    """Whether a statement failed for want of a lock: by lock_timeout, NOWAIT or as a deadlock's victim."""
+    """True if a statement failed to obtain a lock: by lock_timeout, NOWAIT or a deadlock."""
     return getattr(error.__cause__, "sqlstate", None) in ("55P03", "40P01")
 
 
 @contextmanager
 def one_at_a_time(connection: BaseDatabaseWrapper, say: Say) -> Iterator[None]:
-    """Hold the database's migration lock; wait for whoever has it, without end, and say so."""
+    """Hold the database's migration lock; waits for its holder without limit and reports that."""
     say_next = time.monotonic()
     waited = False
     while not _take(connection):
@@ -111,7 +110,7 @@ def one_at_a_time(connection: BaseDatabaseWrapper, say: Say) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(Error):  # a connection that is lost has let go of the lock already
+        with suppress(Error):  # a lost connection has released the lock already
             _rows(connection, "SELECT pg_advisory_unlock(%s)", KEY)
 
 

@@ -1,4 +1,4 @@
-"""Where a database stands: which migrations are in it, and the ways down and aside."""
+"""The migration state of a database, and the commands that take migrations back or override the record."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ APP = "anomalies"
 
 
 class StateError(Exception):
-    """Something that can't be done in this state; the message says what to do."""
+    """The command can't be run in this state; the message gives the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The app's migrations, in order; indexes that a killed build left; golang-migrate's version, if any."""
+    """The app's migrations in order, invalid indexes of interrupted builds, and golang-migrate's versions."""
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
-    unknown: tuple[str, ...]  # applied, but not known to this code: a newer release was here
+    unknown: tuple[str, ...]  # applied by a newer release and not known to this code
     invalid_indexes: tuple[str, ...]
     golang: tuple[tuple[int, bool], ...]
 
     @property
     def version(self) -> str:
-        """The last applied migration, "zero" for none."""
+        """The name of the last applied migration; "zero" without one."""
         return self.applied[-1] if self.applied else "zero"
 
     @property
     def is_dirty(self) -> bool:
-        """Whether something was begun and not ended."""
+        """True if an index build or a golang-migrate run was not completed."""
         return bool(self.invalid_indexes) or any(dirty for _, dirty in self.golang)
 
 
@@ -66,7 +66,7 @@ def migration_names() -> list[str]:
 
 
 def golang_versions() -> tuple[tuple[int, bool], ...]:
-    """The rows of golang-migrate's schema_migrations: version and whether it is dirty."""
+    """The rows of golang-migrate's schema_migrations: (version, dirty); empty without the table."""
     table = f"{quoted(own_schema(connection))}.schema_migrations"
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [table])
@@ -81,14 +81,14 @@ def golang_versions() -> tuple[tuple[int, bool], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A table or a column that going down drops, and how many rows or values are in it."""
+    """A table or column that would be dropped, and the number of its rows or non-null values."""
 
     name: str
     values: int
 
 
 def target_of_down(steps: int) -> str:
-    """The name of the migration that many before the last, or "zero". Raises StateError."""
+    """The name of the migration ``steps`` before the last one, or "zero". Raises StateError."""
     applied = state().applied
     if not 0 < steps <= len(applied):
         raise StateError(f"{len(applied)} migrations are applied; go down by 1 to {len(applied)}")
@@ -96,7 +96,7 @@ def target_of_down(steps: int) -> str:
 
 
 def losses(target: str, scratch: str | None = None) -> list[Loss]:
-    """What going down to ``target`` would drop. Raises ScratchError."""
+    """The tables and columns that going down to ``target`` would drop. Raises ScratchError."""
     expected = drift.expected_catalog(_targets_with(target), scratch=scratch)
     gone = [d for d in drift.compare(expected, catalog.read(connection)) if d.expected is None]
     tables = [Loss(f"table {d.name}", _count(d.name)) for d in gone if d.kind == "table"]
@@ -104,7 +104,7 @@ def losses(target: str, scratch: str | None = None) -> list[Loss]:
 
 
 def go_down(target: str, verbosity: int) -> None:
-    """Take migrations back to ``target``."""
+    """Take back the migrations after ``target``."""
     call_command("migrate", APP, target, verbosity=verbosity, interactive=False)
 
 
@@ -122,13 +122,13 @@ def _count(table: str, column: str | None = None) -> int:
 def differences_from(
     target: str, known_roles: Collection[str] = (), scratch: str | None = None
 ) -> list[Difference]:
-    """How the live catalog differs from what the app's migrations up to ``target`` make."""
+    """The differences between the live catalog and that of the app's migrations up to ``target``."""
     expected = drift.expected_catalog(_targets_with(target), known_roles, scratch)
     return drift.compare(expected, catalog.read(connection, known_roles), own_schema(connection))
 
 
 def force(target: str) -> None:
-    """Write down that the app's migrations up to ``target`` are applied and no others; runs nothing else."""
+    """Record exactly the app's migrations up to ``target`` as applied, without running any."""
     recorder = MigrationRecorder(connection)
     recorder.ensure_schema()
     names = migration_names()
@@ -143,7 +143,7 @@ def force(target: str) -> None:
 
 
 def named(prefix: str) -> str:
-    """The one migration whose name begins so, or "zero". Raises StateError."""
+    """The one migration whose name begins with ``prefix``, or "zero". Raises StateError."""
     if prefix == "zero":
         return prefix
     found = [name for name in migration_names() if name.startswith(prefix)]

@@ -1,6 +1,6 @@
-"""Django's migrations, each one whole or not at all, one run at a time, in nobody's way for long.
+"""Django's migrations, each one atomic, one run at a time, with bounded waits for locks.
 
-What Django decides stays Django's: which migrations, in which order, and their SQL.
+Django still decides which migrations are run, in which order, and with which SQL.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from .run_marker import Note
 
 Plan = list[tuple[Migration, bool]]
 
-# Writers lock what they change first and the audit log after it, since triggers write that. A migration that
-# goes the other way round would end in a deadlock with a writer, so it locks these tables before it begins.
+# Writers lock the changed table first and the audit log second, because triggers write it. A migration that
+# locks in the reverse order could deadlock with a writer, so it locks these tables before it begins.
 _LOCKED_FIRST = {("anomalies.0011_record", True): ("anomalies", "detection_config")}
 
 
 @contextmanager
 def guarded(connection: BaseDatabaseWrapper, limits: Limits, say: Say) -> Iterator[None]:
-    """Inside, Django's migrate command works under the rules of this folder, and nobody else migrates.
+    """A context in which Django's migrate command is subject to the limits and no other run can migrate.
 
-    First it says what a run that was cut off has left. Raises GaveUp where something stayed in the way.
+    It first reports the leftovers of an interrupted run. Raises GaveUp if a lock can't be obtained in time.
     """
     with session_of_a_migration(connection), one_at_a_time(connection, say):
         patience = Patience(connection, limits, say)
-        former = _tell_of_the_former(connection, say)
+        former = _report_former(connection, say)
         with _replaced(connection, "SchemaEditorClass", partial(Editor, patience)):
             # Django has no setting for the executor; its command finds it by this name.
             executor = partial(Executor, patience, former)
@@ -47,7 +47,7 @@ def guarded(connection: BaseDatabaseWrapper, limits: Limits, say: Say) -> Iterat
 
 
 class Executor(MigrationExecutor):
-    """Django's, with each migration recorded in its own transaction, and tried again for want of a lock."""
+    """Django's executor; each migration is recorded in its own transaction and retried if a lock is taken."""
 
     def __init__(
         self, patience: Patience, former: Note | None, connection: BaseDatabaseWrapper, tell: Any = None
@@ -59,7 +59,7 @@ class Executor(MigrationExecutor):
         self._ended: tuple[Any, ...] = ()
 
     def migrate(self, targets: Any, plan: Any = None, *args: Any, **options: Any) -> ProjectState:
-        """The state after the migrations. While they are under way the note says what was to be done."""
+        """The state after the migrations. During the run a note on django_migrations holds the plan."""
         fake = bool(options.get("fake"))
         if not fake:
             self._finish_taken_back(plan or [])
@@ -69,7 +69,7 @@ class Executor(MigrationExecutor):
         try:
             state = super().migrate(targets, plan, *args, **options)
         except BaseException:
-            # What is taken back in part would else go unseen: it is recorded as applied.
+            # Kept for a migration that is partly taken back, because it is still recorded as applied.
             if self._begun is None or self._begun.atomic or not plan[0][1]:
                 self._clear_note()
             raise
@@ -95,7 +95,7 @@ class Executor(MigrationExecutor):
         return self._whole(migration, True, lambda: do(state.clone(), migration, fake))
 
     def _whole(self, migration: Migration, backwards: bool, do: Callable[[], ProjectState]) -> ProjectState:
-        """Django records some migrations after their transaction: a kill in between would leave half."""
+        """Run a migration and its record in one transaction: Django records some only after theirs."""
 
         def step() -> ProjectState:
             with transaction.atomic(self.connection.alias) if migration.atomic else nullcontext():
@@ -112,7 +112,7 @@ class Executor(MigrationExecutor):
                 cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
 
     def _progress(self, action: str, migration: Migration | None = None, fake: bool | None = False) -> None:
-        """Pass on Django's words: a beginning once, however often it is tried, an end after the COMMIT."""
+        """Pass on Django's progress: a start once, however often it is retried, an end after the COMMIT."""
         if action.endswith("apply_success"):
             self._ended = (action, migration, fake)
         elif migration is None or migration is not self._begun:
@@ -120,7 +120,7 @@ class Executor(MigrationExecutor):
             self._tell(action, migration, fake)
 
     def _finish_taken_back(self, plan: Plan) -> None:
-        """Apply anew what a run that was cut off had taken back in part, unless this run takes it back."""
+        """Reapply a migration that an interrupted run took back in part, unless this run takes it back."""
         if self._former is None or not self._former.backwards:
             return
         going = {_name(migration) for migration, _ in plan}
@@ -137,7 +137,7 @@ class Executor(MigrationExecutor):
             migration.apply(self.loader.project_state(key, at_end=False), editor)
 
     def _clear_note(self) -> None:
-        # A connection made anew holds no lock: the note may be another run's by then.
+        # A new connection does not hold the lock: the note may be another run's by then.
         if self.connection.connection is self._session:
             with suppress(Error):
                 notes.clear(self.connection)
@@ -147,11 +147,11 @@ def _name(migration: Migration) -> str:
     return f"{migration.app_label}.{migration.name}"
 
 
-def _tell_of_the_former(connection: BaseDatabaseWrapper, say: Say) -> Note | None:
+def _report_former(connection: BaseDatabaseWrapper, say: Say) -> Note | None:
     former = notes.read(connection)
     left = [f"index {index.name} of {index.table}" for index in unfinished(connection)]
     if former is not None:
-        for line in notes.told(connection, former, left):
+        for line in notes.summary(connection, former, left):
             say(line)
     elif left:
         say(f"left unfinished by an interrupted build or drop: {', '.join(left)}")

@@ -1,8 +1,8 @@
-"""The note that a run leaves on ``django_migrations`` while at work, for the one that comes after a kill.
+"""A marker of a running migrate on the table ``django_migrations``, read by the next run after a kill.
 
-Django records each migration when it is done. What a killed run was about to do, and that there was one at
-all, stands nowhere; so it is written, before the first step, as the comment of that table, and taken away at
-the end (``\\dt+ django_migrations`` shows it). It needs no table that another tool could stumble on.
+Django records a migration when it is complete, but neither the plan of a run nor its existence. Both are
+written before the first step as the comment of that table, and removed at the end (``\\dt+
+django_migrations`` shows it). A comment needs no table that another tool could trip over.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TABLE = "django_migrations"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A run's beginning, who ran it, and the migrations that it was to apply, or to take back."""
+    """A run's start time and user, and the migrations that it was to apply or, ``backwards``, take back."""
 
     to_do: list[str]
     backwards: bool
@@ -36,19 +36,19 @@ class Note:
 
 
 def write(connection: BaseDatabaseWrapper, note: Note) -> None:
-    """Leave the note; without a word where the role may not (the table belongs to somebody else)."""
+    """Write the note; does nothing if the role may not (another role owns the table)."""
     MigrationRecorder(connection).ensure_schema()
     _comment(connection, _PREFIX + json.dumps(asdict(note)))
 
 
 def clear(connection: BaseDatabaseWrapper) -> None:
-    """Take the note away."""
+    """Remove the note."""
     if read(connection) is not None:
         _comment(connection, None)
 
 
 def read(connection: BaseDatabaseWrapper) -> Note | None:
-    """The note that is there. Who holds the migration lock and finds one knows that its writer is gone."""
+    """The present note, or None. To the holder of the migration lock it means that its writer was killed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [_TABLE])
         text = cursor.fetchone()[0] or ""
@@ -56,12 +56,12 @@ def read(connection: BaseDatabaseWrapper) -> Note | None:
         return None
     try:
         return Note(**json.loads(text.removeprefix(_PREFIX)))
-    except (TypeError, ValueError):  # somebody else's words
+    except (TypeError, ValueError):  # a comment by somebody else
         return None
 
 
-def told(connection: BaseDatabaseWrapper, note: Note, unfinished: Iterable[str]) -> list[str]:
-    """What a run that was cut off did and left, in lines."""
+def summary(connection: BaseDatabaseWrapper, note: Note, unfinished: Iterable[str]) -> list[str]:
+    """Lines about an interrupted run: the migrations done, those not done, and ``unfinished`` objects."""
     recorded = MigrationRecorder(connection).applied_migrations()
     applied = {f"{app}.{name}": row.applied for (app, name), row in recorded.items()}
     done = [name for name in note.to_do if (name in applied) != note.backwards]
@@ -70,9 +70,9 @@ def told(connection: BaseDatabaseWrapper, note: Note, unfinished: Iterable[str])
     times = [f"{name} ({applied[name]:%H:%M:%S})" if name in applied else name for name in done]
     return [
         f"a former migrate was cut off; it began at {note.began}, {note.by}",
-        f"  it had {verb}: {', '.join(times) or 'nothing'}",
-        f"  it had not {verb}: {', '.join(left) or 'nothing'}",
-        *(f"  it left unfinished: {what}" for what in unfinished),
+        f"  {verb}: {', '.join(times) or 'nothing'}",
+        f"  not {verb}: {', '.join(left) or 'nothing'}",
+        *(f"  left unfinished: {what}" for what in unfinished),
     ]
 
 

@@ -1,8 +1,8 @@
-"""The words of anomalies that are older than the column that stores them (migration 0037), filled by batches.
+"""Filling the column search_document (migration 0037) in batches, for anomalies older than the column.
 
-A batch is one short transaction, found along the primary key: readers and writers wait for nobody, and a run
-that was stopped is started again. Rows that somebody is changing are skipped; a change of their texts fills
-them, else the next run does. Until then their words are parsed whenever a search reads them.
+A batch is one short transaction along the primary key, so readers and writers are not blocked and a stopped
+run can be started again. Locked rows are skipped; a change of their texts fills them, otherwise the next run
+does. Until then their words are parsed whenever a search reads them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 BATCH = 1_000
-# A trigger writes the words, whatever is given here.
+# A trigger computes the value; the one given here is ignored.
 _FILL = """
     WITH batch AS MATERIALIZED (
         SELECT id, search_document IS NULL AS is_empty FROM anomalies WHERE id > %s ORDER BY id LIMIT %s
@@ -29,7 +29,7 @@ _FILL = """
 
 
 def fill(batch: int = BATCH) -> Iterator[tuple[int, int]]:
-    """Fill in all rows; yield after each batch how many of its rows were filled, and how many passed over."""
+    """Fill all rows; yield the numbers of filled and of skipped rows after each batch of ``batch`` rows."""
     last: UUID | None = UUID(int=0)
     while last is not None:
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""A file that is being written, followed line by line across rotations, truncations and restarts."""
+"""Following a growing file line by line across rotations, truncations and restarts."""
 
 from .events import Gap, Reached
 from .follower import follow

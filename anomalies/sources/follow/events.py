@@ -1,4 +1,4 @@
-"""What following a file yields beside its lines: how far it is, and what could not be read."""
+"""Events of following a file besides its lines: the position reached, and gaps that could not be read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .position import Position
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """All lines before ``position`` were handed over; None: there is no file yet.
+    """All lines before ``position`` were yielded; None means that there is no file yet.
 
-    ``idle``: nothing new came, so there is time to store what is open.
+    With ``idle`` nothing new was written, so there is time to store what is pending.
     """
 
     position: Position | None
@@ -20,7 +20,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something was not read, or the file began anew; ``lost`` bytes, None where nobody can know how many."""
+    """Content was not read, or the file was truncated; ``lost`` is in bytes, None if unknown."""
 
     words: str
     lost: int | None

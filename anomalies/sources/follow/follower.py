@@ -1,20 +1,22 @@
-"""The lines of a file that is being written, once each, wherever it is rotated to.
+"""The lines of a growing file, each exactly once, across its rotations.
 
-A file is looked at every ``poll`` seconds, by its status and content alone, so that it works on every file
-system. What happens to it:
+The file's status and content are polled every ``poll`` seconds; no notification service is needed, so it
+works on every file system. A file is identified by its inode and by hashes of its first KiB and of the last
+KiB that was read: the inode finds it under a new name, the hashes detect a reused inode, a truncation and a
+copy. The cases:
 
-- Renamed, and a new one made (logrotate's ``create``): the old one is read to its end, and watched on until
-  it was silent for ``linger`` seconds, because its writer may not know yet; then the new one from its
-  beginning. What is written to the old one still later is not read, and a Gap says how much it is. Several
-  rotations at once: each file in its turn (``finding`` says which), the older ones without waiting.
-- Truncated in place (``copytruncate``), also where it was filled again since: the rest is read from the copy
-  where there is one, then the file from its beginning, and a Gap says so. A file that was filled again with
-  the same first and last KiB at the same places can't be told from one that grew.
-- Gone: it is waited for.
-- At a restart: the file that was read is looked for under every name it may have; its rest comes first.
-  Where it is gone, a Gap says so, and the files written after it follow.
+- Renamed, and a new file created (logrotate's ``create``): the old file is read to its end and watched until
+  nothing was written for ``linger`` seconds, because its writer may still have it open; then the new file is
+  read from its beginning. Content written to the old file later is not read, and a Gap gives its size. After
+  several rotations the files are read in the order of `rotation`, the older ones without waiting.
+- Truncated in place (``copytruncate``), even if it was filled again: the rest is read from the copy if there
+  is one, then the file from its beginning, and a Gap reports it. A file that was filled again with the same
+  first and last KiB at the same places can't be distinguished from one that grew.
+- Deleted: the follower waits until the name exists again.
+- At a restart: the file is searched for under every name it may have and its rest is read first. If it is
+  gone, a Gap reports that, and the files written after it follow.
 
-A line without its end is handed over when the end comes, or when nothing more can come: its file was rotated.
+An incomplete last line is yielded when its end is written, or when none can follow: its file was rotated.
 """
 
 from __future__ import annotations
@@ -46,13 +48,13 @@ def follow(
     linger: float = 5.0,
     once: bool = False,
 ) -> Generator[Followed, None, None]:
-    """The lines of a growing file, of a longer one the first ``max_bytes`` bytes; ends when ``stop`` is set.
+    """Yield the lines of a growing file, each cut at ``max_bytes`` bytes, until ``stop`` is set.
 
-    After each block of lines comes the position Reached: saved with what the lines became, and given as
-    ``start`` later, it loses and repeats nothing. Without it the file is read from its beginning. While
-    nothing comes, an idle Reached comes every ``poll`` seconds. With ``once`` it ends at the end of what is
-    there, and a last line without its end is handed over as it is; when more of that line comes later, it
-    is a line of its own. Raises ReadError where the file can't be read.
+    After each block of lines comes a Reached with the position: saved together with the results of the lines
+    and passed as ``start`` later, it neither loses nor repeats a line. Without ``start`` the file is read
+    from its beginning. While nothing is written, an idle Reached comes every ``poll`` seconds. With ``once``
+    it ends at the end of the file and yields an incomplete last line as it is; the rest of that line, written
+    later, is then a line of its own. Raises ReadError if the file can't be read.
     """
     with closing(_Follower(Path(path), max_bytes, stop, start)) as follower:
         follower.poll, follower.linger, follower.once = poll, 0.0 if once else linger, once
@@ -65,7 +67,7 @@ def follow(
 
 
 class _Renamed(Exception):
-    """A file moved between listing and opening."""
+    """A file was renamed between listing and opening."""
 
 
 class _Follower:
@@ -79,14 +81,14 @@ class _Follower:
         self._position = start
         self._splitter = Splitter(max_bytes, start.number if start else 0)
         self._source: Source | None = None
-        self._is_final = False  # nobody writes to it any more
-        self._silent_since: float | None = None  # since it was rotated and nothing came
-        self._before = b""  # up to 1 KiB before the line that is open
+        self._is_final = False  # no process writes to it any more
+        self._silent_since: float | None = None  # monotonic seconds: rotated, and nothing written since
+        self._before = b""  # up to 1 KiB before the incomplete line
         self._cut = False
-        self._former: Source | None = None  # the one before, watched for late lines
+        self._former: Source | None = None  # the previous file, watched for late lines
         self._former_head = start.former if start else None
-        self._has_moved = False  # on to another file, in this run
-        self._passed: set[Identity] = set()  # files that are not read, which a Gap has told
+        self._has_moved = False  # to another file, in this run
+        self._passed: set[Identity] = set()  # files that are not read and were reported by a Gap
 
     @property
     def number(self) -> int:
@@ -113,9 +115,9 @@ class _Follower:
     # --- lines ------------------------------------------------------------------------------------------
 
     def _batch(self, source: Source) -> Generator[Followed, None, bool]:
-        """The lines of the next block; False where nothing came."""
+        """Yield the lines of the next block; returns False if nothing was written."""
         if source.is_rewritten():
-            # As it was before: the time of its last change is that of another content by now.
+            # The former position: the file's present modification time belongs to other content.
             yield from self._start_over(source, self._position or self._here(source))
             return True
         if self._is_not_the_next(source):
@@ -145,7 +147,7 @@ class _Follower:
             return b""
 
     def _is_end_of_cut(self, line: Line) -> bool:
-        """Whether this is only the end of a line that was handed over without it."""
+        """True if this is only the line end of a line that was yielded without it."""
         self._cut = False
         if line.full_length > 0:
             return False
@@ -153,7 +155,7 @@ class _Follower:
         return True
 
     def _finish(self, source: Source) -> Iterator[Followed]:
-        """Hand over the line that is open."""
+        """Yield the incomplete line."""
         if line := self._splitter.finish():
             self._cut, self._before = True, source.tail
             yield line
@@ -166,7 +168,7 @@ class _Follower:
         yield Reached(self._position, idle=True)
 
     def _late(self) -> Iterator[Followed]:
-        """Say what came to the file before after it was left."""
+        """Report content written to the previous file after reading moved on."""
         former = self._former
         if former and (late := former.unread()):
             former.offset += late
@@ -179,7 +181,7 @@ class _Follower:
     # --- files ------------------------------------------------------------------------------------------
 
     def _find(self) -> Iterator[Followed]:
-        """Open the file to begin with, where there is one."""
+        """Open the first file to read, if there is one."""
         position = self._position
         if position is None:
             if source := self._followed():
@@ -194,7 +196,7 @@ class _Follower:
             if source := locate(self._path, position):
                 self._go_on(source, position)
                 return
-            why = "is gone, or was written anew"
+            why = "is gone, or was overwritten"
         except OSError as error:
             if str(error.filename) == str(self._path):
                 raise
@@ -205,7 +207,7 @@ class _Follower:
         yield from self._go_to_next(None, position, gap)
 
     def _is_not_the_next(self, source: Source) -> bool:
-        """Whether a file that was empty had content, which was copied elsewhere, and is truncated again."""
+        """True if a file last seen empty got content that was copied elsewhere before it was truncated."""
         position = self._position
         if position is None or not position.is_blank or source.modified() == position.modified:
             return False
@@ -218,16 +220,16 @@ class _Follower:
         return True
 
     def _pass_late_lines(self, position: Position) -> Iterator[Followed]:
-        """The file before this one may have been written after it was left: it is not read again."""
+        """Report that the previous file may have grown after reading moved on; it is not read again."""
         for one in written_after(self._path, None, position, identity_of(self._path)):
             if position.former and one.identity not in self._passed and has_head(one.path, position.former):
                 self._passed.add(one.identity)
-                if not self._has_moved:  # else what came was counted
+                if not self._has_moved:  # otherwise ``_late`` counted it
                     words = f"{one.path} was written or packed after it was left"
                     yield Gap(f"{words}; what came to it is not read", None)
 
     def _move_on(self) -> Generator[Followed, None, bool]:
-        """At a file's end: go to the one that follows it, where it was rotated and nothing more comes."""
+        """At the end of a rotated file to which nothing more is written: go to the following file."""
         source, position = self._source, self._position
         if source is None or position is None:
             return False
@@ -248,7 +250,7 @@ class _Follower:
     def _go_to_next(
         self, source: Source | None, position: Position, gap: Gap | None = None
     ) -> Generator[Followed, None, bool]:
-        """Leave a file for the one written after it; False where there is none, or the old one has more."""
+        """Leave a file for the one written after it; returns False if there is none."""
         following, is_final = yield from self._next(source, position)
         if following is None:
             return False
@@ -283,9 +285,9 @@ class _Follower:
     def _next(
         self, source: Source | None, position: Position
     ) -> Generator[Followed, None, tuple[Source | None, bool]]:
-        """The file written after a source (or a position), and whether nobody writes to it any more."""
+        """The file written after a source (or a position), and True if no process writes to it any more."""
         while True:
-            current, obstacle = self._try_followed()  # before the listing: what is rotated meanwhile is in it
+            current, obstacle = self._try_followed()  # first: a file rotated after this is in the listing
             identity = current.identity if current else None
             found = written_after(self._path, source, position, identity)
             try:
@@ -317,7 +319,7 @@ class _Follower:
         return None
 
     def _note_unreadable(self, file: Path, offset: int) -> int | None:
-        """How many bytes it has after this one; a Gap tells of it once."""
+        """The number of bytes after ``offset``, None if unknown; marks the file as reported."""
         try:
             status = file.stat()
         except OSError:
@@ -332,7 +334,7 @@ class _Follower:
             return None, error
 
     def _followed(self) -> Source | None:
-        """The file that has the name now."""
+        """The file that has the followed name now; None if there is none."""
         try:
             source = Source(self._path)
         except FileNotFoundError:
@@ -343,7 +345,7 @@ class _Follower:
         return source
 
     def _start_over(self, source: Source, position: Position) -> Iterator[Followed]:
-        """The file was truncated: its rest from where that may be, else from its beginning."""
+        """After a truncation: go on in the copy that holds the rest, else at the file's beginning."""
         if copy := locate(self._path, position):
             yield Gap(f"{self._path} was truncated; its rest is read from {copy.path}", 0)
             source.close()
@@ -365,14 +367,14 @@ class _Follower:
         self._position = self._here(source)
 
     def _go_on(self, source: Source, position: Position) -> None:
-        """Read a file from a position in it; a copy of the one that was read is not written any more."""
+        """Read a file from a position in it; a copy of the original file is final."""
         self._source = source
         self._is_final = source.packed or source.identity[1] != position.inode
         self._before, self._cut, self._silent_since = source.tail, position.cut, None
         self._splitter.begin(at_start=position.offset == 0)
 
     def _here(self, source: Source) -> Position:
-        """The place before the line that is open."""
+        """The position before the incomplete line."""
         return Position(
             *source.identity,
             offset=source.offset - self._splitter.open_bytes,

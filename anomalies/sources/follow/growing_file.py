@@ -1,4 +1,4 @@
-"""An open file, read from any place in blocks; it may be growing, and one that was rotated may be packed."""
+"""An open file, read in blocks from any offset: growing plain text, or a rotated file that is compressed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Identity = tuple[int, int]  # device and inode
 
 
 class Source:
-    """A regular file. ``head`` are its first bytes, ``tail`` those before ``offset``, both up to 1 KiB.
+    """A regular file: ``head`` is its first KiB, ``tail`` the KiB before ``offset`` (both may be shorter).
 
-    Raises OSError where it can't be opened or read, or is an archive that is damaged.
+    Raises OSError if it can't be opened or read, or is a damaged archive.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Source:
         self._handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._unpacked: BinaryIO | None = None
         self._gave_up = False
-        self._ahead = b""  # bytes of an archive that were read to know its head
+        self._ahead = b""  # bytes of an archive that were read for its head and not yet returned
         try:
             self.identity = self._identify()
             self.head = os.pread(self._handle, MARK_BYTES, 0)
@@ -42,11 +42,11 @@ class Source:
 
     @property
     def packed(self) -> bool:
-        """Whether it is an archive: nobody writes to it any more, and only a rotated one is read."""
+        """True if it is an archive, to which no process writes any more."""
         return self._unpacked is not None
 
     def read(self) -> bytes:
-        """The next bytes; none where there are no more at this time."""
+        """The next block of at most 256 KiB; empty if there is no more at this time."""
         if self._gave_up:
             return b""
         if self._unpacked is not None:
@@ -58,17 +58,17 @@ class Source:
         return block
 
     def give_up(self) -> None:
-        """It ends here, because what comes is damaged."""
+        """Treat the file as ended here, because the rest is damaged."""
         self._gave_up = True
 
     def at(self, position: Position) -> bool:
-        """Whether it holds what was read up to a position; it is read on from there then."""
+        """True if its content up to ``position`` is the content read before; reading goes on from there."""
         if Mark.of(self.head[: position.head.length]) != position.head or not self._go_to(position.offset):
             return False
         return Mark.of(self.tail) == position.tail
 
     def is_rewritten(self) -> bool:
-        """Whether it no longer holds what was read: it was truncated, and perhaps filled again."""
+        """True if it no longer holds what was read: it was truncated, and perhaps filled again."""
         if self.packed:
             return False
         begin = self.offset - len(self.tail)
@@ -81,24 +81,24 @@ class Source:
         return False
 
     def rewind(self) -> None:
-        """Read it from its beginning, as it is now."""
+        """Read on from the beginning of its present content."""
         self.offset, self.tail = 0, b""
         self.head = os.pread(self._handle, MARK_BYTES, 0)
 
     def unread(self) -> int:
-        """How many bytes more it has at this time; of an archive that isn't known, and 0 is said."""
+        """The number of bytes not read yet; 0 for an archive, whose size is unknown."""
         return 0 if self.packed else max(0, os.fstat(self._handle).st_size - self.offset)
 
     def modified(self) -> int:
-        """When it was last written, in nanoseconds since 1970."""
+        """Its modification time in nanoseconds since 1970."""
         return os.fstat(self._handle).st_mtime_ns
 
     def has_a_name(self) -> bool:
-        """Whether some folder still has it."""
+        """True if it still has a name in some folder."""
         return os.fstat(self._handle).st_nlink > 0
 
     def close(self) -> None:
-        """Give it back; once more does nothing."""
+        """Close it; a second call does nothing."""
         if self._unpacked is not None:
             self._unpacked.close()
             self._unpacked = None
@@ -127,7 +127,7 @@ class Source:
             return ahead
         archive = cast(io.BufferedReader, self._unpacked)
         try:
-            return archive.read1(size)  # what is sound of a damaged one
+            return archive.read1(size)  # of a damaged archive, the sound part
         except DAMAGED as error:
             raise OSError(errno.EIO, f"it is damaged: {error}", str(self.path)) from error
 

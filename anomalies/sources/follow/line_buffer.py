@@ -1,4 +1,4 @@
-"""Blocks of bytes into lines, as ``reading`` does it, with an end that may be long in coming."""
+"""Blocks of bytes split into lines by the rules of `lines`, where the end of a line may come much later."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..lines import BOM, Line, line_end
 
 
 class Splitter:
-    """Lines of at most ``max_bytes`` bytes, the rest of a longer one skipped; numbered on from ``number``.
+    """Splits blocks into lines, each cut at ``max_bytes`` bytes and numbered on from ``number``.
 
-    What is open (no line end came yet) takes no more memory than a line, however slowly it grows.
+    An incomplete line takes no more memory than ``max_bytes`` allows, however long it grows.
     """
 
     def __init__(self, max_bytes: int, number: int) -> None:
@@ -20,14 +20,14 @@ class Splitter:
         self.begin(at_start=True)
 
     def begin(self, *, at_start: bool) -> None:
-        """Forget what is open; what comes next is ``at_start`` of a file, or in its middle."""
+        """Forget the incomplete line; the next block is ``at_start`` of a file, or in its middle."""
         self._at_start = at_start
         self._kept = b""
         self._last_two = b""
         self.open_bytes = 0
 
     def feed(self, block: bytes) -> Iterator[Line]:
-        """The lines that end in this block."""
+        """Yield the lines that end in this block."""
         first = block.find(b"\n") + 1
         if first == 0:
             self._add(block)
@@ -40,11 +40,11 @@ class Splitter:
         self._add(block[last + 1 :])
 
     def finish(self) -> Line | None:
-        """What is open as a line, as it is; None where nothing is."""
+        """The incomplete line as it is; None if there is none."""
         return self._line() if self.open_bytes else None
 
     def _whole_lines(self, lines: bytes) -> Iterator[Line]:
-        """Lines that lie in a block from end to end: most of them, so this is the fast way."""
+        """Yield the lines that lie wholly in a block: most do, so this is the fast path."""
         for data in lines.split(b"\n"):
             self.number += 1
             whole = len(data) - data.endswith(b"\r")

@@ -1,4 +1,4 @@
-"""How far a stream was read, in plain values that find the place again."""
+"""Positions in a stream, as plain values from which the place is found again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MARK_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Some bytes of a file, known again by their length and SHA-256."""
+    """A fingerprint of some bytes of a file: their length and SHA-256."""
 
     length: int
     sha256: str
@@ -24,13 +24,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The place before the first byte that was not handed over, in a file that may have another name by now.
+    """The place before the first byte that was not yielded, in a file that may have been renamed since.
 
-    ``offset`` counts bytes of the file (unpacked, where it was packed meanwhile), and is a line's beginning
-    unless ``cut``: then the last line was handed over before its end had come. ``number`` is the last line's
-    over the whole life of the stream. ``head`` marks the first bytes of the file, up to 1 KiB of what was
-    there at that time, ``tail`` up to 1 KiB before ``offset``; ``modified`` is when it was last written, in
-    nanoseconds since 1970; ``former`` marks the head of the file before it, None for the first.
+    ``offset`` counts bytes of the uncompressed file and is the beginning of a line, unless ``cut``: then the
+    last line was yielded without its end. ``number`` is the number of the last line, counted over all files
+    of the stream. ``head`` marks the first bytes of the file, up to 1 KiB, ``tail`` up to 1 KiB before
+    ``offset``; ``modified`` is the modification time in nanoseconds since 1970; ``former`` marks the head of
+    the previous file, None for the first one.
     """
 
     device: int
@@ -45,16 +45,16 @@ class Position:
 
     @property
     def is_blank(self) -> bool:
-        """Whether its file was empty, so that no content tells which it is."""
+        """True if its file was empty and can't be recognised by content."""
         return self.head.length == 0
 
     def as_json(self) -> dict[str, Any]:
-        """It as plain values."""
+        """The position as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Position:
-        """It from plain values; raises ValueError where these are none of ``as_json``."""
+        """The position from the values of ``as_json``; raises ValueError for others."""
         try:
             head, tail = Mark(**values["head"]), Mark(**values["tail"])
             former = Mark(**values["former"]) if values["former"] else None

@@ -1,8 +1,10 @@
-"""Where a file went when it was rotated, and what was written after it.
+"""Rotation: finding a file after it was rotated, and the files written after it.
 
-A rotated file lies in the folder of the file that is followed (or in that of what it is a link to), under its
-name with figures added: ``app.log.1``, ``app.log-20261123``, ``app-2026-11-23.log``, packed or not. Of names
-like ``app.log.1`` the larger number is the older file; all others are ordered by when they were last written.
+A rotated file lies in the folder of the followed file (or in that of its link's target), under its name with
+figures added: ``app.log.1``, ``app.log-20261123``, ``app-2026-11-23.log``, compressed or not. Among names
+like ``app.log.1`` the larger number is the older file; all others are ordered by modification time. A name
+alone proves nothing, because rotation renames all of them: a file counts as the one that was read only if
+its content up to the position matches the position's hashes.
 """
 
 from __future__ import annotations
@@ -23,18 +25,19 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Sibling:
-    """A file beside the one that is followed. ``number`` is that of ``app.log.1``, None for other names."""
+    """A file beside the followed one. ``number`` is the 1 of ``app.log.1``, None for other names;
+    ``modified`` is in nanoseconds since 1970."""
 
     path: Path
     identity: Identity
     modified: int
     number: int | None
-    rotated: bool  # its name says that it is
+    rotated: bool  # its name is that of a rotated file
 
     def is_after(self, other: Sibling) -> bool:
-        """Whether it was written after the other was."""
+        """True if it was written after ``other``."""
         if self.number is not None and other.number is not None:
-            # Both must say so: some programs give the larger number to the newer file.
+            # Number and time must agree: some programs give the larger number to the newer file.
             return self.number < other.number and self.modified >= other.modified
         return self._key() > other._key()
 
@@ -44,7 +47,7 @@ class Sibling:
 
 
 def identity_of(path: Path) -> Identity | None:
-    """Device and inode of what has this name now; None where nothing has."""
+    """Device and inode of the file that has this name now; None if there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -53,10 +56,10 @@ def identity_of(path: Path) -> Identity | None:
 
 
 def locate(path: Path, position: Position) -> Source | None:
-    """The file that a position is in, whatever its name is now, to be read on from there; None: it is gone.
+    """The file of a position under its present name, opened at the position; None if it is gone.
 
-    The same file (device and inode; after a restart of the system perhaps the inode alone) with the same
-    content up to there, else a copy of it. Raises OSError where the same file can't be read.
+    It is the same file (device and inode; after a reboot perhaps the inode alone) with the same content up
+    to the position, else a copy of it. Raises OSError if the same file can't be read.
     """
     found = siblings(path)
     same = [each for each in [path, *(one.path for one in found)] if _inode(each) == position.inode]
@@ -68,10 +71,10 @@ def locate(path: Path, position: Position) -> Source | None:
 
 
 def _copy(path: Path, found: list[Sibling], position: Position) -> Source | None:
-    """A file with another inode that has the content: packed, or copied before it was truncated."""
+    """A file with another inode and the same content: compressed, or copied before the truncation."""
     if position.head.length == 0:
         return None
-    since = position.modified // _SECOND  # archives keep no more than the seconds
+    since = position.modified // _SECOND  # archives keep whole seconds only
     later = [one for one in found if one.rotated and one.modified // _SECOND >= since]
     candidates = [one.path for one in oldest_first(later)]
     if position.head.length == MARK_BYTES:  # little content may be the same by chance, and lines lost
@@ -80,13 +83,13 @@ def _copy(path: Path, found: list[Sibling], position: Position) -> Source | None
         try:
             if source := _opened_at(each, position):
                 return source
-        except OSError:  # not ours to read, so it can't be known
+        except OSError:  # unreadable for this user, so it can't be compared
             continue
     return None
 
 
 def has_head(path: Path, head: Mark) -> bool:
-    """Whether a file that can be read begins with these bytes; no bytes tell nothing."""
+    """True if a readable file begins with the bytes of ``head``; False for an empty ``head``."""
     try:
         source = Source(path)
     except OSError:
@@ -113,9 +116,9 @@ def _opened_at(path: Path, position: Position) -> Source | None:
 def written_after(
     path: Path, source: Source | None, position: Position, current: Identity | None
 ) -> list[Sibling]:
-    """The rotated files written after ``source``, or, where that is gone, after ``position``; oldest first.
+    """The rotated files written after ``source``, or, if that is gone, after ``position``; oldest first.
 
-    ``current`` has the name now, or had it a moment ago, and is none of them.
+    ``current``, the file that has the followed name, is left out.
     """
     listed = siblings(path)
     mine = _among(listed, source, position) if source else None
@@ -126,7 +129,7 @@ def written_after(
 
 
 def _among(found: list[Sibling], source: Source, position: Position) -> Sibling | None:
-    """The sibling that this open file is, or that it was packed into."""
+    """The sibling that is this open file, or that it was compressed into."""
     for one in found:
         if one.identity == source.identity:
             return one
@@ -148,14 +151,15 @@ def _holds(path: Path, position: Position) -> bool:
 
 
 def oldest_first(found: list[Sibling]) -> list[Sibling]:
-    """In the order in which they were written; of a file and its archive the file alone."""
+    """The siblings in the order in which they were written; of a file and its archive only the file."""
     plain = {one.path for one in found}
     kept = [one for one in found if (bare := _bare(one.path)) == one.path or bare not in plain]
     return sorted(kept, key=lambda one: (-one.number if one.number is not None else 0, *one._key()))
 
 
 def siblings(path: Path) -> list[Sibling]:
-    """The regular files beside it. Listed until nothing moves: a file renamed meanwhile may be missed."""
+    """The regular files beside ``path``. Listed until two listings agree: a file renamed during a listing may
+    be missing in it."""
     before = None
     for _ in range(_TRIES):
         found = sorted(_listed(path), key=lambda one: one.path)
@@ -190,7 +194,7 @@ def _listed(path: Path) -> Iterator[Sibling]:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is packed, by its name."""
+    """True if a file's name is that of an archive."""
     return _PACKED.search(path.name) is not None
 
 
@@ -200,7 +204,7 @@ def _number(name: str, of: set[str]) -> int | None:
 
 
 def _is_rotated(name: str, of: str) -> bool:
-    """Whether a name is another's with figures added, or with other figures (where a link pointed before)."""
+    """True if ``name`` is ``of`` with figures added, or with other figures (a link's former target)."""
     bare = _PACKED.sub("", name)
     stem, dot, suffix = of.rpartition(".")
     figures = r"[.\-_]\d[\d.\-_T]*"

@@ -1,4 +1,4 @@
-"""How a reader that waits is told to end."""
+"""A stop signal for a waiting reader."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import suppress
 
 
 class Stop:
-    """A wish to end that wakes whoever waits: ``signal.signal(SIGTERM, stop.set)``, or from another thread.
+    """A request to stop that ends a wait: ``signal.signal(SIGTERM, stop.set)``, or from another thread.
 
-    It is a pipe and no lock, because a signal's handler that waits for its own thread's lock waits for ever.
+    It is a pipe instead of a lock (the "self-pipe trick" of D. J. Bernstein): a signal handler that waits for
+    a lock of its own thread never returns.
     """
 
     def __init__(self) -> None:
@@ -21,21 +22,21 @@ class Stop:
         self._poll.register(self._waking, select.POLLIN)
 
     def set(self, *_signal: object) -> None:
-        """Ask to end, now and for good."""
+        """Request the stop; it can't be taken back."""
         self._wished = True
-        with suppress(OSError):  # full, so it wakes already; or closed, so nobody waits
+        with suppress(OSError):  # full: it wakes already; closed: nobody waits
             os.write(self._wake, b"!")
 
     def is_set(self) -> bool:
-        """Whether somebody asked."""
+        """True once a stop was requested."""
         return self._wished
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until somebody asks."""
+        """Wait that many seconds, or until a stop is requested."""
         self._poll.poll(seconds * 1000)
 
     def close(self) -> None:
-        """Give the pipe back; nobody may wait any more."""
+        """Close the pipe; ``wait`` must not be called afterwards."""
         os.close(self._waking)
         os.close(self._wake)
 
