@@ -38,7 +38,8 @@ _OWN_SCHEMA = """
     WHERE oid OPERATOR(pg_catalog.=) coalesce(
         (SELECT relnamespace FROM pg_catalog.pg_class
          WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('anomalies')),
-        pg_catalog.current_schema()::pg_catalog.regnamespace)
+        (SELECT oid FROM pg_catalog.pg_namespace
+         WHERE nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()))
 """
 
 

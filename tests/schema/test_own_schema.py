@@ -81,7 +81,7 @@ def test_the_product_works_in_it(schema):
 def test_it_is_compared_with_what_the_migrations_make(schema):
     assert find_drift()[0] == []
     with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX idx_anomalies_search")
+        cursor.execute("DROP INDEX idx_anomalies_walk_time")
     said = StringIO()
     with pytest.raises(SystemExit):
         call_command("schema", "check", "--json", stdout=said, stderr=StringIO())
