@@ -339,7 +339,7 @@ def of_a_newer_server(file: Path) -> None:
 
 DAMAGES = {
     "it is cut short": cut,
-    "its SHA-256 is not what its manifest says": flip,
+    "its SHA-256 is not that of the manifest": flip,
     "driftlock.dump can't be read: No such file": Path.unlink,
     "driftlock.dump.json is missing": lambda file: manifest_of(file).unlink(),
     "it is damaged": lambda file: os.truncate(manifest_of(file), 99),
