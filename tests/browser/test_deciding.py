@@ -128,6 +128,7 @@ def test_a_double_click_is_one_decision_and_one_record(desk, analyst):
     page = desk.open(page_of(make_anomaly()), analyst)
     with page.expect_navigation():
         page.get_by_role("button", name="Acknowledge").dblclick()
+    page.wait_for_load_state("networkidle")  # the second click may have sent the form again
     page.goto(LIST)
     page.go_back()
     assert AuditLog.objects.filter(action="acknowledge").count() == 1
