@@ -147,16 +147,15 @@ class Walk:
             columns=", ".join(index.keys),
             behind=behind,
             place=", ".join([*prefix, "segment.at", "segment.at_id"]),
-            end=self._prefix_end(prefix) if prefix else "",
+            end=self._prefix_end(prefix[0]) if prefix else "",
             order=index.order(descending=self.order.descending),
         )
 
-    def _prefix_end(self, prefix: list[str]) -> str:
-        not_beyond, last, key = "<=", "'infinity'", _GREATEST
-        if self.order.descending:
-            not_beyond, last, key = ">=", "'-infinity'", _LEAST
-        place = ", ".join([*prefix, f"{last}::timestamptz", f"'{key}'::uuid"])
-        return f" AND ROW({', '.join(self.index.keys)}) {not_beyond} ROW({place})"
+    def _prefix_end(self, first: str) -> str:
+        """The end of the prefix's first column. Of the others there is none: before PostgreSQL 18 a scan ends
+        where the first column of a row comparison fails and passes over all entries where a later one does.
+        """
+        return f" AND {self.index.keys[0]} {'>=' if self.order.descending else '<='} {first}"
 
     @property
     def same(self) -> Sql:
