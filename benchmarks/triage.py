@@ -83,7 +83,7 @@ def triggers(on: bool) -> None:
         run(f"ALTER TABLE anomalies ENABLE ALWAYS TRIGGER {trigger}")
 
 
-def anew(on: bool) -> None:
+def restart(on: bool) -> None:
     """Make all pending again, with nothing left to clean up."""
     triggers(on=False)
     run(
@@ -104,11 +104,11 @@ def measure(taken: dict[str, list[float]]) -> None:
         taken.setdefault(name, []).append(time.perf_counter() - started)
         return done
 
-    anew(on=False)
+    restart(on=False)
     timed("raw UPDATE", lambda: run(RAW))
-    anew(on=True)
+    restart(on=True)
     timed("bulk decision", decide_all)
-    anew(on=True)
+    restart(on=True)
     decide_singly()
     batch = timed("after single decisions", decide_all)
     run("VACUUM anomalies")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from anomalies.audit import Actor, acting
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import verify
 from anomalies.models import AuditLog, AuditSeal
+from tests.support.databases import run
 from tests.support.factories import make_anomaly
 from tests.support.seals import new_key, tampering
 
@@ -21,12 +20,6 @@ ANA = Actor("ana")
 @pytest.fixture(autouse=True)
 def key(settings) -> None:
     settings.SEAL_KEY = new_key()
-
-
-def run(statement: str, *values: Any) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture

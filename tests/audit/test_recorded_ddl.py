@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from anomalies.audit import Actor, acting
 from anomalies.audit.seals import SealError, seal
 from anomalies.audit.verification import verify
+from tests.support.databases import run
 from tests.support.factories import make_anomaly
 from tests.support.seals import new_key
 
@@ -21,12 +20,6 @@ DDL = importlib.import_module("anomalies.migrations.0036_record_ddl")
 @pytest.fixture(autouse=True)
 def key(settings) -> None:
     settings.SEAL_KEY = new_key()
-
-
-def run(statement: str, *values: Any) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture

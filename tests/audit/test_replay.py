@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 
 from anomalies.audit import Actor, acting
 from anomalies.audit.replay import Event, Folded, Rules, compared, fold, is_same, parsed
@@ -21,6 +21,7 @@ from anomalies.schema.search_path import quoted
 from anomalies.thresholds import activate
 from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import add_note, decide
+from tests.support.databases import run
 from tests.support.factories import anomaly_values, make_anomaly, make_user
 from tests.support.seals import new_key, tampering
 
@@ -39,12 +40,6 @@ TABLES = (
 @pytest.fixture(autouse=True)
 def key(settings) -> None:
     settings.SEAL_KEY = new_key()
-
-
-def run(statement: str, *values: Any) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 def differences() -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from anomalies.schema.scratch_database import applied_targets, migrate_to
+from tests.support.databases import run
 from tests.support.factories import anomaly_values, make_anomaly
 from tests.support.processes import wait_until
 from tests.support.servers import Server, database
@@ -133,12 +134,6 @@ def test_entries_that_are_changed_at_the_source_are_not_changed_here(copies):
 
 
 # --- sessions that call themselves a replica's ------------------------------------------------------------
-
-
-def run(statement: str, *values: Any) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.mark.parametrize("role", ["origin", "local", "replica"])

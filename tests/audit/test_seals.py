@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
@@ -21,6 +21,7 @@ from anomalies.audit.keys import KeyProblem
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import Verdict, verify
 from anomalies.models import Anomaly, AuditLog, AuditSeal
+from tests.support.databases import run
 from tests.support.factories import make_anomaly
 from tests.support.processes import manage
 from tests.support.seals import new_key, tampering
@@ -35,12 +36,6 @@ ANA = Actor("ana", "10.0.0.7", via="/admin/")
 def key(settings) -> str:
     settings.SEAL_KEY = new_key()
     return settings.SEAL_KEY
-
-
-def run(statement: str, *values: Any) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 def owner(statement: str, *values: Any) -> None:
@@ -183,7 +178,7 @@ def test_a_disabled_trigger_is_not_sealed_over(sealed):
 
 
 def test_the_guards_are_those_that_the_migrations_make(db):
-    """scripts/guards.py writes them down anew after a migration that changes one."""
+    """scripts/guards.py writes them again after a migration that changes one."""
     assert guards.guards() == guards.expected()
 
 
@@ -270,7 +265,7 @@ def exchange_seals(chance: random.Random) -> None:
 
 
 def reseal(chance: random.Random) -> None:
-    """Edit a row and seal it anew, with a key of one's own."""
+    """Edit a row and seal it again, with a key of one's own."""
     edit(chance)
     number = chance.randint(1, 3)
     each = AuditSeal.objects.get(number=number)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from django.db import connection
 
 from anomalies.audit import Actor, record_event
 from anomalies.audit.bundle import bundle
@@ -15,6 +13,7 @@ from anomalies.audit.verification import verify
 from anomalies.queries import hourly_rollup
 from anomalies.schema import search_path
 from anomalies.triage.decisions import decide
+from tests.support.databases import run
 from tests.support.factories import make_anomaly
 from tests.support.seals import new_key, tampering
 
@@ -73,12 +72,6 @@ def new_process(settings) -> None:
     """A key to seal with, and nothing known yet of where the tables are."""
     settings.SEAL_KEY = new_key()
     search_path._known.clear()
-
-
-def run(statement: str, *values: Any) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def test_lines_of_thousands_of_tokens_take_bounded_work():
     baseline = [" ".join(f"w{(row * 7 + place) % 900}" for place in range(600)) for row in range(100)]
     neighbours = Counting(baseline)
     neighbours.nearest(" ".join(f"w{place * 11 % 900}" for place in range(600)))
-    assert 0 < neighbours.cells <= 9 * 48 * 48  # eight candidates, and the one that is told
+    assert 0 < neighbours.cells <= 9 * 48 * 48  # eight candidates, and the one that is shown
 
 
 # --- what stopped ---------------------------------------------------------------------------------------

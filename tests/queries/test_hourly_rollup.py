@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.urls import reverse
 
 from anomalies.models import Anomaly, AnomalyHour, AnomalyHourDelta, AnomalyTotal
 from anomalies.queries import hourly_rollup
+from tests.support.databases import run
 from tests.support.factories import NOON, anomaly_values, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.django_db
 def as_another_program(db):
     with other_program():
         yield
-
-
-def run(sql: str, *values: object) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def seen() -> dict[str, int]:

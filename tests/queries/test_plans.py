@@ -123,11 +123,19 @@ def bounds() -> ExitStack:
     return stack
 
 
+def _first_page(step: Callable[..., Any], listing: Listing, order: tuple[str, ...]) -> Any:
+    return step(listing, order, "", 50, SHOWN)
+
+
+def _all_of(listing: Listing) -> list[Any]:
+    return list(every(listing))
+
+
 class Lists(TestCase):
     """The lists, read over statistics of one kind. A TestCase: its rows are made once, and rolled back."""
 
     __test__ = False
-    # What is told to the planner, before there are rows and after.
+    # What the planner learns, before there are rows and after.
     before: ClassVar[list[str]] = []
     after: ClassVar[list[str]] = ["ANALYZE anomalies"]
 
@@ -162,7 +170,7 @@ class Lists(TestCase):
         found = {}
         for query, order in LISTS:
             listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
-            worst = self.worst(lambda: reads(listing, order))  # noqa: B023 - called at once
+            worst = self.worst(partial(reads, listing, order))
             if worst > most:
                 found[f"{query} by {order[0]}"] = worst
         return found
@@ -171,7 +179,7 @@ class Lists(TestCase):
         # A sample, what is collected, what is walked in all or in each of several segments, and the page.
         most = 2_000 + 2 * COLLECTED + 2 * PAGE + 300
         for step in (page_after, page_before):
-            assert self.above(most, lambda listing, order: step(listing, order, "", 50, SHOWN)) == {}  # noqa: B023
+            assert self.above(most, partial(_first_page, step)) == {}
 
     def test_a_page_holds_the_first_rows_up_to_where_it_stopped(self):
         for query, order in LISTS:
@@ -193,7 +201,7 @@ class Lists(TestCase):
     def test_what_is_collected_for_an_export_is_found_by_its_index(self):
         for query in ("q=7777", "q=nowhere", "tags_all=tag7,tag8", "metadata=host=rare", "assigned=ana"):
             listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
-            assert self.worst(lambda: list(every(listing))) <= 2_000 + 2 * COLLECTED  # noqa: B023
+            assert self.worst(partial(_all_of, listing)) <= 2_000 + 2 * COLLECTED
 
     def test_a_decision_about_all_looks_at_no_more_than_it_may(self):
         most = 2_000 + 32 * 100 + BULK + COLLECTED
@@ -220,7 +228,7 @@ class TestRightStatistics(Lists):
             ("status=pending", NEWEST, "status"), ("significant=false", NEWEST, "status"),
         ):  # fmt: skip
             listing = listing_of(AnomalyFilter(QueryDict(query)))
-            (sql,) = self.statements(lambda: page_after(listing, order, "", 50, SHOWN))  # noqa: B023
+            (sql,) = self.statements(partial(_first_page, page_after, listing, order))
             assert indexes_of(explain(sql)) == {f"idx_anomalies_walk_{index}", "anomalies_pkey"}
 
     def test_a_page_in_the_middle_costs_what_the_first_one_costs(self):
@@ -239,17 +247,17 @@ class TestRightStatistics(Lists):
             )
         for order in (NEWEST, BY_P, BY_STATUS):
             listing = listing_of(AnomalyFilter(QueryDict("")))
-            assert self.worst(lambda: page_after(listing, order, "", 50, SHOWN)) <= 2_000  # noqa: B023
+            assert self.worst(partial(_first_page, page_after, listing, order)) <= 2_000
 
     def test_a_page_touches_as_few_blocks(self):
         listing = listing_of(AnomalyFilter(QueryDict("status=pending")))
-        (sql,) = self.statements(lambda: page_after(listing, NEWEST, "", 50, SHOWN))
+        (sql,) = self.statements(partial(_first_page, page_after, listing, NEWEST))
         assert blocks_read(explain(sql)) <= 400
 
     def test_what_a_roll_up_knows_is_counted_without_reading_rows(self):
         self.client.force_login(User.objects.create_superuser("lea"))
         for query in ("", "status=pending", "status=pending&stream=logs&significant=true", "tags_any=tag7"):
-            asked = self.statements(lambda: self.client.get(f"/admin/anomalies/anomaly/?{query}"))  # noqa: B023
+            asked = self.statements(partial(self.client.get, f"/admin/anomalies/anomaly/?{query}"))
             (count,) = [sql for sql in asked if "performance_metrics" in sql]
             assert rows_read(explain(count)) <= 100, query  # the months, of which each is one row
 

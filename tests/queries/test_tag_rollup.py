@@ -15,6 +15,7 @@ from anomalies.models import Anomaly, TagDelta, TagTotal
 from anomalies.queries import hourly_rollup, tag_rollup
 from anomalies.queries.bounded.filter_listing import counted_of
 from anomalies.queries.filters import AnomalyFilter
+from tests.support.databases import run
 from tests.support.factories import anomaly_values, make_anomaly, other_program
 
 pytestmark = pytest.mark.django_db
@@ -26,12 +27,6 @@ LIST = "/admin/anomalies/anomaly/"
 def as_another_program(db):
     with other_program():
         yield
-
-
-def run(sql: str, *values: object) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def seen(tag: str) -> dict[tuple[str, str], int]:

@@ -18,7 +18,7 @@ from tests.support.processes import wait_until
 
 _NUMBERS = count(1)
 
-# Kind, name, definition. Places of columns are counted anew, for what was dropped leaves gaps.
+# Kind, name, definition. Places of columns are numbered without gaps, which dropped columns leave.
 _CATALOG = """
     WITH ours AS (SELECT oid, relname, relkind, relowner, relacl, reloptions FROM pg_class
                   WHERE relnamespace = 'public'::regnamespace)
@@ -49,6 +49,13 @@ _CATALOG = """
     UNION ALL
     SELECT 'extension', extname, '' FROM pg_extension
 """
+
+
+def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a statement on Django's connection; none for one that returns no rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 def connect(name: str = "postgres", **options: Any) -> psycopg.Connection[Any]:

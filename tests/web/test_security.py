@@ -234,7 +234,7 @@ def test_a_try_at_a_closed_door_is_signalled_too(heard):
     assert sorted(heard) == ["failed ana", "locked ana"]
 
 
-# --- what a browser is told -------------------------------------------------------------------------------
+# --- what a browser receives -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/", LOGIN, "/admin/", "/nowhere/", "/admin/anomalies/anomaly/"])
