@@ -152,7 +152,11 @@ class EmbeddedServer:
     # its own. The child's is taken before the fork: its parent may end before the child runs at all.
 
     def _before_fork(self) -> None:
-        self._forking.share = None if self._share is None else self._open_share()
+        self._forking.share = None
+        if self._share is not None:
+            # A folder that was deleted under us has no server left to share.
+            with contextlib.suppress(FileNotFoundError):
+                self._forking.share = self._open_share()
 
     def _after_fork_in_parent(self) -> None:
         if self._forking.share is not None:

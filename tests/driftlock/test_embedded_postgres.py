@@ -429,14 +429,29 @@ def test_a_path_below_a_file_is_one_line_of_error(bare_home):
     assert "\n" not in str(caught.value)
 
 
-def test_a_start_that_fails_is_one_line_of_error_and_leaves_no_socket_folder(bare_home, cluster):
-    before = set(Path(tempfile.gettempdir()).glob("driftlock-????????"))
+def test_a_start_that_fails_is_one_line_of_error_and_leaves_no_socket_folder(
+    bare_home, cluster, monkeypatch
+):
+    # Other tests start servers beside this one, so it has a folder for temporary files of its own.
+    temporary = bare_home.parent / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     server = EmbeddedServer(furnished(bare_home / "a,comma", cluster), {"shared_buffers": "nonsense"})
     with pytest.raises(EmbeddedServerError, match=r"did not start: .*shared_buffers") as caught:
         server.ensure_running()
     assert "\n" not in str(caught.value)
-    assert set(Path(tempfile.gettempdir()).glob("driftlock-????????")) == before
+    assert list(temporary.iterdir()) == []
     server.release()
+
+
+def test_a_fork_after_the_folder_was_deleted_raises_nothing(server):
+    server.ensure_running()
+    kill_and_wait(server.ensure_running().pid)
+    shutil.rmtree(server.home)
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_old_failure_in_the_log_is_not_told_as_the_reason_of_a_new_one(home):
