@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -75,9 +75,23 @@ def expected_catalog(
 
     ``scratch`` names an empty database to use if the role may not create one. Raises ScratchError.
     """
+    (expected,) = expected_catalogs([targets], known_roles, scratch)
+    return expected
+
+
+def expected_catalogs(
+    stages: Sequence[Targets], known_roles: Collection[str] = (), scratch: str | None = None
+) -> list[Catalog]:
+    """The catalog at each of ``stages``, in one scratch database: each stage builds on the one before it.
+
+    Raises ScratchError.
+    """
+    catalogs = []
     with scratch_database(scratch) as built:
-        migrate_to(built, targets)
-        return catalog.read(built, known_roles)
+        for targets in stages:
+            migrate_to(built, targets)
+            catalogs.append(catalog.read(built, known_roles))
+    return catalogs
 
 
 def find_drift(

@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connection
 
+from tests.support import preforked
+
 ROOT = Path(__file__).resolve().parents[2]
 
 _PROGRAM = """
@@ -28,13 +30,14 @@ def manage(*args: str, database: str | None = None, **over: Any) -> subprocess.P
 
     ``database`` is one on the same server, instead of the test's; ``over`` goes to Popen.
     """
-    env = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "driftlock.settings",
-        "DATABASE_OF_THE_TEST": database or str(connection.settings_dict["NAME"]),
-    }
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes, **over)
+    name = database or str(connection.settings_dict["NAME"])
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | over
+    if over.keys() <= {"stdin", "stdout", "stderr"}:
+        forked = preforked.command(list(args), name, **pipes)
+        if forked is not None:
+            return forked
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "driftlock.settings", "DATABASE_OF_THE_TEST": name}
+    return subprocess.Popen([sys.executable, "-c", _PROGRAM, *args], env=env, cwd=ROOT, **pipes)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 600) -> None:

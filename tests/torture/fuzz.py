@@ -13,14 +13,13 @@ import importlib.util
 import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 CORPUS = Path(__file__).parent / "corpus"
 KEPT_BYTES, KEPT_INPUTS = 1_000, 40  # of a target, at most
@@ -36,12 +35,19 @@ class Outcome(NamedTuple):
     failure: str
 
 
+class _Run(NamedTuple):
+    """What is fuzzed for how long; new code's inputs go to ``inputs``, failing ones to ``crashes``."""
+
+    target: str
+    seconds: float
+    seed: int
+    crashes: Path
+    inputs: Path
+
+
 def main() -> int:
     """Run the targets that are asked for, and print a line for each."""
     options = _options()
-    if options.run:
-        _prepare()
-        return _fuzz_here(options)
     outcomes = list(fuzz(options.target, options.seconds, options.seed, options.crashes, options.keep))
     return 1 if any(outcome.failure for outcome in outcomes) else 0
 
@@ -53,10 +59,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(31))
     parser.add_argument("--crashes", type=Path, default=Path("fuzz-crashes"), metavar="FOLDER")
     parser.add_argument("--keep", action="store_true", help="keep inputs that reach new code in corpus/")
-    parser.add_argument(
-        "--run", metavar="NAME", help=argparse.SUPPRESS
-    )  # in this process: how targets are started
-    parser.add_argument("--inputs", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -64,9 +66,10 @@ def fuzz(
     names: list[str] | None, seconds: float, seed: int, crashes: Path, keep: bool = False
 ) -> Iterator[Outcome]:
     """Fuzz each target in a process of its own, and print what became of it."""
+    _prepare()
     from .fuzz_targets import TARGETS
 
-    chosen = (names or list(TARGETS)) if seconds else []
+    chosen = names or list(TARGETS)
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="driftlock-fuzz-") as folder:
             found = _fuzz_apart(name, seconds / len(chosen), seed, crashes, Path(folder), keep)
@@ -81,18 +84,36 @@ def fuzz(
 
 
 def _fuzz_apart(name: str, seconds: float, seed: int, crashes: Path, folder: Path, keep: bool) -> Outcome:
+    """Fuzz a target in a forked process: instrumenting the code takes seconds, and is done once for all."""
     crashes.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.torture.fuzz", "--run", name, "--seconds", str(seconds)]
-    command += ["--seed", str(seed), "--crashes", str(crashes), "--inputs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=CORPUS.parents[2])
-    said = done.stdout + done.stderr
+    with tempfile.TemporaryFile() as output:
+        pid = os.fork()
+        if not pid:
+            _fuzz_and_exit(_Run(name, seconds, seed, crashes, folder), output.fileno())
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        output.seek(0)
+        said = output.read().decode(errors="replace")
     tried = [int(number) for number in re.findall(r"^#(\d+)", said, re.MULTILINE)]
-    if keep and not done.returncode:
+    if keep and not code:
         _keep(name, folder)
     if not any(crashes.iterdir()):
         crashes.rmdir()
     engine = "guided by coverage" if _guided() else _MUTATED
-    return Outcome(name, engine, max(tried, default=0), said[-4_000:] if done.returncode else "")
+    return Outcome(name, engine, max(tried, default=0), said[-4_000:] if code else "")
+
+
+def _fuzz_and_exit(run: _Run, output: int) -> NoReturn:
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    code = 1
+    try:
+        code = _fuzz_here(run)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _guided() -> bool:
@@ -119,26 +140,26 @@ def _prepare() -> None:
         django.setup()
 
 
-def _fuzz_here(options: argparse.Namespace) -> int:
+def _fuzz_here(run: _Run) -> int:
     from .fuzz_targets import LONGEST, TARGETS
 
-    target = TARGETS[options.run]
-    inputs = [*target.seeds(), *kept(options.run)]
+    target = TARGETS[run.target]
+    inputs = [*target.seeds(), *kept(run.target)]
     for data in inputs:
         target.run(data)
     if not _guided():
-        return _mutate(target.run, inputs, options)
+        return _mutate(target.run, inputs, run)
     import atheris
 
     for data in inputs:
-        (options.inputs / _name(data)).write_bytes(data)
+        (run.inputs / _name(data)).write_bytes(data)
     flags = [
-        f"-max_total_time={max(1, round(options.seconds))}",
-        f"-seed={options.seed or 1}",
+        f"-max_total_time={max(1, round(run.seconds))}",
+        f"-seed={run.seed or 1}",
         f"-max_len={LONGEST}",
     ]
-    flags += ["-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={options.crashes}/{options.run}-"]
-    atheris.Setup([sys.argv[0], *flags, "-print_final_stats=1", str(options.inputs)], target.run)
+    flags += ["-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={run.crashes}/{run.target}-"]
+    atheris.Setup([sys.argv[0], *flags, "-print_final_stats=1", str(run.inputs)], target.run)
     atheris.Fuzz()
     return 0
 
@@ -168,15 +189,15 @@ def _seeds(name: str) -> list[bytes]:
     return list(TARGETS[name].seeds())
 
 
-def _mutate(run, inputs: list[bytes], options: argparse.Namespace) -> int:
+def _mutate(read: Callable[[bytes], object], inputs: list[bytes], run: _Run) -> int:
     """Without coverage: changed copies of the inputs, until the time is up."""
-    dice, tried, end = random.Random(options.seed), 0, time.monotonic() + options.seconds
+    dice, tried, end = random.Random(run.seed), 0, time.monotonic() + run.seconds
     while time.monotonic() < end:
         data = mutated(dice.choice(inputs), dice)
         try:
-            run(data)
+            read(data)
         except Exception:
-            (options.crashes / f"{options.run}-crash-{_name(data)}").write_bytes(data)
+            (run.crashes / f"{run.target}-crash-{_name(data)}").write_bytes(data)
             traceback.print_exc()
             return 77
         tried += 1

@@ -51,8 +51,8 @@ class Adoption:
 
 @dataclass
 class Expected:
-    """The catalogs of the migrations up to the contract and of all migrations, built once in scratch
-    databases.
+    """The catalogs of the migrations up to the contract and of all migrations, built once in a scratch
+    database.
 
     Tables of other apps whose migrations a failed run of ``migrate`` recorded count as part of the contract.
     """
@@ -65,8 +65,8 @@ class Expected:
         if self._built is None:
             leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
             targets = [(migration_state.APP, CONTRACT), *recorded_targets()]
-            contract = drift.expected_catalog(targets, scratch=self.scratch)
-            self._built = contract, drift.expected_catalog(leaves, scratch=self.scratch)
+            contract, full = drift.expected_catalogs([targets, leaves], scratch=self.scratch)
+            self._built = contract, full
         return self._built
 
 
