@@ -5,7 +5,7 @@
 The page is requested in turn as it is, with the rows that Django's admin renders, with widgets that are
 rendered each time, and without the time limit on database work. Printed are medians of the time and of this
 process's CPU time, which other programs disturb less, and their ratios to the page as it is. A part stays if
-the page without it takes more than 1.1 times as long (docs/decisions/21-what-stays.md).
+the page without it takes more than 1.1 times as long (docs/decisions/22-what-stays.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A form renderer that caches widgets: one widget with one value is the same HTML on every page.
 
-Without it page 1 takes 1.14 times as long (docs/decisions/21-what-stays.md).
+Without it page 1 takes 1.14 times as long (docs/decisions/22-what-stays.md).
 """
 
 from __future__ import annotations

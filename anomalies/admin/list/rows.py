@@ -2,7 +2,7 @@
 
 Django looks up every column, renders a widget and resolves two links again for each row. Columns and links
 are the same on a whole page, so here a row is one template filled with its values, which are escaped. Without
-it page 1 takes 1.7 times as long (docs/decisions/21-what-stays.md).
+it page 1 takes 1.7 times as long (docs/decisions/22-what-stays.md).
 """
 
 from __future__ import annotations
