@@ -86,7 +86,7 @@ def sums(name: str) -> dict[str, Checksum]:
 
 def promised(migration: str) -> str:
     """What the page says that a migration's reverse drops."""
-    section = PAGE.split("\n## What down keeps\n")[1].split("\n## ")[0]
+    section = PAGE.split("\n## What a reverse migration drops\n")[1].split("\n## ")[0]
     found = re.search(rf"^\| {migration[:4]} \|(.*)\|$", section, re.MULTILINE)
     return found[1] if found else ""
 
