@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from anomalies.ingest import detectors
 from anomalies.local_times import zone_mark
 from anomalies.models import Status, Stream
 from anomalies.permissions import can_see_overview
@@ -20,9 +21,10 @@ from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, S
 from anomalies.queries.stats import NEWEST
 
 from .ui.charts import Chart, Link, bars, columns, heat
-from .ui.formatting import visible, zone_name
+from .ui.formatting import moment, visible, zone_name
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DETECTORS = 12  # shown; those that need attention come first
 _OPEN = (Status.PENDING, Status.INVESTIGATING)
 
 
@@ -38,6 +40,7 @@ class OverviewSite(AdminSite):
             "zone": zone_name(),
             "is_built": found is not None,
             "is_empty": found and found.is_empty,
+            **_detectors(),
         }
         if found and not found.is_empty:
             context["charts"] = charts(found)
@@ -45,6 +48,21 @@ class OverviewSite(AdminSite):
         response = super().index(request, {**context, **(extra_context or {})})
         response.template_name = "admin/overview.html"
         return response
+
+
+def _detectors() -> dict[str, Any]:
+    """Return the detectors that follow a source, as far as they are shown, and the number of all others."""
+    found = detectors()
+    shown = [
+        {
+            "state": one.state,
+            "name": visible(one.name, 160),
+            "message": visible(one.message, 300),
+            "reported": moment(one.reported_at),
+        }
+        for one in found[:_DETECTORS]
+    ]
+    return {"detectors": shown, "more_detectors": len(found) - len(shown)}
 
 
 def charts(found: Overview) -> list[Chart]:

@@ -8,6 +8,7 @@ from .acknowledged_events import acknowledged_of
 from .finding_rows import Origin
 from .findings_sink import Detection, Report
 from .followed_file import Stream
+from .heartbeats import DetectorState, detectors
 from .identity import content_id
 from .json_lines import BATCH_ROWS, Stopped, Summary, ingest
 from .programmatic import RowError, store
@@ -16,6 +17,7 @@ from .validation_errors import Reject
 __all__ = [
     "BATCH_ROWS",
     "Detection",
+    "DetectorState",
     "Origin",
     "Reject",
     "Report",
@@ -25,6 +27,7 @@ __all__ = [
     "Summary",
     "acknowledged_of",
     "content_id",
+    "detectors",
     "ingest",
     "store",
 ]

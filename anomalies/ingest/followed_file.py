@@ -20,6 +20,7 @@ from anomalies.sources.scan import LINE_BYTES, Counts, Job, Scan, check_followab
 
 from .acknowledged_events import acknowledged_of
 from .findings_sink import Detection
+from .heartbeats import Heartbeat, State, store_report
 
 POLL = 0.5  # seconds between two looks at a file that has nothing new
 SAVED_EVERY = 5.0  # seconds, while lines come
@@ -48,6 +49,7 @@ class Stream:
         """Follow until ``stop`` is set. Raises ReadError, FormatError, SavedStateError."""
         self._begin()
         self._heard = time.monotonic()
+        heartbeat = Heartbeat(self._report, self._heard)
         lines: list[Line] = []
         followed = follow(self.job.path, LINE_BYTES, stop=stop, start=self._position, poll=POLL)
         try:
@@ -57,7 +59,10 @@ class Stream:
                 elif isinstance(item, Gap):
                     self.say(item.words)
                 else:
+                    if lines:
+                        heartbeat.lines_came(time.monotonic())
                     self._take(lines)
+                    heartbeat.report(time.monotonic())
                     self._position = item.position
                     self._do_what_is_due(idle=item.idle)
                     lines = []
@@ -65,10 +70,15 @@ class Stream:
             followed.close()
             self._record()
         self._save()
+        heartbeat.stop(time.monotonic())
         if self._head:
             self.say(
                 f"nothing was tested: {len(self._head)} lines, and the kind is guessed from {GUESSED_FROM}."
             )
+
+    def _report(self, state: State, message: str) -> None:
+        origin = self.detection.origin
+        store_report(origin.name, origin.host, state, message)
 
     def _begin(self) -> None:
         saved = load(self.state) if self.state else None

@@ -429,9 +429,7 @@ def test_a_path_below_a_file_is_one_line_of_error(bare_home):
     assert "\n" not in str(caught.value)
 
 
-def test_a_start_that_fails_is_one_line_of_error_and_leaves_no_socket_folder(
-    bare_home, cluster, monkeypatch
-):
+def test_a_start_that_fails_is_one_line_of_error_and_leaves_no_socket_folder(bare_home, cluster, monkeypatch):
     # Other tests start servers beside this one, so it has a folder for temporary files of its own.
     temporary = bare_home.parent / "tmp"
     temporary.mkdir()

@@ -64,6 +64,8 @@ def test_what_is_added_becomes_anomalies_while_it_runs(log):
     assert process.returncode == 0, said
     assert "stopped after line 610; with --state" in said
     assert PerformanceMetric.objects.get(metric_type="detection").metadata["windows_tested"] == 501
+    reports = PerformanceMetric.objects.filter(metric_type="heartbeat", endpoint="web.log").order_by("id")
+    assert [report.metadata["state"] for report in reports] == ["running", "stopped"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -1,0 +1,142 @@
+"""Reports of detectors that follow a source, and which of those detectors have fallen silent.
+
+A detector that stops being fed finds nothing, which looks like a quiet system. So each one that follows a
+source writes a row of metric_type "heartbeat" into performance_metrics: every INTERVAL while it runs, as soon
+as its source is silent for longer than is usual for it, when lines arrive again, and when it is stopped. One
+that was killed, or whose machine is gone, is known by the report that does not come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db import connection
+from django.utils import timezone
+
+from anomalies.models import PerformanceMetric
+
+HEARTBEAT = "heartbeat"  # the metric_type of a detector's report
+INTERVAL = 900.0  # seconds between two reports of a detector that runs
+KEPT = timedelta(days=7)  # a detector that last reported before that is forgotten
+
+# A source is silent after three times its longest pause so far, and not before five minutes; while few pauses
+# are known, after an hour. Three times, because the longest of n pauses is exceeded once in n + 1 even where
+# nothing changes, and seldom by that much.
+_FACTOR, _LEAST, _KNOWN_AFTER, _UNKNOWN = 3.0, 300.0, 20, 3600.0
+
+State = Literal["running", "silent", "stopped", "overdue"]
+
+_LATEST = f"""
+    SELECT DISTINCT ON (endpoint, host) endpoint, host, timestamp, metadata ->> 'state', error_message,
+           metadata ->> 'interval_s'
+    FROM (SELECT *, coalesce(metadata ->> 'host', '') AS host FROM {PerformanceMetric._meta.db_table}
+          WHERE metric_type = %s AND timestamp BETWEEN %s AND %s) AS reports
+    ORDER BY endpoint, host, timestamp DESC, id DESC
+"""  # noqa: S608 -- the name of a table of ours
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """The reports of one detector about its source. ``write`` stores a state and its message; times are in
+    seconds of a clock that only goes forward."""
+
+    write: Callable[[State, str], None]
+    began: float
+    _heard: float = field(init=False)
+    _longest: float = 0.0
+    _pauses: int = 0
+    _reported: float | None = None
+    _state: State = "running"
+
+    def __post_init__(self) -> None:
+        self._heard = self.began
+
+    def lines_came(self, now: float) -> None:
+        """Note that lines arrived. A pause that was reported as silence counts as usual from now on."""
+        self._longest = max(self._longest, now - self._heard)
+        self._pauses += 1
+        self._heard = now
+
+    def report(self, now: float) -> None:
+        """Write a report where the state has changed, or one is due."""
+        silent = now - self._heard > self._patience()
+        state: State = "silent" if silent else "running"
+        if state != self._state or self._reported is None or now - self._reported >= INTERVAL:
+            self._write(state, now)
+
+    def stop(self, now: float) -> None:
+        """Write that the detector was stopped by a person, which is no alarm."""
+        self._write("stopped", now)
+
+    def _patience(self) -> float:
+        return max(_LEAST, _FACTOR * self._longest) if self._pauses >= _KNOWN_AFTER else _UNKNOWN
+
+    def _write(self, state: State, now: float) -> None:
+        message = ""
+        if state == "silent":
+            message = f"no line for {span(now - self._heard)}"
+            if self._pauses >= _KNOWN_AFTER:
+                message += f"; the longest pause before was {span(self._longest)}"
+        self.write(state, message)
+        self._state, self._reported = state, now
+
+
+def store_report(source: str, host: str | None, state: State, message: str) -> None:
+    """Store a report of the detector of this source."""
+    PerformanceMetric.objects.create(
+        metric_type=HEARTBEAT,
+        endpoint=source[:255],
+        duration_ms=0,
+        success=state != "silent",
+        error_message=message or None,
+        metadata={"state": state, "host": host, "interval_s": round(INTERVAL)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorState:
+    """The last that is known of a detector. ``message`` says what is wrong with it, '' where nothing is."""
+
+    source: str
+    host: str
+    state: State
+    reported_at: datetime
+    message: str
+
+    @property
+    def name(self) -> str:
+        """The source and its host."""
+        return f"{self.source} on {self.host}" if self.host else self.source
+
+
+def detectors(now: datetime | None = None) -> list[DetectorState]:
+    """The detectors that reported within KEPT, those that need attention first, then by name."""
+    now = now or timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(_LATEST, [HEARTBEAT, now - KEPT, now + timedelta(days=1)])
+        states = [_state_of(now, *row) for row in cursor.fetchall()]
+    return sorted(states, key=lambda one: (not one.message, one.state == "stopped", one.name))
+
+
+def _state_of(
+    now: datetime, source: str | None, host: str, when: datetime, state: str, message: str | None, every: str
+) -> DetectorState:
+    interval = int(every) if every and every.isdecimal() and len(every) < 6 else round(INTERVAL)
+    since = (now - when).total_seconds()
+    if state != "stopped" and since > 2 * max(interval, 1):
+        late = f"no report for {span(since)}; it reports every {span(interval)}"
+        return DetectorState(source or "–", host, "overdue", when, late)
+    if state == "silent":
+        return DetectorState(source or "–", host, "silent", when, message or "no line arrives")
+    return DetectorState(source or "–", host, "stopped" if state == "stopped" else "running", when, "")
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit, such as `12 min`."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"
