@@ -356,7 +356,7 @@ def test_a_value_that_only_postgresql_knows_to_refuse_is_named_by_line_and_colum
     summary, [reject] = feed(line(ncd_score=0.1), with_raw("metadata", "1e-20000"), line(ncd_score=0.2))
     assert counts(summary) == (3, 2, 0, 1)
     assert (reject.line, reject.field) == (2, "metadata")
-    assert "PostgreSQL refuses it: value overflows numeric format" in reject.reason
+    assert reject.reason == "PostgreSQL refuses it: value overflows numeric format"
 
 
 def test_a_line_with_the_id_of_a_refused_one_is_not_lost():

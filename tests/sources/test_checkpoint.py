@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import resource
@@ -59,13 +61,14 @@ def test_it_is_on_the_disk_before_it_has_its_name_and_the_name_too_before_saving
     done, fsync = [], os.fsync
 
     def synced(handle: int) -> None:
-        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
-        done.append(("its folder" if is_folder else "the file", file.exists()))
+        found = os.fstat(handle)
+        what = "its folder" if stat.S_ISDIR(found.st_mode) else f"{found.st_size} bytes"
+        done.append((what, file.exists()))
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", synced)
     save(file, STATE)
-    assert done == [("the file", False), ("its folder", True)]
+    assert done == [(f"{file.stat().st_size} bytes", False), ("its folder", True)]
 
 
 def test_there_is_no_state_before_the_first(file):
@@ -229,3 +232,34 @@ def test_a_link_and_its_file_have_one_lock(file, tmp_path):
     link.symlink_to(file)
     with locked(file):
         assert f"process {os.getpid()} works with" in refusal(locked(link).__enter__)
+
+
+def test_the_lock_is_its_owners_alone_names_its_process_and_is_free_afterwards(file):
+    lock = file.with_name("state.lock")
+    former = os.umask(0)
+    with locked(file):
+        assert (stat.S_IMODE(lock.stat().st_mode), lock.read_text()) == (0o600, f"{os.getpid()}\n")
+    os.umask(former)
+    with locked(file):
+        assert lock.exists()
+
+
+def test_the_number_of_a_former_process_is_gone(file):
+    lock = file.with_name("state.lock")
+    lock.write_text("123456789012345\n")
+    with locked(file):
+        assert lock.read_text() == f"{os.getpid()}\n"
+
+
+def test_a_lock_that_is_a_link_is_refused(file, tmp_path):
+    file.with_name("state.lock").symlink_to(tmp_path / "elsewhere")
+    assert f"can't lock the saved state {file}: {file}.lock: " in refusal(locked(file).__enter__)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_system_without_locks_is_named(file, monkeypatch):
+    def without(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    assert f"can't lock the saved state {file}: No locks available" in refusal(locked(file).__enter__)
