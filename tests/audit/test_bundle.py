@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from anomalies.audit import Actor
 from anomalies.audit.bundle import bundle
 from anomalies.audit.seals import seal
-from anomalies.models import Anomaly, AuditLog
+from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.triage.decisions import add_note, decide
 from scripts.check_evidence import Wrong, canonical, check, is_signed
 from tests.support.factories import make_anomaly
@@ -68,6 +68,33 @@ def test_what_is_not_sealed_yet_is_said(anomaly):
     add_note(anomaly.pk, ANA, "later")
     told = list(check(*made(anomaly)))
     assert "5 of 6 entries" in told[2] and told[3].startswith("not sealed when")
+
+
+def test_only_the_seals_over_its_entries_come_with_the_hashes_of_their_rows(anomaly):
+    decide("acknowledge", [make_anomaly().pk], ANA)
+    seal()
+    add_note(anomaly.pk, ANA, "later")
+    seal()
+    said = made(anomaly)[0]["bundle"]
+    assert ["hashes" in each for each in said["seals"]] == [True, True, True, True, False, True]
+
+
+def test_the_config_that_it_was_found_by_is_in_it():
+    config = DetectionConfig.objects.get(is_active=True)
+    found = make_anomaly(metadata={"config_id": config.pk})
+    assert made(found)[0]["bundle"]["config"]["id"] == config.pk
+    other = make_anomaly(metadata={"config_id": "none"})
+    assert made(other)[0]["bundle"]["config"] is None
+
+
+def test_numbers_are_numbers_and_those_that_are_not_finite_texts():
+    found = make_anomaly(ncd_score=1e-7, compression_window=float("inf"), compression_combined=float("nan"))
+    said = made(found)[0]["bundle"]["anomaly"]
+    assert (said["ncd_score"], said["compression_window"], said["compression_combined"]) == (
+        1e-7,
+        "inf",
+        "nan",
+    )
 
 
 def test_that_it_was_made_is_on_record(anomaly):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from anomalies.audit import Actor, acting
+from anomalies.audit.guards import definitions, differences, fingerprint
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import verify
 from anomalies.models import AuditLog, AuditSeal
+from anomalies.schema.adopt import journal
 from tests.support.databases import run
 from tests.support.factories import make_anomaly
 from tests.support.seals import new_key, tampering
@@ -143,6 +146,42 @@ def test_a_member_of_the_owner_that_is_meant_to_be_one_is_named_with_role(sealed
     ((owner,),) = run("SELECT relowner::regrole::text FROM pg_class WHERE relname = 'audit_log'")
     run(f"GRANT {owner} TO test_other")
     assert verify(known_roles=("test_other",)).is_sound
+
+
+def test_what_writes_the_log_is_named_first(db):
+    run("ALTER TABLE anomalies ADD COLUMN secret text")
+    run("ALTER TABLE anomalies DISABLE TRIGGER audit_anomalies_update")
+    kinds = [words.split()[0] for words in differences()]
+    assert kinds == ["trigger", "column"]
+
+
+def test_of_a_long_definition_200_characters_are_shown(db):
+    run("ALTER TABLE anomalies ALTER COLUMN notes SET DEFAULT '" + "x" * 300 + "'")
+    (words,) = differences()
+    assert len(words.removeprefix("column anomalies.notes is changed: ")) == 200
+
+
+def test_the_fingerprint_is_that_of_what_is_ours(db):
+    before = fingerprint()
+    run("CREATE FUNCTION public.theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert fingerprint() == before
+    run("ALTER FUNCTION audit_anomaly_update() COST 7")
+    changed = fingerprint()
+    run("ALTER TABLE anomalies DISABLE TRIGGER audit_anomalies_update")
+    assert len({before, changed, fingerprint()}) == 3
+
+
+@pytest.mark.parametrize("kind", ["column", "trigger"])
+def test_what_an_adoption_left_is_accepted_unless_it_writes_the_log(kind, db):
+    """The journal of an adoption as `schema adopt` writes it, with one difference that it left."""
+    run("ALTER TABLE anomalies ADD COLUMN secret text")
+    run("CREATE TRIGGER theirs BEFORE UPDATE ON anomalies FOR EACH ROW EXECUTE FUNCTION next_version()")
+    name = {"column": "column anomalies.secret", "trigger": "trigger theirs on anomalies"}[kind]
+    left = [kind, name.removeprefix(f"{kind} "), definitions()[name]]
+    run(journal._TABLE.format(journal=f'"{journal.NAME}"'))
+    insert = f"INSERT INTO {journal.NAME} (by_user, golang_version, left_alone, checksums) "
+    run(insert + "VALUES ('x', 1, %s, '[]')", json.dumps([left]))
+    assert any(words.startswith(name) for words in differences()) is (kind == "trigger")
 
 
 @pytest.mark.parametrize(
