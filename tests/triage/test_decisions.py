@@ -106,9 +106,10 @@ def test_a_dismissal_without_a_known_reason_is_refused(reason):
 
 
 @pytest.mark.django_db
-def test_only_a_dismissal_takes_a_reason():
+@pytest.mark.parametrize("action", sorted(MOVES.keys() - {"dismiss"}))
+def test_only_a_dismissal_takes_a_reason(action):
     with pytest.raises(DecisionError, match="Only a dismissal"):
-        decide("acknowledge", [uuid4()], ANA, reason="other")
+        decide(action, [uuid4()], ANA, reason="other")
 
 
 @pytest.mark.django_db
@@ -200,6 +201,78 @@ def test_a_bulk_takes_as_many_queries_as_one(django_assert_num_queries):
     for anomalies in (one, many):
         with django_assert_num_queries(6):  # savepoint, actor, lock, update, actor, release
             decide("acknowledge", [anomaly.pk for anomaly in anomalies], ANA)
+
+
+# --- versions, and forms that are submitted twice ---------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_an_anomaly_in_its_expected_version_is_decided():
+    anomaly = make_anomaly()
+    assert take("acknowledge", anomaly, seen={anomaly.pk: 1}).decided == (anomaly.pk,)
+
+
+@pytest.mark.django_db
+def test_an_anomaly_that_changed_is_skipped_and_the_change_named():
+    anomaly = make_anomaly()
+    take("investigate", anomaly, BOB)
+    (refusal,) = take("acknowledge", anomaly, seen={anomaly.pk: 1}).changed
+    assert refusal.why.startswith("changed since you saw it: taken into investigation by bob at 2")
+    anomaly.refresh_from_db()
+    assert anomaly.status == "investigating"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [(7, "it was written since you saw it, though nothing"), (None, "it came without the version")],
+)
+def test_a_version_that_is_wrong_or_missing_is_refused_with_its_reason(version, why):
+    anomaly = make_anomaly()
+    (refusal,) = take("acknowledge", anomaly, seen={anomaly.pk: version} if version else {}).refused
+    assert refusal.why.startswith(why) and refusal.changed
+
+
+@pytest.mark.django_db
+def test_of_a_decision_that_is_submitted_twice_one_is_stored():
+    anomaly, form = make_anomaly(), uuid4()
+    first = take("acknowledge", anomaly, batch=form, seen={anomaly.pk: 1})
+    again = take("acknowledge", anomaly, batch=form, seen={anomaly.pk: 1})
+    assert (first.decided, again.decided, again.repeated, again.refused) == (
+        (anomaly.pk,),
+        (),
+        first.decided,
+        (),
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seen", [None, 1])
+def test_of_a_note_that_is_submitted_twice_one_is_stored(seen):
+    anomaly, form = make_anomaly(), uuid4()
+    add_note(anomaly.pk, ANA, "look", batch=form, seen=seen)
+    again = add_note(anomaly.pk, ANA, "look", batch=form, seen=seen)
+    anomaly.refresh_from_db()
+    assert (anomaly.notes, again.decided, again.repeated) == ("look", (), (anomaly.pk,))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("actor", "note", "other"), [(BOB, "look", False), (ANA, "see", False), (ANA, "look", True)]
+)
+def test_another_note_user_or_form_is_no_repetition(actor, note, other):
+    anomaly, form = make_anomaly(), uuid4()
+    add_note(anomaly.pk, ANA, "look", batch=form)
+    assert add_note(anomaly.pk, actor, note, batch=uuid4() if other else form).decided == (anomaly.pk,)
+
+
+@pytest.mark.django_db
+def test_a_note_without_a_form_is_written_each_time():
+    anomaly = make_anomaly()
+    for _ in range(2):
+        add_note(anomaly.pk, ANA, "look")
+    anomaly.refresh_from_db()
+    assert anomaly.notes == "look\nlook"
 
 
 def at_once(jobs):
