@@ -56,7 +56,7 @@ _PERMITTED = RawSQL(
 
 
 class RoleBackend(ModelBackend):
-    """Django's own; what somebody may is asked with who it is, not in two more queries on every page."""
+    """Django's own; reads a user and its permissions in one query instead of three on every page."""
 
     def get_user(self, user_id: Any) -> Account | None:
         """The account of a session, with its permissions; None for one that may not log in any more."""

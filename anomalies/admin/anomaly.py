@@ -92,7 +92,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list; a selected incident stands for its anomalies."""
+        """Show the list; selecting an incident selects its anomalies."""
         tick_members(request)
         context = {"zone": zone_name(), "batch": new_batch(), **beside_the_list(request)}
         return super().changelist_view(request, {**context, **(extra_context or {})})

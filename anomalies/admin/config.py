@@ -273,7 +273,7 @@ class DetectionConfigAdmin(DeskAdmin):
             self._activate(request, obj)
         elif former.is_active:
             messages.warning(
-                request, f"{former} is still active: somebody who may activate configs has to switch."
+                request, f"{former} is still active: a user with permission to activate configs must switch."
             )
 
     def save_model(self, request: HttpRequest, obj: DetectionConfig, form: Any, change: bool) -> None:

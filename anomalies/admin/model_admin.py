@@ -19,7 +19,7 @@ else:
 
 
 class DeskAdmin(AnyModelAdmin):
-    """A ModelAdmin whose list is narrowed by its ``list_filter`` and nothing else.
+    """A ModelAdmin whose list accepts only the parameters of its ``list_filter``.
 
     Django accepts any lookup on any column in the URL: regular expressions, ranges, months of ten million
     rows. What the list does not offer is 400 here.

@@ -135,7 +135,7 @@ def _hourly(found: Overview) -> Chart:
     total, expected = sum(hour.found for hour in hours), sum(hour.expected for hour in hours)
     labels = [_hour_label(hour.start) if number % 12 == 0 else "" for number, hour in enumerate(hours)]
     known = any(hour.expected for hour in hours)
-    chance = f"up to {expected:,.0f} windows by chance" if known else "no detector run is recorded in them"
+    chance = f"up to {expected:,.0f} windows by chance" if known else "no detector run is recorded"
     body = [
         [
             Link(

@@ -46,7 +46,7 @@ class DeskView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
-        """Return the view as the admin site serves it: whoever is not logged in gets the login page."""
+        """Return the view as the admin site serves it: users who are not logged in get the login page."""
         return admin.site.admin_view(super().as_view(**initkwargs))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -86,7 +86,7 @@ class DeskView(View):
         return self.to_list(f"There is no anomaly {visible(object_id, 60)}.")
 
     def way_back(self, address: str, otherwise: str) -> str:
-        """Return ``address``, where somebody came from, if it is a page of this site; else ``otherwise``."""
+        """Return ``address``, the previous page, if it is on this site; otherwise ``otherwise``."""
         request = self.request
         is_ours = url_has_allowed_host_and_scheme(
             address, {request.get_host()}, require_https=request.is_secure()
@@ -95,13 +95,13 @@ class DeskView(View):
 
 
 class OneAnomalyView(DeskView):
-    """Answers a form about one anomaly: does it, or shows why not, as ``edit_conflict`` says."""
+    """Handles a form about one anomaly: applies it, or shows the reason if not (``edit_conflict``)."""
 
     post_permission = staticmethod(permissions.can_decide)
     always: ClassVar[tuple[str, ...]] = ("status",)  # columns that a conflict shows in any case
 
     def post(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Do what the form says, or show the form again."""
+        """Carry out the form, or show it again."""
         form, pk = self.form(), uuid_of(object_id)
         if pk is not None and form.is_valid() and self._take(form, pk):
             return HttpResponseRedirect(self.onward(form, pk))
@@ -148,6 +148,6 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def time_slice() -> Callable[[], bool]:
-    """Return a clock that says when to answer: after SLICE_SECONDS, well before the request's deadline."""
+    """Return a clock that ends a slice of work after SLICE_SECONDS, well before the request's deadline."""
     until = time.monotonic() + min(SLICE_SECONDS, settings.PAGE_SECONDS * 0.4 or SLICE_SECONDS)
     return lambda: time.monotonic() >= until

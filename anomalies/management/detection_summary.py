@@ -19,7 +19,7 @@ def source_summary(detection: Detection) -> Iterator[str]:
         yield f"{skipped:,} more lines are skipped"
     remarks = counts.remarks - sum(not isinstance(one, Skipped) for one in counts.complaints)
     if remarks:
-        yield f"{remarks:,} more lines were read that need the same"
+        yield f"{remarks:,}more lines were read with the same remark"
     if counts.backwards:
         yield f"{counts.backwards:,} events are older than the one before; lines are read in order"
     if counts.events and counts.first is None and not any("--time-format" in note for note in counts.notes):
@@ -51,6 +51,6 @@ def _figures(reports: Sequence[Report], thresholds: Sequence[float]) -> str:
     review = sum(report.review for report in reports)
     return (
         f"events {events}, windows tested {tested}, flagged {flagged} (up to {chance:,.0f} by chance), "
-        f"anomalies {new + known}: new {new}, already there {known}, of all {review} for review "
+        f"anomalies {new + known}: new {new}, already there {known}, for review {review} for review "
         f"({events / seconds if seconds else 0:,.0f} events/s)"
     )

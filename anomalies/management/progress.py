@@ -75,7 +75,7 @@ def interruptible() -> Iterator[None]:
     """SIGTERM raises KeyboardInterrupt too, so that a service manager's stop is a clean one."""
     try:
         former = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    except ValueError:  # not the main thread: nobody sends it signals
+    except ValueError:  # not the main thread, which receives no signals
         yield
         return
     try:

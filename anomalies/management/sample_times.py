@@ -12,7 +12,7 @@ _FORM = "%Y-%m-%d %H:%M:%S"
 def ending_at(log: bytes, end: datetime) -> bytes:
     """The log with all its UTC times moved by the same whole seconds, the newest to ``end``.
 
-    Pauses, order and everything else stay; a log without such times is returned as it is.
+    Pauses, order and all other text are unchanged, and so is a log without such times.
     """
     stamps = _STAMP.findall(log)
     if not stamps:

@@ -11,14 +11,12 @@ from anomalies.triage.snooze import wake
 
 
 def wake_and_say(command: BaseCommand, actor: Actor) -> None:
-    """Wake what is due, and say how many. What came in is in, even where this fails."""
+    """End the snoozes that are due and report their number; stored anomalies stay if this fails."""
     try:
         woken = wake(actor)
     except DatabaseError as error:
         first_line = printable(str(error).partition("\n")[0])
-        command.stderr.write(f"nothing was woken: {first_line}; manage.py wake does it")
+        command.stderr.write(f"no snooze was ended: {first_line}; manage.py wake does it")
         return
     if woken:
-        command.stderr.write(
-            f"woken {len(woken)}: what came in met the clause of a snooze, or its time has come"
-        )
+        command.stderr.write(f"woken {len(woken)}: the condition of a snooze was met")

@@ -23,7 +23,7 @@ def acting_for(request: HttpRequest) -> AbstractContextManager[None]:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Return the client's IP address: behind a configured proxy the one that it saw, else the peer's."""
+    """Return the client's IP address: behind a configured proxy the one that it names, else the peer's."""
     address = request.META.get("REMOTE_ADDR", "")
     if settings.BEHIND_PROXY:
         # The proxy adds the last entry; those before it are sent by the client and can be forged.

@@ -101,5 +101,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return 500, or 503 or 400 where a database error says why."""
+    """Return 500, or 503 or 400 if a database error is the cause."""
     return database_error_page(request, sys.exc_info()[1]) or error_page("500.html", 500)

@@ -25,7 +25,7 @@ def record_login(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None
 
 @receiver(user_logged_out)
 def record_logout(request: HttpRequest, user: AbstractBaseUser | None, **_: Any) -> None:
-    """Record a logout of somebody who was logged in."""
+    """Record a logout of a user who was logged in."""
     if user is not None:
         _record("logout", user.get_username(), request)
 

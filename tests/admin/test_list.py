@@ -125,7 +125,7 @@ def test_an_invalid_place_shows_nothing_and_says_so(desk, name, place):
     response = desk.get(f"{LIST}?{urlencode({name: place})}")
     assert response.status_code == 200
     assert response.context["cl"].result_list == []
-    assert "Invalid place in the list" in response.content.decode()
+    assert "Invalid position in the list" in response.content.decode()
 
 
 def test_a_page_can_be_asked_for_by_its_number_as_in_any_admin(desk, short):

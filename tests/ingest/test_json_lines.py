@@ -614,7 +614,7 @@ def test_the_rejects_file_is_never_what_is_read(file, run, tmp_path):
 def test_nobodys_file_is_overwritten_with_rejects(file, run):
     status, said = run(file(line()), rejects=file(b"precious", name="precious"))
     assert status == 2
-    assert "is there already; name a new file" in said
+    assert "exists already; name a new file" in said
 
 
 def test_an_ingest_can_go_on_from_a_line(file, run):
@@ -662,7 +662,9 @@ def test_an_interrupt_says_how_to_go_on(file, run, monkeypatch):
     )
     status, said = run("in file.jsonl", batch_rows=10)
     assert status == 130
-    assert said.endswith("lines 1–20 are in; go on with: manage.py ingest 'in file.jsonl' --from-line 21")
+    assert said.endswith(
+        "lines 1–20 are stored; continue with: manage.py ingest 'in file.jsonl' --from-line 21"
+    )
 
 
 def test_a_lost_connection_says_how_to_go_on(file, run, monkeypatch):
@@ -672,7 +674,7 @@ def test_a_lost_connection_says_how_to_go_on(file, run, monkeypatch):
     )
     status, said = run("in.jsonl", batch_rows=10)
     assert status == 1
-    assert "the database failed: server closed the connection; lines 1–20 are in; go on with:" in said
+    assert "the database failed: server closed the connection; lines 1–20 are stored; continue with:" in said
 
 
 # --- The command as a process of its own --------------------------------------------------------------
@@ -689,7 +691,9 @@ def test_ctrl_c_on_a_slow_pipe_keeps_whole_batches(stop):
         said = process.communicate()[1].decode()
     assert process.returncode == 130, said
     kept = Anomaly.objects.count()  # 20, or 25 where a second went by
-    assert f"lines 1–{kept} are in; feed it all again, or go on with --from-line {kept + 1}" in said
+    assert (
+        f"lines 1–{kept} are stored; ingest all of it again, or continue with --from-line {kept + 1}" in said
+    )
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

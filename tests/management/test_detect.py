@@ -189,8 +189,8 @@ def test_hostile_lines_neither_stop_it_nor_reach_the_table_as_they_are(log):
     ("arguments", "words"),
     [
         (["--timezone", "Mars/Base"], "no zone Mars/Base"),
-        (["--time", "yesterday"], "yesterday is no ISO time"),
-        (["--time", "2026-13-45T00:00"], "is no ISO time"),
+        (["--time", "yesterday"], "yesterday is not an ISO time"),
+        (["--time", "2026-13-45T00:00"], "is not an ISO time"),
     ],
 )
 def test_a_wrong_option_is_named(log, arguments, words):

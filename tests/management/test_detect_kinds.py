@@ -191,7 +191,7 @@ def test_the_year_of_stamps_that_have_none_can_be_named(tmp_path):
 
 @pytest.mark.parametrize("year", ["21", "20x1", "-1"])
 def test_a_year_that_is_none_is_refused(tmp_path, year):
-    with pytest.raises(CommandError, match="no year such as 2026"):
+    with pytest.raises(CommandError, match="not a year such as 2026"):
         detect(written(tmp_path / "kube.log", log_with_fault()), f"--year={year}")
 
 
@@ -336,7 +336,7 @@ def test_the_oddest_windows_are_stored_for_review_and_never_called_significant(t
         log[at] = log[at].replace("web:", f"w{'e' * (at // 50)}b:")
     said = detect(written(tmp_path / "web.log", log), "--review", "2")
     review = Anomaly.objects.filter(metadata__contains={"review": True})
-    assert review.count() == 2 and "of all 2 for review" in said
+    assert review.count() == 2 and "for review 2" in said
     assert not any(review.values_list("is_statistically_significant", flat=True))
 
 
@@ -381,7 +381,7 @@ def test_a_database_that_refuses_is_one_clear_line(tmp_path):
     log = written(tmp_path / "web.log", log_with_fault())
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE anomalies ADD CONSTRAINT nothing_more CHECK (false) NOT VALID")
-    with pytest.raises(CommandError, match=r"the database refused: .* what was stored stays"):
+    with pytest.raises(CommandError, match=r"the database refused: .* what was stored is kept"):
         detect(log)
 
 
@@ -473,5 +473,5 @@ def test_sources_that_a_stop_left_undone_are_one_line_each(folder, monkeypatch):
     err = io.StringIO()
     with pytest.raises(SystemExit):
         call_command("detect", str(folder), stderr=err)
-    assert err.getvalue().count("not read to its end; to do it all, run it again.\n") == 5
+    assert err.getvalue().count("not read to its end; run it again to read all of it.\n") == 5
     assert len(err.getvalue().splitlines()) == 5

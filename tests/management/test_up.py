@@ -197,7 +197,7 @@ def test_a_port_that_is_none_is_one_line(tmp_path, port):
     up = Up(tmp_path / "data", port)
     _, complained = up.process.communicate(timeout=600)
     assert (up.process.returncode, len(complained.splitlines())) == (1, 1)
-    assert f"{port} is no port" in complained
+    assert f"{port} is not a port" in complained
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path):

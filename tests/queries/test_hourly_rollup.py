@@ -259,7 +259,7 @@ def test_the_check_fails_and_names_the_way_out(mixed):
 
 def test_the_rebuild_says_how_much_was_wrong(mixed):
     run("DELETE FROM anomaly_hours WHERE hour = (SELECT min(hour) FROM anomaly_hours)")
-    assert "Rebuilt; 9 figures were not right." in roll_up("rebuild")[1]
+    assert "Rebuilt; 9 figures were wrong." in roll_up("rebuild")[1]
     assert roll_up("check")[0] == ""
 
 

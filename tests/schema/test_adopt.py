@@ -57,7 +57,7 @@ def test_then_the_schema_is_what_the_migrations_make(database):
     database.schema("adopt", "--apply")
     code, printed, said = database.schema("check")
     assert (code, printed) == (0, ""), said
-    assert "that were there before it was adopted" in said
+    assert "that existed before the adoption" in said
 
 
 def test_it_is_written_down_who_did_what(database):

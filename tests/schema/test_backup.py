@@ -421,7 +421,7 @@ def test_only_the_owner_can_read_them(once):
 @pytest.mark.parametrize("existing", ["dump", "dump.json"])
 def test_an_existing_file_is_refused_and_kept(existing, source, tmp_path):
     (tmp_path / existing).write_text("mine")
-    assert f"{existing} is there already" in said("backup", tmp_path / "dump", database="source")
+    assert f"{existing} exists already" in said("backup", tmp_path / "dump", database="source")
     assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {existing: "mine"}
 
 

@@ -429,7 +429,7 @@ def test_down_says_what_would_be_lost_and_does_nothing():
     assert (code, migration_state.state().version) == (
         0,
         migration_state.migration_names()[-1],
-    ) and "--yes does it" in told
+    ) and "--yes reverts them" in told
 
 
 @pytest.mark.django_db

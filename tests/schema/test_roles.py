@@ -263,5 +263,5 @@ def test_a_name_is_quoted(db):
 
 
 def test_two_roles_of_one_name_are_refused(db):
-    with pytest.raises(CommandError, match="three names"):
+    with pytest.raises(CommandError, match="different names"):
         call_command("roles", app="one", migrator="one")

@@ -161,7 +161,7 @@ def _refused(file: Path, found: Findings) -> str:
         run_ingest(file)
     except CommandError as error:
         why = str(error)
-        if "go on with: manage.py ingest" not in why:
+        if "continue with: manage.py ingest" not in why:
             found.unexpected.append(f"the disk was full, and the error does not say how to go on: {why}")
         return f"an ingest: {why.partition('; go on')[0]}"
     found.unexpected.append("the disk did not get full")

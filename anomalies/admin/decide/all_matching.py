@@ -28,7 +28,7 @@ from .selected import SAMPLE, sample_rows
 
 
 class AllMatchingView(DeskView):
-    """A frozen selection: asks, continues, or reports, whichever comes next."""
+    """A frozen selection: the confirmation, progress or result page, by its state."""
 
     permission = staticmethod(can_decide)
     template = "admin/anomalies/anomaly/all_matching.html"

@@ -26,7 +26,7 @@ from .edit_conflict import Answer, OneAnomalyForm, new_batch
 
 
 class _HoldView(OneAnomalyView):
-    """Does what a form of the page says, or shows the form again on a page of its own."""
+    """Carries out a form of the page, or shows the form again on a separate page."""
 
     template = "admin/anomalies/anomaly/assign_snooze.html"
     always = ("status", "assigned_to", "snoozed_at")

@@ -22,7 +22,7 @@ _SPANS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": 
 
 
 class AssignForm(forms.Form):
-    """The assignee: one of those who may decide, or nobody."""
+    """The assignee: a user with permission to decide, or none."""
 
     to = forms.ChoiceField(required=False, label="Assign to")
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)

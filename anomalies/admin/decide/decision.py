@@ -82,7 +82,7 @@ class DecisionView(OneAnomalyView):
         return OneDecisionForm(self.request.POST, action=self.request.POST.get("action", ""))
 
     def onward(self, form: OneAnomalyForm, pk: UUID) -> str:
-        """Return the next anomaly after a decision in the queue; else the same page."""
+        """Return the next anomaly after a decision in the queue; otherwise the same page."""
         is_queued = "queue" in self.request.GET and form.action in MOVES
         return (is_queued and onward(self.request, pk)) or self.request.get_full_path()
 

@@ -49,7 +49,7 @@ class QueueView(DeskView):
 
 
 def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
-    """Return the filter that an address asks for; pending and not snoozed unless it says otherwise."""
+    """Return the filter of an address; pending and not snoozed unless it sets these fields."""
     kept = QueryDict(mutable=True)
     for name in AnomalyFilter.base_filters:
         if values := [value for value in asked.getlist(name) if value]:

@@ -40,7 +40,7 @@ Action = Callable[[AnyModelAdmin, HttpRequest, QuerySet[Anomaly]], HttpResponseB
 
 
 class SelectedView(DeskView):
-    """Does one action to selected rows: at once, or after a page that asks for a reason, assignee or time."""
+    """Applies one action to selected rows: directly, or after a page for the reason, assignee or time."""
 
     post_permission = staticmethod(can_decide)
     template = "admin/anomalies/anomaly/confirm_decision.html"
@@ -48,7 +48,7 @@ class SelectedView(DeskView):
     queryset: QuerySet[Anomaly] = Anomaly.objects.none()
 
     def post(self, request: HttpRequest, *args: Any) -> HttpResponse:
-        """Decide, ask, or freeze a selection that is too large for a form."""
+        """Decide, show the confirmation page, or freeze a selection that is too large for a form."""
         if "confirmed" in request.POST:
             return self._confirmed()
         if self.queryset.query.is_empty():  # an invalid filter shows nothing, so nothing can be meant
@@ -78,7 +78,7 @@ class SelectedView(DeskView):
         return self._done()
 
     def _freeze(self) -> HttpResponse:
-        """Store what the list shows in the database, for a page of its own that asks."""
+        """Store the matching rows in the database, for a separate confirmation page."""
         found, limit = self._first(settings.BULK_ROWS + 1), settings.BULK_ROWS
         asked = freeze(
             found.rows,
@@ -98,7 +98,7 @@ class SelectedView(DeskView):
         return first(listing_of(AnomalyFilter(self.request.GET, me=me)), ordering, most)
 
     def _decide_ticked(self, expected: dict[UUID, int]) -> None:
-        """Decide, also about rows that no longer match the filter: the message says what became of them."""
+        """Decide, also about rows that no longer match the filter: the message states their result."""
         form = DecisionForm(self.request.POST, action=self.action)
         batch = form.cleaned_data.get("batch") if form.is_valid() else None
         how: dict[str, Any] = {"seen": expected, "batch": batch}
@@ -136,7 +136,7 @@ class SelectedView(DeskView):
         changed: Mapping[UUID, str] | None = None,
         status: int = 200,
     ) -> HttpResponse:
-        """Show the page that says what will be done to how many: to all in ``expected``."""
+        """Show the confirmation page about all rows in ``expected``."""
         everything = self.request.POST.get("select_across") == "1" and "confirmed" not in self.request.POST
         action = form.action
         context = {
@@ -157,7 +157,7 @@ class SelectedView(DeskView):
 
 
 def form_of(action: str, data: Any = None, note: str = "") -> ManyForm:
-    """Return the form that goes with an action about many."""
+    """Return the form of an action about many anomalies."""
     if action in OF_MANY:
         return OF_MANY[action](data)
     return DecisionForm(data, action=action, initial={"note": note})
@@ -166,7 +166,7 @@ def form_of(action: str, data: Any = None, note: str = "") -> ManyForm:
 def sample_rows(
     anomalies: AnomalyQuerySet, action: str, changed: Mapping[UUID, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Return some of the anomalies of a decision, the newest first, as the page that asks shows them."""
+    """Return a sample of a decision's anomalies for the confirmation page, the newest first."""
     return [
         {
             "anomaly": anomaly,

@@ -61,7 +61,7 @@ class UndoView(DeskView):
         return self._ask(undo, UndoForm()) if undo else self._none(undone)
 
     def post(self, request: HttpRequest, undone: str) -> HttpResponse:
-        """Undo a decision about one anomaly, or one that was confirmed; ask about any other."""
+        """Undo a decision about one anomaly, or a confirmed one; ask for confirmation of any other."""
         form = UndoForm(request.POST)
         is_valid = form.is_valid()
         undo = self._undo(undone, request.POST, form.cleaned_data["batch"] if is_valid else uuid4())

@@ -77,7 +77,7 @@ def _active(anomaly: Any) -> _Active:
 
 
 def _now(anomaly: Any, active: _Active) -> str:
-    """Return what the active config says about the anomaly: "Active config (1): not flagged"."""
+    """Return the result under the active config: "Active config (1): not flagged"."""
     if active.numbers is None or active.config is None:
         return f"Active config: none. {active.name}"
     numbers, value = active.numbers, measure_of(anomaly)
@@ -115,7 +115,7 @@ def _compared(anomaly: Anomaly, ncd: float | None, p: float | None, ranges: dict
             "" if p is None else f"< {p:g}",
             _verdict(anomaly.p_value, p),
             p is not None and anomaly.p_value < p,
-            "how often a window of this stream contains as much novelty",
+            "probability that a window of this stream contains as much novelty",
             scale(anomaly.p_value, p, ranges.get("p_value"), logarithmic=True),
         ),
         _at_least(
@@ -143,7 +143,7 @@ def _compression(anomaly: Anomaly) -> list[Figure]:
         Figure(
             "Compressed / raw",
             f"{show.number(anomaly.compression_baseline)} → {show.number(anomaly.compression_window)}",
-            meaning=f"baseline → window; both together {show.number(anomaly.compression_combined)}; "
+            meaning=f"baseline → window; both combined {show.number(anomaly.compression_combined)}; "
             f"change {show.percent(anomaly.compression_ratio_change)}",
         ),
         Figure(

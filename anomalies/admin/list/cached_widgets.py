@@ -36,7 +36,7 @@ class CachingRenderer(DjangoTemplates):
     """
 
     def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> str:
-        """Render a template as Django does; a widget that was rendered before comes from the cache."""
+        """Render a template as Django does; a widget that was rendered before is read from the cache."""
         if context.keys() != {"widget"}:
             return super().render(template_name, context, request)
         try:

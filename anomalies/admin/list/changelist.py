@@ -56,7 +56,7 @@ class AnomalyChangeList(Sidebar, Pages):
     """Django's changelist with AnomalyFilter in place of ``list_filter``, and keysets in place of offsets."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> AnomalyQuerySet:
-        """Return the anomalies that the URL asks for; none for an invalid value or an unknown parameter."""
+        """Return the anomalies that match the URL; none for an invalid value or an unknown parameter."""
         self.filterset = AnomalyFilter(
             request.GET, queryset=self.root_queryset, me=request.user.get_username()
         )
@@ -117,7 +117,7 @@ class AnomalyChangeList(Sidebar, Pages):
         try:
             self._read_page(request)
         except keyset.CursorError as error:
-            messages.error(request, f"Invalid place in the list ({error}); nothing is shown.")
+            messages.error(request, f"Invalid position in the list ({error}); nothing is shown.")
             self.page = Page([])
             self.rows = []
 

@@ -64,7 +64,7 @@ class Sidebar(ChangeList):
 
     @cached_property
     def calendar_links(self) -> list[tuple[str, str]]:
-        """Months, or the days of the month that the filter asks for."""
+        """Months, or the days of the month in the filter."""
         parts = [] if self.calendar.day else self.calendar.parts(self.figures.parts)
         kept = self.get_query_string(remove=["within", "since", "until"])
         begun = kept if kept == "?" else f"{kept}&"
@@ -81,7 +81,7 @@ class Sidebar(ChangeList):
 
     @property
     def calendar_here(self) -> str:
-        """The month or day that the filter asks for."""
+        """The month or day in the filter."""
         part = self.calendar.day or self.calendar.month
         return part.words if part else ""
 

@@ -194,7 +194,7 @@ class Pages(ChangeList):
 
     @property
     def searched_to(self) -> str:
-        """The place up to which the list was searched where the search stopped early, else ''."""
+        """The position at which a search stopped before the end of the list, or ''."""
         edge = self.page.edge
         if edge is None:
             return ""

@@ -68,7 +68,7 @@ def _row(kept: SavedFilter, request: HttpRequest, start: SavedFilter | None) -> 
 
 
 def _done(request: HttpRequest) -> tuple[str, str]:
-    """Do what the form says; return what was done, in words, and the next page. Raises SavedFilterError."""
+    """Carry out the form; return a message and the next page. Raises SavedFilterError."""
     form, user = request.POST, request.user
     name, shared = form.get("name", ""), "shared" in form
     match form.get("action"):
@@ -84,7 +84,7 @@ def _done(request: HttpRequest) -> tuple[str, str]:
             start = saved_filters.start_with(user, _id(form) if form.get("id") else None)
             words = f"Your start page is now “{start.name}”." if start else "Your start page is the overview."
             return words, reverse(PAGE)
-    raise saved_filters.SavedFilterError("The form does not say what to do; nothing was changed.")
+    raise saved_filters.SavedFilterError("The form names no action; nothing was changed.")
 
 
 def _id(form: QueryDict) -> int:

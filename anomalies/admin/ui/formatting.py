@@ -80,7 +80,7 @@ def absolute_text(value: datetime) -> str:
 def ago(value: datetime) -> str:
     """Return how long ago a time is ("5 min ago", "in 3 h"), from a day on with the time of day.
 
-    From 30 days on the date stands instead: nobody counts further back.
+    From 30 days on it is the date.
     """
     seconds = (timezone.now() - value).total_seconds()
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):

@@ -129,7 +129,7 @@ class Command(ShortUsage):
             if detection.report.counts.events:
                 self._say(None, detection)
         line = detection.report.counts.last_line
-        kept = f"; with --state {state} it goes on there" if state else ""
+        kept = f"; with --state {state} it continues there" if state else ""
         self.stderr.write(printable(f"stopped after line {line:,}{kept}."))
 
     def _tell(self, words: str) -> None:
@@ -141,10 +141,10 @@ class Command(ShortUsage):
             if detection.report.ended and not detection.report.failure:
                 continue
             if line == 0 and len(sources) > 1:
-                self._tell(f"{source}: not read to its end; to do it all, run it again.")
+                self._tell(f"{source}: not read to its end; run it again to read all of it.")
                 continue
             self._say(source if len(sources) > 1 else None, detection)
-            self.stderr.write(f"stopped after line {line:,}; to do it all, run it again.")
+            self.stderr.write(f"stopped after line {line:,}; run it again to read all of it.")
         raise SystemExit(130)
 
     def _detection(self, source: str, options: dict[str, Any]) -> Detection:
@@ -238,7 +238,9 @@ def _add_time_options(parser: CommandParser) -> None:
 
 def _refused(error: DatabaseError | RowError) -> str:
     said = printable(str(error)).strip().partition("\n")[0]
-    return f"the database refused: {said}; what was stored stays, and the same command goes on from there."
+    return (
+        f"the database refused: {said}; what was stored is kept, and the same command continues from there."
+    )
 
 
 def _sources(options: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
@@ -249,7 +251,7 @@ def _sources(options: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
     if options["name"] and len(sources) > 1:
         raise CommandError("--name is for one source; several have the names of their files.", returncode=2)
     if sources.count("-") > 1:
-        raise CommandError("standard input (-) can be read once only.", returncode=2)
+        raise CommandError("standard input (-) can be read only once.", returncode=2)
     return sources
 
 
@@ -276,7 +278,7 @@ def _is_passed(path: Path, tell: Callable[[str], None]) -> bool:
 
 
 def _mode(path: str | Path) -> int:
-    """Its kind and permissions as stat knows them; 0 where it can't be asked, and reading it says why."""
+    """The mode of the file from stat; 0 if that fails, since reading it then reports the reason."""
     try:
         return Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -292,18 +294,18 @@ def _size(path: str) -> int | None:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) > 1000:
-        raise ArgumentTypeError(f"{text!r} is no whole number from 0 to 1000")
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 to 1000")
     return int(text)
 
 
 def _year(text: str) -> int:
     if not text.isdecimal() or not 1970 <= int(text) <= 9000:
-        raise ArgumentTypeError(f"{text!r} is no year such as 2026")
+        raise ArgumentTypeError(f"{text!r} is not a year such as 2026")
     return int(text)
 
 
 def _reference(source: str, options: dict[str, Any]) -> datetime:
-    """A time near the log's own: as given, else when the file was last written, else now."""
+    """A time near the log's own: as given, or else the file's modification time, or else now."""
     if options["time"]:
         return _given_time(options["time"], _zone(options["timezone"]))
     if source == "-":
@@ -321,7 +323,7 @@ def _given_time(text: str, zone: Any) -> datetime:
         given = None
     if given is None:
         raise CommandError(
-            f"--time: {printable(text)} is no ISO time such as 2026-11-23T12:00Z.", returncode=2
+            f"--time: {printable(text)} is not an ISO time such as 2026-11-23T12:00Z.", returncode=2
         )
     return given if given.tzinfo else given.replace(tzinfo=zone)
 

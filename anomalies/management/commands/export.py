@@ -43,9 +43,9 @@ class Command(ShortUsage):
             try:
                 count = self._write(lines, options["out"])
             except BrokenPipeError as error:
-                raise CommandError("whoever was reading has gone; the export is not whole") from error
+                raise CommandError("the reader closed the output; the export is incomplete") from error
             except KeyboardInterrupt:
-                raise CommandError("interrupted; the export is not whole") from None
+                raise CommandError("interrupted; the export is incomplete") from None
         self.stderr.write(f"exported {count - (format_name == 'csv')} anomalies")
 
     def _write(self, lines: Iterable[bytes], out: Path | None) -> int:
@@ -61,7 +61,7 @@ class Command(ShortUsage):
                 file.publish()
                 return count
         except FileExistsError as error:
-            raise CommandError(f"{out} is there already; choose another name or remove it") from error
+            raise CommandError(f"{out} exists already; choose another name or remove it") from error
         except OSError as error:
             raise CommandError(f"{out}: {error.strerror}; nothing was exported") from error
 

@@ -26,13 +26,13 @@ from ..options import add_actor_option
 from ..progress import interruptible, reading_bar
 from ..wake_notice import wake_and_say
 
-_SHOWN = 50  # rejects said on the terminal
+_SHOWN = 50  # rejects printed on the terminal
 _LONGEST_NAME = 255  # characters of a username in the audit log
 
 
 def _from_1(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
 
@@ -110,7 +110,7 @@ class _Rejects:
         if self._count <= _SHOWN:
             self._say(printable(str(reject)))
         if self._file and not reject.whole:
-            self._say(f"line {reject.line:,} is too long for the rejects file too; mend it where it is")
+            self._say(f"line {reject.line:,} is too long for the rejects file too; correct it in the input")
 
     def sum_up(self) -> None:
         """Print the number of rejects that were not printed."""
@@ -135,7 +135,7 @@ def _name(file: str) -> str:
 
 @contextmanager
 def _rejects_file(options: dict[str, Any]) -> Iterator[BinaryIO | None]:
-    """A new file, or an old one to go on with; nobody's data is overwritten."""
+    """A new file, or an existing one to continue; existing data is never overwritten."""
     if options["rejects"] is None:
         yield None
         return
@@ -143,9 +143,9 @@ def _rejects_file(options: dict[str, Any]) -> Iterator[BinaryIO | None]:
     shown = printable(str(path))
     try:
         if _same(path, options["file"]):
-            raise CommandError(f"--rejects: {shown} is what is read; name another file.", returncode=2)
+            raise CommandError(f"--rejects: {shown} is the input; name another file.", returncode=2)
         if path.exists() and path.stat().st_size and options["from_line"] == 1:
-            raise CommandError(f"--rejects: {shown} is there already; name a new file.", returncode=2)
+            raise CommandError(f"--rejects: {shown} exists already; name a new file.", returncode=2)
         file = path.open("ab")
     except OSError as error:
         raise CommandError(f"--rejects: can't write {shown}: {error.strerror}") from error
@@ -159,7 +159,7 @@ def _same(path: Path, source: str) -> bool:
         read = os.fstat(sys.stdin.fileno()) if source == "-" else Path(source).stat()
         return os.path.samestat(read, path.stat())
     except (OSError, ValueError, AttributeError):
-        return False  # one of them is not there, and reading or writing it says so
+        return False  # one of them does not exist, which reading or writing it reports
 
 
 def _why(stopped: Stopped, options: dict[str, Any]) -> CommandError:
@@ -180,10 +180,10 @@ def _why(stopped: Stopped, options: dict[str, Any]) -> CommandError:
 
 def _way_on(summary: Summary, options: dict[str, Any]) -> str:
     kept = max(summary.last_line_kept, options["from_line"] - 1)
-    done = "are checked" if options["dry_run"] else "are in"
-    said = f"lines 1–{kept} {done}" if kept else "nothing is in yet"
+    done = "are checked" if options["dry_run"] else "are stored"
+    said = f"lines 1–{kept} {done}" if kept else "nothing is stored yet"
     if options["file"] == "-":
-        return f"{said}; feed it all again, or go on with --from-line {kept + 1}"
+        return f"{said}; ingest all of it again, or continue with --from-line {kept + 1}"
     rejects = f" --rejects {shlex.quote(options['rejects'])}" if options["rejects"] else ""
     command = f"manage.py ingest {shlex.quote(options['file'])} --from-line {kept + 1}{rejects}"
-    return f"{said}; go on with: {printable(command, 4000)}"
+    return f"{said}; continue with: {printable(command, 4000)}"

@@ -1,4 +1,4 @@
-"""``manage.py migrate``: Django's own, many at once and under traffic (``schema.migrate.run``)."""
+"""``manage.py migrate``: Django's own, under traffic and in several processes (``schema.migrate.run``)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Command(ShortUsage, migrate.Command):
         )
 
     def get_check_kwargs(self, options: Any) -> Any:
-        """Django's, without the checks of the database: what migrate needs of it, ``handle`` asks."""
+        """Django's, without the checks of the database, which ``handle`` makes."""
         return {**super().get_check_kwargs(options), "databases": None}
 
     def handle(self, *args: Any, **options: Any) -> None:

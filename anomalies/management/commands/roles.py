@@ -20,7 +20,7 @@ from anomalies.schema.roles import (
 from ..base import ShortUsage
 
 NEXT = """\
-Next: give each a password (\\password {app} in psql), let the application's DATABASE_URL be {app}'s,
+Next: give each a password (\\password {app} in psql), let the application's DATABASE_URL use {app},
 `migrate`, `schema`, `backup` and `roles` be run by {migrator}, and `audit seal` by {sealer}."""
 
 
@@ -38,7 +38,7 @@ class Command(ShortUsage):
     def handle(self, *args: Any, **options: Any) -> None:
         names = Names(options["migrator"], options["app"], options["sealer"])
         if len({names.migrator, names.app, names.sealer}) < 3:
-            raise CommandError("The three roles need three names.", returncode=2)
+            raise CommandError("The three roles need different names.", returncode=2)
         if options["sql"]:
             self.stdout.write("".join(f"{statement};\n" for statement in statements(names)), ending="")
             return

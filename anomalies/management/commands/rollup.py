@@ -36,7 +36,7 @@ class Command(ShortUsage):
     def _fold(self, options: dict[str, Any]) -> None:
         folded = hourly_rollup.fold()
         if folded is None:
-            self.stderr.write("Another one is folding; nothing to do.")
+            self.stderr.write("Another process is folding; nothing to do.")
             return
         self.stderr.write(f"{folded} {'delta' if folded == 1 else 'deltas'} folded.")
 
@@ -46,12 +46,10 @@ class Command(ShortUsage):
             self.stdout.write(words)
         if differences:
             raise CommandError(
-                f"{len(differences)} differences from the table; 'manage.py rollup rebuild' mends them."
+                f"{len(differences)} differences from the table; 'manage.py rollup rebuild' corrects them."
             )
         self.stderr.write("No differences from the table.")
 
     def _rebuild(self, options: dict[str, Any]) -> None:
         corrected = hourly_rollup.rebuild()
-        self.stderr.write(
-            f"Rebuilt; {corrected} {'figure was' if corrected == 1 else 'figures were'} not right."
-        )
+        self.stderr.write(f"Rebuilt; {corrected} {'figure was' if corrected == 1 else 'figures were'} wrong.")

@@ -117,7 +117,7 @@ class Command(ShortUsage):
         if pending:
             self.stderr.write(f"pending, and not compared: {', '.join(pending)}")
         if len(drifted) > len(found):
-            self.stderr.write(f"{len(drifted) - len(found)} that were there before it was adopted")
+            self.stderr.write(f"{len(drifted) - len(found)} that existed before the adoption")
         self.stderr.write(f"{len(found)} differences from the migrations")
         if found or lost:
             sys.exit(1)
@@ -129,10 +129,10 @@ class Command(ShortUsage):
         for loss in lost:
             self.stdout.write(f"lost: {loss.name}, {loss.values} values")
         if not options["yes"]:
-            self.stderr.write(f"would go down to {target}; nothing was changed; --yes does it")
+            self.stderr.write(f"would revert to {target}; nothing was changed; --yes reverts them")
             return
         migration_state.go_down(target, options["verbosity"])
-        self.stderr.write(f"down to {target}; {len(lost)} tables and columns are gone")
+        self.stderr.write(f"reverted to {target}; {len(lost)} tables and columns were dropped")
 
     def _force(self, options: dict[str, Any]) -> None:
         name = migration_state.named(options["name"])
@@ -142,7 +142,7 @@ class Command(ShortUsage):
             self.stderr.write(str(difference))
         if found and not options["anyway"]:
             raise CommandError(
-                f"the schema is not what {name} makes ({len(found)} differences); mend it, or --anyway"
+                f"the schema is not what {name} makes ({len(found)} differences); correct it, or use --anyway"
             )
         migration_state.force(name)
         self.stdout.write(f"recorded: {name}")
@@ -183,11 +183,13 @@ class Command(ShortUsage):
 def _outcome(planned: adopt.Adoption, done: bool) -> str:
     if done:
         return "adopted"
-    return "nothing was changed; " + ("mend what blocks it first" if planned.blocking else "--apply does it")
+    return "nothing was changed; " + (
+        "resolve the blocking differences first" if planned.blocking else "--apply does this"
+    )
 
 
 def _add_adopt_options(parser: CommandParser) -> None:
-    parser.add_argument("--apply", action="store_true", help="take it over")
+    parser.add_argument("--apply", action="store_true", help="adopt it")
     parser.add_argument("--undo", action="store_true", help="restore the schema that golang-migrate made")
     parser.add_argument("--no-checksums", action="store_true", help="compare no checksums of the rows")
     parser.add_argument(

@@ -53,7 +53,7 @@ class Command(ShortUsage):
     def _check_port(self, port: int) -> None:
         """Refuse a port that is out of range or in use, before anything is done."""
         if not 0 < port < 65536:
-            raise CommandError(f"{port} is no port; choose one from 1 to 65535, for example --port 8001.")
+            raise CommandError(f"{port} is not a port; choose one from 1 to 65535, for example --port 8001.")
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -74,7 +74,9 @@ class Command(ShortUsage):
     def _load_sample(self) -> None:
         sample = settings.SAMPLES / SAMPLE
         if sample.exists() and not has_run_over(SAMPLE):
-            self.stderr.write(f"detecting anomalies in the sample {SAMPLE}, its times moved to end now …")
+            self.stderr.write(
+                f"detecting anomalies in the sample {SAMPLE}, with its times shifted to end now …"
+            )
             copy = settings.DATA_DIR / "samples" / SAMPLE
             copy.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(copy, ending_at(sample.read_bytes(), timezone.now()), replace=True)
@@ -84,7 +86,7 @@ class Command(ShortUsage):
         """One user of each role on a first run; the passwords are printed once and stored as hashes only."""
         if User.objects.exists():
             return
-        self.stdout.write("The first users; their passwords are shown this once:")
+        self.stdout.write("The first users; their passwords are shown only once:")
         with acting(Actor("driftlock", via="up")):
             for role in (*ROLES, "admin"):
                 self.stdout.write(f"  {role:8} {self._make_user(role)}")
@@ -97,7 +99,7 @@ class Command(ShortUsage):
 
     def _serve(self, port: int) -> None:
         def announce(bound: Any) -> None:
-            self.stdout.write(f"Driftlock is on http://127.0.0.1:{bound}/  (Ctrl-C ends it)")
+            self.stdout.write(f"Driftlock is on http://127.0.0.1:{bound}/  (Ctrl-C stops it)")
             self.stdout.flush()
 
         serve("127.0.0.1", port, get_internal_wsgi_application(), threading=True, on_bind=announce)

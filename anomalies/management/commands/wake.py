@@ -30,4 +30,4 @@ class Command(ShortUsage):
         for key, why in woken.items():
             self.stdout.write(f"{key}\t{printable(why)}")
         asleep = Anomaly.objects.filter(snoozed_at__isnull=False).count()
-        self.stderr.write(f"woken {len(woken)}, asleep {asleep}")
+        self.stderr.write(f"woken {len(woken)}, still snoozed {asleep}")

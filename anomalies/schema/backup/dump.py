@@ -74,7 +74,7 @@ def _refuse_existing(file: Path, force: bool) -> None:
         if each.is_dir() or (each.exists() and not each.is_file()):
             raise BackupError(f"{each} is no file; name a file for the backup.")
         if each.exists() and not force:
-            raise BackupError(f"{each} is there already; name a new file, or replace it with --force.")
+            raise BackupError(f"{each} exists already; name a new file, or replace it with --force.")
 
 
 def _dump(
@@ -178,7 +178,7 @@ def _why(error: OSError, file: Path) -> str:
         what = f"no room left for {file} ({error.strerror}); no backup was made"
         return f"{what}. Make room, or name a file elsewhere."
     if isinstance(error, FileExistsError):
-        return f"{error.filename2 or file} is there already; name a new file, or replace it with --force."
+        return f"{error.filename2 or file} exists already; name a new file, or replace it with --force."
     return f"{file} can't be written: {error.strerror}; no backup was made."
 
 
