@@ -18,7 +18,8 @@ from django.db import connection
 
 from anomalies.schema import catalog
 from anomalies.schema.adopt import journal
-from anomalies.schema.search_path import own_schema, pinned, quoted
+from anomalies.schema.own_schema import PUBLIC, quoted
+from anomalies.schema.search_path import identifier, own_schema, pinned
 
 TABLES = (
     "anomalies",
@@ -122,13 +123,14 @@ def _is_function(name: str) -> bool:
 def _in_public(definition: str) -> str:
     """The definition with our schema's name replaced by ``public``, as in ``guards.json``."""
     schema = own_schema()
-    if schema == "public":
+    if schema == PUBLIC:
         return definition
-    bare = schema if re.fullmatch(r"[a-z_][a-z0-9_]*", schema) else quoted(schema)
     named = re.sub(
-        rf"(FUNCTION |ON |FROM |REFERENCES |nextval\('){re.escape(bare)}\.", r"\1public.", definition
+        rf"(FUNCTION |ON |FROM |REFERENCES |nextval\('){re.escape(quoted(schema))}\.",
+        r"\1public.",
+        definition,
     )
-    return named.replace(f"{quoted(schema)}.", '"public".')
+    return named.replace(f"{identifier(schema)}.", '"public".')
 
 
 def _table(kind: str, name: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from .own_schema import own_schema
+from .own_schema import schema_of_tables
 from .search_path import pinned
 
 Catalog = dict[tuple[str, str], str]  # (kind, name) → definition
@@ -186,7 +186,7 @@ def read(
     settings = {
         "quote_all_identifiers": "off",
         "driftlock.known_roles": ",".join(known_roles),
-        "driftlock.schema": schema or own_schema(connection),
+        "driftlock.schema": schema or schema_of_tables(connection),
     }
     with pinned(connection.alias) as cursor:
         former = _set(cursor, settings)

@@ -10,7 +10,7 @@ from django.db import connection
 from psycopg import sql
 
 from .migrate.migration_state import StateError, golang_versions, state
-from .own_schema import own_schema
+from .own_schema import schema_of_tables
 
 TABLES = ("anomalies", "detection_config", "performance_metrics", "audit_log")  # of the contract
 
@@ -24,7 +24,7 @@ _MISSING = """
 def missing_tables() -> list[str]:
     """The contract's tables that are missing from our schema."""
     with connection.cursor() as cursor:
-        cursor.execute(_MISSING, [list(TABLES), own_schema(connection)])
+        cursor.execute(_MISSING, [list(TABLES), schema_of_tables(connection)])
         return [name for (name,) in cursor.fetchall()]
 
 
@@ -75,7 +75,7 @@ def _are_made_again() -> bool:
     if not any(name.startswith("0010_") for name in state().applied):
         return False
     with connection.cursor() as cursor:
-        cursor.execute(_HAS_VERSION, [own_schema(connection)])
+        cursor.execute(_HAS_VERSION, [schema_of_tables(connection)])
         return not cursor.fetchone()[0]
 
 
@@ -88,7 +88,7 @@ _HAS_VERSION = """
 
 def _adopted() -> str | None:
     """The time at which the database was adopted; None if it was not."""
-    journal = sql.Identifier(own_schema(connection), "schema_adoptions")
+    journal = sql.Identifier(schema_of_tables(connection), "schema_adoptions")
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [journal.as_string(None)])
         if cursor.fetchone()[0] is None:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from . import catalog
 from .catalog import Catalog
-from .own_schema import PUBLIC, own_schema, quoted
+from .own_schema import PUBLIC, quoted, schema_of_tables
 from .scratch_database import Targets, applied_targets, migrate_to, scratch_database
 
 
@@ -103,4 +103,4 @@ def find_drift(
     """
     expected = expected_catalog(applied_targets(connection), known_roles, scratch)
     found = catalog.read(connection, known_roles)
-    return compare(expected, found, own_schema(connection)), expected, found
+    return compare(expected, found, schema_of_tables(connection)), expected, found

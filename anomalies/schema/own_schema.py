@@ -22,8 +22,11 @@ _NAMES_PUBLIC = re.compile(r"\bpublic(?=\.|, pg_temp\b)")
 _SIMPLE = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-def own_schema(connection: BaseDatabaseWrapper) -> str:
-    """The name of the schema in which our tables are, or would be created."""
+def schema_of_tables(connection: BaseDatabaseWrapper) -> str:
+    """The name of the schema in which unqualified names reach our tables, or would create them.
+
+    Migrations work there. Statements whose result is trusted use ``search_path.own_schema`` instead.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_FOUND)
         name: str = cursor.fetchone()[0]
@@ -31,7 +34,7 @@ def own_schema(connection: BaseDatabaseWrapper) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name as an SQL identifier, quoted only if necessary."""
+    """A name as an SQL identifier, quoted only if necessary, as PostgreSQL writes it in definitions."""
     return name if _SIMPLE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
@@ -45,7 +48,7 @@ class OwnSchemaEditor(DatabaseSchemaEditor):
 
     def __init__(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> None:
         super().__init__(connection, *args, **options)
-        self._own_schema = own_schema(connection)
+        self._own_schema = schema_of_tables(connection)
 
     def execute(self, sql: Any, params: Any = ()) -> None:
         """Run a statement, or collect it."""

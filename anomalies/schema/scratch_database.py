@@ -15,7 +15,7 @@ from psycopg import sql
 
 from anomalies.connection_settings import session_of_its_own
 
-from .own_schema import PUBLIC, OwnSchemaEditor, own_schema, quoted
+from .own_schema import PUBLIC, OwnSchemaEditor, quoted, schema_of_tables
 
 Targets = list[tuple[str, str]]
 
@@ -51,7 +51,7 @@ class ScratchError(Exception):
 def scratch_database(name: str | None = None) -> Iterator[BaseDatabaseWrapper]:
     """An empty database on the same server, dropped at the end, or the one of that ``name``, emptied at the
     end. It has a schema with the same name as ours. Raises ScratchError."""
-    schema = own_schema(default_connection)
+    schema = schema_of_tables(default_connection)
     if name is None:
         with _made() as made, _connected(made, schema) as scratch:
             _make_schema(scratch, schema)

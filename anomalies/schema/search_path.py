@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 
-DEFAULT = "public"
+from .own_schema import PUBLIC
+
 _TRUSTED = "pg_catalog, pg_temp"
 _PATH = """
     SELECT pg_catalog.current_schemas(false)::pg_catalog.text[], pg_catalog.current_setting('search_path'),
@@ -38,7 +39,7 @@ def pinned(alias: str = "default", *, and_ours: bool = False) -> Iterator[Cursor
     of our schema is then a candidate too, so such statements must not compare varchar values.
     """
     own = own_schema(alias)  # looked up on the session's own path
-    with _path(alias, f"pg_catalog, {quoted(own)}, pg_temp" if and_ours else _TRUSTED) as cursor:
+    with _path(alias, f"pg_catalog, {identifier(own)}, pg_temp" if and_ours else _TRUSTED) as cursor:
         yield cursor
 
 
@@ -53,13 +54,18 @@ def _path(alias: str, path: str) -> Iterator[CursorWrapper]:
 
 
 def own_schema(alias: str = "default") -> str:
-    """The name of the schema of our tables; looked up once for each database."""
+    """The name of the schema of our tables, for statements whose result is trusted; looked up once for each
+    database.
+
+    Unlike ``schema_of_tables``, which follows the search path, it prefers any other schema to the one named
+    like the role, in which the role can create a copy of our tables.
+    """
     settings = connections[alias].settings_dict
     key = tuple(str(settings.get(name)) for name in ("HOST", "PORT", "NAME", "USER", "OPTIONS", "SESSION"))
     if key not in _known:
         found = holders(alias)
         if not found:
-            return DEFAULT
+            return PUBLIC
         _known[key] = found[0]
     return _known[key]
 
@@ -80,11 +86,11 @@ def holders(alias: str = "default") -> list[str]:
     return sorted((name for name in schemas if name in there), key=lambda name: name in by_role)
 
 
-def quoted(name: str) -> str:
-    """A name as a quoted SQL identifier."""
+def identifier(name: str) -> str:
+    """A name as an SQL identifier, always quoted: for statements of our own."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
 def ours(name: str, alias: str = "default") -> str:
     """The qualified SQL name of one of our tables, views or functions."""
-    return f"{quoted(own_schema(alias))}.{quoted(name)}"
+    return f"{identifier(own_schema(alias))}.{identifier(name)}"

@@ -17,7 +17,7 @@ from anomalies.audit.replay import Event, Folded, Rules, compared, fold, is_same
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import verify
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
-from anomalies.schema.search_path import quoted
+from anomalies.schema.search_path import identifier
 from anomalies.thresholds import activate
 from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import add_note, decide
@@ -389,7 +389,7 @@ def baselines() -> None:
         statements = getattr(migration, "FORWARDS", None) or [migration.BASELINE]
         for statement in statements:
             if "INSERT INTO" in statement:
-                run(statement.replace(migration.OWN, quoted("public")))
+                run(statement.replace(migration.OWN, identifier("public")))
 
 
 # --- folding ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from ..migrate.migration_state import golang_versions
-from ..own_schema import PUBLIC, own_schema, quoted
+from ..own_schema import PUBLIC, quoted, schema_of_tables
 from ..preflight import PreflightError, check_surroundings
 
 _SALT = 1486364155
@@ -58,7 +58,7 @@ def golangs_lock(patience: float) -> Iterator[None]:
             cursor.execute("SELECT current_database(), set_config('idle_session_timeout', '0', false)")
             database = cursor.fetchone()[0]
             end = time.monotonic() + patience
-            for number in lock_ids(database, own_schema(connection)):
+            for number in lock_ids(database, schema_of_tables(connection)):
                 _take(cursor, number, end)
             yield
     finally:
@@ -98,7 +98,7 @@ def check_place() -> None:
     if not may_be:
         raise AdoptError(f"the tables belong to {owner}; adopt as {owner}, or as a member of that role")
     if not may_create:
-        schema = quoted(own_schema(connection))
+        schema = quoted(schema_of_tables(connection))
         raise AdoptError(
             f"the tables belong to {owner}, who may not make tables in the schema {schema}; mend it: "
             f"GRANT CREATE ON SCHEMA {schema} TO {quoted(owner)}"
@@ -108,7 +108,7 @@ def check_place() -> None:
 def _owner() -> tuple[str, bool, bool, bool]:
     """The owner of the tables, and three flags: it is connected, can be assumed, may create tables."""
     with connection.cursor() as cursor:
-        cursor.execute(_OWNER, [own_schema(connection)])
+        cursor.execute(_OWNER, [schema_of_tables(connection)])
         return cursor.fetchone() or ("", True, True, True)
 
 
@@ -159,7 +159,7 @@ def check_version() -> int:
 
 
 def _check_that_it_is_nowhere_else() -> None:
-    ours = own_schema(connection)
+    ours = schema_of_tables(connection)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT min(nspname::text) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace "

@@ -15,7 +15,7 @@ from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
 from ..drift import Difference
-from ..own_schema import own_schema
+from ..own_schema import schema_of_tables
 from ..repairs import Step
 from .drift_triage import Finding
 from .golang_migrate import AdoptError
@@ -80,7 +80,7 @@ _READ = sql.SQL(
 
 
 def _journal() -> sql.Identifier:
-    return sql.Identifier(own_schema(connection), NAME)
+    return sql.Identifier(schema_of_tables(connection), NAME)
 
 
 def begin(by: str, version: int, findings: Iterable[Finding], before: Iterable[Sums]) -> Entry:

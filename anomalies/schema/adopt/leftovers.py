@@ -16,7 +16,7 @@ from psycopg import sql
 from ..catalog import Catalog
 from ..drift import Difference
 from ..migrate.migration_state import APP
-from ..own_schema import own_schema
+from ..own_schema import schema_of_tables
 from ..scratch_database import Targets, applied_targets
 from .drift_triage import Finding
 
@@ -62,7 +62,7 @@ def _unknown_apps() -> list[str]:
 
 
 def _has_rows(table: str) -> bool:
-    name = sql.Identifier(own_schema(connection), table)
+    name = sql.Identifier(schema_of_tables(connection), table)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [name.as_string(None)])
         if cursor.fetchone()[0] is None:

@@ -20,7 +20,7 @@ from ..catalog import Catalog
 from ..checksums import checksums_of_parts
 from ..drift import Difference
 from ..migrate.migration_state import APP
-from ..own_schema import own_schema
+from ..own_schema import schema_of_tables
 from ..repairs import NOTHING, Step, table_of
 from .drift_triage import Finding
 from .golang_migrate import CONTRACT, AdoptError
@@ -90,12 +90,12 @@ def compare_with(before: Sums) -> str:
 
 
 def _parts(table: str, columns: list[str], where: sql.Composable) -> dict[str, list[int | str]]:
-    found = checksums_of_parts(table, columns, where=where, schema=own_schema(connection), part=_PART)
+    found = checksums_of_parts(table, columns, where=where, schema=schema_of_tables(connection), part=_PART)
     return {str(part): [checksum.rows, checksum.sums] for part, checksum in found.items()}
 
 
 def _named(table: str) -> sql.Identifier:
-    return sql.Identifier(own_schema(connection), table)
+    return sql.Identifier(schema_of_tables(connection), table)
 
 
 def _rows(parts: dict[str, list[int | str]], part: str) -> int:

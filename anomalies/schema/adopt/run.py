@@ -22,7 +22,7 @@ from ..migrate import migration_state
 from ..migrate.concurrent_indexes import unfinished
 from ..migrate.lock_retries import GaveUp, Limits, Patience, session_of_a_migration
 from ..migrate.locks import one_at_a_time
-from ..own_schema import own_schema, quoted
+from ..own_schema import quoted, schema_of_tables
 from ..poolers import own_session
 from ..repairs import Step
 from . import journal
@@ -100,14 +100,16 @@ def _applied() -> tuple[str, ...]:
 def _findings(expected: Expected) -> Iterator[Finding]:
     live = catalog.read(connection)
     if not any(("table", table) in live for table in TABLES):
-        raise AdoptError(f"none of the contract's tables is here, in the schema {own_schema(connection)}")
+        raise AdoptError(
+            f"none of the contract's tables is here, in the schema {schema_of_tables(connection)}"
+        )
     contract, full = expected.catalogs()
     ours = {key for key in live if _is_the_journals(*key)}
     kept = {key: text for key, text in live.items() if key not in ours}
     # Django's own table of migrations may exist, empty or with other apps'; it is not part of the contract.
     wanted = {key: text for key, text in contract.items() if not _is_djangos(*key)}
     kept = {key: text for key, text in kept.items() if not _is_djangos(*key) or full.get(key) != text}
-    found = [*sort(wanted, full, kept, own_schema(connection)), *unfit(wanted, kept)]
+    found = [*sort(wanted, full, kept, schema_of_tables(connection)), *unfit(wanted, kept)]
     yield from (_with_dependents(finding) for finding in explained(found, full))
 
 
@@ -241,7 +243,7 @@ def _run_concurrently(statement: str) -> None:
     """Run a build after dropping an invalid index of a former one, which IF NOT EXISTS would keep."""
     for index in unfinished(connection):
         if re.match(rf'CREATE .* "?{re.escape(index.name)}"? ON ', statement):
-            _run(f'DROP INDEX CONCURRENTLY IF EXISTS {quoted(own_schema(connection))}."{index.name}"')
+            _run(f'DROP INDEX CONCURRENTLY IF EXISTS {quoted(schema_of_tables(connection))}."{index.name}"')
     _run(statement)
 
 
@@ -272,7 +274,7 @@ def _unmigrate(patience: Patience, say: Say) -> None:
     if applied and applied[-1] != CONTRACT:
         call_command("migrate", migration_state.APP, CONTRACT, interactive=False, verbosity=0)
     patience.try_until_done("taking Django's tables away", _unmigrate_the_others)
-    _run(f"DROP TABLE IF EXISTS {quoted(own_schema(connection))}.django_migrations")
+    _run(f"DROP TABLE IF EXISTS {quoted(schema_of_tables(connection))}.django_migrations")
     say(f"down to {CONTRACT}, and Django's own tables are gone")
 
 

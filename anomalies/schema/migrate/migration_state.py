@@ -13,7 +13,7 @@ from psycopg import sql
 
 from .. import catalog, drift
 from ..drift import Difference
-from ..own_schema import own_schema, quoted
+from ..own_schema import quoted, schema_of_tables
 from ..scratch_database import Targets, applied_targets
 
 APP = "anomalies"
@@ -53,7 +53,7 @@ def state() -> State:
         applied=tuple(name for name in order if name in applied),
         pending=tuple(name for name in order if name not in applied),
         unknown=tuple(sorted(applied - set(order))),
-        invalid_indexes=tuple(_column(_INVALID, own_schema(connection))),
+        invalid_indexes=tuple(_column(_INVALID, schema_of_tables(connection))),
         golang=golang_versions(),
     )
 
@@ -67,7 +67,7 @@ def migration_names() -> list[str]:
 
 def golang_versions() -> tuple[tuple[int, bool], ...]:
     """The rows of golang-migrate's schema_migrations: (version, dirty); empty without the table."""
-    table = f"{quoted(own_schema(connection))}.schema_migrations"
+    table = f"{quoted(schema_of_tables(connection))}.schema_migrations"
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [table])
         if cursor.fetchone()[0] is None:
@@ -124,7 +124,7 @@ def differences_from(
 ) -> list[Difference]:
     """The differences between the live catalog and that of the app's migrations up to ``target``."""
     expected = drift.expected_catalog(_targets_with(target), known_roles, scratch)
-    return drift.compare(expected, catalog.read(connection, known_roles), own_schema(connection))
+    return drift.compare(expected, catalog.read(connection, known_roles), schema_of_tables(connection))
 
 
 def force(target: str) -> None:
