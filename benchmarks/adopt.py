@@ -45,7 +45,7 @@ def main() -> None:
 
 def _measure(rows: int) -> dict[str, dict[str, float]]:
     """Seconds of each part, with checksums and without."""
-    from tests.support.golang_migrate import made_by_golang_migrate
+    from tests.support.programs.golang_migrate import made_by_golang_migrate
 
     print(f"filling {rows:,} rows", file=sys.stderr)
     with made_by_golang_migrate(rows) as made:
@@ -60,7 +60,7 @@ def _adopt_a_copy(name: str, with_checksums: bool) -> dict[str, float]:
     from django.db import connection
 
     from anomalies.schema.adopt import adopt
-    from tests.support.golang_migrate import connect
+    from tests.support.programs.golang_migrate import connect
 
     copy = f"{name}_{secrets.token_hex(2)}"
     former = connection.settings_dict["NAME"]

@@ -27,8 +27,8 @@ from anomalies.schema import catalog, checksums
 from anomalies.triage.decisions import decide
 from tests.support import databases
 from tests.support.factories import NOON, make_anomaly, make_user
-from tests.support.pgbouncer import needed, pgbouncer
 from tests.support.processes import wait_until
+from tests.support.programs.pgbouncer import needed, pgbouncer
 
 LIST = "/admin/anomalies/anomaly/"
 HOUR = timedelta(hours=1)

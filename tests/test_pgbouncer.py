@@ -21,8 +21,8 @@ from anomalies.models import Anomaly, AuditLog
 from tests.support.concurrency import at_once, share
 from tests.support.factories import anomaly_values, make_anomaly, make_user
 from tests.support.forms import send
-from tests.support.pgbouncer import PgBouncer, needed, pgbouncer
 from tests.support.processes import manage
+from tests.support.programs.pgbouncer import PgBouncer, needed, pgbouncer
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

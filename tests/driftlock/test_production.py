@@ -23,7 +23,7 @@ import psycopg
 import pytest
 
 from driftlock.embedded_postgres.server import EmbeddedServer
-from tests.support import nginx
+from tests.support.programs import nginx
 
 pytestmark = pytest.mark.slow
 

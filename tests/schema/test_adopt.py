@@ -16,8 +16,14 @@ from django.db.migrations.recorder import MigrationRecorder
 from anomalies.schema.adopt.golang_migrate import lock_id, lock_ids
 from anomalies.schema.catalog import plain
 from tests.support.databases import as_default
-from tests.support.golang_migrate import CONTRACT, OLD_INSERT, TABLES, Database, made_by_golang_migrate
 from tests.support.processes import manage, wait_until
+from tests.support.programs.golang_migrate import (
+    CONTRACT,
+    OLD_INSERT,
+    TABLES,
+    Database,
+    made_by_golang_migrate,
+)
 
 pytestmark = pytest.mark.slow
 

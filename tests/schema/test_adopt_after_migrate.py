@@ -11,8 +11,8 @@ from django.db import connection
 
 from anomalies.schema.scratch_database import migrate_to
 from tests.support.databases import as_default
-from tests.support.golang_migrate import CONTRACT, DOWN, TABLES, UP, Database, made_by_golang_migrate
 from tests.support.processes import manage
+from tests.support.programs.golang_migrate import CONTRACT, DOWN, TABLES, UP, Database, made_by_golang_migrate
 
 pytestmark = pytest.mark.slow
 

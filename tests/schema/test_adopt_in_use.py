@@ -14,8 +14,8 @@ import pytest
 from django.db import connection
 
 from tests.support.databases import get_through
-from tests.support.golang_migrate import CONTRACT, OLD_INSERT, Database, made_by_golang_migrate
 from tests.support.processes import manage, wait_until
+from tests.support.programs.golang_migrate import CONTRACT, OLD_INSERT, Database, made_by_golang_migrate
 from tests.support.sizes import amount
 
 pytestmark = pytest.mark.slow

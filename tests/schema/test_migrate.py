@@ -14,8 +14,8 @@ import pytest
 
 from scripts.land_migrations import present
 from tests.support.databases import catalog, connect, database, get_through
-from tests.support.golang_migrate import OLD_INSERT
 from tests.support.processes import manage, wait_until
+from tests.support.programs.golang_migrate import OLD_INSERT
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 

@@ -15,9 +15,9 @@ from anomalies.schema import preflight
 from anomalies.schema.preflight import PreflightError
 from tests.support import databases, servers
 from tests.support.databases import as_default, connect, reached
-from tests.support.golang_migrate import made_by_golang_migrate
-from tests.support.pgbouncer import needed, pgbouncer
 from tests.support.processes import manage
+from tests.support.programs.golang_migrate import made_by_golang_migrate
+from tests.support.programs.pgbouncer import needed, pgbouncer
 
 pytestmark = pytest.mark.slow
 

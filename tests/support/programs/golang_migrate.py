@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
-from .processes import manage
+from tests.support.processes import manage
 
 # uuid-ossp where the server has it; else a function of its name, as it would be after a restore without it.
 UUID = """
