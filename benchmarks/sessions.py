@@ -21,8 +21,8 @@ from random import Random
 from time import perf_counter
 
 from anomalies.detection.scoring.sessions import Sessions as Memory
-from benchmarks.detect.data import Sessions, sessions_in
 from benchmarks.detect.figures import auc, best_f1, ncd
+from benchmarks.detect.streams.data import Sessions, sessions_in
 from benchmarks.detect.table import Table, mean
 
 TARGETS = {100: 0.85, 1_000: 0.91}

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.detect import foreign, incidents, logs, metrics, soundness, speed, traces
-from benchmarks.detect.data import logs_in, series_in, sessions_in
-from benchmarks.detect.systems import SYSTEMS
+from benchmarks.detect.streams.data import logs_in, series_in, sessions_in
+from benchmarks.detect.streams.systems import SYSTEMS
 from benchmarks.detect.table import Table
 
 

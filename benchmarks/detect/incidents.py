@@ -23,7 +23,7 @@ from typing import Any
 from anomalies.detection import Parameters, detect
 from benchmarks.detect import yardsticks
 from benchmarks.detect.former import alarms as former
-from benchmarks.detect.systems import HELD_OUT, SYSTEMS, TUNED_ON
+from benchmarks.detect.streams.systems import HELD_OUT, SYSTEMS, TUNED_ON
 from benchmarks.detect.table import Table, mean
 
 KINDS = ("flip", "status", "value", "flood", "stop", "mix", "level", "silence", "foreign")

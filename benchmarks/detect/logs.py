@@ -11,10 +11,10 @@ from anomalies.detection.lines.templates import Templates
 from anomalies.detection.lines.text import MOST_COUNTS, Text
 from anomalies.detection.scoring.surprise import Reader
 from anomalies.detection.significance import joined
-from benchmarks.detect.data import Log
 from benchmarks.detect.figures import auc, best_f1, by_keyword, by_new_template, ncd, permutation_p
 from benchmarks.detect.former.masking import normalise
 from benchmarks.detect.former.text_memory import Memory
+from benchmarks.detect.streams.data import Log
 from benchmarks.detect.table import Table, mean
 
 BASELINE, WINDOW, COLD = 100, 10, 300  # COLD: events before which not all views are ranked

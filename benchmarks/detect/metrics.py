@@ -15,11 +15,11 @@ from time import process_time
 from anomalies.detection import Detector, Event, Finding, Parameters
 from anomalies.detection.metrics.scorer import MetricScorer
 from benchmarks.detect import sensors
-from benchmarks.detect.data import Series
 from benchmarks.detect.former import metrics as former
-from benchmarks.detect.generators import KINDS, SEASONAL, Made, made
-from benchmarks.detect.metric_incidents import INCIDENTS, Place, with_incident
 from benchmarks.detect.nab import best_score, nab_score
+from benchmarks.detect.streams.data import Series
+from benchmarks.detect.streams.generators import KINDS, SEASONAL, Made, made
+from benchmarks.detect.streams.metric_incidents import INCIDENTS, Place, with_incident
 from benchmarks.detect.table import Table, mean
 from benchmarks.detect.yardsticks import windowed_gaussian, z_score
 

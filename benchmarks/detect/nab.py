@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import exp
 
-from benchmarks.detect.data import Series
+from benchmarks.detect.streams.data import Series
 
 FALSE_POSITIVE = 0.11  # the standard profile's weight; a true one and a missed window weigh 1
 _THRESHOLDS = 60

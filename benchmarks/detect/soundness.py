@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from benchmarks.detect import logs, metrics, traces
-from benchmarks.detect.data import Log, Series, Sessions
+from benchmarks.detect.streams.data import Log, Series, Sessions
 from benchmarks.detect.table import Table, mean
 
 _TARGETS = {"real": (0.06, 0.02), "shuffled": (0.06, 0.02)}

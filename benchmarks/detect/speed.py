@@ -9,7 +9,7 @@ from time import process_time
 from anomalies.detection import Parameters, detect
 from benchmarks.detect import yardsticks
 from benchmarks.detect.former import alarms as former
-from benchmarks.detect.systems import SYSTEMS
+from benchmarks.detect.streams.systems import SYSTEMS
 from benchmarks.detect.table import Table
 
 _LINES, _FORMER = 100_000, 4_000

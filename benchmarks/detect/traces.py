@@ -8,9 +8,9 @@ from anomalies.detection import Event, Parameters
 from anomalies.detection.scoring.scorers import SCORERS
 from anomalies.detection.scoring.sessions import Sessions as Coder
 from anomalies.detection.significance import joined
-from benchmarks.detect.data import Sessions
 from benchmarks.detect.figures import auc, best_f1, ncd
 from benchmarks.detect.logs import COLD
+from benchmarks.detect.streams.data import Sessions
 from benchmarks.detect.table import Table
 
 

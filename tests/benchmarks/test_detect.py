@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.detect.data import logs_in, series_in, sessions_in
 from benchmarks.detect.figures import auc, best_f1, by_new_template
+from benchmarks.detect.streams.data import logs_in, series_in, sessions_in
 
 ROOT = Path(__file__).parents[2]
 

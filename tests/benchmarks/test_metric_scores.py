@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.detect.data import Series
-from benchmarks.detect.generators import KINDS, made
-from benchmarks.detect.metric_incidents import INCIDENTS, with_incident
 from benchmarks.detect.nab import best_score, nab_score, raw_score, scaled_sigmoid
+from benchmarks.detect.streams.data import Series
+from benchmarks.detect.streams.generators import KINDS, made
+from benchmarks.detect.streams.metric_incidents import INCIDENTS, with_incident
 from benchmarks.detect.yardsticks import IsolationForest, windowed_gaussian, z_score
 
 WINDOW = (500, 599)

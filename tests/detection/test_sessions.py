@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from anomalies.detection.scoring.sessions import MOST_HELD, MOST_STEPS, Sessions
 from anomalies.detection.scoring.text_memory import News
-from benchmarks.detect.data import sessions_in
 from benchmarks.detect.figures import best_f1
+from benchmarks.detect.streams.data import sessions_in
 from benchmarks.sessions import frozen, mixed
 
 from .support import LOGHUB

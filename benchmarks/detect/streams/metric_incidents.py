@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from statistics import fmean, pstdev
 
-from benchmarks.detect.generators import Made
+from benchmarks.detect.streams.generators import Made
 
 Place = tuple[int, int]  # first point, and the one after the last
 _RAMP, _GAP = 600, 50  # points
