@@ -209,7 +209,7 @@ def test_nobody_assigns_a_status():
 
 
 def test_only_transitions_updates_a_status_and_undoing_takes_it_back():
-    update = r"update\s+(only\s+)?anomalies\b(?! SET search_document = '' FROM)"
+    update = r"update\s+(only\s+)?anomalies\b(?! SET search_document = '', pattern = anomalies.pattern FROM)"
     assert where(ast.Call, updates_status) == {"anomalies/triage/decisions.py"}
     assert where(ast.Constant, sql(update)) == {"anomalies/triage/undo.py"}
 

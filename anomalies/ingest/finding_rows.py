@@ -84,6 +84,7 @@ def _metadata(finding: Finding, origin: Origin) -> dict[str, Any]:
         "host": origin.host,
         "first_line": finding.first_line,
         "last_line": finding.last_line,
+        "odd_line": finding.oddest_line or None,
         "windows": finding.windows,
         "window_novelty": finding.window_novelty,
         "p_value_method": finding.p_value_method,

@@ -92,6 +92,8 @@ class Anomaly(models.Model):
     snoozed_at = models.DateTimeField(null=True, blank=True)
 
     search_document = SearchVectorField(null=True, editable=False)  # a trigger writes it (0037)
+    source = models.CharField(max_length=255, null=True, editable=False)  # a trigger writes both (0041)
+    pattern = models.UUIDField(null=True, editable=False)
 
     objects = LeanManager.from_queryset(AnomalyQuerySet)()
 
@@ -128,6 +130,7 @@ class Anomaly(models.Model):
             models.Index(*_up("stream_type", "timestamp", "id"), name="idx_anomalies_walk_stream"),
             models.Index(*_down("ncd_score", "id"), include=_STATE, name="idx_anomalies_walk_ncd"),
             models.Index(*_up("p_value", "id"), include=_STATE, name="idx_anomalies_walk_p"),
+            models.Index(*_up("pattern", "status", "timestamp", "id"), name="idx_anomalies_walk_pattern"),
             # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
             models.Index(
                 fields=["assigned_to", "status", "-timestamp", "-id"],
@@ -145,6 +148,12 @@ class Anomaly(models.Model):
             models.Index(
                 Coalesce("acknowledged_at", "dismissed_at").desc(),
                 name="idx_anomalies_decided",
+                condition=Q(acknowledged_at__isnull=False) | Q(dismissed_at__isnull=False),
+            ),
+            models.Index(
+                F("pattern"),
+                Coalesce("acknowledged_at", "dismissed_at").desc(),
+                name="idx_anomalies_pattern_decided",
                 condition=Q(acknowledged_at__isnull=False) | Q(dismissed_at__isnull=False),
             ),
         ]

@@ -1,4 +1,4 @@
-"""The roll-up tables: counts by hour, in all and by tag, which triggers and functions write."""
+"""The roll-up tables: counts by hour, in all, by tag and by pattern, which triggers and functions write."""
 
 from __future__ import annotations
 
@@ -107,3 +107,59 @@ class TagDelta(CountedTag):
         db_table = "anomaly_tag_deltas"
         # What is not folded of one tag, and whether the roll-up is still being built.
         indexes: ClassVar = [models.Index(fields=["tag"], name="idx_tag_deltas_tag")]
+
+
+class CountedPattern(models.Model):
+    """The number of anomalies of a pattern, by status, and the times of the first and the last one."""
+
+    first_seen = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+    pending = models.BigIntegerField()
+    acknowledged = models.BigIntegerField()
+    dismissed = models.BigIntegerField()
+    investigating = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+        default_permissions: ClassVar = ()
+
+
+class Pattern(CountedPattern):
+    """The masked text that anomalies of one stream and source have in common.
+
+    ``key`` is a hash of ``algorithm``, stream, source and template, the same in every database. The counts
+    are as far as folded. Functions of the database write it.
+    """
+
+    key = models.UUIDField(primary_key=True, editable=False)
+    stream_type = models.CharField(max_length=50)
+    source = models.CharField(max_length=255)
+    template = models.TextField()
+    algorithm = models.SmallIntegerField()
+
+    class Meta(CountedPattern.Meta):
+        db_table = "anomaly_patterns"
+
+    def __str__(self) -> str:
+        return self.template
+
+
+class PatternDelta(CountedPattern):
+    """The change of one pattern by one write, until it is folded. Triggers append it.
+
+    It describes the pattern where that was not folded yet.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    pattern = models.UUIDField()
+    stream_type = models.CharField(max_length=50, null=True)
+    source = models.CharField(max_length=255, null=True)
+    template = models.TextField(null=True)
+    algorithm = models.SmallIntegerField(null=True)
+
+    class Meta(CountedPattern.Meta):
+        db_table = "anomaly_pattern_deltas"
+        indexes: ClassVar = [models.Index(fields=["pattern"], name="idx_pattern_deltas_pattern")]
+
+    def __str__(self) -> str:
+        return f"change of {self.pattern}"

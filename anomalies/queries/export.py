@@ -26,8 +26,8 @@ from .bounded.listing import Listing
 from .bounded.matches import every
 
 JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
-# Version, assignment and snooze concern this desk only; the search document is derived from the texts.
-_OF_THIS_DESK = {"version", "search_document", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
+# Version, assignment and snooze concern this desk only; search document, source and pattern are derived.
+_OF_THIS_DESK = {"version", "search_document", "source", "pattern", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
 CHUNK = 200  # rows fetched at once: a row can take megabytes
 _LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell shows

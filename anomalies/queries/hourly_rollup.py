@@ -25,12 +25,14 @@ from anomalies.models import Status
 from anomalies.schema.search_path import ours, pinned
 
 from . import tag_rollup
+from .patterns import rollup as pattern_rollup
 
 # Reading that many deltas in addition to the hours takes milliseconds; more are worth folding.
 WORTH_FOLDING = 5000
 _MANY = """
     SELECT EXISTS (SELECT FROM {hour_deltas} OFFSET %(many)s)
         OR EXISTS (SELECT FROM {tag_deltas} OFFSET %(many)s)
+        OR EXISTS (SELECT FROM {pattern_deltas} OFFSET %(many)s)
 """
 
 _UNEQUAL = "HAVING sum(total) <> 0 OR sum(ncd_sum) <> 0 OR sum(p_sum) <> 0"
@@ -129,16 +131,19 @@ def is_built() -> bool:
 
 
 def fold() -> int | None:
-    """Fold the appended deltas into hours and tags; returns their number, None if another fold is running."""
+    """Fold the appended deltas into the roll-ups; returns their number, None if another fold is running."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {ours('fold_anomaly_hours')}() + {ours('fold_anomaly_tags')}()")
+        cursor.execute(
+            f"SELECT {ours('fold_anomaly_hours')}() + {ours('fold_anomaly_tags')}() "
+            f"+ {ours('fold_anomaly_patterns')}()"
+        )
         folded: int | None = cursor.fetchone()[0]
     return folded
 
 
 def fold_if_many() -> None:
     """Fold if there are more than WORTH_FOLDING deltas; does nothing for a role that may not write."""
-    deltas = {"hour_deltas": ours("anomaly_hour_deltas"), "tag_deltas": ours("anomaly_tag_deltas")}
+    deltas = {f"{each}_deltas": ours(f"anomaly_{each}_deltas") for each in ("hour", "tag", "pattern")}
     with connection.cursor() as cursor:
         cursor.execute(_MANY.format(**deltas), {"many": WORTH_FOLDING})
         if not cursor.fetchone()[0]:
@@ -148,7 +153,7 @@ def fold_if_many() -> None:
 
 
 def rebuild() -> int:
-    """Recompute the roll-ups from the table, which is read twice; returns the number of wrong figures.
+    """Recompute the roll-ups from the table, which is read three times; returns the number of wrong figures.
 
     Writes, reads and folds may run at the same time; the writes are counted.
     """
@@ -157,8 +162,10 @@ def rebuild() -> int:
         (hours,) = cursor.fetchone()
         cursor.execute(f"SELECT {ours('rebuild_anomaly_tags')}()")
         (tags,) = cursor.fetchone()
+        cursor.execute(f"SELECT {ours('rebuild_anomaly_patterns')}()")
+        (patterns,) = cursor.fetchone()
     fold()
-    return int(hours + tags)
+    return int(hours + tags + patterns)
 
 
 def figures(selection: Selection) -> list[dict[str, Any]]:
@@ -227,7 +234,7 @@ def differences() -> list[str]:
         rows = cursor.fetchall()
         cursor.execute(f"SELECT {Selection.unbuilt()}")
         words = ["rows from before the roll-up are not counted yet"] if cursor.fetchone()[0] else []
-    return words + [_in_words(*row) for row in rows] + tag_rollup.differences()
+    return words + [_in_words(*row) for row in rows] + tag_rollup.differences() + pattern_rollup.differences()
 
 
 def _in_words(hour: str | None, stream: str, status: str, significant: bool, missing: int | None) -> str:

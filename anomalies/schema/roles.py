@@ -46,6 +46,10 @@ APP_MAY: dict[str, str] = {
     "anomaly_tag_deltas": "SELECT",
     "anomaly_tags_now": "SELECT",
     "anomaly_tags_missing": "SELECT",
+    "anomaly_patterns": "SELECT",
+    "anomaly_pattern_deltas": "SELECT",
+    "anomaly_patterns_now": "SELECT",
+    "anomaly_patterns_missing": "SELECT",
     "recent_significant_anomalies": "SELECT",
     "anomaly_stats_by_stream": "SELECT",
     "anomaly_stats_by_stream_now": "SELECT",
@@ -87,6 +91,8 @@ APP_CALLS = (
     "rebuild_anomaly_hours()",
     "fold_anomaly_tags()",
     "rebuild_anomaly_tags()",
+    "fold_anomaly_patterns()",
+    "rebuild_anomaly_patterns()",
 )
 
 

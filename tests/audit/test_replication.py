@@ -68,8 +68,8 @@ class Copies:
 
     def missing_in_roll_ups(self) -> list[tuple]:
         """Where the roll-ups of the second differ from its table."""
-        hours = self.second.execute("SELECT * FROM anomaly_hours_missing").fetchall()
-        return hours + self.second.execute("SELECT * FROM anomaly_tags_missing").fetchall()
+        views = [f"anomaly_{each}_missing" for each in ("hours", "tags", "patterns")]
+        return [row for view in views for row in self.second.execute(f"TABLE {view}").fetchall()]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,7 @@ def test_a_session_of_any_replication_role_leaves_one_entry_a_change(role):
     assert sorted(action for (action,) in actions) == ["create", "delete", "dismiss", "update", "update"]
     assert run("SELECT * FROM anomaly_hours_missing") == []
     assert run("SELECT * FROM anomaly_tags_missing") == []
+    assert run("SELECT * FROM anomaly_patterns_missing") == []
 
 
 def first(anomaly_id: Any) -> int:

@@ -108,6 +108,8 @@ def test_every_column_of_the_table_may_be_given():
     assert set(COLUMNS) == {field.column for field in Anomaly._meta.concrete_fields} - {
         "version",
         "search_document",
+        "source",
+        "pattern",
         *Anomaly.ASSIGNMENT,
         *Anomaly.SNOOZE,
     }

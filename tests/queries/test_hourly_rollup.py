@@ -82,7 +82,7 @@ def test_a_truncation_together_with_the_roll_up_empties_it():
 def test_folding_changes_no_figure():
     some(3, tags=[])
     Anomaly.objects.filter(pk=Anomaly.objects.first().pk).update(status="dismissed")
-    assert hourly_rollup.fold() == 3
+    assert hourly_rollup.fold() == 5  # three of hours, two of the pattern
     assert (seen(), AnomalyHourDelta.objects.count()) == ({"pending": 2, "dismissed": 1}, 0)
 
 
@@ -265,4 +265,6 @@ def test_the_rebuild_says_how_much_was_wrong(mixed):
 
 def test_folding_says_how_many():
     make_anomaly(tags=[])
+    assert roll_up("fold")[1] == "2 deltas folded.\n"
+    run("INSERT INTO anomaly_tag_deltas (tag, stream_type, status, total) VALUES ('a', 'logs', 'pending', 0)")
     assert roll_up("fold")[1] == "1 delta folded.\n"

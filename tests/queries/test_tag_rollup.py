@@ -115,7 +115,10 @@ def test_folding_changes_no_figure():
     hourly_rollup.fold()
     some(2, tags=["db"])
     before = seen("db")
-    assert (hourly_rollup.fold(), seen("db")) == (2, before)  # a delta of the hour, one of the tag
+    assert (hourly_rollup.fold(), seen("db")) == (
+        3,
+        before,
+    )  # a delta of the hour, one of the tag, one of the pattern
 
 
 # --- checked, and mended ----------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ OUR_INDEXES = {
     "(status, stream_type, is_statistically_significant)",
     "idx_anomalies_walk_p": "(p_value NULLS FIRST, id NULLS FIRST) INCLUDE "
     "(status, stream_type, is_statistically_significant)",
+    "idx_anomalies_walk_pattern": '(pattern NULLS FIRST, status COLLATE "C" NULLS FIRST, '
+    '"timestamp" NULLS FIRST, id NULLS FIRST)',
     "idx_anomalies_assigned": '(assigned_to, status, "timestamp" DESC, id DESC)'
     " WHERE (assigned_to IS NOT NULL)",
     "idx_anomalies_snoozed": "(stream_type, snoozed_at) WHERE (snoozed_at IS NOT NULL)",
@@ -254,6 +256,7 @@ def test_no_index_goes_unmentioned():
     found = rows("SELECT indexname FROM pg_indexes WHERE tablename = ANY(%s)", tables)
     keys = {f"{table}_pkey" for table in tables}
     ours = {*OUR_INDEXES, "idx_anomalies_words", "idx_anomalies_decided", "idx_audit_log_batch"}
+    ours |= {"idx_anomalies_pattern_decided"}
     assert {name for (name,) in found} == {*INDEXES, *ours, *keys}
 
 

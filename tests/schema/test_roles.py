@@ -124,6 +124,7 @@ ATTACKS = {
     "say that a migration never ran": "DELETE FROM django_migrations",
     "write a figure of the roll-up": "UPDATE anomaly_hours SET total = 0",
     "write a figure of a tag": "UPDATE anomaly_tag_totals SET total = 0",
+    "write a figure of a pattern": "UPDATE anomaly_patterns SET pending = 0",
     "append a figure to the roll-up": "INSERT INTO anomaly_hour_deltas "
     "(stream_type, status, significant, total, ncd_sum, p_sum) VALUES ('logs', 'pending', false, 1, 1, 1)",
     "call the roll-up's trigger": "SELECT roll_up_insert()",
@@ -167,7 +168,7 @@ def test_a_shadow_of_the_record_catches_nothing(roles):
 
 def test_the_application_s_writes_are_rolled_up_and_folded_by_it(as_app):
     make_anomaly(tags=["db"])
-    assert hourly_rollup.fold() == 2  # a figure of the hour, one of the tag
+    assert hourly_rollup.fold() == 3  # a figure of the hour, one of the tag, one of the pattern
     assert hourly_rollup.differences() == []
 
 

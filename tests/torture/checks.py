@@ -15,7 +15,7 @@ from anomalies.triage.decisions import MOVES
 from .worker import BATCH_ROWS, NO_ANSWER
 
 # What the record leaves out on purpose: when a row was touched, how often, and its words for the search.
-_UNRECORDED = "{updated_at,version,search_document}"
+_UNRECORDED = "{updated_at,version,search_document,source,pattern}"
 _WHO = {"acknowledged": "acknowledged", "dismissed": "dismissed", "investigating": "investigating"}
 
 State = dict[str, Any]

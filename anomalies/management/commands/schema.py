@@ -14,7 +14,7 @@ from anomalies.schema import adopt, roles
 from anomalies.schema.contract_tables import check_that_it_is_adopted, effect_of_down
 from anomalies.schema.drift import find_drift
 from anomalies.schema.drift_fixes import advice, filled_tables
-from anomalies.schema.migrate import migration_state, search_documents
+from anomalies.schema.migrate import derived_columns, migration_state
 from anomalies.schema.poolers import PoolerError, own_session
 from anomalies.schema.scratch_database import ScratchError
 
@@ -61,7 +61,7 @@ class Command(ShortUsage):
         )
         _add_scratch(force)
         verbs.add_parser(
-            "fill", help="store the search words of anomalies that are older than migration 0037"
+            "fill", help="store search words, source and pattern of anomalies from before these columns"
         )
         adopting = verbs.add_parser(
             "adopt", help="take over a database that golang-migrate made; without --apply show the plan"
@@ -149,7 +149,7 @@ class Command(ShortUsage):
 
     def _fill(self, options: dict[str, Any]) -> None:
         filled = passed_over = 0
-        for number, others in search_documents.fill():
+        for number, others in derived_columns.fill():
             filled, passed_over = filled + number, passed_over + others
         self.stderr.write(f"{filled:,} anomalies filled")
         if passed_over:

@@ -1,4 +1,4 @@
-"""The stored words of an anomaly: by a trigger for new rows, by ``schema fill`` for those from before."""
+"""Words, source and pattern of an anomaly: by triggers for new rows, by ``schema fill`` for older ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from anomalies.models import Anomaly, AuditLog
-from anomalies.schema.migrate.search_documents import fill
+from anomalies.models import Anomaly, AuditLog, Pattern
+from anomalies.queries import hourly_rollup
+from anomalies.schema.migrate.derived_columns import fill
 from tests.support.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
+
+TRIGGERS = ("words_of_anomaly", "write_pattern_of_anomaly")
 
 
 def words(anomaly: Anomaly) -> str | None:
@@ -27,10 +30,17 @@ def execute(statement: str) -> None:
 
 @pytest.fixture
 def old() -> Anomaly:
-    """An anomaly from before the column."""
-    execute("ALTER TABLE anomalies DISABLE TRIGGER words_of_anomaly")
-    anomaly = make_anomaly(glass_box_explanation="lost client")
-    execute("ALTER TABLE anomalies ENABLE ALWAYS TRIGGER words_of_anomaly")
+    """An anomaly from before these columns."""
+    return before(*TRIGGERS)
+
+
+def before(*triggers: str) -> Anomaly:
+    """An anomaly from before the columns that these triggers write."""
+    for trigger in triggers:
+        execute(f"ALTER TABLE anomalies DISABLE TRIGGER {trigger}")
+    anomaly = make_anomaly(glass_box_explanation="lost client", metadata={"service": "web"})
+    for trigger in triggers:
+        execute(f"ALTER TABLE anomalies ENABLE ALWAYS TRIGGER {trigger}")
     return anomaly
 
 
@@ -59,11 +69,31 @@ def test_filling_stores_the_words_of_anomalies_from_before(old):
     assert words(old) == "'client' 'lost'"
 
 
-def test_filling_is_no_change_of_an_anomaly(old):
-    before = Anomaly.objects.values("version", "updated_at").get(pk=old.pk)
-    entries = AuditLog.objects.count()
+def test_filling_stores_source_and_pattern_and_counts_it(old):
+    assert (old_values(old), patterns()) == ((None, None), [])
     list(fill())
-    assert Anomaly.objects.values("version", "updated_at").get(pk=old.pk) == before
+    hourly_rollup.fold()
+    pattern = Pattern.objects.get()
+    assert old_values(old) == ("web", pattern.key)
+    assert (pattern.template, pattern.pending, hourly_rollup.differences()) == ("lost client", 1, [])
+
+
+def old_values(anomaly: Anomaly) -> tuple:
+    return Anomaly.objects.values_list("source", "pattern").get(pk=anomaly.pk)
+
+
+def patterns() -> list[tuple]:
+    hourly_rollup.fold()
+    return list(Pattern.objects.values_list("source", "template"))
+
+
+@pytest.mark.parametrize("triggers", [TRIGGERS, TRIGGERS[:1], TRIGGERS[1:]])
+def test_filling_is_no_change_of_an_anomaly(triggers):
+    old = before(*triggers)
+    former = Anomaly.objects.values("version", "updated_at").get(pk=old.pk)
+    entries = AuditLog.objects.count()
+    assert sum(filled for filled, _ in fill()) == 1
+    assert Anomaly.objects.values("version", "updated_at").get(pk=old.pk) == former
     assert AuditLog.objects.count() == entries
 
 

@@ -1,0 +1,1 @@
+"""Patterns: their roll-up, their list, and what was decided about one."""
