@@ -5,6 +5,7 @@ The roles are groups that migration 0009 makes; a test holds that migration agai
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol, cast
 
 from django.contrib.auth.backends import ModelBackend
@@ -37,7 +38,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 # What an account may itself and by its roles, as ``app.codename``: SQL, since it is asked on every page and
 # Django would compile it again each time, which takes longer than to run it.
-_PERMITTED = RawSQL(
+PERMITTED = RawSQL(
     """
     ARRAY(
         SELECT app_label || '.' || codename
@@ -55,16 +56,21 @@ _PERMITTED = RawSQL(
 )
 
 
+def remember(account: Account, permitted: Iterable[str]) -> None:
+    """Keep with an account the permissions that PERMITTED read with it; a superuser has all of them."""
+    if not account.is_superuser:
+        cast(Any, account)._perm_cache = set(permitted)
+
+
 class RoleBackend(ModelBackend):
     """Django's own; reads a user and its permissions in one query instead of three on every page."""
 
     def get_user(self, user_id: Any) -> Account | None:
         """The account of a session, with its permissions; None for one that may not log in any more."""
-        user = Account.objects.annotate(_permitted=_PERMITTED).filter(pk=user_id).first()
+        user = Account.objects.annotate(_permitted=PERMITTED).filter(pk=user_id).first()
         if user is None or not self.user_can_authenticate(user):
             return None
-        if not user.is_superuser:
-            cast(Any, user)._perm_cache = set(user._permitted)
+        remember(user, user._permitted)
         return user
 
     def get_all_permissions(self, user_obj: Any, obj: Model | None = None) -> set[str]:
@@ -74,7 +80,7 @@ class RoleBackend(ModelBackend):
         if user_obj.is_superuser:
             return super().get_all_permissions(user_obj, obj)
         if not hasattr(user_obj, "_perm_cache"):
-            account = Account.objects.filter(pk=user_obj.pk).annotate(_permitted=_PERMITTED)
+            account = Account.objects.filter(pk=user_obj.pk).annotate(_permitted=PERMITTED)
             user_obj._perm_cache = {
                 name for names in account.values_list("_permitted", flat=True) for name in names
             }
@@ -125,3 +131,8 @@ def can_export(user: User) -> bool:
 def can_activate(user: User) -> bool:
     """Choose the config that detectors work by."""
     return user.has_perm("anomalies.activate_detectionconfig")
+
+
+def can_ingest(user: User) -> bool:
+    """Store anomalies through the HTTP API: who chooses the config of the detectors may act for them."""
+    return can_activate(user)

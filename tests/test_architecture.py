@@ -22,12 +22,14 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "atomic_file audit fields ingest json_column json_limits local_times models permissions queries "
-    "safe_text schema sources thresholds triage web".split()
+    "api_tokens atomic_file audit fields ingest json_column json_limits local_times models permissions "
+    "queries safe_text schema sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
+    "api": EVERY_ROOM_A_SURFACE_MAY,
+    "api_tokens": {"audit", "fields", "models", "permissions"},
     "apps": {"connection_settings", "schema", "web"},
     "atomic_file": set(),
     "connection_settings": set(),
@@ -65,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
     "admin": {"axes"},
+    "api": {"django_filters", "ninja", "pydantic"},
     "web": {"axes", "psycopg"},
     "connection_settings": {"psycopg"},
     "audit": {"cryptography", "psycopg", "rfc8785"},

@@ -6,6 +6,7 @@ decide, and shows; it keeps no rule of its own. One module per desk, ``presentat
 
 from .accounts import AccountAdmin, RoleAdmin
 from .anomaly import AnomalyAdmin
+from .api_tokens import ApiTokenAdmin
 from .config import DetectionConfigAdmin
 from .read_only import (
     AuditLogAdmin,
@@ -17,6 +18,7 @@ from .read_only import (
 __all__ = [
     "AccountAdmin",
     "AnomalyAdmin",
+    "ApiTokenAdmin",
     "AuditLogAdmin",
     "DetectionConfigAdmin",
     "PerformanceMetricAdmin",

@@ -15,11 +15,13 @@ from django.db import connection, transaction
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A person or a program: its ``username``, the client's IP ``address`` (None without a request), and
-    ``via``: the path of the request or the name of the command."""
+    ``via``: the path of the request or the name of the command; ``token``: the prefix of the API token that
+    the request was made with."""
 
     username: str
     address: str | None = None
     via: str | None = None
+    token: str | None = None
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def acting(actor: Actor, **context: Any) -> Iterator[None]:
     Inside another ``acting`` the inner one applies until its end, then the outer one again. All entries of
     one ``acting`` share a ``batch``, a random UUID unless ``context`` gives one.
     """
-    given = {"via": actor.via, "batch": str(uuid4()), **context}
+    given = {"via": actor.via, "token": actor.token, "batch": str(uuid4()), **context}
     values = (
         actor.username,
         actor.address or "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ def record_event(
     255 characters. Raises DatabaseError for an action that is not an event.
     """
     kept = {name: keepable(value) if isinstance(value, str) else value for name, value in about.items()}
-    someone = Actor(keepable(actor.username), actor.address, actor.via)
+    someone = replace(actor, username=keepable(actor.username))
     with acting(someone), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {ours('audit_event')}(%s::text, %s::text, %s::uuid, %s::jsonb)",

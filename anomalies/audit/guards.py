@@ -31,6 +31,7 @@ TABLES = (
     "auth_user_user_permissions",
     "auth_group",
     "auth_group_permissions",
+    "api_tokens",
 )
 EXPECTED = Path(__file__).with_name("guards.json")
 WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # a difference in these stops sealing

@@ -171,6 +171,14 @@ _SMALL = (
             WHERE (role.name, codename) IN (VALUES {", ".join(map(str, _GIVEN))})
         """,  # noqa: S608 - constants
     ),
+    _source(
+        "API token",
+        "api_tokens",
+        "metadata ->> 'id'",
+        "API token",
+        ("id", "owner_id", "name", "prefix", "scopes", "expires_at", "revoked_at"),
+        times=frozenset({"expires_at", "revoked_at"}),
+    ),
 )
 
 

@@ -5,6 +5,7 @@ database, so that an INSERT which knows only the contract goes on working.
 """
 
 from .anomaly import Anomaly
+from .api_token import ApiToken, Scope
 from .audit import AuditLog, AuditSeal
 from .choices import DismissalReason, Status, Stream
 from .config import DetectionConfig, override_problems
@@ -29,6 +30,7 @@ __all__ = [
     "AnomalyHour",
     "AnomalyHourDelta",
     "AnomalyTotal",
+    "ApiToken",
     "AuditLog",
     "AuditSeal",
     "BulkRow",
@@ -43,6 +45,7 @@ __all__ = [
     "RecentSignificantAnomaly",
     "RolledUp",
     "SavedFilter",
+    "Scope",
     "StartPage",
     "Status",
     "Stream",

@@ -36,6 +36,7 @@ APP_MAY: dict[str, str] = {
     "bulk_rows": _ALL,
     "saved_filters": _ALL,
     "start_pages": _ALL,
+    "api_tokens": "SELECT, INSERT, UPDATE (last_used_at, revoked_at), DELETE",
     "anomaly_hours": "SELECT",
     "anomaly_totals": "SELECT",
     "anomaly_hour_deltas": "SELECT",
@@ -81,8 +82,11 @@ SEALER_MAY: dict[str, str] = {
     "auth_group_permissions": "SELECT",
     "auth_permission": "SELECT",
 }
-# Every column of an account but its password.
-SEALER_READS = {"auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)"}
+# Every column of an account but its password; of a token but its digest.
+SEALER_READS = {
+    "auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)",
+    "api_tokens": "SELECT (id, owner_id, name, prefix, scopes, expires_at, revoked_at)",
+}
 SEALER_SEQUENCES = ("audit_log_id_seq",)  # gives the last id drawn
 CALLS = ("audit_event(text, text, uuid, jsonb)",)
 # The application folds the deltas of its triggers into the roll-up; it can't write figures itself.

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.exceptions import Resolver404
 
 from anomalies.audit import Actor
-from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
+from anomalies.models import Anomaly, ApiToken, DetectionConfig, PerformanceMetric
 from anomalies.triage.decisions import decide
 from tests.support.forms import carried
 from tests.support.people import ROLES, TABLE, body_of, browser_of, outcome, path_of, rows_by_table, table
@@ -135,6 +135,8 @@ MAY = {
         DECIDERS,
         {"anomaly.notes", "anomaly.updated_at", "anomaly.version"},
     ),
+    "/admin/anomalies/apitoken/add/": (set(PEOPLE), {"apitoken new"}),
+    "/admin/anomalies/apitoken/ID/delete/": ({"superuser"}, {"apitoken gone"}),
     "/admin/anomalies/detectionconfig/add/": (LEADS, {"detectionconfig new"}),
     "/admin/anomalies/detectionconfig/ID/change/": (LEADS, SET_BY_FORMS),
 }
@@ -178,7 +180,7 @@ def forged() -> dict[str, Any]:
 def snapshot() -> dict[tuple[str, Any], dict[str, Any]]:
     """Every row that a form could be after, rights included; sessions and the record aside."""
     rows: dict[tuple[str, Any], dict[str, Any]] = {}
-    for model in (Anomaly, DetectionConfig, PerformanceMetric, User, Group):
+    for model in (Anomaly, ApiToken, DetectionConfig, PerformanceMetric, User, Group):
         rows |= {
             (model._meta.model_name, row["pk"]): row for row in model.objects.values("pk", *columns(model))
         }
@@ -297,6 +299,7 @@ def test_an_action_is_done_for_who_may_and_for_nobody_else(name, action, roles, 
     rows, browser = rows_by_table(), browser_of(role)
     if action == "reopen":
         decide("dismiss", Anomaly.objects.values_list("pk", flat=True), Actor("bob"), reason="other")
+    ApiToken.objects.update(owner=browser.session["_auth_user_id"])
     before = snapshot()
     sent = {"action": action, "_selected_action": rows[name], "index": "0", "post": "yes", "reason": "other"}
     own = User.objects.get(pk=browser.session["_auth_user_id"]).username

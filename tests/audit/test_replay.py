@@ -34,6 +34,7 @@ TABLES = (
     "auth_user_user_permissions",
     "auth_group",
     "auth_group_permissions",
+    "api_tokens",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +11,12 @@ from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from anomalies.models import AuditLog, DetectionConfig, PerformanceMetric
+from anomalies.models import ApiToken, AuditLog, DetectionConfig, PerformanceMetric
 
 from .factories import make_anomaly, make_user
 from .forms import CONFIG
 
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 ROLES = ("anonymous", "viewer", "analyst", "lead", "superuser")
 TABLE = Path(__file__).parents[2] / "docs" / "permissions.md"
 NEW_PASSWORD = {"password1": "a long one of no words", "password2": "a long one of no words"}
@@ -56,6 +58,8 @@ def rows_by_table() -> dict[str, str]:
     """The id of a row in each table, as it stands in an address."""
     anomaly = make_anomaly(is_statistically_significant=True)
     metric = PerformanceMetric.objects.create(metric_type="job", duration_ms=1)
+    somebody = User.objects.create_user("somebody", password="password")
+    token = ApiToken.objects.create(owner=somebody, name="theirs", scopes=["read"], expires_at=NEVER)
     return {
         "anomaly": str(anomaly.pk),
         "bulk": "no-such-set",
@@ -65,7 +69,8 @@ def rows_by_table() -> dict[str, str]:
         "performancemetric": str(metric.pk),
         "auditlog": str(AuditLog.objects.latest("id").pk),
         "detectionconfig": str(DetectionConfig.objects.create(notes="another").pk),
-        "user": str(User.objects.create_user("somebody", password="password").pk),
+        "user": str(somebody.pk),
+        "apitoken": str(token.pk),
         "group": str(Group.objects.get(name="viewer").pk),
         "r": f"{ContentType.objects.get_for_model(Group).pk}/{Group.objects.get(name='viewer').pk}",
     }
@@ -81,6 +86,8 @@ def body_of(address: str) -> dict[str, Any]:
     """What somebody would send there, if they might."""
     if address.endswith("anomaly/ID/change/"):
         return {"action": "note", "note": "seen"}
+    if address.endswith("apitoken/add/"):
+        return {"name": "a program", "scopes": ["read"], "days": "90"}
     if "/detectionconfig/" in address:
         return dict(CONFIG)
     if address.endswith("/delete/"):

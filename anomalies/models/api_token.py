@@ -1,0 +1,45 @@
+"""The table ``api_tokens``: the keys under which programs use the HTTP API, each in the name of its owner."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from anomalies.fields import Now
+
+
+class Scope(models.TextChoices):
+    """A part of the API that a token opens, as far as its owner's role allows it."""
+
+    READ = "read", "read: anomalies, evidence, statistics, configs, history"
+    INGEST = "ingest", "ingest: store anomalies"
+    DECIDE = "decide", "decide: decisions, undo, notes, assignment, snooze"
+    CONFIGURE = "configure", "configure: activate a detection config"
+
+
+class ApiToken(models.Model):
+    """A token of one account. The secret itself is not stored, only its SHA-256.
+
+    ``prefix`` is the beginning of the secret, by which people recognise it; ``last_used_at`` is written at
+    most once a minute.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80, help_text="The program that uses it.")
+    prefix = models.CharField(max_length=20)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField("expires")
+    last_used_at = models.DateTimeField("last used", null=True, blank=True)
+    revoked_at = models.DateTimeField("revoked", null=True, blank=True)
+
+    class Meta:
+        db_table = "api_tokens"
+        verbose_name = "API token"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
