@@ -190,11 +190,14 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_filters",
     "axes",
+    "ninja",
 ]
 
 MIDDLEWARE = [
+    "anomalies.web.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "anomalies.web.middleware.HeadersMiddleware",
+    "anomalies.web.middleware.ProblemsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "anomalies.web.middleware.MethodsMiddleware",
     "anomalies.web.middleware.DeadlineMiddleware",
@@ -320,6 +323,9 @@ SAMPLES = places.samples()
 BULK_ROWS = _whole_number("DRIFTLOCK_BULK_ROWS", 100_000, least=1)
 # The longest line of JSON that `ingest` takes, in bytes; a longer one is rejected, its rest skipped unread.
 INGEST_MAX_LINE_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_LINE_BYTES", 16 * 1024 * 1024)
+# The largest body of an ingest by HTTP, in bytes as sent and, if it is compressed, as unpacked.
+API_MAX_BODY_BYTES = _whole_number("DRIFTLOCK_API_MAX_BODY_BYTES", 64 * 1024 * 1024, least=1)
+API_MAX_UNPACKED_BYTES = _whole_number("DRIFTLOCK_API_MAX_UNPACKED_BYTES", 1024 * 1024 * 1024, least=1)
 # Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its
 # own for rows that others insert (docs/limits.md).
 INGEST_MAX_JSON_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_JSON_BYTES", 8 * 1024 * 1024)

@@ -1,12 +1,13 @@
-"""The addresses of the admin; the root redirects to it."""
+"""The addresses of the admin and of the HTTP API; the root redirects to the admin."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
+    path("", include("anomalies.api.urls")),
 ]
 
 handler400 = "anomalies.web.error_pages.bad_request"

@@ -39,6 +39,10 @@ class ReadError(Exception):
     """The source can't be read, or not to its end; the message is one line that names it."""
 
 
+class TooLarge(ReadError):
+    """The source has more bytes than it may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line: its number from 1, its bytes without the line end, and its full length in bytes.
@@ -107,6 +111,18 @@ def read_records(
     return _read(path, progress, pause, cut)
 
 
+def read_stream(file: io.RawIOBase, name: str, max_bytes: int, most: int) -> Iterator[Line]:
+    """Yield the lines of an open stream that ``name`` stands for in messages, as ``read_lines`` does.
+
+    Raises TooLarge after the last whole line within the first ``most`` bytes, counted as unpacked.
+    """
+
+    def opened() -> BinaryIO:
+        return io.BufferedReader(_Limited(unpacked(cast(BinaryIO, file)), most), _BUFFER)
+
+    return _read_from(opened, name, lambda stream: _numbered(stream, max_bytes))
+
+
 def _read(
     path: str,
     progress: Progress | None,
@@ -114,9 +130,15 @@ def _read(
     cut: Callable[[BinaryIO], Iterable[tuple[int, bytes, int]]],
 ) -> Iterator[Line]:
     name = "standard input" if path == "-" else path
+    return _read_from(lambda: _open(path, progress, pause), name, cut)
+
+
+def _read_from(
+    opened: Callable[[], BinaryIO], name: str, cut: Callable[[BinaryIO], Iterable[tuple[int, bytes, int]]]
+) -> Iterator[Line]:
     number = 0
     try:
-        with closing(_open(path, progress, pause)) as stream:
+        with closing(opened()) as stream:
             for number, data, length in cut(stream):
                 yield Line(number, data, length)
     except DAMAGED as error:
@@ -242,6 +264,30 @@ class _Counted(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed and (sys.stdin is None or self._file is not sys.stdin.buffer):
+            self._file.close()
+        super().close()
+
+
+class _Limited(io.RawIOBase):
+    """A stream of which at most so many bytes are read. Raises TooLarge beyond them."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file = file
+        self._left = self._most = most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = cast(io.BufferedReader, self._file).read1(min(len(buffer), self._left or 1))
+        if len(data) > self._left:
+            raise TooLarge(f"more than {self._most:,} bytes as unpacked")
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
             self._file.close()
         super().close()
 

@@ -17,6 +17,7 @@ from anomalies.connection_settings import Preamble, each_transaction, is_pooled,
 
 from .error_pages import database_error_page, error_page
 from .kept_note import keep_note
+from .problems import MEDIA_TYPE, as_problem, is_for_programs
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -80,14 +81,36 @@ class HeadersMiddleware:
         return response
 
 
-class MethodsMiddleware:
-    """Allows GET, HEAD and POST; any other method is 405, where Django's admin would show the page."""
+class ProblemsMiddleware:
+    """Turns each error page under the addresses of the HTTP API into a problem (RFC 9457).
+
+    HEAD is handled as GET there; the server leaves out the body.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method in _METHODS:
+        if not is_for_programs(request):
+            return self.get_response(request)
+        if request.method == "HEAD":
+            request.method = "GET"
+        response = self.get_response(request)
+        is_page = response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE
+        return as_problem(response) if is_page else response
+
+
+class MethodsMiddleware:
+    """Allows GET, HEAD and POST; any other method is 405, where Django's admin would show the page.
+
+    Addresses of the HTTP API take the methods that they document.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in _METHODS or is_for_programs(request):
             return self.get_response(request)
         page = error_page("405.html", 405)
         page["Allow"] = ", ".join(_METHODS)
@@ -160,6 +183,10 @@ class Deadline:
             with connection.wrap_database_errors:
                 connection.connection.execute(_SET, [f"{self._left}ms"])
             self._announced, self._depth = self.spent, depth
+
+    def restart(self) -> None:
+        """Give the request the whole budget again: for one that works part by part."""
+        self.spent, self._announced = 0.0, None
 
     def _has_committed(self) -> None:
         self.committed = True

@@ -10,10 +10,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from anomalies.queries import hourly_rollup
-from anomalies.queries.bounded.filter_listing import selection_of
-from anomalies.queries.filters import bounds, keeps_runs_whole
-from anomalies.queries.stats import NEWEST, Span, StreamFigures, figures_by_stream, rolled_up_by_stream
+from anomalies.queries.bounded.filter_figures import figures_of
+from anomalies.queries.stats import NEWEST, StreamFigures
 
 from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset
@@ -53,19 +51,7 @@ class Command(ShortUsage):
         add_filter_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        narrowed = filterset(options)
-        cleaned = narrowed.form.cleaned_data
-        since, until = bounds(cleaned)
-        span = Span(since, until) if keeps_runs_whole(narrowed) else None
-        figures = None
-        selection = None if options["exact"] else selection_of(narrowed)
-        if selection is not None:
-            hourly_rollup.fold_if_many()
-            figures = rolled_up_by_stream(selection, span)
-        if figures is None:
-            figures = figures_by_stream(narrowed.qs, span)
-        if streams := cleaned.get("stream"):
-            figures = [row for row in figures if row.stream_type in streams]
+        figures = figures_of(filterset(options), exact=options["exact"])
         {"table": self._table, "json": self._json, "csv": self._csv}[options["format"]](figures)
 
     def _json(self, figures: list[StreamFigures]) -> None:

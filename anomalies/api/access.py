@@ -1,0 +1,61 @@
+"""Authentication by token, and the caller as the audit log names it; a session's cookie opens nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.security import HttpBearer
+
+from anomalies import api_tokens
+from anomalies.audit import Actor
+from anomalies.models import ApiToken
+from anomalies.web.actor import client_address
+
+from .problems import ProblemError
+
+
+class Token(HttpBearer):
+    """Authentication by a token that has a scope, and whose owner's role allows what the scope opens.
+
+    401 for no valid token, 403 for one that lacks the scope or whose owner lacks the permission.
+    """
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
+        """Return the token's row; None for an unknown, expired or revoked one."""
+        found = api_tokens.find(token)
+        if found is None:
+            return None
+        if self.scope not in found.scopes:
+            opens = ", ".join(found.scopes)
+            raise ProblemError(403, f"This token lacks the scope {self.scope}; its scopes: {opens}.")
+        if not api_tokens.may(found, self.scope):
+            owner = found.owner.get_username()
+            raise ProblemError(403, f"The role of {owner}, whose token this is, does not allow {self.scope}.")
+        api_tokens.note_use(found)
+        return found
+
+
+def token_of(request: HttpRequest) -> ApiToken:
+    """The token that the request was made with."""
+    token: ApiToken = request.auth  # type: ignore[attr-defined]
+    return token
+
+
+def caller(request: HttpRequest) -> Actor:
+    """The owner, the client's address, the path and the token, as the audit log stores them."""
+    token = token_of(request)
+    username = token.owner.get_username()
+    return Actor(username, client_address(request), via=request.path, token=token.prefix)
+
+
+def needs(scope: str, **extra: Any) -> dict[str, Any]:
+    """The options of a route that needs a scope: authentication, and the scope in the document.
+
+    ``extra`` goes into the document too.
+    """
+    return {"auth": Token(scope), "openapi_extra": {"x-scope": scope, **extra}}

@@ -1,0 +1,48 @@
+"""The API as an object: its routes, its errors and its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from anomalies.web.problems import MEDIA_TYPE
+
+from .ingest import router as ingest
+from .problems import add_handlers
+from .reading import router as reading
+from .writing import router as writing
+
+
+class Api(NinjaAPI):
+    """A NinjaAPI whose document says that errors are problems (RFC 9457), not plain JSON."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Return the OpenAPI document."""
+        document = super().get_openapi_schema(**options)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status, response in operation["responses"].items():
+                    if int(status) >= 400 and "content" in response:
+                        response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+        return document
+
+
+api = Api(
+    title="Driftlock",
+    version="1",
+    description="Anomalies, and the decisions about them. Each operation names the scope of the token that "
+    "it needs (x-scope); errors are problem details (RFC 9457).",
+    urls_namespace="api",
+)
+
+
+def documents() -> list[OpenAPISchema]:
+    """The OpenAPI documents of all operations."""
+    return [api.get_openapi_schema(path_prefix="/api/")]
+
+
+add_handlers(api)
+for router in (reading, writing, ingest):
+    api.add_router("/v1", router)

@@ -1,0 +1,214 @@
+"""Reading: anomalies, their evidence and history, statistics and configs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from anomalies import json_column
+from anomalies.audit import history
+from anomalies.models import Anomaly, DetectionConfig
+from anomalies.queries.bounded.filter_figures import figures_of
+from anomalies.queries.bounded.filter_listing import listing_of
+from anomalies.queries.bounded.pages import Page, page_after
+from anomalies.queries.evidence_events import Head, Total, events
+from anomalies.queries.keyset import CursorError, cursor_of
+
+from .access import needs
+from .filters import FilterParameters, filterset_of
+from .problems import Problem, ProblemError
+from .rows import COLUMNS, DETAILED, json_value, number, values_of, with_columns
+from .schemas import (
+    AnomalyDetail,
+    AnomalyPage,
+    Config,
+    Configs,
+    Evidence,
+    History,
+    HistoryEntry,
+    Stats,
+)
+
+router = Router(tags=["reading"])
+READ = needs("read")
+REFUSED = frozenset({400, 401, 403, 503})
+ABSENT = REFUSED | {404}
+ORDERS: dict[str, tuple[str, str]] = {
+    "-timestamp": ("-timestamp", "-id"),
+    "timestamp": ("timestamp", "id"),
+    "-ncd_score": ("-ncd_score", "-id"),
+    "ncd_score": ("ncd_score", "id"),
+    "p_value": ("p_value", "id"),
+    "-p_value": ("-p_value", "-id"),
+}
+PAGING = ("order", "limit", "cursor", "fields")
+
+
+class Paging(Schema):
+    """The order and the size of a page, the place where it begins, and the fields of its rows."""
+
+    order: Literal["-timestamp", "timestamp", "-ncd_score", "ncd_score", "p_value", "-p_value"] = "-timestamp"
+    limit: int = Field(100, ge=1, le=500)
+    cursor: str = Field("", max_length=500, description="next_cursor of the page before")
+    fields: str = Field("", max_length=1_000, description="names separated by commas; all without it")
+
+
+@router.get("/anomalies", response={200: AnomalyPage, REFUSED: Problem}, exclude_unset=True, **READ)
+def list_anomalies(
+    request: HttpRequest,
+    filters: Query[FilterParameters],
+    paging: Query[Paging],
+) -> dict[str, Any]:
+    """List the anomalies that match all filters, page by page."""
+    columns = _chosen(paging.fields)
+    listing = listing_of(filterset_of(request, PAGING))
+    ordering = ORDERS[paging.order]
+    shown = with_columns({*columns, *(name.lstrip("-") for name in ordering)})
+    try:
+        page = page_after(listing, ordering, _read_cursor(paging.cursor), paging.limit, shown)
+    except CursorError as error:
+        message = f"{error}; use next_cursor as it was given, with the same order"
+        raise ProblemError(400, f"cursor: {message}", [{"field": "cursor", "message": message}]) from error
+    return {
+        "anomalies": [values_of(row, columns) for row in page.rows],
+        "next_cursor": _next_cursor(page, ordering),
+    }
+
+
+def _chosen(fields: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in fields.split(",") if name.strip()))
+    if unknown := [name for name in names if name not in COLUMNS]:
+        message = f"no field {', '.join(unknown)[:200]}; there are {', '.join(COLUMNS)}"
+        raise ProblemError(400, f"fields: {message}", [{"field": "fields", "message": message}])
+    return names or COLUMNS
+
+
+def _next_cursor(page: Page, ordering: tuple[str, ...]) -> str | None:
+    """The cursor of the row at which reading stopped: the edge of a search, or the last row."""
+    last = page.edge or (page.rows[-1] if page.rows else None)
+    if not page.has_next or last is None:
+        return None
+    return base64.urlsafe_b64encode(cursor_of(last, ordering).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise CursorError("it is no cursor of this API") from error
+
+
+@router.get("/anomalies/{uuid:anomaly_id}", response={200: AnomalyDetail, 304: None, ABSENT: Problem}, **READ)
+def get_anomaly(request: HttpRequest, response: HttpResponse, anomaly_id: UUID) -> Any:
+    """Return one anomaly. Its ETag is the version, which a write sends as If-Match."""
+    rows = with_columns(DETAILED, json_column.OF_ONE_ROW)
+    row = rows.filter(pk=anomaly_id).first()
+    if row is None:
+        raise absent(anomaly_id)
+    if request.headers.get("If-None-Match") == etag(row.version):
+        return HttpResponse(status=304, headers={"ETag": etag(row.version)})
+    response["ETag"] = etag(row.version)
+    return values_of(row, DETAILED)
+
+
+def etag(version: int) -> str:
+    """The entity tag of a version."""
+    return f'"{version}"'
+
+
+def absent(anomaly_id: UUID) -> ProblemError:
+    """The problem of an id that no anomaly has."""
+    return ProblemError(404, f"There is no anomaly {anomaly_id}.")
+
+
+@router.get("/anomalies/{uuid:anomaly_id}/evidence", response={200: Evidence, ABSENT: Problem}, **READ)
+def get_evidence(
+    request: HttpRequest, anomaly_id: UUID, most: Annotated[int, Query(ge=1, le=10_000)] = 300
+) -> dict[str, Any]:
+    """Return the events of the baseline and of the window, the first ``most`` of each."""
+    sides = ("baseline", "window")
+    heads = {f"{side}_head": Head(f"{side}_data", most) for side in sides}
+    totals = {f"{side}_total": Total(f"{side}_data") for side in sides}
+    found = Anomaly.objects.filter(pk=anomaly_id).values(**heads, **totals).first()
+    if found is None:
+        raise absent(anomaly_id)
+    return {
+        side: {"total": found[f"{side}_total"], "events": _events(found[f"{side}_head"])} for side in sides
+    }
+
+
+def _events(head: str | None) -> list[dict[str, Any]]:
+    return [
+        {"text": event.text, "number": event.number, "bits": number(event.bits), "odd": event.odd}
+        for event in events(head)
+    ]
+
+
+@router.get("/anomalies/{uuid:anomaly_id}/history", response={200: History, ABSENT: Problem}, **READ)
+def get_history(
+    request: HttpRequest, anomaly_id: UUID, most: Annotated[int, Query(ge=1, le=1_000)] = 200
+) -> dict[str, Any]:
+    """Return the audit log's newest entries about an anomaly, at most ``most``."""
+    entries = history(anomaly_id, most)
+    if not entries and not Anomaly.objects.filter(pk=anomaly_id).exists():
+        raise absent(anomaly_id)
+    return {"entries": [_entry(entry) for entry in entries]}
+
+
+def _entry(entry: Any) -> dict[str, Any]:
+    own = {name: getattr(entry, name) for name in HistoryEntry.model_fields if hasattr(entry, name)}
+    changes = {name: {"before": before, "after": after} for name, (before, after) in entry.values.items()}
+    return {**own, "decision_id": entry.batch, "changes": changes}
+
+
+@router.get("/stats", response={200: Stats, REFUSED: Problem}, **READ)
+def get_stats(
+    request: HttpRequest,
+    filters: Query[FilterParameters],
+) -> dict[str, Any]:
+    """Return the figures by stream of the anomalies that match all filters."""
+    return {"streams": [_plain(asdict(row)) for row in figures_of(filterset_of(request))]}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.total_seconds() if isinstance(value, timedelta) else number(value)
+        for name, value in values.items()
+    }
+
+
+@router.get("/configs", response={200: Configs, REFUSED: Problem}, **READ)
+def list_configs(request: HttpRequest) -> dict[str, Any]:
+    """List the detection configs, newest first, at most 1,000."""
+    return {"configs": [config_values(row) for row in configs().order_by("-id")[:1_000]]}
+
+
+@router.get("/configs/{int:config_id}", response={200: Config, ABSENT: Problem}, **READ)
+def get_config(request: HttpRequest, response: HttpResponse, config_id: int) -> dict[str, Any]:
+    """Return one detection config. Its ETag is the version."""
+    row = configs().filter(pk=config_id).first()
+    if row is None:
+        raise ProblemError(404, f"There is no config {config_id}.")
+    response["ETag"] = etag(row.version)
+    return config_values(row)
+
+
+def configs() -> Any:
+    """All detection configs, their overrides as text."""
+    return json_column.as_text(DetectionConfig.objects.all(), ["stream_overrides"])
+
+
+def config_values(row: Any) -> dict[str, Any]:
+    """The values of a config's row, its overrides read as text."""
+    names = [name for name in Config.model_fields if name != "stream_overrides"]
+    own = {name: number(getattr(row, name)) for name in names}
+    return {**own, "stream_overrides": json_value(row.stream_overrides_text)}

@@ -1,0 +1,48 @@
+"""Problem details (RFC 9457): what a program gets in place of an error page, as application/problem+json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+MEDIA_TYPE = "application/problem+json"
+# The addresses that programs use; every error there is a problem.
+_PREFIXES = ("/api/", "/v1/")
+_DETAILS = {
+    400: "The request is malformed; see docs/api.md for what it takes.",
+    404: "There is no such address; /api/openapi.json lists those there are.",
+    405: "This address does not take this method; the header Allow names those that it takes.",
+    413: "The body is larger than this address takes; send it in parts.",
+    500: "An error of the server; it is in the server's log.",
+    503: "The database did not answer, or not in time. Nothing is half done; try again.",
+}
+
+
+def is_for_programs(request: HttpRequest) -> bool:
+    """True for an address of the HTTP API."""
+    return request.path.startswith(_PREFIXES)
+
+
+def problem(
+    status: int,
+    detail: str = "",
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> HttpResponse:
+    """An answer of this status; ``errors`` names fields with messages, ``more`` are further members."""
+    body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    body["detail"] = detail or _DETAILS.get(status, HTTPStatus(status).description)
+    if errors:
+        body["errors"] = [dict(each) for each in errors]
+    said = {"Cache-Control": "no-store", **(headers or {})}
+    return JsonResponse({**body, **more}, status=status, content_type=MEDIA_TYPE, headers=said)
+
+
+def as_problem(response: HttpResponse) -> HttpResponse:
+    """An error page as the problem of its status, with the headers that say what to do."""
+    kept = {name: response[name] for name in ("Allow", "Retry-After") if name in response}
+    return problem(response.status_code, headers=kept)

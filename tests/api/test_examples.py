@@ -1,0 +1,48 @@
+"""The examples of docs/api.md: each curl command gives the status that is written beside it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from tests.api.test_ingest import lines
+from tests.support.factories import make_anomaly
+from tests.support.programs import program
+
+pytestmark = pytest.mark.django_db
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+COMMAND = re.compile(r"^(curl .*?)  # (\d{3})$", re.MULTILINE)
+OPTIONS = {"-X", "-H", "-d", "--data-binary"}
+
+
+def run(command: str, names: dict[str, str]) -> int:
+    """The status of the answer to a curl command."""
+    for name, value in names.items():
+        command = command.replace(f"${name}", value)
+    method, headers, body, (_, *words) = "GET", {}, "", shlex.split(command)
+    while words[0] in OPTIONS:
+        option, value = words.pop(0), words.pop(0)
+        if option == "-X":
+            method = value
+        elif option == "-H":
+            headers.update([value.split(": ", 1)])
+        else:
+            body = lines(2).decode() if value.startswith("@") else value
+    (address,) = words
+    kind = headers.pop("Content-Type", "")
+    return Client(headers=headers).generic(method, address, body, kind).status_code
+
+
+def test_each_command_gives_the_status_beside_it():
+    names = {"URL": "", "ID": str(make_anomaly().pk), "TOKEN": program("lead").secret}
+    commands = COMMAND.findall(PAGE.read_text())
+    assert [(c, run(c, names)) for c, _ in commands] == [(c, int(status)) for c, status in commands]
+
+
+def test_no_command_is_without_its_status():
+    text = PAGE.read_text()
+    assert len(COMMAND.findall(text)) == len(re.findall(r"^curl ", text, re.MULTILINE)) > 15
