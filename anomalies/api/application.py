@@ -9,6 +9,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from anomalies.web.problems import MEDIA_TYPE
 
+from .compatibility import router as compatibility
 from .ingest import router as ingest
 from .problems import add_handlers
 from .reading import router as reading
@@ -37,12 +38,22 @@ api = Api(
     urls_namespace="api",
 )
 
+original = Api(
+    title="Driftlock, addresses of the original server",
+    version="1",
+    description="For clients of the original server; new ones use /api/v1/. See docs/api.md.",
+    urls_namespace="original",
+    docs_url=None,
+)
+
 
 def documents() -> list[OpenAPISchema]:
     """The OpenAPI documents of all operations."""
-    return [api.get_openapi_schema(path_prefix="/api/")]
+    return [api.get_openapi_schema(path_prefix="/api/"), original.get_openapi_schema(path_prefix="/v1/")]
 
 
-add_handlers(api)
+for each in (api, original):
+    add_handlers(each)
+original.add_router("", compatibility)
 for router in (reading, writing, ingest):
     api.add_router("/v1", router)

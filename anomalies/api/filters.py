@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 import django_filters as df
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from ninja import Schema
 from pydantic import Field, WithJsonSchema, create_model
 
@@ -19,17 +19,24 @@ from .problems import ProblemError
 
 
 def filterset_of(request: HttpRequest, own: Collection[str] = ()) -> AnomalyFilter:
-    """The FilterSet of an address; ``own`` names its other parameters.
+    """The FilterSet of an address; ``own`` names its other parameters. Raises ProblemError as ``checked``."""
+    return checked(request, request.GET, [*AnomalyFilter.base_filters, *own], {})
 
-    Raises ProblemError (400) that names each unknown parameter and each invalid value.
+
+def checked(
+    request: HttpRequest, data: QueryDict, known: Collection[str], names: Mapping[str, str]
+) -> AnomalyFilter:
+    """The FilterSet of ``data``, for an address whose parameters are ``known``.
+
+    ``names`` are those of the filters in the address, where they differ. Raises ProblemError (400) that names
+    each unknown parameter and each invalid value.
     """
-    known = [*AnomalyFilter.base_filters, *own]
     errors = [{"field": name, "message": _unknown(name, known)} for name in request.GET if name not in known]
     me = token_of(request).owner.get_username()
-    filterset = AnomalyFilter(request.GET, queryset=Anomaly.objects.all(), me=me)
+    filterset = AnomalyFilter(data, queryset=Anomaly.objects.all(), me=me)
     if not filterset.form.is_valid():
         errors += [
-            {"field": name, "message": f"{' '.join(messages)} {_takes(name)}"}
+            {"field": names.get(name, name), "message": f"{' '.join(messages)} {_takes(name)}"}
             for name, messages in filterset.form.errors.items()
         ]
     if errors:

@@ -8,7 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from anomalies.web.problems import problem
 
-from .application import api
+from .application import api, original
 
 
 @csrf_exempt
@@ -19,5 +19,6 @@ def no_such_address(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("api/", api.urls),
+    path("v1/", original.urls),
     re_path(r"^(?:api|v1)/", no_such_address, name="api-no-such-address"),
 ]
