@@ -79,7 +79,7 @@ def _adopt_a_copy(name: str, with_checksums: bool) -> dict[str, float]:
             connection.close()
             connection.settings_dict["NAME"] = former
             maintenance.execute(f"DROP DATABASE {copy} WITH (FORCE)")
-    return stopwatch.told()
+    return stopwatch.medians()
 
 
 class Stopwatch:
@@ -98,7 +98,7 @@ class Stopwatch:
             if kind:
                 self.seconds[kind] += time.perf_counter() - began
 
-    def told(self) -> dict[str, float]:
+    def medians(self) -> dict[str, float]:
         """The seconds by kind, and those that are left of the total."""
         parts = {kind: seconds for kind, seconds in self.seconds.items() if kind != "total"}
         return {

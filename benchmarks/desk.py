@@ -248,12 +248,12 @@ def report(
     for name in PAGES:
         (before, _), (after, queries) = taken[small][name], taken[large][name]
         figures = {"growth": after / before, "to page 1": after / first, "queries": float(queries)}
-        told = [f"{figures['growth']:.2f}", f"{figures['to page 1']:.2f}", f"{queries}", "", ""]
+        cells = [f"{figures['growth']:.2f}", f"{figures['to page 1']:.2f}", f"{queries}", "", ""]
         if name in STOCK_PAGES:
             yardstick = stock[large][name][0]
             figures["faster"] = yardstick / after
-            told[3:] = [f"{yardstick:.0f} ms", f"{figures['faster']:.1f}"]
-        line = f"{name:24}{before:>9.1f} ms{after:>9.1f} ms" + "".join(f"{cell:>11}" for cell in told)
+            cells[3:] = [f"{yardstick:.0f} ms", f"{figures['faster']:.1f}"]
+        line = f"{name:24}{before:>9.1f} ms{after:>9.1f} ms" + "".join(f"{cell:>11}" for cell in cells)
         print(line + "  " + judged(figures, targets_of(name, large)))
     after, queries = evidence[large]
     verdict = judged({"ms": after, "queries": float(queries)}, EVIDENCE_TARGETS)

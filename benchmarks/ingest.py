@@ -206,8 +206,8 @@ def report(file: Path, count: int, taken: dict[str, list[float]]) -> None:
         median = statistics.median(seconds)
         spread = f"{median:.2f} ({min(seconds):.2f}–{max(seconds):.2f})"
         ratio = yardstick / median
-        told = verdict(ratio, least=TARGETS.get(name))
-        print(f"{name:<30}{count / median:>10,.0f}{spread:>22}{ratio:>8.2f}  {told}")
+        judged = verdict(ratio, least=TARGETS.get(name))
+        print(f"{name:<30}{count / median:>10,.0f}{spread:>22}{ratio:>8.2f}  {judged}")
 
 
 if __name__ == "__main__":

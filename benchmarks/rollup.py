@@ -78,7 +78,7 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def told(what: str, yardstick: list[float], ours: list[float], unit: float = 1000, **target: float) -> None:
+def report(what: str, yardstick: list[float], ours: list[float], unit: float = 1000, **target: float) -> None:
     """Print both medians, their ratio, and whether it reaches its target."""
     one, other = statistics.median(yardstick), statistics.median(ours)
     judged = verdict(other / one, **target)
@@ -101,10 +101,10 @@ def reading(rounds: int, most: float | None) -> None:
     }
     exact = [seconds_of(lambda: run("SELECT * FROM anomaly_stats_by_stream")) for _ in range(rounds)]
     for what, way in ways.items():
-        told(what, exact, [seconds_of(way) for _ in range(rounds)], most=most)
+        report(what, exact, [seconds_of(way) for _ in range(rounds)], most=most)
     run("INSERT INTO anomaly_hour_deltas SELECT 0 - n, now(), 'logs', 'pending', false, 1, 0.5, 0.01 FROM "
         "generate_series(1, 5000) AS n")  # fmt: skip
-    told(
+    report(
         "the same with 5,000 deltas unfolded (ms)",
         exact,
         [seconds_of(lambda: hourly_rollup.figures(hourly_rollup.Selection())) for _ in range(rounds)],
@@ -125,7 +125,7 @@ def writing(rounds: int, seconds: float) -> None:
         for on in (turn % 2 == 0, turn % 2 == 1):
             switch(on)
             done[on].append(throughput(seconds))
-    told(f"{WRITERS} writers, 5 ms held: transactions/s", done[False], done[True], 1, least=0.95)
+    report(f"{WRITERS} writers, 5 ms held: transactions/s", done[False], done[True], 1, least=0.95)
 
 
 def throughput(seconds: float) -> float:
@@ -160,7 +160,7 @@ def inserting(rounds: int) -> None:
         for on in (turn % 2 == 0, turn % 2 == 1):
             switch(on)
             taken[on].append(seconds_of(lambda: run(INSERT, {"rows": 5000})))
-    told("an INSERT of 5,000 rows (ms)", taken[False], taken[True])
+    report("an INSERT of 5,000 rows (ms)", taken[False], taken[True])
 
 
 if __name__ == "__main__":

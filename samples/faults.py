@@ -1,4 +1,4 @@
-"""The faults of the recording. Each is caused for real, through the doors that a fault would use.
+"""The faults of the recording. Each is caused for real, by the means that a fault would use.
 
 A fault returns the process ids of the sessions that were its own. Which entries of the log stem from it
 is then a matter of two patterns: ``anywhere`` holds for an entry of any process, ``in_session`` only for

@@ -118,7 +118,7 @@ def record(home: Path, seed: int, minutes: float) -> tuple[str, list[Occurrence]
 
 
 def _prepare(home: Path, seed: int) -> None:
-    """Create the shop with a server that logs as it likes, then begin the log anew."""
+    """Create the shop with a server that logs as it likes, then begin a new log."""
     server = EmbeddedServer(home)
     address = server.ensure_running()
     try:
@@ -172,7 +172,7 @@ def without_folders(log: str, folders: list[str]) -> str:
 
 
 def ground_truth(log: str, occurrences: list[Occurrence]) -> list[dict[str, object]]:
-    """What the faults left in the log, in the words of postgresql.faults.json."""
+    """The lines that the faults left in the log, as in postgresql.faults.json."""
     entries = list(read_entries(log))
     return [_describe(occurrence, entries) for occurrence in occurrences]
 

@@ -30,7 +30,7 @@ COLUMNS = ("cpu_percent", "memory_mb", "disk_used_percent", "written_kb", "netwo
 
 @dataclass(slots=True)
 class Totals:
-    """What counters stood at when the last sample was taken; by process where a process may end."""
+    """The counters at the last sample, by process if a process may end."""
 
     at: float
     cpu: dict[int, float]

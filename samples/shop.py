@@ -71,7 +71,7 @@ SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Where the shop's database listens, and the generator that the faults draw from."""
+    """The address of the shop's database, and the random generator of the faults."""
 
     socket_folder: str
     superuser: str
@@ -168,7 +168,7 @@ def report_sales(connection: Connection, rng: Random) -> None:
 
 
 def report_stock(connection: Connection, rng: Random) -> None:
-    """What runs low."""
+    """The product that runs low."""
     connection.execute(
         "SELECT id, name, stock FROM product WHERE stock < %s ORDER BY stock", [rng.randint(100, 9990)]
     )
@@ -193,7 +193,7 @@ def take_prices(connection: Connection, rng: Random) -> None:
 
 
 def look_after(connection: Connection, rng: Random) -> None:
-    """What a monitor asks every few seconds."""
+    """The queries that a monitor sends every few seconds."""
     connection.execute("SELECT count(*), max(now() - xact_start) FROM pg_stat_activity")
 
 
@@ -229,7 +229,7 @@ CAST: Sequence[Part] = (
 
 
 class Client(threading.Thread):
-    """Plays one part until told to leave; an error costs it the act, a lost connection is opened anew."""
+    """Plays one part until stopped; an error ends the act, and a lost connection is opened again."""
 
     def __init__(self, shop: Shop, part: Part, rng: Random, leaving: threading.Event) -> None:
         super().__init__(daemon=True)

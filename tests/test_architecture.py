@@ -193,7 +193,7 @@ def updates_status(node: ast.Call) -> bool:
 
 
 def makes(model: str):
-    """Whether a call makes rows of a model: its constructor, or a manager's method."""
+    """A test of a call: it creates rows of a model by its constructor or a manager's method."""
 
     def is_one(node: ast.Call) -> bool:
         text = ast.unparse(node.func)

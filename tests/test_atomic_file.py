@@ -72,7 +72,7 @@ def test_what_is_not_published_is_gone(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_file_that_came_meanwhile_is_kept(tmp_path):
+def test_a_file_that_appeared_since_is_kept(tmp_path):
     with pytest.raises(FileExistsError), AtomicFile(tmp_path / "new") as file:
         (tmp_path / "new").write_text("another's")
         file.publish()

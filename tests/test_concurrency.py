@@ -59,7 +59,7 @@ def session_of(user: User) -> str:
 # --- one winner -----------------------------------------------------------------------------------------
 
 
-def test_of_eight_analysts_in_eight_processes_one_wins_each_and_the_others_are_told_who():
+def test_of_eight_analysts_in_eight_processes_one_wins_each_and_the_others_are_shown_who():
     ids = [str(pk) for pk in make_anomalies(share(200))]
     names = [f"analyst{number}" for number in range(8)]
     said = in_processes([{"work": "decide_each", "name": name, "ids": ids} for name in names])
@@ -68,8 +68,8 @@ def test_of_eight_analysts_in_eight_processes_one_wins_each_and_the_others_are_t
     assert {str(e.resource_id): e.username for e in decisions()} == winner
     assert len(decisions()) == len(ids)
     for each in said:
-        assert set(each["won"]) | set(each["told"]) == set(ids)
-        for pk, why in each["told"].items():
+        assert set(each["won"]) | set(each["refused"]) == set(ids)
+        for pk, why in each["refused"].items():
             assert why.startswith(f"changed since you saw it: acknowledged by {winner[pk]} at ")
 
 
@@ -185,7 +185,7 @@ def switching(lead: User, configs: list[int]) -> Callable[[], None]:
 
 
 def watching(stop: threading.Event) -> Callable[[], Counter[int]]:
-    """Look how many configs are active, again and again until told to stop: how often there were how many."""
+    """Count active configs repeatedly until stopped; return how often each count occurred."""
 
     def watch() -> Counter[int]:
         seen: Counter[int] = Counter()
@@ -258,14 +258,14 @@ def request(handler: WSGIHandler, user_session: str, address: str, pk: UUID, for
     return said[0][:3]
 
 
-def test_over_a_pool_of_four_no_change_bears_another_ones_name_address_or_batch(pool):
+def test_over_a_pool_of_four_no_change_has_another_ones_name_address_or_batch(pool):
     people = [make_user("analyst", f"analyst{number}") for number in range(8)]
     sessions = [session_of(person) for person in people]
     total, whole = share(10_000), share(1_000)
     ids, handler = [make_anomalies(50) for _ in people], WSGIHandler()
 
     def work(me: int) -> Callable[[], dict[str, tuple[str, str | None]]]:
-        """Who and whence by batch, as it should be on record."""
+        """The expected user and address by batch."""
         said: dict[str, tuple[str, str | None]] = {}
         versions = dict.fromkeys(ids[me], 1)
 

@@ -84,7 +84,7 @@ def role_has(settings: dict[str, str], database: str) -> Iterator[None]:
 
 
 def observed() -> dict[str, Any]:
-    """What the product reads from the database, by each of its ways, with a decision taken and taken back."""
+    """The values read from the database in each way, with a decision made and undone."""
     client, printed = Client(), StringIO()
     client.force_login(User.objects.get())
     call_command("stats", "--exact", format="json", stdout=printed)

@@ -1,4 +1,4 @@
-"""What JSON and tags may be: the rule, the doors that keep it, and the settings."""
+"""The limits of JSON and tags: the rule, the inputs that apply it, and the settings."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_outside_of_an_object_no_key_is_named():
     assert key_deeper_than(b"[" * 70, 65) is None
 
 
-# --- One rule at every door -----------------------------------------------------------------------------
+# --- One rule for every input ---------------------------------------------------------------------------
 
 TAKEN = [
     "9" * 4000,
@@ -142,20 +142,20 @@ def by_the_form(text: str) -> None:
     BoundedJSONField().clean(text)
 
 
-DOORS = [by_the_rule, by_a_line, by_the_filter, by_the_form]
+INPUTS = [by_the_rule, by_a_line, by_the_filter, by_the_form]
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("take", INPUTS)
 @pytest.mark.parametrize("raw", TAKEN, ids=lambda raw: raw[:20])
-def test_what_is_within_the_limits_is_taken_at_every_door(door, raw):
-    door(f'{{"a": {raw}}}')
+def test_what_is_within_the_limits_is_accepted_by_every_input(take, raw):
+    take(f'{{"a": {raw}}}')
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("take", INPUTS)
 @pytest.mark.parametrize("raw", REFUSED, ids=lambda raw: raw[:20])
-def test_what_is_beyond_them_is_refused_at_every_door(door, raw):
+def test_what_is_beyond_them_is_refused_by_every_input(take, raw):
     with pytest.raises((LimitError, Misfit, ValidationError)):
-        door(f'{{"a": {raw}}}')
+        take(f'{{"a": {raw}}}')
 
 
 @pytest.mark.parametrize(("raw", "words"), REFUSED.items(), ids=[raw[:20] for raw in REFUSED])

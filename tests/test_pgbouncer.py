@@ -52,7 +52,7 @@ def name_of_the_database() -> str:
 
 
 def kept_by_server_connections(bouncer: PgBouncer, most: int) -> list[list[tuple[Any, ...]]]:
-    """What the server connections of the pool hold now, each seen by a client that keeps it for itself."""
+    """The state of each server connection of the pool, read by a client that holds it."""
     clients = [bouncer.connect(name_of_the_database(), application_name="another") for _ in range(most)]
     found = []
     for client in clients:

@@ -1,4 +1,4 @@
-"""What detectors work by."""
+"""The thresholds that detectors use."""
 
 from __future__ import annotations
 

@@ -17,14 +17,16 @@ RETIRED = re.compile(
     r"|\bthe house\b",
     re.IGNORECASE,
 )
+NAME_OF_A_TEST = re.compile(r"\bdef test_\w+")
 QUESTION = re.compile(r"(What|Whether|How|Who|Where|When|Which|Why)\b")
 ENDINGS = (".py", ".html", ".css", ".js", ".md", "Makefile", "compose.yaml")
 
 
 def texts() -> Iterator[Path]:
     """The files whose words are held to the rule."""
-    roots = [ROOT / name for name in ("anomalies", "driftlock", "scripts", "docs")]
-    found = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+    names = ("anomalies", "driftlock", "scripts", "docs", "tests", "benchmarks", "samples")
+    found = [path for name in names for path in sorted((ROOT / name).rglob("*")) if path.is_file()]
+    found.remove(Path(__file__))  # it names the retired words
     found += [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "compose.yaml")]
     for path in found:
         name = str(path.relative_to(ROOT))
@@ -33,8 +35,9 @@ def texts() -> Iterator[Path]:
 
 
 def retired_in(text: str) -> list[str]:
-    """The lines with a retired idiom: "12: told"."""
-    lines = enumerate(text.splitlines(), 1)
+    """The lines with a retired idiom, in the name of a test too: "12: told"."""
+    named = NAME_OF_A_TEST.sub(lambda name: name[0].replace("_", " "), text)
+    lines = enumerate(named.splitlines(), 1)
     return [f"{number}: {found[0]}" for number, line in lines for found in RETIRED.finditer(line)]
 
 
@@ -64,6 +67,10 @@ def test_a_docstring_begins_with_what_the_thing_is_or_does(path):
 
 def test_a_retired_idiom_is_found_with_its_line():
     assert retired_in("fine\nthe user is told anew\nentry.told is a name") == ["2: told", "2: anew"]
+
+
+def test_a_retired_idiom_in_the_name_of_a_test_is_found():
+    assert retired_in("def test_a_line_is_told():\n    told_off()") == ["1: told"]
 
 
 def test_a_question_is_found_with_its_line():

@@ -19,7 +19,7 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetr
 from anomalies.queries.bounded import counts
 from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, anomaly_values, make_anomaly, make_user
-from tests.support.forms import CONFIG, CONFIGS, LIST, page_of, send, tick, told
+from tests.support.forms import CONFIG, CONFIGS, LIST, messages_of, page_of, send, tick
 
 pytestmark = pytest.mark.django_db
 
@@ -142,7 +142,7 @@ def test_an_invalid_filter_shows_nothing_and_says_which(desk, query, label):
     make_anomaly()
     response = desk.get(f"{LIST}?{query}")
     assert list(response.context["cl"].result_list) == []
-    assert f"Invalid filter values: {label}. Nothing is shown." in told(response)
+    assert f"Invalid filter values: {label}. Nothing is shown." in messages_of(response)
 
 
 @pytest.mark.parametrize("query", ["colour=red", "status__exact=pending", "stream=logs&x=", "id__in=1"])
@@ -150,7 +150,7 @@ def test_an_unknown_parameter_shows_nothing_and_is_named(desk, query):
     make_anomaly()
     response = desk.get(f"{LIST}?{query}")
     assert list(response.context["cl"].result_list) == []
-    assert "Unknown filter: " in told(response)
+    assert "Unknown filter: " in messages_of(response)
 
 
 def test_an_action_under_an_unknown_parameter_touches_nothing(desk):
@@ -220,7 +220,7 @@ def test_the_page_takes_no_more_than_10_queries(desk):
 def test_a_page_of_no_anomaly_leads_to_the_list_and_says_so(desk, object_id):
     response = desk.get(f"{LIST}{object_id}/change/")
     assert (response.status_code, response["Location"]) == (302, LIST)
-    assert "There is no anomaly" in told(response)
+    assert "There is no anomaly" in messages_of(response)
 
 
 @pytest.mark.parametrize("column", ["baseline_data", "window_data", "metadata"])
@@ -275,7 +275,7 @@ def test_without_an_active_config_the_page_says_so(desk):
 # --- decisions ------------------------------------------------------------------------------------------
 
 
-def test_a_decision_bears_the_analysts_name_and_address(desk):
+def test_a_decision_has_the_analysts_name_and_address(desk):
     anomaly = make_anomaly()
     desk.defaults["REMOTE_ADDR"] = "10.9.8.7"
     send(desk, page_of(anomaly), action="acknowledge", note="real")
@@ -283,10 +283,10 @@ def test_a_decision_bears_the_analysts_name_and_address(desk):
     assert (entry.username, entry.address, entry.note) == ("the analyst", "10.9.8.7", "real")
 
 
-def test_the_second_of_two_analysts_is_told_what_the_first_one_did(desk):
+def test_the_second_of_two_analysts_is_shown_what_the_first_one_did(desk):
     anomaly = make_anomaly()
     decide("dismiss", [anomaly.pk], Actor("bob"), reason="duplicate")
-    said = told(send(desk, page_of(anomaly), action="acknowledge"))
+    said = messages_of(send(desk, page_of(anomaly), action="acknowledge"))
     assert re.search(r"Not acknowledged: .* – it is dismissed by bob since 20.* UTC; reopen it first", said)
     assert status_of(anomaly) == "dismissed"
 
@@ -294,13 +294,13 @@ def test_the_second_of_two_analysts_is_told_what_the_first_one_did(desk):
 def test_refused_rows_of_a_bulk_are_reported_with_who_and_when(desk):
     done, pending = make_anomaly(), make_anomaly()
     decide("acknowledge", [done.pk], Actor("bob"))
-    said = told(tick(desk, "acknowledge", done, pending))
+    said = messages_of(tick(desk, "acknowledge", done, pending))
     assert "1 anomaly acknowledged." in said
     assert f"Not acknowledged: {str(done.pk)[:8]}… – it is acknowledged by bob since 20" in said
 
 
 def test_of_many_refused_rows_five_are_named_and_the_rest_counted(desk):
-    said = told(tick(desk, "reopen", *[make_anomaly() for _ in range(8)]))
+    said = messages_of(tick(desk, "reopen", *[make_anomaly() for _ in range(8)]))
     assert said.count("it is pending already") == 5
     assert "3 more" in said
 
@@ -309,7 +309,7 @@ def test_of_many_refused_rows_five_are_named_and_the_rest_counted(desk):
 def test_a_selection_of_no_uuid_gives_a_message(desk, action):
     response = tick(desk, action, "nonsense")
     assert response.status_code == 302
-    assert "invalid id" in told(response)
+    assert "invalid id" in messages_of(response)
 
 
 def test_a_selection_of_an_anomaly_that_is_none_decides_nothing(desk):
@@ -455,7 +455,7 @@ def test_a_size_that_is_no_size_is_refused_in_words(value):
     assert DetectionConfig.objects.count() == 1
 
 
-def test_a_new_config_bears_the_leads_name_and_is_not_active():
+def test_a_new_config_has_the_leads_name_and_is_not_active():
     a_client("lead").post(f"{CONFIGS}add/", CONFIG)
     config = DetectionConfig.objects.latest("id")
     assert (config.created_by, config.is_active, config.ncd_threshold) == ("the lead", False, 0.6)
@@ -531,7 +531,7 @@ def test_an_activation_is_recorded_under_the_leads_name():
 def test_two_ticked_configs_activate_none():
     one, other = DetectionConfig.objects.create(), DetectionConfig.objects.create()
     ticked = {"action": "make_active", "_selected_action": [one.pk, other.pk], "index": "0"}
-    assert "only one can be active" in told(a_client("lead").post(CONFIGS, ticked))
+    assert "only one can be active" in messages_of(a_client("lead").post(CONFIGS, ticked))
     assert DetectionConfig.objects.get(is_active=True).pk not in (one.pk, other.pk)
 
 

@@ -1,4 +1,4 @@
-"""Whose turn and until when, at the desk: the forms of one anomaly, of ticked ones, and in the queue."""
+"""Assignment and snooze on the desk: the forms of one anomaly, of selected ones, and in the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the desk answers to a form that is out of date, has no version, or comes twice."""
+"""The desk's response to a form that is out of date, has no version, or is sent twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.thresholds import activate
 from anomalies.triage.decisions import add_note, decide
 from tests.support.factories import make_anomaly, make_user
-from tests.support.forms import CONFIG, CONFIGS, LIST, carried, page_of, send, tick, told
+from tests.support.forms import CONFIG, CONFIGS, LIST, carried, messages_of, page_of, send, tick
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def status_of(anomaly: Anomaly) -> str:
 
 
 def taken(anomaly: Anomaly, actor: str = "ana") -> list[str]:
-    """What this person did about it, the last first."""
+    """The user's actions about the anomaly, newest first."""
     return [entry.action for entry in history(anomaly.pk) if entry.username == actor]
 
 
@@ -108,7 +108,7 @@ def test_a_conflict_shows_only_what_changed_since_the_page_was_opened(desk):
     assert [(row.name, row.expected) for row in versions.rows if row.is_changed] == [("Notes", "before")]
 
 
-def test_a_change_that_was_taken_back_is_told_and_not_shown_as_a_difference(desk):
+def test_a_change_that_was_reverted_is_listed_and_not_shown_as_a_difference(desk):
     anomaly = make_anomaly()
     opened = desk.get(page_of(anomaly))
     decide("acknowledge", [anomaly.pk], BOB)
@@ -235,7 +235,7 @@ def test_the_same_form_twice_is_one_change_one_record_and_a_kind_word(desk, type
     opened = desk.get(page_of(anomaly))
     first, second = (send(desk, page_of(anomaly), opened, **typed) for _ in range(2))
     assert (first.status_code, second.status_code) == (302, 302)
-    assert "by you a moment ago; nothing was done twice" in told(second)
+    assert "by you a moment ago; nothing was done twice" in messages_of(second)
     assert len(taken(anomaly)) == 1
     assert Anomaly.objects.get().version == 2
 
@@ -277,7 +277,7 @@ def test_the_name_of_somebody_elses_form_is_of_no_use(desk):
     assert response.status_code == 409
 
 
-def test_the_record_bears_the_batch_of_the_form(desk):
+def test_the_entry_has_the_batch_of_the_form(desk):
     anomaly = make_anomaly()
     opened = desk.get(page_of(anomaly))
     send(desk, page_of(anomaly), opened, action="acknowledge")
@@ -291,18 +291,18 @@ def test_ticked_rows_that_changed_since_they_were_listed_are_skipped_with_a_mess
     changed, same = make_anomaly(), make_anomaly()
     opened = desk.get(LIST)
     add_note(changed.pk, BOB, "wait")
-    said = told(tick(desk, "acknowledge", changed, same, opened=opened))
+    said = messages_of(tick(desk, "acknowledge", changed, same, opened=opened))
     assert (status_of(changed), status_of(same)) == ("pending", "acknowledged")
     assert "Skipped: 1 anomaly, changed since the page was opened." in said
     assert f"{str(changed.pk)[:8]}… – changed since you saw it: notes changed by bob at 20" in said
 
 
-def test_a_row_that_the_filter_shows_no_more_is_told_of(desk):
+def test_a_row_that_no_longer_matches_the_filter_is_reported(desk):
     anomaly = make_anomaly()
     opened = desk.get(f"{LIST}?status=pending")
     decide("dismiss", [anomaly.pk], BOB, reason="other")
     fields = {"action": "acknowledge", "_selected_action": str(anomaly.pk), "index": "0"}
-    said = told(send(desk, f"{LIST}?status=pending", opened, **fields))
+    said = messages_of(send(desk, f"{LIST}?status=pending", opened, **fields))
     assert "changed since you saw it: dismissed by bob at 20" in said
 
 
@@ -314,7 +314,7 @@ def test_ticked_rows_without_a_version_are_skipped(desk, action, versions):
     asked = tick(desk, action, anomaly, **given)
     if action == "dismiss":
         asked = send(desk, LIST, asked, reason="other")
-    assert "without the version that was seen" in told(asked)
+    assert "without the version that was seen" in messages_of(asked)
     assert status_of(anomaly) == "pending"
 
 
@@ -323,7 +323,8 @@ def test_the_same_list_sent_twice_is_one_change_each(desk):
     opened = desk.get(f"{LIST}?status=pending")
     for _ in range(2):
         answer = tick(desk, "acknowledge", *anomalies, opened=opened)
-    assert told(answer).endswith("3 anomalies acknowledged by you a moment ago; nothing was done twice.")
+    said = "3 anomalies acknowledged by you a moment ago; nothing was done twice."
+    assert messages_of(answer).endswith(said)
     assert [taken(anomaly) for anomaly in anomalies] == [["acknowledge"]] * 3
 
 
@@ -348,8 +349,8 @@ def test_all_that_match_are_those_that_were_there_and_as_they_were(desk):
     decide("investigate", [changed.pk], BOB)
     answer = send(desk, LIST, asked, note="")
     assert [status_of(each) for each in (changed, same, late)] == ["investigating", "acknowledged", "pending"]
-    assert "1 anomaly acknowledged." in told(answer)
-    assert "Skipped: 1 anomaly" in told(answer)
+    assert "1 anomaly acknowledged." in messages_of(answer)
+    assert "Skipped: 1 anomaly" in messages_of(answer)
 
 
 def test_a_confirmation_sent_twice_is_one_change_each(desk):
@@ -357,7 +358,8 @@ def test_a_confirmation_sent_twice_is_one_change_each(desk):
     asked = tick(desk, "acknowledge", *anomalies, select_across="1")
     for _ in range(2):
         answer = send(desk, LIST, asked, note="seen")
-    assert told(answer).endswith("3 anomalies acknowledged by you a moment ago; nothing was done twice.")
+    said = "3 anomalies acknowledged by you a moment ago; nothing was done twice."
+    assert messages_of(answer).endswith(said)
     assert [taken(anomaly) for anomaly in anomalies] == [["acknowledge"]] * 3
 
 
@@ -365,7 +367,7 @@ def test_a_confirmation_without_what_was_seen_does_nothing(desk):
     anomaly = make_anomaly()
     asked = tick(desk, "dismiss", anomaly)
     answer = send(desk, LIST, asked, reason="other", expected="")
-    assert "without the versions" in told(answer)
+    assert "without the versions" in messages_of(answer)
     assert status_of(anomaly) == "pending"
 
 
@@ -451,7 +453,7 @@ def test_a_config_added_twice_by_one_form_is_one(lead):
     opened = lead.get(f"{CONFIGS}add/")
     answers = [send(lead, f"{CONFIGS}add/", opened, **CONFIG) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
-    assert "You added it a moment ago" in told(answers[1])
+    assert "You added it a moment ago" in messages_of(answers[1])
     assert DetectionConfig.objects.count() == 2
 
 
@@ -471,11 +473,11 @@ def test_a_config_that_changed_since_it_was_listed_is_not_made_active_but_by_one
 def test_an_activation_without_what_was_listed_does_nothing(lead):
     config = DetectionConfig.objects.create()
     ticked = {"action": "make_active", "_selected_action": str(config.pk), "index": "0"}
-    assert "without the version" in told(lead.post(CONFIGS, ticked))
+    assert "without the version" in messages_of(lead.post(CONFIGS, ticked))
     assert not DetectionConfig.objects.get(pk=config.pk).is_active
 
 
 def test_an_activation_says_in_place_of_which(lead):
     former, config = DetectionConfig.objects.get(), DetectionConfig.objects.create()
     ticked = {"action": "make_active", "_selected_action": str(config.pk), "index": "0"}
-    assert told(send(lead, CONFIGS, **ticked)) == f"{config} is now active instead of {former}."
+    assert messages_of(send(lead, CONFIGS, **ticked)) == f"{config} is now active instead of {former}."

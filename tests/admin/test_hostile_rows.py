@@ -60,7 +60,7 @@ def json_columns(model: type[models.Model]) -> list[str]:
 
 
 def set_overrides(text: str) -> None:
-    """What a program writes into the active config."""
+    """Write overrides into the active config, as another program would."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE detection_config SET stream_overrides = %s::jsonb WHERE is_active", [text])
 
@@ -283,7 +283,7 @@ def test_a_config_nobody_can_work_by_is_not_made_the_active_one(text):
 
 
 @each_value
-def test_a_lead_mends_a_config_or_is_told_what_is_wrong_with_it(text):
+def test_a_lead_corrects_a_config_or_is_shown_what_is_wrong_with_it(text):
     key, lead = insert(DetectionConfig, stream_overrides=text), client_of("lead")
     assert "Enter a valid JSON" in change(lead, key, text).content.decode()
     assert change(lead, key, '{"logs": {"ncd_threshold": 0.6}}').status_code == 302

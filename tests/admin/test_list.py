@@ -151,7 +151,7 @@ def test_a_page_of_long_incidents_takes_an_analyst_no_more_queries(client, analy
 
 
 def reads(desk: Client, query: str) -> list[str]:
-    """How many rows each statement asked for that read a page."""
+    """The number of rows requested by each statement that read a page."""
     with CaptureQueriesContext(connection) as queries:
         get(desk, query)
     asked = [each["sql"] for each in queries if each["sql"].startswith('SELECT "anomalies"."id"')]

@@ -1,4 +1,4 @@
-"""How much of the list chance explains: said with what was found, where it is known."""
+"""The number of findings in the list that is expected by chance, shown where it is known."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_runs_are_read_once_and_not_for_every_page(desk, django_assert_max_num_q
         assert said(desk)
 
 
-def test_a_newer_run_is_told_at_once(desk):
+def test_a_newer_run_is_shown_at_once(desk):
     run()
     said(desk)
     run(windows_tested=20_000, windows_flagged=600)

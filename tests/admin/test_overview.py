@@ -59,7 +59,7 @@ def page(client, user) -> str:
 # --- the answers ------------------------------------------------------------------------------------------
 
 
-def test_what_waits_is_told_per_stream_and_status():
+def test_what_waits_is_shown_by_stream_and_status():
     make_anomaly()
     make_anomaly(stream_type="llm", status="investigating")
     assert overview(NOON).waiting == {"logs": {"pending": 1}, "llm": {"investigating": 1}}
@@ -95,7 +95,7 @@ def test_the_week_is_that_of_the_desk_s_zone():
         assert overview(NOON).week[0][0] == 1
 
 
-def test_the_time_to_decision_is_told_by_median_and_bins():
+def test_the_time_to_decision_is_shown_by_median_and_bins():
     for minutes in (2, 3, 4, 600):
         decided(after=timedelta(minutes=minutes))
     found = overview(NOON).decisions
@@ -103,7 +103,7 @@ def test_the_time_to_decision_is_told_by_median_and_bins():
     assert (found.median, named) == (210.0, {"1–5 min": 3, "8–24 h": 1})
 
 
-def test_the_share_that_was_real_is_told_per_stream_and_tag():
+def test_the_share_acknowledged_is_shown_by_stream_and_tag():
     decided("acknowledged", tags=["db", "eu"])
     decided(tags=["db"])
     found = overview(NOON).decisions

@@ -37,7 +37,7 @@ def page_of(anomaly: Anomaly, query: str = "status=pending&snoozed=no") -> str:
 
 
 def after(desk: Client, response: Any) -> Any:
-    """Where one is in the end."""
+    """The address after all redirects."""
     while response.status_code == 302:
         response = desk.get(response.url)
     return response

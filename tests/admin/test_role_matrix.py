@@ -199,7 +199,7 @@ def columns(model: Any) -> list[str]:
 
 
 def changes(before: dict[Any, Any], after: dict[Any, Any], own: Any = None) -> set[str]:
-    """What became of the rows: ``table.column``, ``table new``, ``table gone``."""
+    """The changes of the rows: ``table.column``, ``table new``, ``table gone``."""
     found = {f"{table} gone" for table, pk in before.keys() - after.keys()}
     found |= {f"{table} new" for table, pk in after.keys() - before.keys()}
     for key in before.keys() & after.keys():
@@ -209,7 +209,7 @@ def changes(before: dict[Any, Any], after: dict[Any, Any], own: Any = None) -> s
 
 
 def changed_by(address: str, browser: Client, rows: dict[str, str], own: Any) -> set[str]:
-    """What the address's form changes, sent with everything that could be forged; it is taken back."""
+    """The changes made by the address's form, sent with every forgeable field; they are rolled back."""
     before, cookies = snapshot(), copy(browser.cookies)
     with transaction.atomic():
         send(browser, "POST", address, rows, **forged())
@@ -252,7 +252,7 @@ def test_save_and_make_active_is_refused_to_who_may_not(role):
     assert (answer.status_code, snapshot() == before) == (403, True)
 
 
-def test_a_decision_by_an_analyst_bears_the_analysts_name_whatever_is_sent():
+def test_a_decision_by_an_analyst_has_the_analysts_name_whatever_is_sent():
     rows, browser = rows_by_table(), browser_of("analyst")
     path = path_of("/admin/anomalies/anomaly/ID/change/", rows)
     browser.post(path, {**forged(), **carried(browser.get(path)), "action": "acknowledge"})

@@ -340,8 +340,8 @@ def test_a_password_changed_by_its_owner_is_recorded_under_their_name(client, an
 def test_a_login_and_a_logout_are_recorded(client, analyst):
     client.post("/admin/login/", {"username": "analyst", "password": "password"}, REMOTE_ADDR="10.1.1.1")
     client.post("/admin/logout/")
-    told = AuditLog.objects.filter(resource_type="session").order_by("id").values_list("action", "username")
-    assert list(told) == [("login", "analyst"), ("logout", "analyst")]
+    shown = AuditLog.objects.filter(resource_type="session").order_by("id").values_list("action", "username")
+    assert list(shown) == [("login", "analyst"), ("logout", "analyst")]
     assert last(action="login").ip_address == "10.1.1.1"
 
 
@@ -350,9 +350,9 @@ def test_a_login_and_a_logout_are_recorded(client, analyst):
 def test_a_failed_login_is_recorded_under_the_name_that_was_tried(name, client, analyst):
     client.post("/admin/login/", {"username": name, "password": "wrong"}, REMOTE_ADDR="10.1.1.1")
     entries = AuditLog.objects.filter(action="login failed")
-    told = [(entry.username, entry.ip_address) for entry in entries]
+    shown = [(entry.username, entry.ip_address) for entry in entries]
     # Django's form itself turns away what is no name.
-    assert told == ([] if "\0" in name else [(name[:255], "10.1.1.1")])
+    assert shown == ([] if "\0" in name else [(name[:255], "10.1.1.1")])
 
 
 @pytest.mark.django_db

@@ -66,8 +66,8 @@ def test_a_bundle_holds_the_anomaly_its_history_and_the_seals_over_it(anomaly):
 
 def test_what_is_not_sealed_yet_is_said(anomaly):
     add_note(anomaly.pk, ANA, "later")
-    told = list(check(*made(anomaly)))
-    assert "5 of 6 entries" in told[2] and told[3].startswith("not sealed when")
+    shown = list(check(*made(anomaly)))
+    assert "5 of 6 entries" in shown[2] and shown[3].startswith("not sealed when")
 
 
 def test_only_the_seals_over_its_entries_come_with_the_hashes_of_their_rows(anomaly):
@@ -131,7 +131,7 @@ def test_a_bundle_that_was_edited_is_found(anomaly, what):
         ("a seal fewer", "no seal covers entry"),
     ],
 )
-def test_who_signs_an_edited_bundle_anew_is_found_by_the_seals(anomaly, settings, what, words):
+def test_an_edited_bundle_that_is_signed_again_is_found_by_the_seals(anomaly, settings, what, words):
     from anomalies.audit.keys import sealing_key
 
     document, key = made(anomaly)

@@ -1,4 +1,4 @@
-"""What guarded tables must be like: each way to weaken them is named by `audit verify`, and none stops it."""
+"""The state of guarded tables: `audit verify` names each way to weaken them, and none stops it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What alters guarded tables and functions leaves an entry, where a superuser made the event triggers."""
+"""DDL on guarded tables and functions leaves an entry, where a superuser made the event triggers."""
 
 from __future__ import annotations
 

@@ -384,7 +384,7 @@ def test_what_was_there_before_the_audit_log_is_counted_by_a_baseline(db):
 
 
 def baselines() -> None:
-    """What the migrations write where tables hold rows that no entry is about."""
+    """The entries that migrations write for rows without an entry."""
     for name in ("0034_baseline_of_accounts", "0035_baseline_of_anomalies"):
         migration = importlib.import_module(f"anomalies.migrations.{name}")
         statements = getattr(migration, "FORWARDS", None) or [migration.BASELINE]

@@ -67,7 +67,7 @@ class Copies:
         return self.first.execute(rows).fetchone() == self.second.execute(rows).fetchone()
 
     def missing_in_roll_ups(self) -> list[tuple]:
-        """Where the roll-ups of the second differ from its table."""
+        """The differences between the second database's roll-ups and its table."""
         views = [f"anomaly_{each}_missing" for each in ("hours", "tags", "patterns")]
         return [row for view in views for row in self.second.execute(f"TABLE {view}").fetchall()]
 

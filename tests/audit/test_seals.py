@@ -39,7 +39,7 @@ def key(settings) -> str:
 
 
 def owner(statement: str, *values: Any) -> None:
-    """What an owner can do to the audit log: with the triggers off for that long."""
+    """Change the audit log as its owner can, with its triggers disabled."""
     with tampering():
         run(statement, *values)
 
@@ -441,7 +441,7 @@ def test_a_key_is_for_its_owner_only_and_never_overwritten(tmp_path):
         call_command("audit", "keygen", str(tmp_path / "key"))
 
 
-def test_ids_are_told_as_ranges():
+def test_ids_are_written_as_ranges():
     ids = Multirange([Range(1, 5), Range(7, 8)])
     assert canonical_rows.ids_as_text(ids) == "1-4,7-7"
 

@@ -300,7 +300,7 @@ def test_raw_sql_is_recorded_with_the_databases_user():
 
 
 @pytest.mark.django_db
-def test_a_change_bears_the_name_the_address_and_the_context_of_who_acts():
+def test_a_change_has_the_name_the_address_and_the_context_of_the_actor():
     make_anomaly()
     with acting(ANA, note="a rollout", batch=7):
         sql("UPDATE anomalies SET notes = 'seen'")
@@ -418,7 +418,7 @@ def test_the_history_tells_a_decision_with_its_reason_and_note():
 
 
 @pytest.mark.django_db
-def test_what_an_entry_says_itself_is_not_told_again_as_a_change():
+def test_what_an_entry_says_itself_is_not_repeated_as_a_change():
     anomaly = make_anomaly()
     decide("dismiss", [anomaly.pk], ANA, reason="other", note="a rollout")
     entry = history(anomaly.pk)[0]
@@ -427,7 +427,7 @@ def test_what_an_entry_says_itself_is_not_told_again_as_a_change():
 
 
 @pytest.mark.django_db
-def test_a_change_by_raw_sql_is_told_by_its_columns():
+def test_a_change_by_raw_sql_is_described_by_its_columns():
     anomaly = make_anomaly(notes="seen")
     sql("UPDATE anomalies SET tags = '{db,eu}', notes = NULL")
     entry = history(anomaly.pk)[0]
@@ -441,8 +441,8 @@ def test_the_history_is_newest_first_down_to_the_creation():
     decide("investigate", [anomaly.pk], ANA)
     add_note(anomaly.pk, BOB, "looks real")
     decide("acknowledge", [anomaly.pk], ANA)
-    told = [entry.action for entry in history(anomaly.pk)]
-    assert told == ["acknowledge", "update", "investigate", "create"]
+    shown = [entry.action for entry in history(anomaly.pk)]
+    assert shown == ["acknowledge", "update", "investigate", "create"]
 
 
 @pytest.mark.django_db

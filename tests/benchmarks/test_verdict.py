@@ -24,7 +24,7 @@ def test_every_benchmark_is_run_by_make_bench():
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("given", "words"),
     [
         (verdict(1.6, most=1.6), "≤ 1.6 reached"),
         (verdict(1.61, most=1.6), "≤ 1.6 MISSED"),
@@ -34,8 +34,8 @@ def test_every_benchmark_is_run_by_make_bench():
         (verdict(3), ""),
     ],
 )
-def test_a_figure_is_held_against_its_target(told, words):
-    assert told == words
+def test_a_figure_is_compared_with_its_target(given, words):
+    assert given == words
 
 
 @pytest.mark.slow

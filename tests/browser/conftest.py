@@ -57,7 +57,7 @@ def browser(django_db_setup) -> Iterator[Browser]:
     serialized = connection._test_serialized_contents
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright runs an event loop in this thread. Beside one Django refuses its database unless it is
-        # told, and has other connections: they need to know, too, what a test's database begins with.
+        # given, and has other connections, which also need the name that a test's database begins with.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         connection._test_serialized_contents = serialized
         executable = _executable(playwright)
@@ -105,7 +105,7 @@ class Desk:
         return page
 
     def answered(self, status: int) -> bool:
-        """Whether a page answered so, which then was no trouble."""
+        """Return True if a page had this status, which is then not reported as an error."""
         found = [each for each in self.troubles if each.startswith(f"{status}: ") or f" {status} (" in each]
         self.troubles = [each for each in self.troubles if each not in found]
         return bool(found)

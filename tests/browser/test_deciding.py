@@ -135,7 +135,7 @@ def test_a_double_click_is_one_decision_and_one_record(desk, analyst):
     assert statuses() == ["acknowledged"]
 
 
-def test_rows_that_another_changed_since_the_list_was_opened_are_left_alone(desk, analyst):
+def test_rows_that_another_changed_since_the_list_was_opened_are_skipped(desk, analyst):
     anomalies = [make_anomaly() for _ in range(3)]
     page = desk.open(user=analyst)
     decide("dismiss", [anomalies[0].pk], Actor("bob"), reason="other")

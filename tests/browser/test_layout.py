@@ -1,4 +1,4 @@
-"""What fits where: no page is wider than a telephone, whatever stands on it."""
+"""The layout: no page is wider than the screen of a phone, whatever its content."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def stretched(db) -> None:
 
 
 def width_of(page: Page) -> int:
-    """How wide the page is as a whole, in pixels."""
+    """The width of the whole page in pixels."""
     boxes = "[document.documentElement, document.body, document.querySelector('#main, #container')]"
     return page.evaluate(f"Math.max(...{boxes}.map(box => box.scrollWidth))")
 

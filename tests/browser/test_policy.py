@@ -21,7 +21,7 @@ document.addEventListener('securitypolicyviolation', e =>
 
 
 def violations(page: Page) -> list[str]:
-    """What the browser refused on this page, once it has drawn it."""
+    """The policy violations that the browser reports once the page is drawn."""
     return page.evaluate(
         "new Promise(done => requestAnimationFrame(() => setTimeout(done, 20))).then(() => window.violations)"
     )

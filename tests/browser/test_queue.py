@@ -74,7 +74,7 @@ def test_a_key_in_a_note_is_a_letter(desk, analyst):
     expect(page.get_by_label("Note")).to_have_value("a odd jam")
 
 
-def test_the_keys_are_told_by_a_key(desk, analyst):
+def test_the_shortcuts_are_shown_by_a_key(desk, analyst):
     waiting(1)
     page = desk.open(QUEUE, analyst)
     page.keyboard.press("?")

@@ -1,4 +1,4 @@
-"""What the specifications of the detection room share."""
+"""Helpers of the detection room's tests."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime

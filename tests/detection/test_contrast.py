@@ -1,4 +1,4 @@
-"""What an explanation is made of: dear words, the usual line, what stopped, and one sentence."""
+"""The parts of an explanation: surprising words, the usual line, what stopped, and one sentence."""
 
 from math import exp
 
@@ -50,7 +50,7 @@ def test_the_words_of_a_foreign_line_are_named():
     assert costly(read.tokens, read.costs, line=line)[0].text == "backdoor"
 
 
-def test_a_dear_mask_is_told_with_its_brackets():
+def test_a_costly_mask_is_quoted_with_its_brackets():
     assert costly(["at", "<", "time", ">"], [1, 1, 90, 1], line="at <time>")[0].text == "<time>"
 
 
@@ -75,19 +75,19 @@ def test_dear_words_cost_no_more_than_the_line_and_stay_within_their_number(pair
 # --- what was usual instead -----------------------------------------------------------------------------
 
 
-def test_a_changed_word_is_told_with_what_stands_there_usually():
+def test_a_changed_word_is_named_with_what_stands_there_usually():
     near = nearest("GET /cart status=broken size=big", CART)
     assert (near.index, near.text) == (0, CART[0])
     assert near.replaced == (("status=ok", "status=broken"),)
     assert near.added == near.missing == ()
 
 
-def test_a_number_is_told_with_the_word_before_it():
+def test_a_number_is_quoted_with_the_word_before_it():
     near = nearest("GET /cart with status 500 in time", ["GET /cart with status 200 in time"] * 9)
     assert near.replaced == (("status 200", "status 500"),)
 
 
-def test_words_that_came_and_words_that_went_are_told_apart():
+def test_words_that_came_and_words_that_went_are_distinguished():
     near = nearest("session was opened for user root", ["session opened for user root at noon"] * 5)
     assert (near.added, near.missing, near.replaced) == (("was",), ("at noon",), ())
 
@@ -132,7 +132,7 @@ def test_the_words_of_a_difference_stand_in_the_lines_they_are_said_to_be_of(lin
 
 
 @given(words, words)
-def test_lines_without_a_difference_told_are_the_same_but_for_brackets_and_space(line, other):
+def test_lines_without_a_difference_named_are_the_same_but_for_brackets_and_space(line, other):
     near = nearest(line, [other])
     if near and not (near.replaced or near.added or near.missing):
         assert line.translate(_BARE) == other.translate(_BARE)
@@ -228,21 +228,21 @@ def test_what_stopped_came_before_and_is_not_there(baseline, window, events):
 def test_in_windows_of_real_logs_next_to_nothing_is_missed(name):
     log = [normalise(line.decode(errors="replace")) for line in real_log(name)]
     places = range(100, len(log) - 10, 10)
-    told = [place for place in places if disappeared(log[place - 100 : place], log[place : place + 10], 10)]
-    assert len(told) <= len(places) / 50
+    shown = [place for place in places if disappeared(log[place - 100 : place], log[place : place + 10], 10)]
+    assert len(shown) <= len(places) / 50
 
 
 # --- one sentence ---------------------------------------------------------------------------------------
 
 
-def test_a_foreign_line_is_told_with_how_often_it_came():
+def test_a_foreign_line_is_reported_with_its_count():
     assert (
         sentence("authentication failure; user=root", "line 7", 12, 100, None)
         == "“authentication failure; user=root” came 12 times; nothing like it in the 100 events before."
     )
 
 
-def test_a_changed_word_is_told_before_the_line():
+def test_a_changed_word_is_named_before_the_line():
     near = nearest("GET /cart status=broken size=big", CART)
     assert (
         sentence("GET /cart status=broken size=big", "line 1,204", 1, 100, near)
@@ -250,7 +250,7 @@ def test_a_changed_word_is_told_before_the_line():
     )
 
 
-def test_changed_words_are_told_as_they_stand_and_usual_numbers_as_any_number():
+def test_changed_words_are_quoted_as_they_stand_and_usual_numbers_as_any_number():
     line = "Failed password for mail from 10.0.0.7 port 4711x ssh2"
     near = nearest(
         normalise(line),
@@ -261,7 +261,7 @@ def test_changed_words_are_told_as_they_stand_and_usual_numbers_as_any_number():
     )
 
 
-def test_a_line_that_is_half_like_another_is_told_with_it():
+def test_a_line_that_is_half_like_another_is_shown_with_it():
     near = nearest("raid lost sector of volume beta", [*ordinary(99), "disk read sector of volume alpha"])
     assert (
         sentence("raid lost sector of volume beta", "line 9", 2, 100, near)
@@ -270,13 +270,13 @@ def test_a_line_that_is_half_like_another_is_told_with_it():
     )
 
 
-def test_a_quotation_mark_that_encloses_more_is_not_told():
+def test_a_quotation_mark_that_encloses_more_is_not_quoted():
     line = '"POST /cart" done'
     near = nearest(line, ['"GET /cart" done'] * 9)
     assert sentence(line, "line 5", 1, 9, near).startswith('“POST” where “GET” is usual: "POST /cart" done')
 
 
-def test_an_empty_line_is_told_as_one():
+def test_an_empty_line_is_described_as_one():
     assert sentence("", "line 5", 1, 100, None).startswith("“(an empty line)” (line 5); nothing like it")
 
 
@@ -286,7 +286,7 @@ def test_a_line_that_came_before_says_so():
     )
 
 
-def test_the_digits_of_a_long_text_are_not_told():
+def test_the_digits_of_a_long_text_are_not_quoted():
     gone = disappeared([normalise("token " + "7f" * 40), "a"] * 50, ["a"], 60)
     assert "“token <blob128>”" in sentence("", "line 0", 0, 100, None, gone)
 
@@ -320,7 +320,7 @@ def test_what_stopped_follows_where_there_is_room():
         ("1214", "1214"),
     ],
 )
-def test_a_message_is_told_without_the_times_before_it(line, message):
+def test_a_message_is_quoted_without_the_times_before_it(line, message):
     assert message_of(line) == message
 
 

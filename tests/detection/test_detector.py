@@ -41,13 +41,13 @@ def test_the_first_sentence_tells_of_the_oddest_line_and_the_next_one_names_othe
     assert second.startswith("Also odd: ") and second.endswith(" and 5 more.")
 
 
-def test_a_line_that_repeats_is_told_with_how_often_it_came():
+def test_a_line_that_repeats_is_reported_with_its_count():
     lines = with_foreign(600, 400, run=8)
     lines[400:407] = [lines[399]] * 7
     assert only(find(lines)).explanation.startswith(f"“{lines[399]}” came 8 times; nothing like it")
 
 
-def test_a_changed_word_is_told_with_the_usual_one():
+def test_a_changed_word_is_named_with_the_usual_one():
     lines = ordinary(600)
     lines[400] = lines[400].replace("service", "sorcerer")
     found = find(lines, ncd_threshold=0.0)

@@ -1,4 +1,4 @@
-"""What an explanation quotes stands in the line that it names, whatever kind of stream it is of."""
+"""Quotations of an explanation are in the line that it names, for every kind of stream."""
 
 import json
 import math
@@ -92,11 +92,11 @@ def test_what_is_quoted_stands_in_the_line_that_is_named(make, seed, odd):
     parameters = Parameters(review_per_day=3, ncd_threshold=0.1, p_value_threshold=0.2)
     for finding in detect(found_in.values(), parameters, kind):
         assert make is not metrics or NUMBER.match(finding.explanation), finding.explanation
-        for told in NUMBER.finditer(finding.explanation):
-            text = found_in[int(told["number"].replace(",", ""))].text
-            assert any(math.isclose(float(told["value"]), one, rel_tol=1e-5) for one in numbers_in(text)), (
-                told[0]
+        for shown in NUMBER.finditer(finding.explanation):
+            text = found_in[int(shown["number"].replace(",", ""))].text
+            assert any(math.isclose(float(shown["value"]), one, rel_tol=1e-5) for one in numbers_in(text)), (
+                shown[0]
             )
-        for told in (*QUOTED.finditer(finding.explanation), *COSTS.finditer(finding.explanation)):
-            event = found_in[int(told["number"].replace(",", ""))]
-            assert told["quote"].rstrip("…") in f"{event.text}\n{event.scored}", told[0]
+        for shown in (*QUOTED.finditer(finding.explanation), *COSTS.finditer(finding.explanation)):
+            event = found_in[int(shown["number"].replace(",", ""))]
+            assert shown["quote"].rstrip("…") in f"{event.text}\n{event.scored}", shown[0]

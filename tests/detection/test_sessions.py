@@ -1,4 +1,4 @@
-"""How odd a session is to its stream: its dearest step, and how often each step comes."""
+"""The score of a session: its most surprising step, and the number of times of each step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def settled() -> Sessions:
 
 
 def news(memory: Sessions, *steps: str) -> News:
-    """How odd a session is to a memory that does not learn it."""
+    """The score of a session under a memory that does not learn it."""
     return memory.take(steps, 0, learn=False)
 
 
@@ -95,7 +95,7 @@ def test_a_step_that_is_missing_is_named_where_the_order_varies():
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"real sessions are missing: {REAL}")
 @pytest.mark.parametrize(("size", "target"), [(100, 0.85), (1_000, 0.91)])
-def test_real_sessions_are_told_apart_by_their_label(size, target):
+def test_real_sessions_are_distinguished_by_their_label(size, target):
     for sessions in sessions_in(REAL):
         assert best_f1(*frozen(sessions, size)) >= target
 
@@ -129,7 +129,7 @@ def test_a_step_that_only_some_sessions_have_may_be_missing():
     assert "missing" not in news(memory, "a", "b").why
 
 
-def test_a_session_says_how_many_it_was_held_against():
+def test_a_session_says_how_many_it_was_compared_with():
     assert [news(remembering(*[USUAL] * count, size=3)).events for count in range(5)] == [0, 1, 2, 3, 3]
 
 

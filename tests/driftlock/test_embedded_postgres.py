@@ -130,7 +130,7 @@ class Client:
         )
 
     def address(self) -> Address:
-        """What its next line says; waits for it."""
+        """Wait for its next line and return it."""
         return Address(*json.loads(self.process.stdout.readline()))
 
     def leave(self) -> None:
@@ -452,7 +452,7 @@ def test_a_fork_after_the_folder_was_deleted_raises_nothing(server):
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_an_old_failure_in_the_log_is_not_told_as_the_reason_of_a_new_one(home):
+def test_an_old_failure_in_the_log_is_not_given_as_the_reason_of_a_new_one(home):
     (home / "server.log").write_text("FATAL:  of last year\n")
     server = EmbeddedServer(home, {"nonsense": "1"})
     with pytest.raises(EmbeddedServerError, match=r'did not start: .*"nonsense"'):

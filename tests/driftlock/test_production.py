@@ -107,7 +107,7 @@ class Served:
         raise AssertionError(self.log.read_text())
 
     def ask(self, path: str, body: str | None = None, port: int = 0, **headers: str) -> Answer:
-        """What a proxy would get that was asked over https; ``port`` is another one that leads to it."""
+        """The response to a proxy that was requested over https; ``port`` is another one that leads to it."""
         sent = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.9.8.7"}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=600)
@@ -138,7 +138,7 @@ def test_the_login_page_is_served(served):
     assert (answer.status, b"Driftlock" in answer.body) == (200, True)
 
 
-def test_the_stylesheet_bears_its_hash_in_its_name(stylesheet):
+def test_the_stylesheet_has_its_hash_in_its_name(stylesheet):
     assert re.fullmatch(r"/static/anomalies/desk\.[0-9a-f]{12}\.css", stylesheet)
 
 
@@ -178,12 +178,12 @@ def test_a_login_from_another_site_is_refused(served):
     assert log_in(served, Origin="https://evil.example.org").status == 403
 
 
-def test_browsers_are_told_to_insist_on_https(served):
+def test_browsers_are_required_to_use_https(served):
     said = served.ask(LOGIN).headers["Strict-Transport-Security"]
     assert said == "max-age=31536000; includeSubDomains; preload"
 
 
-def test_cookies_bear_names_that_no_other_host_of_the_domain_can_set(served):
+def test_cookies_have_names_that_no_other_host_of_the_domain_can_set(served):
     cookies = log_in(served).cookies
     assert {name.startswith("__Host-") for name in cookies} == {True}
     assert {(cookie["path"], cookie["domain"], cookie["samesite"]) for cookie in cookies.values()} == {
@@ -191,12 +191,12 @@ def test_cookies_bear_names_that_no_other_host_of_the_domain_can_set(served):
     }
 
 
-def test_static_files_bear_the_policy_too(served, stylesheet):
+def test_static_files_have_the_policy_too(served, stylesheet):
     for path in (LOGIN, stylesheet, "/nowhere"):
         assert "default-src 'none'" in served.ask(path).headers["Content-Security-Policy"]
 
 
-def test_guesses_from_one_address_close_the_door_whatever_they_claim_to_come_from(served):
+def test_guesses_from_one_address_lock_it_out_whatever_they_claim_to_come_from(served):
     token = served.ask(LOGIN).cookies["__Host-csrftoken"].value
     fields = urlencode({"username": "nobody", "password": "x", "csrfmiddlewaretoken": token})
     sent = {"Cookie": f"__Host-csrftoken={token}", "Referer": f"https://{HOST}{LOGIN}"}
@@ -270,7 +270,7 @@ def test_behind_the_proxy_of_the_docs_clients_that_drip_reach_no_thread(served, 
 
 
 def connections_to(port: int) -> int:
-    """How many clients are connected to a port of this machine (Linux: proc(5), state 1 is ESTABLISHED)."""
+    """The number of clients connected to a local port (Linux: proc(5), state 1 is ESTABLISHED)."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
 

@@ -26,7 +26,7 @@ def process(arguments: list[str], settings: dict[str, str]) -> subprocess.Comple
 
 
 def value(expression: str, **settings: str) -> str:
-    """What an expression about the settings gives in such an environment."""
+    """The value of an expression about the settings in an environment."""
     program = f"from driftlock import settings; print(({expression}))"
     done = process(["-c", program], settings)
     assert done.returncode == 0, done.stderr

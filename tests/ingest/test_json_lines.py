@@ -397,7 +397,7 @@ def test_where_some_lines_leave_a_column_out_they_get_its_default():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_row_that_another_one_writes_meanwhile_keeps_no_other_out(file):
+def test_a_row_that_is_written_by_another_ingest_keeps_no_other_out(file):
     waiting = """
         SELECT 1 FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'COPY anomalies%'
@@ -422,7 +422,7 @@ def test_a_row_that_is_there_is_left_as_it_is():
     assert Anomaly.objects.get().ncd_score == 0.7
 
 
-def test_a_row_that_somebody_inserts_meanwhile_is_no_error(monkeypatch):
+def test_a_row_that_is_inserted_at_the_same_time_is_no_error(monkeypatch):
     feed(line())
     monkeypatch.setattr("anomalies.ingest.copy._not_there_yet", lambda candidates: candidates)
     assert counts(feed(line())[0]) == (1, 0, 1, 0)

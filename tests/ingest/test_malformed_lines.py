@@ -147,7 +147,7 @@ def watch(process: subprocess.Popen, seen: list[int]) -> None:
 
 
 def fed_with_a_long_line(*command: str, then: bytes) -> tuple[int, str, int]:
-    """What the command does with one line of LINE bytes and what follows: status, words, KiB of memory."""
+    """The result of one line of LINE bytes and the lines after it: exit status, output, KiB of memory."""
     process = manage(*command)
     seen: list[int] = []
     watcher = Thread(target=watch, args=(process, seen), daemon=True)

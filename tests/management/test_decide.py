@@ -52,7 +52,7 @@ def test_a_dry_run_changes_nothing_and_says_how_many():
     assert status_of(anomaly) == "pending"
 
 
-def test_refusals_are_told_and_end_in_exit_status_1():
+def test_refusals_are_listed_and_end_in_exit_status_1():
     anomaly = make_anomaly(status="dismissed", dismissed_by="ana")
     said = decide("acknowledge", str(anomaly.pk))
     assert f"{anomaly.pk}: it is dismissed by ana" in said

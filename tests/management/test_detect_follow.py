@@ -50,7 +50,7 @@ def stop(process, how: signal.Signals = signal.SIGTERM) -> str:
 
 
 def offset(log: Path) -> int:
-    """How far the saved state says that the file was read."""
+    """The position in the file according to the saved state."""
     state = load(log.with_suffix(".state"))
     return state["position"]["offset"] if state else 0
 
@@ -175,7 +175,7 @@ def test_a_damaged_state_stops_it_with_one_clear_line(log):
     assert len(said.splitlines()) == 1
 
 
-def test_a_stream_that_falls_silent_has_its_open_episode_told(log, monkeypatch):
+def test_the_open_episode_of_a_silent_stream_is_reported(log, monkeypatch):
     add(log, log_with_fault()[:308])
     monkeypatch.setattr(followed_file, "SILENT", 0.2)
     monkeypatch.setattr(followed_file, "POLL", 0.05)

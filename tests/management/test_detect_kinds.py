@@ -64,7 +64,7 @@ def prompts(count: int = 400, at: int = 300) -> list[str]:
 # --- kinds -----------------------------------------------------------------------------------------------
 
 
-def test_a_metrics_spike_is_found_and_told_with_the_usual_range(tmp_path):
+def test_a_metrics_spike_is_found_and_reported_with_the_usual_range(tmp_path):
     said = detect(written(tmp_path / "latency.csv", measured()), "--review", "0")
     found = Anomaly.objects.get(is_statistically_significant=True)
     assert found.stream_type == "metrics" and "metrics: events 400" in said
@@ -72,7 +72,7 @@ def test_a_metrics_spike_is_found_and_told_with_the_usual_range(tmp_path):
     assert f"{found.timestamp:%H:%M}" == "05:00"
 
 
-def test_an_odd_session_is_found_and_told_with_its_step(tmp_path):
+def test_an_odd_session_is_found_and_reported_with_its_step(tmp_path):
     detect(written(tmp_path / "traces.jsonl", traces()), "--review", "0")
     found = Anomaly.objects.get()
     assert found.stream_type == "traces"
@@ -86,7 +86,7 @@ def test_an_odd_prompt_is_found_and_quoted(tmp_path):
     assert "Ignore all previous instructions" in found.glass_box_explanation.split("\n")[0]
 
 
-def test_the_kind_can_be_told(tmp_path):
+def test_the_kind_can_be_given(tmp_path):
     detect(written(tmp_path / "latency.csv", measured()), "--kind", "logs", "--review", "0")
     assert PerformanceMetric.objects.get().metadata["stream_type"] == "logs"
 
@@ -99,8 +99,8 @@ def test_a_kind_that_the_lines_are_not_is_one_clear_line(tmp_path):
 def test_stamps_of_no_common_form_are_read_by_the_format_given(tmp_path):
     common = ("2026-11-23T", "23|11|2026 ")
     log = [line.replace(*common).replace("Z ", " ", 1) for line in log_with_fault()]
-    told = ("--time-format", "%d|%m|%Y %H:%M:%S", "--time-zone", "Europe/Berlin", "--review", "0")
-    detect(written(tmp_path / "web.log", log), *told)
+    options = ("--time-format", "%d|%m|%Y %H:%M:%S", "--time-zone", "Europe/Berlin", "--review", "0")
+    detect(written(tmp_path / "web.log", log), *options)
     assert f"{Anomaly.objects.get().timestamp:%Y-%m-%d %H:%M}" == "2026-11-23 09:05"
 
 
@@ -154,7 +154,7 @@ def test_a_container_that_is_to_be_followed_is_refused(tmp_path):
         detect(written(tmp_path / "export.json", [text]), "--follow")
 
 
-def test_a_name_that_a_record_has_twice_is_told_with_its_line(tmp_path):
+def test_a_name_that_a_record_has_twice_is_reported_with_its_line(tmp_path):
     log = [json.dumps(record) for record in in_json(log_with_fault())]
     log[41] = log[41].replace('"stream": "stdout"', '"stream": "stdout", "stream": "stderr"')
     said = detect(written(tmp_path / "web.json", log), "--review", "0")
@@ -172,7 +172,7 @@ def test_the_field_with_the_time_can_be_named(tmp_path):
 
 
 @pytest.mark.parametrize(("order", "day"), [("dmy", "2026-05-04"), ("mdy", "2026-04-05")])
-def test_a_date_that_may_be_two_is_asked_for_and_read_as_told(tmp_path, order, day):
+def test_an_ambiguous_date_is_asked_for_and_read_as_given(tmp_path, order, day):
     log = [line.replace("2026-11-23T", "04/05/2026 ").replace("Z ", " ", 1) for line in log_with_fault()]
     path = written(tmp_path / "web.log", log)
     with pytest.raises(

@@ -25,7 +25,7 @@ def doctor(capsys, *options: str) -> tuple[int, str]:
 
 
 def raw_update(pk, values: str) -> None:
-    """What a program in another language does."""
+    """Write a decision as a program in another language does."""
     with other_program(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE anomalies SET {values} WHERE id = %s", [pk])
 

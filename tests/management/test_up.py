@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class FirstRun:
-    """What a first run on an empty folder said and served, and how it ended."""
+    """The output, pages and exit status of a first run in an empty folder."""
 
     data: Path
     said: str
@@ -67,9 +67,9 @@ def up(data) -> Iterator[Up]:
 
 
 def test_a_first_run_makes_a_user_of_each_role_and_tells_the_passwords(first_run):
-    told = PASSWORD.findall(first_run.said)
-    assert [name for name, _ in told] == ["viewer", "analyst", "lead", "admin"]
-    assert len({password for _, password in told}) == 4
+    shown = PASSWORD.findall(first_run.said)
+    assert [name for name, _ in shown] == ["viewer", "analyst", "lead", "admin"]
+    assert len({password for _, password in shown}) == 4
 
 
 def test_the_root_leads_to_the_login_page(first_run):

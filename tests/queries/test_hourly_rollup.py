@@ -25,7 +25,7 @@ def as_another_program(db):
 
 
 def seen() -> dict[str, int]:
-    """How many there are of each status, as the roll-up has it."""
+    """The number of anomalies by status in the roll-up."""
     rows = run("SELECT status, sum(total)::int FROM anomaly_hours_now GROUP BY 1")
     return {status: found for status, found in rows if found}
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL does for the desk's statements: its work is bounded, whatever it expects of the table.
+"""PostgreSQL's plans for the desk's statements: the work is bounded, whatever the planner expects.
 
 30,000 rows with a tenth of the bounds are what 300,000 are with all of them. Each list is read with right
 statistics, with none, and with such as make everything seem frequent, or rare; the rows that it looks at, and

@@ -85,7 +85,7 @@ def test_those_with_a_tag_in_common_go_before_those_without():
     assert [each.id for each in nearest_to(tags=["db"])] == [same.pk]
 
 
-def test_without_a_tag_in_common_the_others_are_told():
+def test_without_a_tag_in_common_the_others_are_shown():
     decided(tags=["web"])
     assert len(nearest_to(tags=["db"])) == 1
 

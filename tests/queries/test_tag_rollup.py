@@ -30,7 +30,7 @@ def as_another_program(db):
 
 
 def seen(tag: str) -> dict[tuple[str, str], int]:
-    """How many there are with this tag of each status and stream, as the roll-up has it."""
+    """The number of anomalies with a tag by status and stream in the roll-up."""
     return {(status, stream): n for status, stream, n in run(*tagged_sql(tag))}
 
 

@@ -193,7 +193,7 @@ def test_what_is_sent_twice_is_applied_once(client, lead):
     assert DetectionConfig.objects.count() == 2
 
 
-def test_a_result_against_another_config_is_not_applied_and_is_shown_anew(client, lead):
+def test_a_result_against_another_config_is_not_applied_and_is_shown_again(client, lead):
     decided("dismissed", 20)
     client.force_login(lead)
     page = opened(client)

@@ -128,7 +128,7 @@ def test_after_an_undoing_it_can_be_adopted_again(database):
     assert database.schema("check")[0] == 0
 
 
-def test_old_writers_and_views_go_on_meanwhile(database):
+def test_old_writers_and_views_continue_during_it(database):
     failures: list[Exception] = []
     done = threading.Event()
 
@@ -362,7 +362,7 @@ def test_where_no_config_is_the_default_one_is_made(database):
     assert database.run("SELECT is_active, ncd_threshold FROM detection_config") == [(True, 0.5)]
 
 
-def test_what_was_left_alone_is_no_drift_until_it_changes(database):
+def test_what_was_not_changed_is_no_drift_until_it_changes(database):
     database.run("ALTER TABLE anomalies SET (fillfactor = 90)")
     database.schema("adopt", "--apply")
     assert database.schema("check")[0] == 0
@@ -373,7 +373,7 @@ def test_what_was_left_alone_is_no_drift_until_it_changes(database):
 
 @pytest.mark.parametrize("wrong", ["missing column", "wrong type", "a rule of their own", "no primary key"])
 def test_djangos_fake_initial_says_yes_to_them(wrong, database):
-    """Why it is not the way: it looks at the names of tables and columns, if that."""
+    """Django's --fake-initial compares only names of tables and columns, so it can't replace adoption."""
     database.run(BLOCKING[wrong][0])
     with as_default(database.name):
         call_command(migrate.Command(), "anomalies", "0001", fake_initial=True, verbosity=0)

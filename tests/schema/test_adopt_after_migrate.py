@@ -33,7 +33,7 @@ def database(django_db_setup, django_db_blocker) -> Iterator[Database]:
 
 
 def left_by_a_failed_migrate(database: Database) -> None:
-    """What Django's command made of its own apps before it failed at the contract's tables."""
+    """Create what Django's command made of its own apps before it failed at the contract's tables."""
     with as_default(database.name):
         migrate_to(connection, DJANGOS)
 

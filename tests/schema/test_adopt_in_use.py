@@ -41,7 +41,7 @@ def role(database) -> Iterator[str]:
 
 
 @contextmanager
-def meanwhile(work: Callable[[], None]) -> Iterator[list[Exception]]:
+def repeated(work: Callable[[], None]) -> Iterator[list[Exception]]:
     """Do it again and again beside; gives the list of what failed."""
     failures: list[Exception] = []
     done = threading.Event()
@@ -72,7 +72,7 @@ def test_a_dashboards_role_reads_the_views_before_during_and_after(database, rol
     with database.connect() as dashboard:
         dashboard.execute(f"SET ROLE {role}")
         ask = ("TABLE recent_significant_anomalies", old)
-        with meanwhile(lambda: [dashboard.execute(each).fetchall() for each in ask]) as failures:
+        with repeated(lambda: [dashboard.execute(each).fetchall() for each in ask]) as failures:
             assert database.schema("adopt", "--apply")[0] == 0
             assert database.schema("adopt", "--undo")[0] == 0
         dashboard.execute("TABLE anomaly_stats_by_stream")
@@ -95,19 +95,19 @@ def test_a_view_of_other_columns_that_others_read_blocks(database):
 # --- writers ----------------------------------------------------------------------------------------------
 
 
-def test_rows_that_others_change_meanwhile_do_not_fail_it(database):
+def test_rows_that_others_change_during_it_do_not_fail_it(database):
     change = (
         "UPDATE anomalies SET notes = now()::text WHERE id = "
         "(SELECT id FROM anomalies WHERE glass_box_explanation < 'row 2' ORDER BY random() LIMIT 1)"
     )
-    with database.connect() as other, meanwhile(lambda: other.execute(change)) as failures:
+    with database.connect() as other, repeated(lambda: other.execute(change)) as failures:
         code, printed, said = database.schema("adopt", "--apply")
     assert (code, failures) == (0, []), said
     assert "other programs changed or deleted" in printed
 
 
 def test_an_old_writer_inserts_all_the_time_and_misses_nothing(database):
-    with database.connect() as other, meanwhile(lambda: other.execute(OLD_INSERT)) as failures:
+    with database.connect() as other, repeated(lambda: other.execute(OLD_INSERT)) as failures:
         assert database.schema("adopt", "--apply")[0] == 0
         assert database.schema("adopt", "--undo")[0] == 0
     assert failures == []
@@ -122,7 +122,7 @@ def test_behind_a_long_reader_others_get_through(database):
         other.execute(OLD_INSERT)
         inserted.append(None)
 
-    with database.connect() as reader, database.connect() as other, meanwhile(insert) as failures:
+    with database.connect() as reader, database.connect() as other, repeated(insert) as failures:
         reader.execute("BEGIN; SELECT count(*) FROM anomalies")
         process = manage("schema", "adopt", "--apply", database=database.name)
         for _ in range(2):
@@ -150,7 +150,7 @@ def test_what_another_role_owns_is_adopted_in_its_name(database, role):
     assert database.schema("check")[:2] == (0, "")
 
 
-def test_tables_of_a_role_that_one_is_no_member_of_are_left_alone(database, role, monkeypatch):
+def test_tables_of_a_role_that_one_is_no_member_of_are_not_adopted(database, role, monkeypatch):
     database.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"options": f"-c role={role}"})
     code, _, said = database.schema_here("adopt", "--apply")
@@ -219,7 +219,7 @@ def test_a_column_that_was_to_become_not_null_is_gone_on_with(database):
     assert database.schema("check")[:2] == (0, "")
 
 
-def test_an_index_whose_build_was_killed_while_undoing_is_built_anew(database):
+def test_an_index_whose_build_was_killed_while_undoing_is_built_again(database):
     """CONCURRENTLY leaves an invalid one, that IF NOT EXISTS would take for the whole."""
     built = "CREATE INDEX idx_anomalies_status ON anomalies (p_value)"
     database.run(f"DROP INDEX idx_anomalies_status; {built}")

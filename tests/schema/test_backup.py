@@ -58,7 +58,7 @@ def run(connection: BaseDatabaseWrapper, *statements: str) -> list[tuple[Any, ..
 
 
 def said(command: str, *arguments: object, **options: Any) -> str:
-    """What a command says on standard error, to its last word."""
+    """The complete standard error of a command."""
     err = io.StringIO()
     try:
         call_command(command, *map(str, arguments), stderr=err, **options)
@@ -370,7 +370,7 @@ def test_what_can_be_known_before_is_refused_before(words, file, empty):
         ("CREATE VIEW seen AS SELECT 1 AS one", "view seen"),
     ],
 )
-def test_a_database_that_holds_anything_is_left_alone(thing, named, once, empty):
+def test_a_database_that_holds_anything_is_refused(thing, named, once, empty):
     run(empty, thing)
     assert f"is not empty; it has {named}." in said("restore", once, database="empty")
 
@@ -487,7 +487,7 @@ def test_the_password_is_on_no_command_line(changed, tmp_path):
     assert "s3cret" in (tmp_path / "password").read_text()
 
 
-def test_a_folder_without_pg_dump_is_told(source, tmp_path):
+def test_a_folder_without_pg_dump_is_reported(source, tmp_path):
     wanted = major(server_version(source))
     complaint = said("backup", tmp_path / "dump", database="source", pg_bin=tmp_path)
     assert f"pg_dump of PostgreSQL {wanted} or newer is needed; found: none at all." in complaint
@@ -521,8 +521,8 @@ def new(new_server) -> Iterator[BaseDatabaseWrapper]:
 @on_15_too
 def test_from_postgresql_15_to_18_every_row_comes_back(old, new, tmp_path):
     assert "from PostgreSQL 15." in said("backup", tmp_path / "dump", database="old")
-    told = said("restore", tmp_path / "dump", database="new")
-    assert "into PostgreSQL 18." in told and told.endswith("all as in the manifest\n")
+    shown = said("restore", tmp_path / "dump", database="new")
+    assert "into PostgreSQL 18." in shown and shown.endswith("all as in the manifest\n")
     tables = tables_of(old)
     assert {name: rows_of(new, name) for name in tables} == {name: rows_of(old, name) for name in tables}
 
@@ -537,8 +537,8 @@ def test_from_postgresql_18_to_15_is_refused(old, new_server, tmp_path):
 
 @on_15_too
 def test_a_dump_that_the_server_would_not_understand_is_refused(old, tmp_path):
-    told = said("backup", tmp_path / "dump", database="old", pg_bin=binaries())
-    assert "only PostgreSQL 17 or newer" in told
+    shown = said("backup", tmp_path / "dump", database="old", pg_bin=binaries())
+    assert "only PostgreSQL 17 or newer" in shown
     complaint = said("restore", tmp_path / "dump", database="old")
     assert "restore it into 17 or newer, or dump with pg_dump 15 (--pg-bin)" in complaint
 

@@ -273,8 +273,8 @@ def test_no_table_with_rows_is_advised_to_be_dropped(extra, expected):
     run(statement)
     live = catalog.read(connection)
     found = drift.compare(expected, live)
-    told = [advice(each, expected, live, filled_tables(found)) for each in found]
-    assert any("DROP TABLE" in each for each in told) == may_go
+    shown = [advice(each, expected, live, filled_tables(found)) for each in found]
+    assert any("DROP TABLE" in each for each in shown) == may_go
 
 
 @pytest.mark.django_db
@@ -316,7 +316,7 @@ def test_what_the_migrations_made_has_no_drift(expected):
 
 
 @pytest.mark.django_db
-def test_parts_of_what_is_gone_as_a_whole_are_not_told_again(expected):
+def test_parts_of_what_is_gone_as_a_whole_are_not_listed_again(expected):
     run("DROP TABLE django_session")
     found = drift.compare(expected, catalog.read(connection))
     assert [(d.what, d.kind, d.name) for d in found] == [("missing", "table", "django_session")]
@@ -370,12 +370,12 @@ def test_check_names_what_differs_and_ends_with_1():
     run("ALTER INDEX idx_anomalies_status RENAME TO another")
     try:
         code, printed, _ = schema("check")
-        told = json.loads(schema("check", "--json")[1])
+        shown = json.loads(schema("check", "--json")[1])
     finally:
         run("ALTER INDEX another RENAME TO idx_anomalies_status")
     assert code == 1 and "missing: index idx_anomalies_status on anomalies" in printed
     names = {("extra", "another on anomalies"), ("missing", "idx_anomalies_status on anomalies")}
-    assert {(each["what"], each["name"]) for each in told} == names
+    assert {(each["what"], each["name"]) for each in shown} == names
 
 
 @on_the_server
@@ -423,13 +423,13 @@ def test_version_tells_golangs_too(capsys):
 @on_the_server
 def test_down_says_what_would_be_lost_and_does_nothing():
     make_anomaly(novelty=0.5), make_anomaly()
-    code, printed, told = schema("down", str(len(migration_state.migration_names()) - 4))
+    code, printed, shown = schema("down", str(len(migration_state.migration_names()) - 4))
     assert "lost: column anomalies.novelty, 1 values" in printed
     assert "lost: column anomalies.version, 2 values" in printed
     assert (code, migration_state.state().version) == (
         0,
         migration_state.migration_names()[-1],
-    ) and "--yes reverts them" in told
+    ) and "--yes reverts them" in shown
 
 
 @pytest.mark.django_db
@@ -441,8 +441,8 @@ def test_down_by_what_is_no_number_of_migrations_is_refused(steps):
 
 @on_the_server
 def test_force_refuses_what_the_catalog_does_not_show():
-    code, _, told = schema("force", "0009")
-    assert code == 1 and "is not what 0009_roles makes" in told
+    code, _, shown = schema("force", "0009")
+    assert code == 1 and "is not what 0009_roles makes" in shown
     assert migration_state.state().version == migration_state.migration_names()[-1]
 
 

@@ -1,6 +1,6 @@
 """Down and up again with rows in the tables; DRIFTLOCK_TEST_ROWS sets how many a table.
 
-What each migration's reverse drops is said in docs/schema.md, and held against the live catalog here.
+What each migration's reverse drops is said in docs/schema.md, and compared with the live catalog here.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def sums(name: str) -> dict[str, Checksum]:
 
 
 def promised(migration: str) -> str:
-    """What the page says that a migration's reverse drops."""
+    """The names that the page lists as dropped by a migration's reverse."""
     section = PAGE.split("\n## What a reverse migration drops\n")[1].split("\n## ")[0]
     found = re.search(rf"^\| {migration[:4]} \|(.*)\|$", section, re.MULTILINE)
     return found[1] if found else ""

@@ -47,7 +47,7 @@ def somebody(empty) -> Iterator[str]:
 
 
 def refusal(name: str, role: str | None = None) -> str | None:
-    """What the preflight says about a database, as this role; None where it passes."""
+    """The preflight's refusal of a database for a role; None if it passes."""
     with as_default(name, role):
         return refusal_here()
 

@@ -252,7 +252,7 @@ def test_the_statements_can_be_printed_and_change_nothing(db, capsys):
     assert run("SELECT 1 FROM pg_roles WHERE rolname = 'test_app'") == []
 
 
-def test_who_may_not_make_roles_is_told_what_to_do(roles):
+def test_a_role_that_may_not_make_roles_is_shown_what_to_do(roles):
     run("SET LOCAL SESSION AUTHORIZATION test_app")
     with pytest.raises(CommandError, match="roles --sql"):
         call_command("roles")

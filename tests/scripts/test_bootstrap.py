@@ -119,7 +119,7 @@ def test_requirements_that_cannot_be_had_are_one_line_and_tried_again(ready):
 
 
 @pytest.mark.slow
-def test_a_venv_that_was_interrupted_half_way_is_made_anew(ready):
+def test_a_venv_that_was_interrupted_half_way_is_made_again(ready):
     (ready / "requirements.txt").write_text("")
     (ready / ".venv" / ".made").unlink()
     (ready / ".venv" / "bin" / "python").unlink()

@@ -42,7 +42,7 @@ def test_a_python_of_pyenvs_is_found(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("django", "pin"), [("5.2", "django~=5.2.0"), ("6", "django>=6,<7")])
-def test_django_alone_is_pinned_anew(django, pin):
+def test_only_the_pin_of_django_is_replaced(django, pin):
     usual, other = pins("5.2"), pins(django)
     assert other["django"] == pin
     assert {**other, "django": ""} == {**usual, "django": ""}

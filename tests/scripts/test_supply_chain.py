@@ -1,4 +1,4 @@
-"""What we run on: the bill of materials, and the question after known vulnerabilities."""
+"""The dependencies: the bill of materials, and the check for known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLAW = {
 
 
 class Service(BaseHTTPRequestHandler):
-    """A service of the OSV kind, to which Django has one flaw if it is so told."""
+    """A service like OSV, which reports one flaw of Django if it is configured so."""
 
     def do_POST(self) -> None:
         query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -57,7 +57,7 @@ def service() -> Iterator[ThreadingHTTPServer]:
 
 
 def audit(tmp_path: Path, port: int, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What scripts/audit.py says of two pins, asking a service on this port."""
+    """The output of scripts/audit.py for two pins and a service on this port."""
     (tmp_path / "pins.txt").write_text(PINS)
     url = f"http://127.0.0.1:{port}/v1/query"
     command = [sys.executable, str(ROOT / "scripts/audit.py"), "pins.txt", "--vulnerability-service=osv"]
@@ -98,7 +98,7 @@ def test_a_service_that_does_not_answer_is_not_waited_for(tmp_path, service):
 
 
 def bill(folder: Path) -> bytes:
-    """What `make check` writes into sbom.json."""
+    """The bill of materials as `make check` writes it to sbom.json."""
     options = "--pyproject pyproject.toml --output-reproducible --validate --output-file"
     command = [sys.executable, "-m", "cyclonedx_py", "requirements", "requirements.txt", *options.split()]
     subprocess.run([*command, str(folder / "sbom.json")], cwd=ROOT, check=True, capture_output=True)

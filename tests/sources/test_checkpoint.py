@@ -210,7 +210,7 @@ with locked(sys.argv[1]):
 """
 
 
-def test_a_second_process_is_refused_and_told_which_has_it(file):
+def test_a_second_process_is_refused_with_the_id_of_the_first(file):
     with python(HOLD, file, stdin=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
         assert refusal(locked(file).__enter__).startswith(f"process {process.pid} works with the saved state")

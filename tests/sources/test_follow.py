@@ -1,4 +1,4 @@
-"""A growing file, read once and whole, whatever happens to it meanwhile."""
+"""A growing file, read once and completely, whatever happens to it in between."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_a_writer_that_moves_on_late_loses_nothing(log):
     reader.close()
 
 
-def test_what_comes_to_a_file_that_was_left_is_told(log, reader):
+def test_what_comes_to_a_file_that_was_left_is_reported(log, reader):
     log.write(b"one\n")
     reader.read()
     log.rotate()
@@ -328,7 +328,7 @@ def test_files_that_were_rotated_before_we_began_are_not_read(log, reader):
     assert reader.read() == [b"one", b"two"]
 
 
-def test_a_file_that_is_gone_after_a_restart_is_told_and_the_later_ones_read(log, reader):
+def test_a_file_that_is_gone_after_a_restart_is_reported_and_the_later_ones_read(log, reader):
     log.write(b"one\ntwo\n")
     reader.read()
     log.rotate()
@@ -353,7 +353,7 @@ def test_an_archive_that_was_made_late_is_not_read_again(log, reader):
     assert (reader.read(), reader.gaps) == ([b"one", b"two"], [])
 
 
-def test_lines_that_came_to_the_old_file_while_nobody_read_are_told(log, reader):
+def test_lines_that_came_to_the_old_file_while_nobody_read_are_reported(log, reader):
     log.write(b"one\n")
     reader.read()
     log.rotate()
@@ -408,7 +408,7 @@ def test_a_file_that_was_truncated_is_read_from_its_beginning(new, restart, log,
     assert [gap.lost for gap in reader.gaps] == [None]
 
 
-def test_another_file_with_the_old_inode_is_told_from_it(log, reader):
+def test_another_file_with_the_old_inode_is_distinguished(log, reader):
     log.write(b"one\n" * 1000)
     reader.read()
     inode = log.path.stat().st_ino
@@ -620,7 +620,7 @@ def positions(path: Path) -> Iterator[Reached]:
 
 
 def collect(log: Log, until: Callable[[list[bytes]], bool]) -> list[bytes]:
-    """What a reader gets while others write, with real waiting; an idle minute is a failure."""
+    """The lines that a reader gets while others write, with real waiting; an idle minute is a failure."""
     lines: list[bytes] = []
     with Stop() as stop:
         end = time.monotonic() + 60

@@ -142,10 +142,10 @@ def test_a_folder_is_no_file(tmp_path):
         list(read_lines(str(tmp_path), 100))
 
 
-def test_progress_is_told_in_bytes_of_the_file_as_it_lies(file):
-    packed, told = gzip.compress(TEXT), []
-    list(read_lines(file(packed), 100, lambda done, size: told.append((done, size))))
-    assert told[-1] == (len(packed), len(packed))
+def test_progress_is_reported_in_bytes_of_the_file_as_it_lies(file):
+    packed, shown = gzip.compress(TEXT), []
+    list(read_lines(file(packed), 100, lambda done, size: shown.append((done, size))))
+    assert shown[-1] == (len(packed), len(packed))
 
 
 RECORDS = [{"n": n, "words": ["a\nb", "]"]} for n in range(2_000)]

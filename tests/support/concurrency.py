@@ -79,13 +79,13 @@ def decide_each(name: str, ids: list[str]) -> dict[str, Any]:
     from anomalies.audit import Actor
     from anomalies.triage.decisions import decide
 
-    won, told = [], {}
+    won, refused = [], {}
     random.shuffle(ids)
     for each in ids:
         outcome = decide("acknowledge", [UUID(each)], Actor(name), seen={UUID(each): 1}, batch=uuid4())
         won += [str(pk) for pk in outcome.decided]
-        told |= {str(refusal.id): refusal.why for refusal in outcome.refused}
-    return {"won": won, "told": told}
+        refused |= {str(refusal.id): refusal.why for refusal in outcome.refused}
+    return {"won": won, "refused": refused}
 
 
 def decide_many(name: str, ids: list[str], goes: int, at_a_time: int) -> dict[str, Any]:

@@ -56,6 +56,6 @@ def tick(client: Client, action: str, *anomalies: Any, opened: Any = None, **fie
     return send(client, LIST, opened, action=action, _selected_action=ids, index="0", **fields)
 
 
-def told(response: Any) -> str:
+def messages_of(response: Any) -> str:
     """The messages of a page, or of the one that it redirects to."""
     return "\n".join(map(str, get_messages(response.wsgi_request)))

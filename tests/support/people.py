@@ -83,7 +83,7 @@ def path_of(address: str, rows: dict[str, str]) -> str:
 
 
 def body_of(address: str) -> dict[str, Any]:
-    """What somebody would send there, if they might."""
+    """The form fields of a valid request to that address."""
     if address.endswith("anomaly/ID/change/"):
         return {"action": "note", "note": "seen"}
     if address.endswith("apitoken/add/"):
@@ -109,7 +109,7 @@ def body_of(address: str) -> dict[str, Any]:
 
 
 def outcome(answer: Any) -> str:
-    """What an answer is called in the table."""
+    """The word for a response in the table."""
     if answer.status_code == 200:
         return "shows"
     if answer.status_code in (301, 302):

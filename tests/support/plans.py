@@ -1,4 +1,4 @@
-"""What PostgreSQL does for a statement, as EXPLAIN ANALYZE tells it."""
+"""The plan of a statement, from EXPLAIN ANALYZE."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rows_read(plan: dict[str, Any], table: str = "anomalies") -> float:
 
 
 def blocks_read(plan: dict[str, Any]) -> int:
-    """How many blocks were looked at, in the cache or not."""
+    """The number of blocks read, from the cache or not."""
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 

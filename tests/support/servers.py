@@ -25,7 +25,7 @@ SUPERUSER = "driftlock"
 
 
 def why_no_postgres_15() -> str | None:
-    """Why a test on PostgreSQL 15 can't run here, or None where it can."""
+    """The reason why a test on PostgreSQL 15 cannot run here, or None if it can."""
     return None if (OLDEST / "initdb").exists() else f"PostgreSQL 15 is not installed ({OLDEST} is missing)"
 
 
@@ -78,7 +78,7 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether it is up."""
+        """Return True if the server accepts connections."""
         try:
             self._run("pg_ctl", "status", "-D", str(self.data))
         except subprocess.CalledProcessError:

@@ -13,7 +13,7 @@ VARIABLE = "DRIFTLOCK_SIZES"
 
 
 class Size(NamedTuple):
-    """How much a test tries: ``small`` by default, ``full`` with DRIFTLOCK_SIZES=full."""
+    """The sizes of tests: ``small`` by default, ``full`` with DRIFTLOCK_SIZES=full."""
 
     small: float
     full: float

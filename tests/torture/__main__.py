@@ -95,8 +95,8 @@ def _report(parts: list[Part]) -> None:
     total = [part.findings for part in parts]
     print(
         f"looked at {sum(f.bulks for f in total):,} bulk decisions, {sum(f.acknowledged for f in total):,} "
-        "anomalies that a worker was told are decided,\n"
-        f"{sum(f.in_doubt for f in total):,} bulks whose worker was not told "
+        "anomalies whose decision a worker was sent,\n"
+        f"{sum(f.in_doubt for f in total):,} bulks whose worker got no answer "
         f"({sum(f.in_doubt_and_done for f in total):,} of them are done), "
         f"{sum(f.entries for f in total):,} entries of the record, {sum(f.ingested for f in total):,} rows"
     )

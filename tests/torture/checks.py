@@ -1,4 +1,4 @@
-"""What is left, held against the ledgers and against the database's own record."""
+"""The database after a round, compared with the ledgers and with its own audit log."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ State = dict[str, Any]
 
 @dataclass
 class Findings:
-    """What is wrong, in words; all empty if nothing is. And how much was looked at."""
+    """The errors as text, all empty if there are none, and the amount that was checked."""
 
     half_done: list[str] = field(default_factory=list)
     unrecorded: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     bulks: int = 0
-    in_doubt: int = 0  # bulks whose worker was never told
+    in_doubt: int = 0  # bulks whose worker got no answer
     in_doubt_and_done: int = 0
     acknowledged: int = 0
     entries: int = 0
@@ -81,7 +81,7 @@ def _parsed(value: Any) -> Any:
 
 
 def entries_since(mark: int, ids: Iterable[str]) -> list[Entry]:
-    """What was recorded about these anomalies since."""
+    """The entries about these anomalies since then."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -132,7 +132,7 @@ def _replay(
 
 
 def _contradiction(state: State) -> str | None:
-    """Where status, who and when do not belong together."""
+    """The rows whose status, user and time contradict each other."""
     status = state["status"]
     if status == "pending":
         left = [name for each in _WHO for name in (f"{each}_by", f"{each}_at") if state[name] is not None]
@@ -195,7 +195,7 @@ def _check_whole(
 
 
 def _expected(line: dict[str, Any]) -> bool:
-    """Whether a failure is what pulling a plug does: connection and shutdown states, or no answer at all."""
+    """Return True if a failure is a lost connection or a shutdown, or has no SQLSTATE."""
     state = line["why"].partition(":")[0]
     return state == NO_ANSWER or state[:2] in ("08", "57", "53")
 

@@ -27,7 +27,7 @@ _MUTATED = "mutation alone: atheris is not installed here"
 
 
 class Outcome(NamedTuple):
-    """What became of a target: how many inputs were tried, and what a failing one printed."""
+    """The result of a target: the number of inputs tried, and the output of a failing one."""
 
     target: str
     engine: str
@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """What is fuzzed for how long; new code's inputs go to ``inputs``, failing ones to ``crashes``."""
+    """The target and seconds of a run; inputs for new code go to ``inputs``, failing ones to ``crashes``."""
 
     target: str
     seconds: float

@@ -1,4 +1,4 @@
-"""Where it happens: a migrated Driftlock database on a server of its own, with rows to decide about."""
+"""A migrated Driftlock database on its own server, with rows to decide about."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def configure(where: dict[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """Which server: where its programs are (None: the embedded one's), and settings of its own."""
+    """A server: the folder of its programs (None: the embedded server's), and its settings."""
 
     programs: Path | None
     settings: dict[str, str]

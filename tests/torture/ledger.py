@@ -1,4 +1,4 @@
-"""What a worker set out to do, and what it was told is done: lines of JSON, on disk before it goes on."""
+"""The decisions that a worker started and those that were confirmed: JSON Lines, flushed to disk."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def _round(ground: Ground, ids: list[UUID], dice: random.Random, part: Part) -> 
 
 
 def rows_needed() -> int:
-    """How many anomalies a round works on."""
+    """The number of anomalies of a round."""
     return _SHARED + WORKERS * _OWN
 
 

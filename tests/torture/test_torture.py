@@ -68,11 +68,11 @@ def test_a_whole_bulk_is_no_fault():
     assert checks.check_decisions(BEFORE, [entry(1, "a"), entry(2, "b")], both(), bulk()).faults == []
 
 
-def test_neither_is_one_that_was_never_told_to_be_done_and_is_not():
+def test_neither_is_one_that_was_never_confirmed_and_is_not_there():
     assert checks.check_decisions(BEFORE, [], BEFORE, bulk(done=False)).faults == []
 
 
-def test_a_decision_that_was_told_and_is_not_there_is_lost():
+def test_a_decision_that_was_confirmed_and_is_not_there_is_lost():
     assert len(checks.check_decisions(BEFORE, [], BEFORE, bulk()).lost) == 2
 
 
@@ -100,7 +100,7 @@ def test_a_deadlock_is_not_passed_over():
 
 
 def unrecorded(statements: str) -> list[str]:
-    """What is found after a real change to a real row that ends as it should."""
+    """The problems found after a real change of a real row."""
     pk = str(make_anomaly().pk)
     mark, before = checks.last_entry(), checks.states([pk])
     with connection.cursor() as cursor:

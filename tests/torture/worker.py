@@ -26,13 +26,13 @@ from .ledger import Ledger, read
 
 FILE_ROWS, BATCH_ROWS = 600, 100
 NO_ANSWER = "no answer"
-# In the rows that all share nothing is reopened, so that what was refused can be told afterwards.
+# In the rows that all share nothing is reopened, so that refusals can be checked afterwards.
 _FORWARD = ("investigate", "acknowledge", "dismiss")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a slot works on; the next process in the slot goes on with it."""
+    """The work of a slot; the next process in the slot continues it."""
 
     slot: int
     ingests: bool
@@ -47,7 +47,7 @@ class Task:
 
     @property
     def stopped(self) -> bool:
-        """Whether the round is over."""
+        """Return True if the round is over."""
         return (self.folder / "stop").exists()
 
 

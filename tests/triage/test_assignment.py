@@ -1,4 +1,4 @@
-"""Whose turn it is: assigned to one who may decide, on record, and forbidding nobody anything."""
+"""Assignment: to a user with permission to decide, recorded, and without effect on others' permissions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def whose(anomaly: Anomaly) -> tuple[str | None, str | None]:
     return row.assigned_to, row.assigned_by
 
 
-def told(anomaly: Anomaly) -> list[tuple[str, str]]:
+def entries_of(anomaly: Anomaly) -> list[tuple[str, str]]:
     return [(entry.username, entry.action) for entry in history(anomaly.pk) if entry.action != "create"]
 
 
@@ -50,7 +50,7 @@ def test_an_anomaly_is_assigned_to_nobody_again(bob):
     assign([anomaly.pk], "bob", ANA)
     assign([anomaly.pk], None, ANA)
     assert whose(anomaly) == (None, None)
-    assert told(anomaly) == [("ana", "unassign"), ("ana", "assign")]
+    assert entries_of(anomaly) == [("ana", "unassign"), ("ana", "assign")]
 
 
 def test_who_may_decide_can_be_assigned_to_and_nobody_else(bob, lead, viewer):
@@ -75,13 +75,13 @@ def test_what_is_so_already_is_refused_and_leaves_no_entry(bob, to):
     anomaly = make_anomaly()
     if to:
         assign([anomaly.pk], to, ANA)
-    before = told(anomaly)
+    before = entries_of(anomaly)
     refused = assign([anomaly.pk], to, Actor("cleo")).refused
     assert [each.why for each in refused] == [f"it is assigned to {to or 'nobody'} already"]
-    assert told(anomaly) == before
+    assert entries_of(anomaly) == before
 
 
-def test_what_changed_since_it_was_seen_is_left_alone(bob):
+def test_what_changed_since_it_was_seen_is_skipped(bob):
     seen, changed = make_anomaly(), make_anomaly()
     add_note(changed.pk, ANA, "look")
     outcome = assign([seen.pk, changed.pk], "bob", ANA, seen={seen.pk: 1, changed.pk: 1})
@@ -96,7 +96,7 @@ def test_the_same_form_sent_twice_is_one_change(bob, seen):
     first = assign([each.pk for each in rows], "bob", ANA, **given)
     second = assign([each.pk for each in rows], "bob", ANA, **given)
     assert (len(first.decided), second.decided, len(second.repeated)) == (2, (), 2)
-    assert [told(each) for each in rows] == [[("ana", "assign")]] * 2
+    assert [entries_of(each) for each in rows] == [[("ana", "assign")]] * 2
 
 
 def test_a_decision_leaves_an_assignment_as_it_is(bob):
@@ -113,4 +113,4 @@ def test_an_assignment_can_be_undone_each_row_to_whose_it_was(bob, lead):
     assign([each.pk for each in rows], "bob", ANA, batch=batch)
     assert undo(str(batch), ANA, uuid4()).undone == 2
     assert [whose(each)[0] for each in rows] == ["lead", None]
-    assert told(rows[1])[0] == ("ana", "undo")
+    assert entries_of(rows[1])[0] == ("ana", "undo")

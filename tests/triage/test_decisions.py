@@ -125,7 +125,7 @@ def test_an_anomaly_that_is_not_there_is_reported():
 
 
 @pytest.mark.django_db
-def test_the_second_of_two_is_told_what_the_first_did():
+def test_the_second_of_two_is_shown_what_the_first_did():
     anomaly = make_anomaly()
     take("acknowledge", anomaly, ANA)
     why = take("dismiss", anomaly, BOB).refused[0].why

@@ -1,4 +1,4 @@
-"""Decisions about everything that matches: frozen as shown, decided in parts, told, and undone as one."""
+"""Decisions about everything that matches: frozen as shown, decided in parts, reported, and undone as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anomalies.models import Anomaly, AuditLog, BulkRow, BulkSet
 from anomalies.triage import frozen_selection
 from anomalies.triage.decisions import DecisionError, add_note, decide
 from tests.support.factories import anomaly_values, make_anomaly, make_user
-from tests.support.forms import LIST, carried, told
+from tests.support.forms import LIST, carried, messages_of
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +66,7 @@ def test_a_set_is_decided_in_parts_under_one_batch():
     assert entries.values("timestamp").distinct().count() == 3 or entries.count() == 8
 
 
-def test_what_arrives_or_changes_meanwhile_is_left_alone_and_told_of():
+def test_what_arrives_or_changes_since_is_skipped_and_reported():
     rows = make_anomalies(5)
     asked = freeze()
     late = make_anomaly()
@@ -91,7 +91,7 @@ def test_what_the_decision_is_not_possible_for_is_grouped_by_why():
     ]
 
 
-def test_what_is_gone_meanwhile_is_told_of():
+def test_what_is_deleted_since_is_reported():
     anomaly = make_anomaly()
     asked = freeze()
     with connection.cursor() as cursor:
@@ -214,7 +214,7 @@ def test_the_question_says_the_filter_how_many_and_a_sample(desk):
     assert Anomaly.objects.filter(status="pending").count() == 25
 
 
-def test_one_reason_and_note_hold_for_all_and_the_result_is_told(desk):
+def test_one_reason_and_note_hold_for_all_and_the_result_is_shown(desk):
     rows = make_anomalies(8)
     page = ask(desk, "dismiss")
     add_note(rows[0].pk, BOB, "wait")
@@ -262,7 +262,8 @@ def test_a_set_sent_again_says_so(desk):
     make_anomalies(3)
     address = address_of(ask(desk, "acknowledge"))
     desk.post(address, follow=True)
-    assert "3 anomalies acknowledged by you a moment ago; nothing was done twice." in told(desk.post(address))
+    repeated = messages_of(desk.post(address))
+    assert "3 anomalies acknowledged by you a moment ago; nothing was done twice." in repeated
 
 
 def test_more_than_the_limit_is_said_to_be_more(desk, settings):

@@ -36,10 +36,10 @@ def decided_set(action: str = "acknowledge") -> BulkSet:
 
 def histories() -> list[list[AuditLog]]:
     """The recorded changes of each anomaly, in the order in which they were made."""
-    told: dict = {}
+    entries: dict = {}
     for entry in AuditLog.objects.filter(resource_id__isnull=False).order_by("id"):
-        told.setdefault(entry.resource_id, []).append(entry)
-    return list(told.values())
+        entries.setdefault(entry.resource_id, []).append(entry)
+    return list(entries.values())
 
 
 def test_overlapping_sets_and_undos_never_deadlock_and_every_change_follows_from_the_one_before():
@@ -58,8 +58,8 @@ def test_overlapping_sets_and_undos_never_deadlock_and_every_change_follows_from
 
     at_once([hand(number) for number in range(5)])
     assert deadlocks() == before
-    for told in histories():
-        assert all(a.new_values["status"] == b.old_values["status"] for a, b in pairwise(told))
+    for entries in histories():
+        assert all(a.new_values["status"] == b.old_values["status"] for a, b in pairwise(entries))
 
 
 def test_a_set_sent_four_times_at_once_is_decided_once():
@@ -67,19 +67,20 @@ def test_a_set_sent_four_times_at_once_is_decided_once():
     asked = begin(freeze(Anomaly.objects.all(), "ana", "acknowledge", "all"), None, "")
     at_once([lambda: list(decide_parts(asked, ANA))] * 4)
     assert BulkSet.objects.get().decided == len(rows)
-    assert [len(told) for told in histories()] == [1] * len(rows)
+    assert [len(entries) for entries in histories()] == [1] * len(rows)
 
 
 def test_an_undo_sent_four_times_at_once_is_one():
     rows, own = make_anomalies(share(200)), uuid4()
     batch = str(decided_set().pk)
     at_once([lambda: undo(batch, ANA, own)] * 4)
-    assert [[entry.action for entry in told] for told in histories()] == [["acknowledge", "undo"]] * len(rows)
+    actions = [[entry.action for entry in entries] for entries in histories()]
+    assert actions == [["acknowledge", "undo"]] * len(rows)
 
 
 def test_of_an_undo_and_a_decision_at_once_one_wins_each():
     rows = make_anomalies(share(200))
     batch = str(decided_set().pk)
     at_once([lambda: undo(batch, ANA, uuid4()), lambda: decide("reopen", rows, Actor("bob"))])
-    assert [len(told) for told in histories()] == [2] * len(rows)
+    assert [len(entries) for entries in histories()] == [2] * len(rows)
     assert set(Anomaly.objects.values_list("status", "version")) == {("pending", 3)}

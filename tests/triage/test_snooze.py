@@ -229,7 +229,7 @@ def test_it_wakes_by_the_nth_within_any_24_hours(gaps, which):
     ("until", "ncd_at", "more_at", "first"),
     [(1, 2, 3, "past"), (3, 1, 2, "NCD"), (3, 2, 1, "more"), (2, 2, 2, "past"), (3, 2, 2, "NCD")],
 )
-def test_of_several_clauses_the_one_that_came_first_is_told(until, ncd_at, more_at, first):
+def test_of_several_clauses_the_first_that_was_met_is_named(until, ncd_at, more_at, first):
     anomaly = asleep(Rule(SOON.until, 0.9, 1 if more_at < ncd_at else 2))
     at = anomaly.snoozed_at
     with acting(ANA):
@@ -311,7 +311,7 @@ def test_the_command_wakes_and_says_what_and_why():
 
 
 def at_once(*doings: Callable[[], Any]) -> list[Any]:
-    """What they return, each in a thread and a connection of its own."""
+    """The results of functions that run in parallel, each in its own thread and connection."""
     found: list[Any] = []
 
     def do(doing: Callable[[], Any]) -> None:

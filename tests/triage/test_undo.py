@@ -112,7 +112,7 @@ def raw(statement: str, *values: Any) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changed_since_is_left_alone_and_told_of(change):
+def test_what_changed_since_is_skipped_and_reported(change):
     changed, same = make_anomaly(), make_anomaly()
     batch = take("dismiss", changed, same)
     CHANGES[change](changed.pk)
@@ -123,7 +123,7 @@ def test_what_changed_since_is_left_alone_and_told_of(change):
     assert (row_of(changed), status_of(same)) == (before, "pending")
 
 
-def test_what_is_gone_is_told_of():
+def test_what_is_gone_is_reported():
     anomaly = make_anomaly()
     batch = take("dismiss", anomaly)
     raw("DELETE FROM anomalies WHERE id = %s", anomaly.pk)
@@ -177,7 +177,7 @@ def test_the_name_of_another_decision_is_no_name_for_an_undo():
         undo(batch, ANA, UUID(other))
 
 
-def test_a_decision_is_told_in_words():
+def test_a_decision_is_described_in_words():
     batch = take("dismiss", make_anomaly(), make_anomaly(), note="noise")
     found = decision(batch)
     assert (found.rows, found.reason, found.note) == (2, "other", "noise")

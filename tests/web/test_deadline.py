@@ -1,4 +1,4 @@
-"""How long the database may work for a page: real locks and sleeps, and limits far below five seconds."""
+"""The time limit of a page's database work: real locks and sleeps, and limits far below five seconds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def somebody(statement: str, seconds: float = 0.3) -> Iterator[None]:
 
 @contextmanager
 def bounded(deadline: Deadline) -> Iterator[None]:
-    """What happens inside is bound by the deadline, and the connection is given back after it."""
+    """Inside, the deadline limits the work; afterwards the connection is reset."""
     try:
         with connection.execute_wrapper(deadline):
             yield
@@ -80,7 +80,7 @@ def status_of(anomaly: Anomaly) -> str:
 
 
 def goes_on_waiting(work: Callable[[], Any], seconds: float = 0.3) -> bool:
-    """Whether this is at it after twice the limit while the table is locked; it ends when it is free."""
+    """Return True if the work still runs after twice the limit while the table is locked; it then ends."""
 
     def run() -> None:
         work()

@@ -42,11 +42,11 @@ def ana(db, settings) -> User:
 # --- brute force ------------------------------------------------------------------------------------------
 
 
-def test_the_fifth_failed_login_closes_the_door():
+def test_the_fifth_failed_login_locks_out():
     assert fail(6) == [200, 200, 200, 200, 429, 429]
 
 
-def test_behind_a_closed_door_the_right_password_does_not_help():
+def test_during_a_lockout_the_right_password_does_not_help():
     fail(5)
     assert log_in("password").status_code == 429
 
@@ -58,7 +58,7 @@ def test_the_page_says_how_long_it_stays_closed():
     assert answer["Retry-After"] == "900"
 
 
-def test_before_that_the_right_password_opens_it_and_the_count_begins_anew():
+def test_before_that_the_right_password_is_accepted_and_resets_the_count():
     fail(4)
     assert log_in("password").status_code == 302
     assert fail(4) == [200] * 4
@@ -79,13 +79,13 @@ def test_a_user_that_there_is_not_is_locked_out_alike():
     assert fail(6, username="nobody") == [200, 200, 200, 200, 429, 429]
 
 
-def test_one_password_tried_on_many_users_closes_the_door_to_the_address():
+def test_one_password_tried_on_many_users_locks_out_the_address():
     answers = [log_in(username=f"user{number}").status_code for number in range(50)]
     assert (answers[48], answers[49]) == (200, 429)
     assert log_in("password").status_code == 429
 
 
-def test_many_addresses_against_one_user_close_the_door_to_the_user():
+def test_many_addresses_against_one_user_lock_out_the_user():
     for number in range(50):
         log_in(address=f"198.51.100.{number}")
     assert log_in("password").status_code == 429
@@ -127,7 +127,7 @@ def test_addresses_of_one_ipv6_network_are_one():
     assert log_in("password", address="2001:db8:1:3::1").status_code == 302
 
 
-def test_after_the_pause_the_door_is_open(settings):
+def test_after_the_pause_the_lockout_has_ended(settings):
     fail(5)
     AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=15, seconds=1))
     assert log_in("password").status_code == 302
@@ -175,7 +175,7 @@ def change_password(client: Client, old: str) -> int:
     return client.post(CHANGE, fields, REMOTE_ADDR=MINE).status_code
 
 
-def test_wrong_old_passwords_close_the_door_too(client, ana):
+def test_wrong_old_passwords_lock_out_too(client, ana):
     client.force_login(ana)
     assert [change_password(client, "wrong") for _ in range(5)] == [200, 200, 200, 200, 429]
     assert change_password(client, "password") == 429
@@ -227,7 +227,7 @@ def test_failed_logins_and_the_lockout_are_signalled(heard):
     assert heard.count("locked ana") == 1
 
 
-def test_a_try_at_a_closed_door_is_signalled_too(heard):
+def test_an_attempt_during_a_lockout_is_signalled_too(heard):
     fail(5)
     heard.clear()
     log_in("password")
@@ -256,7 +256,7 @@ def test_every_answer_says_what_else_is_refused(client):
     assert "camera=()" in headers["Permissions-Policy"]
 
 
-def test_an_error_page_bears_the_same_headers(settings, client):
+def test_an_error_page_has_the_same_headers(settings, client):
     assert "Content-Security-Policy" in client.get("/nowhere/").headers
     settings.DEBUG = True  # Django's own page for developers styles itself inline
     assert "Content-Security-Policy" not in client.get("/nowhere/").headers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.factories import make_anomaly
-from tests.support.forms import LIST, told
+from tests.support.forms import LIST, messages_of
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def test_the_list_of_anomalies_shows_no_rows_and_says_so(admin_client, parameter
     make_anomaly()
     page = admin_client.get(f"{LIST}?{parameter}")
     assert (page.status_code, page.context["cl"].result_count) == (200, 0)
-    assert "Unknown filter" in told(page)
+    assert "Unknown filter" in messages_of(page)
 
 
 @each_parameter

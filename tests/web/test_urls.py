@@ -110,7 +110,7 @@ def browser() -> Client:
 
 
 def unanswered(browser: Client, count: int, address: Callable[[], str]) -> list[str]:
-    """Which of so many addresses were answered with 5xx."""
+    """The addresses that were answered with 5xx."""
     bad = []
     for _ in range(count):
         path = address()

@@ -1,4 +1,4 @@
-"""What the specifications of the formats share: input read the way a source is read."""
+"""Helpers of the formats' tests: input is read as a source is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def made_for(lines: Sequence[bytes], kind: str | None = None, clock: TimestampRe
 def read_all(
     lines: Sequence[bytes], kind: str | None = None, clock: TimestampReader | None = None
 ) -> list[Any]:
-    """What each line gives, of which none holds several events: an event, what is wrong with it, or None."""
+    """The result of each line, none of which has several events: an event, an error, or None."""
     made = made_for(lines, kind, clock)
     return [one_of(made.read(number, line, len(line))) for number, line in enumerate(lines, 1)]
 

@@ -159,7 +159,7 @@ def test_a_time_that_cannot_be_read_is_said_with_the_way_out():
     )
 
 
-def test_the_format_told_holds_for_the_column_of_time():
+def test_the_format_given_holds_for_the_column_of_time():
     clock = TimestampReader(datetime(2026, 11, 23, tzinfo=UTC), UTC, "%m/%d/%Y %H:%M")
     event = read_all(lines_of("time,cpu\n11/23/2026 04:00,5\n"), None, clock)[1]
     assert event.timestamp == datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -251,7 +251,7 @@ def test_a_long_prompt_does_not_hide_the_answer():
         ("llm", "", "no line yet"),
     ],
 )
-def test_lines_that_cannot_be_the_kind_told_are_refused_with_the_way_out(kind, text, words):
+def test_lines_that_cannot_be_the_kind_given_are_refused_with_the_fix(kind, text, words):
     with pytest.raises(FormatError, match=rf"line \d.*{words}.*; "):
         format_for(kind, lines_of(text), fresh_clock())
 
@@ -325,8 +325,8 @@ def texts_of(event):
 def test_a_cell_of_nothing_but_digits_and_a_letter_is_refused():
     """In a minute, where each digit is tried as the last one; in no time, where none is given back."""
     row = b"2026-11-23T00:00:00Z," + b"9" * 60_000 + b"x"
-    *_, told = read_all([b"2026-11-23T00:00:00Z,1"] * 3 + [row], "metrics")
-    assert isinstance(told, Skipped)
+    *_, shown = read_all([b"2026-11-23T00:00:00Z,1"] * 3 + [row], "metrics")
+    assert isinstance(shown, Skipped)
 
 
 ARRAY = [{"timestamp": 1117838570 + second, "cpu": second % 7, "host": {"name": "a"}} for second in range(60)]

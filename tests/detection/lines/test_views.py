@@ -1,4 +1,4 @@
-"""What each view of a log finds, and the sentence that a person reads of it."""
+"""The findings of each view of a log, and their sentences."""
 
 import re
 from datetime import UTC, datetime, timedelta

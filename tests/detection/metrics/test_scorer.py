@@ -1,4 +1,4 @@
-"""What departs in metrics: seven kinds of incidents, the sentence for each, and what is no news."""
+"""The deviations in metrics: seven kinds of incidents with their sentences, and what is not flagged."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_what_is_no_number_is_a_gap_and_leaves_the_level_as_it_was(nothing):
     assert [one.view for one in found] == ["gap"]
 
 
-def test_a_series_that_falls_silent_is_told_while_others_go_on():
+def test_a_series_that_stops_is_reported_while_others_continue():
     stream = [
         Event(one.number, one.text, one.timestamp, values=(one.values[0], ("w", 3.0 + one.number % 7)))
         for one in events(noise(6 * DAY))
@@ -93,7 +93,7 @@ def test_a_series_that_falls_silent_is_told_while_others_go_on():
     assert [one.said.split(" so far")[0].split(" for ")[0] for one in found] == ["w: no value"]
 
 
-def test_a_spike_is_told_with_what_it_lay_between():
+def test_a_spike_is_reported_with_the_values_around_it():
     values = changed(noise(3 * DAY), 2 * DAY, 2 * DAY + 1, lambda _, __: 95.25)
     first = said(events(values, name="disk used (%)"))[0]
     assert first == "disk used (%) 95.25%; between 48.31 and 51.42 for 1 d"
@@ -135,12 +135,12 @@ def test_an_incident_that_begins_slowly_does_not_hide_itself():
     assert any(AT <= at < AT + 100 for at in alarms(values))
 
 
-def test_a_season_is_told_by_the_hour():
+def test_a_season_is_described_by_the_hour():
     values = changed(season(14), AT, AT + 1, lambda _, v: v + 30)
     assert re.search(r"; usual 4.* at this hour$", said(events(values))[0])
 
 
-def test_a_stuck_value_is_told_with_how_long():
+def test_a_stuck_value_is_reported_with_its_duration():
     values = changed(season(14), AT, AT + 60, lambda _, __: 51.5)
     assert "v stuck at 51.5 for 5 h; usual changes each point" in said(events(values))
 

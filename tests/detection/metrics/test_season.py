@@ -1,4 +1,4 @@
-"""What is usual at the same time of a period, and when a profile is used."""
+"""The usual value at a phase of a period, and the conditions for using a profile."""
 
 from __future__ import annotations
 

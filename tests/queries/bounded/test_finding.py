@@ -47,7 +47,7 @@ def rows() -> None:
 
 
 def found(query: str, most: int = 5_000) -> int | None:
-    """How many rows a list has, where a finder says; None where there is none for it, or it has too many."""
+    """The number of rows of a list by its finder; None without a finder, or above its cap."""
     listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
     queries, is_known = finding(listing, condition_of(listing.rows), most)
     if not queries:
@@ -61,7 +61,7 @@ def found(query: str, most: int = 5_000) -> int | None:
 
 
 def all_of(value: int | None, *queries: str) -> bool:
-    """Whether each of these lists is found to have so many rows."""
+    """Return True if each of these lists is found to have that many rows."""
     others = {query: count for query in queries if (count := found(query)) != value}
     assert not others
     return True

@@ -240,7 +240,7 @@ def connect(name: str, **over: Any) -> psycopg.Connection:
 
 @contextmanager
 def made_by_golang_migrate(rows: int = 50) -> Iterator[Database]:
-    """What golang-migrate made, with some rows; dropped at the end."""
+    """A database that golang-migrate made, with some rows; dropped at the end."""
     name = f"golang_{secrets.token_hex(4)}"
     identifier = sql.Identifier(name)
     with connect("postgres") as maintenance:

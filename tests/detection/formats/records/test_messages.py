@@ -1,4 +1,4 @@
-"""What counts of a record is its message; what stands beside it are fields."""
+"""The message of a record is scored as text; its other values are fields."""
 
 import json
 
@@ -53,7 +53,7 @@ def test_the_fields_of_a_record_within_a_text_are_named_by_the_way_to_them():
     assert fields == {"stream": "stdout", "log.level": "info", "log.logger": "shop.Orders"}
 
 
-def test_a_name_that_a_record_has_twice_is_told_with_its_line_and_the_record_is_read():
+def test_a_name_that_a_record_has_twice_is_reported_with_its_line_and_the_record_is_read():
     lines = b'{"msg": "a", "level": "info"}\n{"msg": "b", "level": "info", "level": "error"}\n'
     first, remark, second = read(lines)
     assert remark.reason == 'line 2, field "level" is there twice, the last one counts; write it once'

@@ -1,4 +1,4 @@
-"""When a record says that it happened."""
+"""The time of a record."""
 
 from datetime import UTC, datetime
 

@@ -30,7 +30,7 @@ def read(text, time_format, zone=UTC):
         ("100%% %Y-%m-%d", "100% 2026-11-23", "2026-11-23T00:00:00+00:00"),
     ],
 )
-def test_a_stamp_of_the_format_told_is_read(time_format, line, moment):
+def test_a_stamp_of_the_format_given_is_read(time_format, line, moment):
     assert read(line, time_format) == datetime.fromisoformat(moment)
 
 
