@@ -21,6 +21,8 @@ class AnomalyRow(Schema):
     version: int | None = None
     timestamp: datetime | None = None
     stream_type: Stream | None = None
+    source: str | None = None
+    pattern: UUID | None = None
     status: Status | None = None
     ncd_score: Number | None = None
     p_value: Number | None = None

@@ -1,4 +1,4 @@
-"""Who may call what: every operation of the document by role and scope, and by anything that is no token."""
+"""Access by role and scope to every operation of the document, and without a valid token."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from anomalies.api.application import documents
 from anomalies.api_tokens import revoke
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, ApiToken, DetectionConfig, Scope
+from tests.api.programs import Program, program
 from tests.support.factories import make_anomaly
 from tests.support.people import browser_of
-from tests.support.programs import Program, program
 
 pytestmark = pytest.mark.django_db
 TABLE = Path(__file__).parents[2] / "docs" / "permissions.md"

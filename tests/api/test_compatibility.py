@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from anomalies.models import Anomaly, AuditLog
+from tests.api.programs import Program, program
 from tests.support.factories import NOON, make_anomaly
-from tests.support.programs import Program, program
 
 pytestmark = pytest.mark.django_db
 LIST = "/v1/anomalies"

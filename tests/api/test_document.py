@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from anomalies.api.application import documents
 from anomalies.models import Anomaly
+from tests.api.programs import program
 from tests.support.factories import make_anomaly
-from tests.support.programs import program
 
 pytestmark = pytest.mark.django_db
 DOCUMENTS = documents()

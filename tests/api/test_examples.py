@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from tests.api.programs import program
 from tests.api.test_ingest import lines
 from tests.support.factories import make_anomaly
-from tests.support.programs import program
 
 pytestmark = pytest.mark.django_db
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"

@@ -15,8 +15,8 @@ from anomalies.ingest import Reject, ingest
 from anomalies.models import Anomaly, AuditLog
 from anomalies.sources.lines import Line
 from anomalies.triage.snooze import Rule, snooze
+from tests.api.programs import Program, program
 from tests.support.factories import NOON, anomaly_values, make_anomaly
-from tests.support.programs import Program, program
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/ingest"

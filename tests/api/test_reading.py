@@ -12,8 +12,8 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.queries.filters import AnomalyFilter
 from anomalies.triage.decisions import decide
+from tests.api.programs import Program, program
 from tests.support.factories import NOON, make_anomaly
-from tests.support.programs import Program, program
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/v1/anomalies"

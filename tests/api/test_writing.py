@@ -11,8 +11,8 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.triage.decisions import decide
+from tests.api.programs import Program, program
 from tests.support.factories import make_anomaly, make_user
-from tests.support.programs import Program, program
 
 pytestmark = pytest.mark.django_db
 ONE = '"1"'

@@ -11,8 +11,7 @@ from django.test import Client
 from anomalies.api_tokens import make
 from anomalies.audit import Actor
 from anomalies.models import Scope
-
-from .factories import make_user
+from tests.support.factories import make_user
 
 ALL_SCOPES = tuple(Scope.values)
 
