@@ -14,10 +14,11 @@ from anomalies.audit import (
     entries_since,
     is_made,
     was_stored,
+    with_last_entry,
 )
 from anomalies.audit.events import keepable
-from anomalies.audit.history import Entry, done_by
-from anomalies.models import Anomaly, AuditLog
+from anomalies.audit.history import Entry, done_by, resource_types
+from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from tests.support.databases import run
 from tests.support.factories import make_anomaly
 
@@ -48,9 +49,9 @@ def test_what_other_fields_show_is_no_further_change(column):
 
 
 def test_of_a_note_that_is_shown_the_column_is_not_named():
-    changed = {"notes": ("", "n"), "tags": ([], ["a"])}
-    assert entry(note="n", **changed).changed_columns == "tags"
-    assert entry(**changed).changed_columns == "notes, tags"
+    changed = {"metadata": ({}, {"a": 1}), "notes": ("", "n"), "tags": ([], ["a"])}
+    assert entry(note="n", **changed).changed_columns == "metadata, tags"
+    assert entry(**changed).changed_columns == "metadata, notes, tags"
 
 
 @pytest.mark.parametrize(
@@ -85,12 +86,29 @@ def test_a_text_from_outside_is_kept_as_the_database_can_store_it(text, kept):
     assert keepable(text) == kept
 
 
+@pytest.mark.django_db
+def test_the_resource_types_are_those_that_have_entries():
+    make_anomaly()
+    types = sorted(set(AuditLog.objects.values_list("resource_type", flat=True)))
+    assert "anomaly" in types and resource_types() == types
+
+
+@pytest.mark.django_db
+def test_the_entries_of_a_config_are_found_by_its_number():
+    config = DetectionConfig.objects.get(is_active=True)
+    with acting(ANA):
+        DetectionConfig.objects.filter(pk=config.pk).update(ncd_threshold=0.123)
+    (changed,) = entries_since("detection_config", config.pk, None, 1)
+    assert changed.values["ncd_threshold"][1] == 0.123
+    assert entries_since("detection_config", 10**6, None, 1) == []
+
+
 # --- what changed since -----------------------------------------------------------------------------------
 
 
 def test_differences_are_from_before_the_first_to_after_the_last_change():
-    newest_first = [entry(tags=(2, 3), notes=("b", "a")), entry(tags=(1, 2), notes=("a", "b"))]
-    assert differences(newest_first) == {"tags": (1, 3)}
+    newest_first = [entry(tags=(2, 3), notes=("b", "a"), p=(9, 0)), entry(tags=(1, 2), notes=("a", "b"))]
+    assert differences(newest_first) == {"tags": (1, 3), "p": (9, 0)}
 
 
 @pytest.mark.django_db
@@ -109,12 +127,36 @@ def test_entries_since_are_those_after_the_seen_one_or_the_last_versions():
 
 
 @pytest.mark.django_db
+def test_a_row_comes_with_the_id_of_the_last_entry_about_it():
+    seen, other = make_anomaly(), make_anomaly()
+    with acting(ANA):
+        Anomaly.objects.filter(pk=seen.pk).update(notes="x")
+    last = AuditLog.objects.filter(resource_id=seen.pk).latest("id").pk
+    rows = with_last_entry(Anomaly.objects.all(), "anomaly")
+    assert dict(rows.values_list("pk", "last_entry"))[seen.pk] == last
+    assert rows.get(pk=other.pk).last_entry < last
+
+
+@pytest.mark.django_db
 def test_a_batch_was_stored_where_an_anomaly_has_an_entry_of_it_or_anything_within_the_hour():
     anomaly, batch = make_anomaly(), uuid4()
     assert not was_stored(batch)
     with acting(ANA, batch=str(batch)):
         Anomaly.objects.filter(pk=anomaly.pk).update(notes="x")
     assert was_stored(batch) and not was_stored(uuid4())
+
+
+@pytest.mark.django_db
+def test_an_anomalys_entry_of_any_time_shows_that_its_batch_was_stored():
+    batch = uuid4()
+    run(
+        "INSERT INTO audit_log (timestamp, username, action, resource_type, resource_id, metadata) "
+        "VALUES (now() - interval '1 day', 'ana', 'update', 'anomaly', %s, "
+        "jsonb_build_object('batch', %s::text))",
+        uuid4(),
+        str(batch),
+    )
+    assert was_stored(batch)
 
 
 @pytest.mark.django_db

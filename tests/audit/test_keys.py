@@ -88,6 +88,20 @@ def test_a_private_key_with_a_password_is_none(settings):
         sealing_key()
 
 
+def test_a_private_key_that_is_no_pem_is_none(settings):
+    settings.SEAL_KEY = "x"
+    with pytest.raises(KeyProblem, match="holds no private key in PEM"):
+        sealing_key()
+
+
+def test_no_key_is_overwritten_or_written_where_no_folder_is(tmp_path):
+    make_key(tmp_path / "key")
+    with pytest.raises(KeyProblem, match="File exists; a key is never overwritten"):
+        make_key(tmp_path / "key")
+    with pytest.raises(KeyProblem, match="No such file or directory"):
+        make_key(tmp_path / "no" / "key")
+
+
 def test_a_private_key_of_another_kind_is_none(settings):
     pem = another_kind(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     settings.SEAL_KEY = pem.decode()
