@@ -53,7 +53,8 @@ def test_an_illegal_decision_changes_nothing_and_says_why(status, action):
     outcome = take(action, anomaly)
     anomaly.refresh_from_db()
     assert anomaly.status == status
-    assert status in outcome.refused[0].why
+    is_so = MOVES[action].to == status
+    assert outcome.refused[0].why == f"it is {status}{' already' if is_so else '; reopen it first'}"
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -213,13 +214,16 @@ def test_an_anomaly_in_its_expected_version_is_decided():
 
 
 @pytest.mark.django_db
-def test_an_anomaly_that_changed_is_skipped_and_the_change_named():
+@pytest.mark.parametrize(
+    ("action", "done"), [("investigate", "taken into investigation"), ("acknowledge", "acknowledged")]
+)
+def test_an_anomaly_that_changed_is_skipped_and_the_change_named(action, done):
     anomaly = make_anomaly()
-    take("investigate", anomaly, BOB)
-    (refusal,) = take("acknowledge", anomaly, seen={anomaly.pk: 1}).changed
-    assert refusal.why.startswith("changed since you saw it: taken into investigation by bob at 2")
+    take(action, anomaly, BOB)
+    (refusal,) = take("dismiss", anomaly, seen={anomaly.pk: 1}).changed
+    assert refusal.why.startswith(f"changed since you saw it: {done} by bob at 2")
     anomaly.refresh_from_db()
-    assert anomaly.status == "investigating"
+    assert anomaly.status == MOVES[action].to
 
 
 @pytest.mark.django_db
