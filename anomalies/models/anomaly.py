@@ -27,10 +27,10 @@ from .constraints import between_0_and_1, one_of
 _STATE = ("status", "stream_type", "is_statistically_significant")
 
 
-def _up(*columns: str) -> list[OrderBy]:
+def _up(*columns: str, collation: str = "C") -> list[OrderBy]:
     """An index's order that no index of the contract answers: for NULLs' place, and for texts' collation."""
     texts = ("status", "stream_type")
-    keys = [Collate(column, "C") if column in texts else F(column) for column in columns]
+    keys = [Collate(column, collation) if column in texts else F(column) for column in columns]
     return [key.asc(nulls_first=True) for key in keys]
 
 
@@ -130,7 +130,10 @@ class Anomaly(models.Model):
             models.Index(*_up("stream_type", "timestamp", "id"), name="idx_anomalies_walk_stream"),
             models.Index(*_down("ncd_score", "id"), include=_STATE, name="idx_anomalies_walk_ncd"),
             models.Index(*_up("p_value", "id"), include=_STATE, name="idx_anomalies_walk_p"),
-            models.Index(*_up("pattern", "status", "timestamp", "id"), name="idx_anomalies_walk_pattern"),
+            models.Index(
+                *_up("pattern", "status", "timestamp", "id", collation="POSIX"),
+                name="idx_anomalies_walk_pattern",
+            ),
             # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
             models.Index(
                 fields=["assigned_to", "status", "-timestamp", "-id"],

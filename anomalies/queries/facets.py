@@ -22,10 +22,11 @@ from .bounded import counts
 from .bounded.listing import Listing
 from .bounded.sql import Sql, sql, with_queries
 from .hourly_rollup import Selection
+from .patterns.rollup import Patterned
 from .tag_rollup import Tagged
 
 # A list that a roll-up can count.
-Counted = Selection | Tagged
+Counted = Selection | Tagged | Patterned
 
 _STEPS = 60  # months or days that are offered at most
 

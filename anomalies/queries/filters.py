@@ -241,6 +241,13 @@ class AnomalyFilter(df.FilterSet):
         _FEATURE,
         lambda tags: f"tagged {' and '.join(tags)}",
     )
+    pattern = _declared(
+        df.UUIDFilter(
+            field_name="pattern", label="Pattern", help_text="its key, as the page of patterns links it"
+        ),
+        _FEATURE,
+        lambda key: f"of pattern {str(key)[:8]}",
+    )
     metadata = _declared(
         ContainmentFilter(
             field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"

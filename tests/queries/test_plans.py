@@ -11,8 +11,10 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from hashlib import sha256
 from typing import Any, ClassVar
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -86,6 +88,10 @@ SHOWN = Anomaly.objects.for_list()
 NEWEST, OLDEST = ("-timestamp", "-id"), ("timestamp", "id")
 BY_STATUS, BY_STREAM = ("status", "-timestamp", "-id"), ("-stream_type", "timestamp", "id")
 BY_NCD, BY_P = ("-ncd_score", "-id"), ("p_value", "id")
+OFTEN, RARE = (
+    UUID(bytes=sha256(f"1\n{stream}\n{host}\nline # of process # is new".encode()).digest()[:16])
+    for stream, host in (("logs", "db7"), ("llm", "rare"))
+)
 TIME = "since=2026-02-01T00:00:00Z&until=2026-02-20T00:00:00Z"
 LISTS = [
     *(("", order) for order in (NEWEST, OLDEST, BY_STATUS, BY_STREAM, BY_NCD, BY_P)),
@@ -106,6 +112,10 @@ LISTS = [
     ("assigned=nobody", NEWEST), ("snoozed=yes", NEWEST), ("snoozed=no", BY_P), ("review=true", NEWEST),
     ("review=false", NEWEST), ("status=pending&q=early", NEWEST), ("status=investigating&q=line", NEWEST),
     ("stream=llm&tags_any=all", BY_NCD), ("q=early&tags_any=all&metadata=host=rare", NEWEST),
+    *((f"pattern={OFTEN}", order) for order in (NEWEST, OLDEST, BY_STATUS, BY_STREAM, BY_NCD)),
+    *((f"pattern={OFTEN}&status={status}", NEWEST) for status in ("pending", "acknowledged")),
+    (f"pattern={RARE}", NEWEST), (f"pattern={RARE}&status=pending", BY_NCD), (f"pattern={UUID(int=0)}", BY_P),
+    (f"pattern={OFTEN}&significant=false&q=line", NEWEST), (f"pattern={OFTEN}&{TIME}", NEWEST),
     ("status=pending&snoozed=no&assigned=ana", NEWEST), (f"{TIME}&q=early", NEWEST),
     ("q=line&tags_any=all&ncd_min=0.9995", NEWEST), ("tags_any=tag7&q=-process", OLDEST),
 ]  # fmt: skip
@@ -148,7 +158,7 @@ class Lists(TestCase):
             cursor.execute(FILL, [ROWS])
             for index in ("words", "tags", "metadata"):  # as autovacuum would
                 cursor.execute("SELECT gin_clean_pending_list(%s)", [f"idx_anomalies_{index}"])
-            cursor.execute("SELECT fold_anomaly_hours(), fold_anomaly_tags()")
+            cursor.execute("SELECT fold_anomaly_hours(), fold_anomaly_tags(), fold_anomaly_patterns()")
             for statement in cls.after:
                 cursor.execute(statement)
 
@@ -199,7 +209,14 @@ class Lists(TestCase):
         assert self.above(2_000 + 2 * COLLECTED + COUNTED + 200, read) == {}
 
     def test_what_is_collected_for_an_export_is_found_by_its_index(self):
-        for query in ("q=7777", "q=nowhere", "tags_all=tag7,tag8", "metadata=host=rare", "assigned=ana"):
+        for query in (
+            "q=7777",
+            "q=nowhere",
+            "tags_all=tag7,tag8",
+            "metadata=host=rare",
+            "assigned=ana",
+            f"pattern={RARE}",
+        ):
             listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
             assert self.worst(partial(_all_of, listing)) <= 2_000 + 2 * COLLECTED
 
@@ -225,7 +242,8 @@ class TestRightStatistics(Lists):
         for query, order, index in (
             ("", NEWEST, "time"), ("", OLDEST, "time"), ("", BY_STATUS, "status"), ("", BY_STREAM, "stream"),
             ("", BY_NCD, "ncd"), ("", BY_P, "p"), ("stream=logs", NEWEST, "stream"),
-            ("status=pending", NEWEST, "status"), ("significant=false", NEWEST, "status"),
+            ("status=pending", NEWEST, "status"), (f"pattern={OFTEN}", NEWEST, "pattern"),
+            (f"pattern={RARE}&status=pending", OLDEST, "pattern"), ("significant=false", NEWEST, "status"),
         ):  # fmt: skip
             listing = listing_of(AnomalyFilter(QueryDict(query)))
             (sql,) = self.statements(partial(_first_page, page_after, listing, order))
@@ -256,7 +274,13 @@ class TestRightStatistics(Lists):
 
     def test_what_a_roll_up_knows_is_counted_without_reading_rows(self):
         self.client.force_login(User.objects.create_superuser("lea"))
-        for query in ("", "status=pending", "status=pending&stream=logs&significant=true", "tags_any=tag7"):
+        for query in (
+            "",
+            "status=pending",
+            "status=pending&stream=logs&significant=true",
+            "tags_any=tag7",
+            f"pattern={OFTEN}",
+        ):
             asked = self.statements(partial(self.client.get, f"/admin/anomalies/anomaly/?{query}"))
             (count,) = [sql for sql in asked if "performance_metrics" in sql]
             assert rows_read(explain(count)) <= 100, query  # the months, of which each is one row
@@ -297,7 +321,14 @@ class TestStatisticsByWhichEachValueIsUnique(Lists):
     after: ClassVar[list[str]] = [
         *(
             f"ALTER TABLE anomalies ALTER COLUMN {column} SET (n_distinct = -1)"
-            for column in ("status", "stream_type", "is_statistically_significant", "assigned_to", "p_value")
+            for column in (
+                "status",
+                "stream_type",
+                "is_statistically_significant",
+                "assigned_to",
+                "p_value",
+                "pattern",
+            )
         ),
         "ANALYZE anomalies",
     ]

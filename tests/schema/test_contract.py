@@ -53,7 +53,7 @@ OUR_INDEXES = {
     "(status, stream_type, is_statistically_significant)",
     "idx_anomalies_walk_p": "(p_value NULLS FIRST, id NULLS FIRST) INCLUDE "
     "(status, stream_type, is_statistically_significant)",
-    "idx_anomalies_walk_pattern": '(pattern NULLS FIRST, status COLLATE "C" NULLS FIRST, '
+    "idx_anomalies_walk_pattern": '(pattern NULLS FIRST, status COLLATE "POSIX" NULLS FIRST, '
     '"timestamp" NULLS FIRST, id NULLS FIRST)',
     "idx_anomalies_assigned": '(assigned_to, status, "timestamp" DESC, id DESC)'
     " WHERE (assigned_to IS NOT NULL)",

@@ -17,6 +17,7 @@ from anomalies.queries.filters import (
     those,
 )
 from anomalies.queries.hourly_rollup import Selection
+from anomalies.queries.patterns.rollup import Patterned
 from anomalies.queries.tag_rollup import Tagged
 
 from . import finders
@@ -41,6 +42,7 @@ def listing_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Listing
         statuses=tuple(asked.get("status", ())),
         streams=tuple(asked.get("stream", ())),
         significant=asked.get("significant"),
+        pattern=asked.get("pattern"),
         ranges=_ranges(asked),
         finders=tuple(_finders(asked, filterset.me)),
     )
@@ -70,6 +72,8 @@ def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
     any_of, all_tags = (named_tags(asked.get(name)) for name in ("tags_any", "tags_all"))
     if any_of or all_tags:
         yield finders.by_tags(any_of, all_tags)
+    if "pattern" in asked:
+        yield finders.by_pattern(asked["pattern"])
     objects = [asked["metadata"]] if "metadata" in asked else []
     if asked.get("review"):
         objects.append(FOR_REVIEW)
@@ -102,12 +106,14 @@ def _selection_of(asked: dict[str, Any]) -> Selection | None:
     )
 
 
-def counted_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Selection | Tagged | None:
+def counted_of(
+    filterset: AnomalyFilter, without: Sequence[str] = ()
+) -> Selection | Tagged | Patterned | None:
     """The filter (``without`` some parameters) as a selection of a roll-up; None if none can count it."""
     if not filterset.form.is_valid():
         return None
     asked = _values(filterset, without)
-    return _selection_of(asked) or _tagged_of(asked)
+    return _selection_of(asked) or _tagged_of(asked) or _patterned_of(asked)
 
 
 def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
@@ -119,3 +125,8 @@ def _tagged_of(asked: dict[str, Any]) -> Tagged | None:
     if others or not 0 < len(tag) <= tag_rollup.LONGEST:
         return None
     return Tagged(tag, asked.get("status") or (), asked.get("stream") or ())
+
+
+def _patterned_of(asked: dict[str, Any]) -> Patterned | None:
+    """A filter by a pattern, and by nothing else but statuses and streams; else None."""
+    return Patterned(asked["pattern"]) if set(asked) - {"status", "stream"} == {"pattern"} else None

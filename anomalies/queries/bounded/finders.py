@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from anomalies.models import Anomaly
 from anomalies.querysets import SEARCH_CONFIG, search_document, search_words
@@ -107,6 +108,15 @@ def _anywhere(entry: tuple[str, Any]) -> Sql:
         return Sql("jsonb_path_exists(anomalies.metadata, %s::jsonpath)", (f"$.**.{json.dumps(value)}",))
     path = "jsonb_path_exists(anomalies.metadata, '$.** ? (@ == $value)', %s::jsonb)"
     return Sql(path, (json.dumps({"value": value}),))
+
+
+def by_pattern(key: UUID) -> Finder:
+    """The rows with this pattern."""
+    pattern = hidden(key, "uuid")
+    where = sql("anomalies.pattern >= {key} AND anomalies.pattern <= {key}", key=pattern)
+    order = ("pattern", 'status COLLATE "POSIX"', "timestamp", "id")
+    ascending = ", ".join(f"anomalies.{column} NULLS FIRST" for column in order)
+    return Finder(where, where, order=ascending)
 
 
 def by_assignee(username: str) -> Finder:

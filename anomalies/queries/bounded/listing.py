@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -28,8 +29,8 @@ class Range:
 class Listing:
     """The anomalies of a filter: ``rows`` as an unordered queryset, and the same conditions for indexes.
 
-    ``columns`` are those with a condition. Conditions on status, stream, significance and ranges of columns
-    are repeated beside the queryset; ``finders`` answer others through an index of their own.
+    ``columns`` are those with a condition. Conditions on status, stream, significance, pattern and ranges of
+    columns are repeated beside the queryset; ``finders`` answer others through an index of their own.
     """
 
     rows: QuerySet[Anomaly]
@@ -37,6 +38,7 @@ class Listing:
     statuses: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     significant: bool | None = None
+    pattern: UUID | None = None
     ranges: Mapping[str, Range] = field(default_factory=dict)
     finders: tuple[Finder, ...] = ()
 

@@ -24,12 +24,12 @@ _TYPES = {
     "ncd_score": "float8",
     "p_value": "float8",
     "id": "uuid",
+    "pattern": "uuid",
     "status": "text",
     "stream_type": "text",
     "is_statistically_significant": "boolean",
 }
-# The collation of our walked indexes: no index of the contract on such a column can answer a walk.
-_COLLATED = dict.fromkeys(("status", "stream_type"), ' COLLATE "C"')
+_TEXTS = ("status", "stream_type")
 _LEAST, _GREATEST = UUID(int=0), UUID(int=2**128 - 1)
 _STATE = ("status", "stream_type", "is_statistically_significant")
 _TIME = ("timestamp", "id")
@@ -47,6 +47,9 @@ class Index:
 
     prefix: tuple[str, ...]
     tail: tuple[str, str]
+    # Of its texts. No index of the contract has it, so none can answer a walk; nor can an index of another
+    # walk whose first column PostgreSQL 18 would skip.
+    collation: str = "C"
 
     @property
     def answers(self) -> frozenset[str]:
@@ -60,16 +63,19 @@ class Index:
 
     @property
     def keys(self) -> list[str]:
-        """Its columns as SQL, texts with the collation that only these indexes have."""
-        return [f"anomalies.{name}{_COLLATED.get(name, '')}" for name in (*self.prefix, *self.tail)]
+        """Its columns as SQL, texts with its collation."""
+        collated = dict.fromkeys(_TEXTS, f' COLLATE "{self.collation}"')
+        return [f"anomalies.{name}{collated.get(name, '')}" for name in (*self.prefix, *self.tail)]
 
 
 BY_TIME = Index((), _TIME)
 BY_STATUS = Index(_STATE, _TIME)
 BY_STREAM = Index(("stream_type",), _TIME)
+BY_PATTERN = Index(("pattern", "status"), _TIME, collation="POSIX")
 BY_NCD = Index((), ("ncd_score", "id"))
 BY_P = Index((), ("p_value", "id"))
-WALKED = BY_STATUS.answers | BY_NCD.answers | BY_P.answers  # the columns whose conditions an index answers
+# The columns whose conditions an index answers.
+WALKED = BY_STATUS.answers | BY_PATTERN.answers | BY_NCD.answers | BY_P.answers
 _BY_COLUMN = {index.tail[0]: index for index in (BY_TIME, BY_NCD, BY_P)}
 
 
@@ -199,6 +205,8 @@ def range_walk(listing: Listing, column: str) -> Walk:
 def _index_for(listing: Listing, order: Order) -> Index:
     if order.tail != "timestamp":
         return _BY_COLUMN[order.tail]
+    if listing.pattern is not None and "stream_type" not in order.columns:
+        return BY_PATTERN
     if "status" in order.columns:
         return BY_STATUS
     of_state = bool(listing.statuses) or listing.significant is not None
@@ -224,6 +232,7 @@ def _walk(listing: Listing, order: Order, index: Index) -> Walk:
 def _segments(listing: Listing, index: Index) -> list[tuple[Any, ...]]:
     both = (False, True) if listing.significant is None else (listing.significant,)
     choices: dict[str, Sequence[Any]] = {
+        "pattern": [listing.pattern],
         "status": sorted(set(listing.statuses)) or sorted(Status.values),
         "stream_type": sorted(set(listing.streams)) or sorted(Stream.values),
         "is_statistically_significant": both,

@@ -6,6 +6,10 @@ checked and rebuilt together with it. Anomalies from before the column have no p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
 from anomalies.models import Status
 from anomalies.schema.search_path import ours, pinned
 
@@ -33,6 +37,41 @@ _WRONG = f"""
     SELECT * FROM ({_AMISS}) AS amiss
     WHERE ({", ".join(Status.values)}) <> ({", ".join("0" for _ in Status.values)}) OR is_outside ORDER BY 1
 """  # noqa: S608 -- a constant
+
+_STATES = ", ".join(f"('{status}', {status})" for status in Status.values)
+_COUNTS = f"""
+    SELECT counted.status, described.stream_type, counted.n
+    FROM (SELECT {_KEPT} FROM {{now}} WHERE pattern = %s) AS kept,
+         LATERAL (VALUES {_STATES}) AS counted (status, n),
+         (SELECT stream_type FROM {{patterns}} WHERE key = %s
+          UNION ALL SELECT stream_type FROM {{deltas}} WHERE pattern = %s AND stream_type IS NOT NULL
+          LIMIT 1) AS described
+    WHERE counted.n <> 0
+"""  # noqa: S608 -- a constant
+
+
+@dataclass(frozen=True, slots=True)
+class Patterned:
+    """The anomalies of one pattern."""
+
+    key: UUID
+
+    # The roll-up answers without reading the table.
+    answers_alone: ClassVar = True
+
+    @staticmethod
+    def unbuilt() -> str:
+        """SQL that is false: an anomaly is counted as soon as it has a pattern."""
+        return "false"
+
+    def counts_as_sql(self) -> tuple[str, list[Any]]:
+        """An SQL statement for (status, stream_type, n), and its values."""
+        tables = {
+            "now": ours("anomaly_patterns_now"),
+            "patterns": ours("anomaly_patterns"),
+            "deltas": ours("anomaly_pattern_deltas"),
+        }
+        return _COUNTS.format(**tables), [self.key] * 3
 
 
 def differences() -> list[str]:
