@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 from anomalies.detection import pattern_of
 from benchmarks.detect import yardsticks
 from benchmarks.detect.incidents import WAYS
 from benchmarks.detect.table import Table, mean
+
+if TYPE_CHECKING:
+    from drain3 import TemplateMiner
 
 _FIRST = 400
 
@@ -16,11 +20,15 @@ _FIRST = 400
 def mixed(
     lines: Sequence[str], others: Sequence[str], every: int, random: Random
 ) -> tuple[list[str], list[int]]:
-    """Return the lines with a foreign one put in at each `every`th, and the numbers of those."""
+    """Return the lines with a foreign one put in at each `every`th, and the numbers of those.
+
+    Each is the first of its template by Drain3, which has read all lines and the foreign ones before it.
+    """
     known = set(map(pattern_of, lines))
     drain = yardsticks.miner()
-    strange = [line for line in others if drain.add_log_message(line)["change_type"] == "cluster_created"]
-    strange = [line for line in strange if pattern_of(line) not in known]
+    for pattern in sorted(known):
+        drain.add_log_message(pattern)
+    strange = [line for line in others if _is_new(drain, pattern_of(line))]
     pool = random.sample(strange, len(strange))
     out, places = list(lines[:_FIRST]), []
     for begin in range(_FIRST, len(lines), every):
@@ -29,6 +37,10 @@ def mixed(
             places.append(len(out))
         out += lines[begin : begin + every]
     return out, places
+
+
+def _is_new(drain: TemplateMiner, pattern: str) -> bool:
+    return bool(drain.add_log_message(pattern)["change_type"] == "cluster_created")
 
 
 def rows(
