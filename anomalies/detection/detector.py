@@ -26,7 +26,7 @@ from .scoring.views import Candidate
 from .significance import Significance, joined
 from .state_json import from_plain, to_plain
 
-STATE = 3  # the form of a saved state
+STATE = 4  # the form of a saved state
 
 
 def detect(

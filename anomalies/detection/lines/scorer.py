@@ -18,6 +18,7 @@ from ..scoring.views import Candidate, Method
 from . import words
 from .absence import Absence
 from .mix import Mix
+from .order import Order
 from .pauses import Hours, Pauses
 from .slots import Slot
 from .templates import Pattern, Plan, Templates
@@ -30,6 +31,7 @@ WEIGHTS: Mapping[str, float] = {
 }  # fmt: skip
 FLOORS = {"text": 0.0, "values": 16.0, "mix": 20.0, "absence": 8.0, "time": 24.0, "order": 60.0}
 _NUMBER_FLOOR = 25.0  # of values: a tail that is fitted to 256 numbers may be heavier than it looks
+_STEPS_FLOOR = 40.0  # of order: of the steps of the whole stream, which add up faster
 _UNIT = 10  # events of a block of all views but text, whose unit is the event
 _EARLY = 3 * LAG  # events before which the whole mix is not known
 _BEGIN = 300  # events before which no view but text is ranked
@@ -61,6 +63,7 @@ class LineScorer:
         self._text = Text(self._templates, parameters.baseline_size, most_counts, most_tokens)
         self._mix = Mix(self._templates)
         self._absence = Absence()
+        self._order = Order()
         self._pauses, self._hours = Pauses(), Hours()
         self._pasts = {
             view: Past(1, MEMORY, has_tail=False) if view == "text" else Past(_UNIT) for view in WEIGHTS
@@ -131,6 +134,9 @@ class LineScorer:
             if bits:
                 self._odd_value(self._levels, level, bits, found)
         if self._former is not None:
+            bits = self._order.take(self._former, template.name, position, number)
+            if bits:
+                self._odd_steps(bits, text, found)
             bits = self._former.see(template.name, position, number)
             if bits:
                 self._odd_order(self._former, bits, text, found)
@@ -215,8 +221,8 @@ class LineScorer:
             self._pasts["values"].see(self._position, bits)
             return
         floor = _NUMBER_FLOOR if slot.kind == "number" else FLOORS["values"]
-        novelty = 1 - slot.record / slot.sum
         word, odd = slot.commonest(word)
+        novelty = 1 - slot.record / slot.sum
         self._add(
             found, "values", f"slot {slot.name}", novelty, bits, tuple(slot.lines), odd,
             words.value(slot, word), floor,
@@ -239,6 +245,19 @@ class LineScorer:
         lines = (self._number, self._position + self._offset)
         said = words.order(text, self._text_before)
         self._add(found, "order", "order", 1 - slot.record / slot.sum, bits, lines, lines[-1], said)
+
+    def _odd_steps(self, bits: float, text: str, found: list[Candidate]) -> None:
+        order = self._order
+        if self._position <= _EARLY:
+            return
+        if not self._is_worth("order", bits):
+            self._pasts["order"].see(self._position, bits)
+            return
+        said = words.steps(text, self._text_before, order)
+        self._add(
+            found, "order", "steps", 1 - order.record / order.sum, bits, tuple(order.lines), order.lines[-1],
+            said, _STEPS_FLOOR,
+        )  # fmt: skip
 
     def _is_worth(self, view: str, bits: float) -> bool:
         """Return whether a surprise is rare enough for a sentence."""
@@ -270,6 +289,7 @@ class LineScorer:
             for past in self._pasts.values():
                 past.leave_out(first, last)
             self._mix.leave_out(first, last)
+            self._order.leave_out(first, last)
             self._pauses.leave_out(first, last)
             self._levels.leave_out(first, last)
             for template in self._templates:
@@ -293,6 +313,7 @@ class LineScorer:
             "templates": self._templates.state(),
             "text": self._text.state(),
             "mix": self._mix.state(),
+            "order": self._order.state(),
             "pauses": self._pauses.state(),
             "hours": self._hours.state(),
             "levels": self._levels.state(),
@@ -309,6 +330,7 @@ class LineScorer:
         self._text.restore(state["text"])
         self._mix.restore(state["mix"])
         self._absence.hold(self._templates.things())
+        self._order.restore(state["order"])
         self._pauses.restore(state["pauses"])
         self._hours.restore(state["hours"])
         self._levels = Slot.from_state(state["levels"])

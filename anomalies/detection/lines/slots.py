@@ -23,6 +23,7 @@ from ..scoring.own_past import Record
 FEW = 12  # different numbers that are a category
 _FEW_WORDS = 40
 _ENOUGH = 64  # values, before which a slot does not speak
+_ENOUGH_TO_COST = 8  # values, before which none has a cost
 _KNOWN, _KNOWN_WORDS = 50, 1_000  # values of a field, of a place in a message, before which any may be new
 _EXPECTED = 0.02  # chance of a new one, from which on it tells nothing
 _NEW_BEFORE = 5  # values seen once, before which new ones are not expected
@@ -101,6 +102,14 @@ class Slot:
             return True
         once = sum(1 for times in self.counts.values() if times == 1)
         return once >= _NEW_BEFORE and once >= _EXPECTED * (self._n + self._calm)
+
+    def cost(self, word: str) -> float | None:
+        """Return the bits of a value by its share so far; None where that says nothing yet, or any more."""
+        count = self._n + self._calm
+        if self.kind != "few" or count < _ENOUGH_TO_COST:
+            return None
+        times = self.counts.get(word, 0) + (self._calm if word == self._mode else 0)
+        return log2((count + len(self.counts) / 2) / (times + 0.5))
 
     def see(self, word: str, position: int, number: int) -> float:
         """Add a value; return by how many bits its run is beyond the slot's record, 0 for nothing odd.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ..explain.sentence import body_of
 from .absence import Absent
+from .order import Order
 from .pauses import HOUR, HourCount, Pause
 from .slots import Slot
 
@@ -59,6 +60,15 @@ def first(slot: Slot, word: str) -> str:
 def order(text: str, before: str) -> str:
     """Return the sentence about a line after one that others follow."""
     return f"“{quoted(text)}” right after “{quoted(before, 50)}”, which others follow"
+
+
+def steps(text: str, before: str, order: Order) -> str:
+    """Return the sentence about a run of lines that follow each other in no usual order."""
+    usual = f"; usual 1 in {1 / order.usual:,.0f}" if order.usual > 0 else ""
+    return (
+        f"“{quoted(text)}” right after “{quoted(before, 50)}”, one of {order.rare:,} unusual steps in "
+        f"{order.length:,} lines{usual}"
+    )
 
 
 def pause(found: Pause) -> str:
