@@ -86,6 +86,7 @@ class Detector:
         self._scorer = SCORERS[kind](parameters)
         self._is_text = kind in ("logs", "llm")
         self._pending: list[Candidate] = []
+        self._near: list[Candidate] = []
         self._review = Review(parameters.review_per_day, self._is_text)
         self._acknowledged = Acknowledged()
         self._episode: Episode | None = None
@@ -147,6 +148,7 @@ class Detector:
             "lines": [[to_plain(event), to_plain(time)] for event, time in self._lines],
             "scorer": self._scorer.state(),
             "pending": to_plain(self._pending),
+            "near": to_plain(self._near),
             "review": self._review.state(),
             "episode": to_plain(self._episode and self._episode.course),
             "known_time": to_plain(self._known_time),
@@ -177,6 +179,7 @@ class Detector:
             (from_plain(Event, event), from_plain(datetime | None, time)) for event, time in state["lines"]
         )
         self._pending = from_plain(list[Candidate], state["pending"])
+        self._near = from_plain(list[Candidate], state["near"])
         self._review.restore(state["review"])
         course = from_plain(Course | None, state["episode"])
         self._episode = course and Episode(course)
@@ -193,9 +196,24 @@ class Detector:
         p_value = joined(novel, self._scorer.weights)
         if novel and self._parameters.is_flagged(max(one.novelty for one in novel), p_value):
             self.windows_flagged += 1
-            self._flag(self._alarm(novel, p_value))
-        elif self._parameters.review_per_day and not self._episode:
+            is_text = any(one.view == "text" for one in novel)
+            near, self._near = self._near_to(candidates), []
+            self._flag(self._alarm(novel if is_text else [*novel, *near], p_value))
+            return
+        self._near = self._near_to(candidates)
+        if self._parameters.review_per_day and not self._episode:
             yield from self._consider(candidates)
+
+    def _near_to(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the lines of the last 60 of which at least a quarter was new: they explain what is flagged
+        by another view (an error among the locks that it waits for)."""
+        newest = self._lines[-1][0].number
+        least = self._parameters.ncd_threshold / 2
+        return [
+            one
+            for one in (*self._near, *candidates)
+            if one.view == "text" and least <= one.novelty < 2 * least and newest - one.odd < WINDOW
+        ]
 
     def _alarm(self, candidates: Sequence[Candidate], p_value: float) -> Alarm:
         """Return an alarm: candidates, their lines as far as they are kept, and the baseline before them."""

@@ -113,6 +113,8 @@ class Absence:
         if thing.time_sum > 0:
             if seconds < _TWICE * thing.longest_time or seconds <= 0:
                 return position + max(1, gap // 10)
+            if seconds > thing.time_sum:
+                return position + _GONE  # away for longer than it was ever there: a phase that is over
             novelty = min(novelty, 1 - thing.longest_time / seconds)
             wait = _wait(thing.time_sum, thing.time_squares, thing.count)
             bits = min(bits, (seconds - thing.longest_time) / wait * _LOG2_E)

@@ -17,6 +17,7 @@ from ..scoring.own_past import LAG, WINDOW, Past
 from ..scoring.views import Candidate, Method
 from . import words
 from .absence import Absence
+from .levels import severity_of_level
 from .mix import Mix
 from .order import Order
 from .pauses import Hours, Pauses
@@ -31,6 +32,9 @@ WEIGHTS: Mapping[str, float] = {
 }  # fmt: skip
 FLOORS = {"text": 0.0, "values": 16.0, "mix": 20.0, "absence": 8.0, "time": 24.0, "order": 60.0}
 _NUMBER_FLOOR = 25.0  # of values: a tail that is fitted to 256 numbers may be heavier than it looks
+_SEVERE = 2  # of `levels.severity_of`: an error or more
+_MESSAGE = 2  # lines without a level of their own that belong to the one before them
+_RARE = 8  # lines of which one may have such a level
 _STEPS_FLOOR = 40.0  # of order: of the steps of the whole stream, which add up faster
 _UNIT = 10  # events of a block of all views but text, whose unit is the event
 _EARLY = 3 * LAG  # events before which the whole mix is not known
@@ -57,6 +61,7 @@ class LineScorer:
         self._time = self._epoch = 0.0
         self._number = 0
         self._text_before = ""
+        self._severe_until = 0
         self._former: Slot | None = None
         self._levels = Slot("level", is_word=True)
         self._templates = Templates()
@@ -88,9 +93,11 @@ class LineScorer:
         found: list[Candidate] = []
         if event[2] is not None:
             self._take_time(event, learn, found)
+        if pattern.level:
+            self._severe_until = position + _MESSAGE if self._is_severe(pattern.level) else 0
         news = self._text.take(pattern, number, learn)
         if news.weight:
-            self._new_text(news, pattern, number, found)
+            self._new_text(news, pattern, event, found)
         bits = self._mix.take(pattern, position, number, learn)
         if bits:
             self._many(template.thing, bits, number, text, found)
@@ -124,7 +131,8 @@ class LineScorer:
                 level = str(value)
             field = template.fields.get(path)
             if field is None:
-                field = template.fields[path] = Slot(path, is_word=isinstance(value, str | bool))
+                field = Slot(path, is_word=isinstance(value, str | bool), born=position)
+                template.fields[path] = field
             shown = value if isinstance(value, str) else str(value)
             bits = field.see(shown, position, number)
             if bits:
@@ -171,10 +179,21 @@ class LineScorer:
             last = self._number
             self._add(found, "time", "hour", hour.novelty, hour.bits, (last,), last, words.hour(hour))
 
-    def _new_text(self, news: News, pattern: Pattern, number: int, found: list[Candidate]) -> None:
+    def _new_text(self, news: News, pattern: Pattern, event: Event, found: list[Candidate]) -> None:
         """A line with new words; those that stand where new ones keep coming (names, hosts) are no news."""
-        novelty = 0.0 if pattern.is_known_kind() else news.novelty
+        number = event.number
+        named = next((str(value) for path, value in event.fields if path in _LEVELS), "")
+        is_severe = self._position <= self._severe_until or self._is_severe(named)
+        novelty = news.if_severe if is_severe else news.novelty
+        if pattern.is_known_kind():
+            novelty = 0.0
         self._add(found, "text", f"text {number}", novelty, news.weight, (number,), number, "")
+
+    def _is_severe(self, level: str) -> bool:
+        """Return whether a level is an error or more, and at most one line in eight of the stream has it."""
+        return severity_of_level(level) >= _SEVERE and self._levels.times(level) * _RARE <= min(
+            self._position, MEMORY
+        )
 
     def _many(self, thing: Thing, bits: float, number: int, text: str, found: list[Candidate]) -> None:
         if self._position <= _EARLY:
@@ -222,7 +241,7 @@ class LineScorer:
             return
         floor = _NUMBER_FLOOR if slot.kind == "number" else FLOORS["values"]
         word, odd = slot.commonest(word)
-        novelty = 1 - slot.record / slot.sum
+        novelty = 1 - slot.record / slot.sum if slot.is_news(word) else 0.0
         self._add(
             found, "values", f"slot {slot.name}", novelty, bits, tuple(slot.lines), odd,
             words.value(slot, word), floor,
@@ -308,6 +327,7 @@ class LineScorer:
                 self._epoch,
                 self._number,
                 self._text_before,
+                self._severe_until,
                 former,
             ],
             "templates": self._templates.state(),
@@ -322,9 +342,8 @@ class LineScorer:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""
-        self._offset, self._position, self._time, self._epoch, self._number, self._text_before, former = (
-            state["place"]
-        )
+        self._offset, self._position, self._time, self._epoch, self._number = state["place"][:5]
+        self._text_before, self._severe_until, former = state["place"][5:]
         self._templates.restore(state["templates"])
         self._former = next((one.follower for one in self._templates if one.number == former), None)
         self._text.restore(state["text"])

@@ -18,7 +18,7 @@ from copy import copy
 from math import log, log2
 from typing import Any, Literal
 
-from ..scoring.own_past import Record
+from ..scoring.own_past import LAG, Record
 
 FEW = 12  # different numbers that are a category
 _FEW_WORDS = 40
@@ -54,14 +54,15 @@ class Slot:
     """
 
     __slots__ = (
-        "_calm", "_down", "_held", "_high", "_is_log", "_last", "_latest", "_less", "_low",
-        "_lower", "_mean", "_mode", "_more", "_n", "_outside", "_past", "_returns", "_seen", "_up",
-        "_upper", "counts", "first", "is_of_message", "is_word", "kind", "length", "lines", "mute",
+        "_born", "_bursts", "_calm", "_down", "_held", "_high", "_is_log", "_last", "_latest", "_less",
+        "_low", "_lower", "_mean", "_mode", "_more", "_n", "_once", "_outside", "_past", "_returns", "_seen",
+        "_up", "_upper", "counts", "first", "is_of_message", "is_word", "kind", "length", "lines", "mute",
         "name", "record", "run", "sum",
     )  # fmt: skip
 
-    def __init__(self, name: str, is_word: bool = False, is_of_message: bool = False) -> None:
+    def __init__(self, name: str, is_word: bool = False, is_of_message: bool = False, born: int = 0) -> None:
         self.name = name
+        self._born = born  # position in the stream of its first value
         self.is_word = is_word
         self.is_of_message = is_of_message
         self.kind: Kind = "few"
@@ -79,6 +80,8 @@ class Slot:
         self._mean = 0.0
         self._more = self._less = -_SLACK  # bits of a value that is not the commonest, of the commonest
         self._last = ""
+        self._once: dict[str, bool] = {}  # words that came in one burst only
+        self._bursts = 0
         self._returns = False  # a value came that is smaller than the one before: no counter, no date
         self._held: list[float] = []
         self._is_log = False
@@ -89,6 +92,9 @@ class Slot:
         count = min(count, _MEMORY)
         if count:
             self.counts[word] = self._n = self._seen = count
+            self._once[word] = True
+            self._bursts = 1
+            self._last = word
             self._mode = word
             self.mute = count < _ENOUGH
 
@@ -97,19 +103,33 @@ class Slot:
         return word in self.counts
 
     def expects_new(self) -> bool:
-        """Return whether the next value may be new, by the share of values seen once (Good 1953)."""
+        """Return whether the next value may be new, by the share of values seen once (Good 1953).
+
+        Of words one that came twenty times in a row came once: hosts and users come in bursts.
+        """
         if self.kind != "few":
             return True
-        once = sum(1 for times in self.counts.values() if times == 1)
-        return once >= _NEW_BEFORE and once >= _EXPECTED * (self._n + self._calm)
+        if self.is_word:
+            once, all_seen = len(self._once), self._bursts
+        else:
+            once = sum(1 for times in self.counts.values() if times == 1)
+            all_seen = self._n + self._calm
+        return once >= _NEW_BEFORE and once >= _EXPECTED * all_seen
+
+    def is_news(self, word: str) -> bool:
+        """Return whether a run of this value can be news: it is not one of many names, nor the usual one."""
+        return not (self.is_word and self.expects_new()) and (self.kind != "few" or word != self._mode)
 
     def cost(self, word: str) -> float | None:
         """Return the bits of a value by its share so far; None where that says nothing yet, or any more."""
         count = self._n + self._calm
         if self.kind != "few" or count < _ENOUGH_TO_COST:
             return None
-        times = self.counts.get(word, 0) + (self._calm if word == self._mode else 0)
-        return log2((count + len(self.counts) / 2) / (times + 0.5))
+        return log2((count + len(self.counts) / 2) / (self.times(word) + 0.5))
+
+    def times(self, word: str) -> int:
+        """Return how often a value of a category came; the last 2,000 values count in full."""
+        return self.counts.get(word, 0) + (self._calm if word == self._mode else 0)
 
     def see(self, word: str, position: int, number: int) -> float:
         """Add a value; return by how many bits its run is beyond the slot's record, 0 for nothing odd.
@@ -149,8 +169,8 @@ class Slot:
         if len(self.lines) > _SHOWN:
             del self.lines[0]
         self._past.add(position, now)
-        if self.mute:
-            return -self.first
+        if self.mute or position - self._born < min(LAG, position // 3):
+            return -self.first  # a record leaves out what is newer, so there is none yet
         self.record = self._past.value(position)
         return now - self.record if now > self.record else -self.first
 
@@ -179,6 +199,8 @@ class Slot:
             self._n += 1
             self._seen += 1
             return -_SLACK
+        if self.is_word and word != self._last:
+            self._count_burst(word)
         self._n += 1
         self._seen += 1
         all_seen, count = self._n + len(counts) / 2, counts.get(word, 0)
@@ -197,6 +219,14 @@ class Slot:
             self._fit()
         return bits
 
+    def _count_burst(self, word: str) -> None:
+        self._last = word
+        self._bursts += 1
+        if word in self.counts:
+            self._once.pop(word, None)
+        else:
+            self._once[word] = True
+
     def _goes_on(self, word: str) -> bool:
         """Return whether numbers have only risen, this one included, as a counter or a date does."""
         last, self._last = self._last, word
@@ -214,6 +244,8 @@ class Slot:
         if self._n >= _MEMORY:
             self.counts = counts = {word: times // 2 for word, times in counts.items() if times > 1}
             self._n = sum(counts.values())
+            self._once = {word: True for word in self._once if word in counts}
+            self._bursts = max(1, self._bursts // 2)
         self.mute = self._seen < _ENOUGH
         self._mean = sum(times / self._n * log2(self._n / times) for times in counts.values())
         self._mode = max(counts, key=lambda word: (counts[word], word))

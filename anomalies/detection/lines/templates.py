@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .levels import level_of
 from .patterns import masked, pattern_of
 from .slots import Slot
 from .things import Thing
@@ -22,13 +23,8 @@ _MOST_PATTERNS = 4_000
 _MOST_SHAPES = 20_000
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")  # as patterns.SHAPE, ten times as fast
 WILD = "<*>"
-_LEVEL = re.compile(
-    r"(?<![\w-])(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|CRITICAL|FATAL|ALERT|PANIC|[\[=](?:trace|debug|info"
-    r"|notice|warn|warning|err|error|crit|critical|alert|emerg|panic|fatal))(?![\w-])"
-)
 # Words of masks and punctuation alone, and zones.
 _PREAMBLE = re.compile(r"(?:(?:(?:<(?:time|ip|id)>|[^\w\s<>])+|UTC|GMT|Z) )+")
-_LEVEL_WITHIN = 160  # characters
 
 
 class Template:
@@ -48,7 +44,7 @@ class Template:
         self.patterns: list[Pattern] = []
         self.values: dict[tuple[int, int], Slot] = {}
         self.fields: dict[str, Slot] = {}
-        self.follower = Slot("next", is_word=True)
+        self.follower = Slot("next", is_word=True, born=thing.last)
         self.seen = 0
 
 
@@ -65,8 +61,7 @@ class Pattern:
         self.text = text
         begin = _PREAMBLE.match(text)
         self.body = 1 - begin.end() / len(text) if begin and begin.end() < len(text) else 1.0
-        found = _LEVEL.search(text[:_LEVEL_WITHIN])
-        self.level = found[0].lstrip("[=") if found else ""
+        self.level = level_of(text)
         self.template = template
         self.things: tuple[Thing, ...] = (template.thing,)
         self.slots: tuple[tuple[Slot, str], ...] = ()
@@ -149,7 +144,7 @@ class Templates:
                 slot = template.values.get((word, inside))
                 if slot is None:
                     slot = template.values[word, inside] = Slot(
-                        _slot_name(template.words, word), is_of_message=True
+                        _slot_name(template.words, word), is_of_message=True, born=position
                     )
                 found.append((slot, start, end))
         return Plan(pattern, tuple(found))

@@ -19,20 +19,31 @@ MEMORY = 2_000  # events
 MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
 _LATEST, _LONGER = 0, 1  # the memories by their numbers in the model
 SPELLED = 8  # bits for a byte that is new
-HALF = 12.0  # weight of a line of which the novelty is a half
+NOW = 1.7  # of 2: the part of the last 100 events in what counts as new; the rest is of the last 2,000
+HALF, WHOLE = 17.0, 24.0  # weights of lines of which the novelty is a half, and all: every word is new
+HALF_IF_SEVERE = 12.5  # an error is worth a person's time where fewer of its words are new
 
 
 class News(NamedTuple):
-    """The novelty of a line's text: its `weight` in bits per byte, and its `novelty`, 0 to 1.
+    """The novelty of a line's text: its `weight` in bits per byte, and its `novelty`, 0 to 1; `if_severe` is
+    the novelty of the same words in an error.
 
-    The novelty is a half for a line of about half new words, what it begins with (`Pattern.body`) left out.
+    The novelty is a half for a line of about two thirds new words, and 1 where all are, what it begins with
+    (`Pattern.body`) left out.
     """
 
     weight: float
     novelty: float
+    if_severe: float
 
 
-NOTHING = News(0.0, 0.0)
+NOTHING = News(0.0, 0.0, 0.0)
+
+
+def _novelty(weight: float, half: float) -> float:
+    if weight < half:
+        return weight / (2 * half)
+    return min(1.0, 0.5 + (weight - half) / (2 * (WHOLE - half)))
 
 
 class Text:
@@ -69,7 +80,10 @@ class Text:
             longer = model.new_share(coded, _LONGER)
             rates = [sum(model.bits(coded, memory)) / coded.size for memory in (_LATEST, _LONGER)]
             weight = round(min(rates) + SPELLED * (latest + longer), 6)
-            news = News(weight, min(1.0, weight / pattern.body / (2 * HALF)))
+            # What the latest events do not have is new, even where it came once, a thousand events ago.
+            now = min(rates) + SPELLED * (NOW * latest + (2 - NOW) * longer)
+            body = pattern.body
+            news = News(weight, _novelty(now / body, HALF), _novelty(weight / body, HALF_IF_SEVERE))
         if not pattern.longer:
             model.drop(coded)
         return news

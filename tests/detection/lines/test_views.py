@@ -135,3 +135,46 @@ def test_a_name_where_new_names_keep_coming_is_no_new_text():
 def test_a_name_where_only_two_ever_came_is_new_text():
     names = [name if name == "eve" or len(name) == 40 else "adam" for name in users(2_000, 40)]
     assert only(found(logins(names), "text")).oddest_line == 1_902
+
+
+def test_what_was_away_for_longer_than_it_was_ever_there_is_not_missed():
+    """A phase of a log cut from months: a job that ran for an hour, and lines an hour apart since then."""
+    lines = []
+    for n in range(1_200):
+        moment = BEGIN + (timedelta(seconds=10 * n) if n < 400 else timedelta(hours=n))
+        text = "import of the archive goes on" if n < 400 and n % 5 == 0 else f"mail {n} delivered to adam"
+        lines.append(f"{moment:%Y-%m-%dT%H:%M:%SZ} INFO app: {text}")
+    assert found(lines, "absence") == []
+
+
+def test_the_novelty_of_a_line_is_one_where_every_word_is_new():
+    lines = list(service(Random(1)))
+    lines.insert(1_400, "2026-11-20T13:53:20Z kernel panic unable to mount root device")
+    assert only(found(lines, "text")).novelty == 1
+
+
+def half_known(level, every):
+    """A service of which one line in `every` has the level, and one more half of whose words were usual."""
+    lines = list(service(Random(1)))
+    lines[::every] = [one.replace("INFO", level) for one in lines[::every]]
+    line = "app: served quux retries with zyzzyva wyvern in 30 ms"
+    lines.insert(1_400, f"2026-11-20T13:53:20Z {level} {line}")
+    return [one.oddest_line for one in found(lines, "text") if one.first_line > 1_300]
+
+
+@pytest.mark.parametrize(
+    ("level", "every", "expected"),
+    [("ERROR", 40, [1_401]), ("ERROR", 4, []), ("NOTICE", 40, [])],
+    ids=["errors are rare", "errors are usual", "no error"],
+)
+def test_an_error_is_found_where_fewer_of_its_words_are_new(level, every, expected):
+    assert half_known(level, every) == expected
+
+
+def test_a_flood_names_the_line_before_it_of_which_a_part_was_new():
+    lines = list(service(Random(1)))
+    flood = [next(one for one in lines if "emptied" in one)] * 200
+    lines[1_400:1_400] = ["2026-11-20T13:53:20Z INFO app: quux of sessions emptied in 30 ms", *flood]
+    finding = found(lines, "mix")[0]
+    assert finding.views == ("mix", "text")
+    assert "quux of sessions" in finding.explanation
