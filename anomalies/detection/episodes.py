@@ -6,6 +6,7 @@ from datetime import datetime
 
 from .compression import Figures, measure
 from .events import Event
+from .lines.levels import severity_of
 from .scoring.surprise import Reader, Surprise
 from .scoring.views import Candidate
 from .significance import Significance
@@ -14,6 +15,7 @@ KEPT = 200  # lines of an episode, so that one which never ends stays in bounds
 TOUCH = 3  # windows: what is no further apart belongs together, as what is newer is left out of a record
 _MOST_ODD = 2_000  # odd lines that are remembered
 _MOST_CANDIDATES = 12
+_CLOSE = 5  # lines: those of one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +201,21 @@ class Episode:
         return f"{unit} {number:,}"
 
     def ranked(self) -> list[Candidate]:
-        """Return what departed, the most significant first."""
-        return sorted(self.course.candidates, key=_rank)
+        """Return what departed, the most significant first.
+
+        New lines that stand close together are one message in several lines (an error, its statement): of
+        those the most severe one comes first, of equals the more significant.
+        """
+        ranked = sorted(self.course.candidates, key=_rank)
+        if not ranked or not self._is_new_line(ranked[0]):
+            return ranked
+        texts = {line.event.number: line.event.scored for line in self.course.lines}
+        close = [one for one in ranked if self._is_new_line(one) and abs(one.odd - ranked[0].odd) <= _CLOSE]
+        first = max(close, key=lambda one: severity_of(texts.get(one.odd, "")))
+        return [first, *(one for one in ranked if one is not first)]
+
+    def _is_new_line(self, candidate: Candidate) -> bool:
+        return self.course.is_text and candidate.view == "text" and not candidate.said
 
     def _kept_lines(self) -> list[Line]:
         lines, odd = self.course.lines, set(self.course.odd)

@@ -50,7 +50,8 @@ def _figures(reports: Sequence[Report], thresholds: Sequence[float]) -> str:
     new, known = sum(report.new for report in reports), sum(report.known for report in reports)
     review = sum(report.review for report in reports)
     return (
-        f"events {events}, windows tested {tested}, flagged {flagged} (up to {chance:,.0f} by chance), "
-        f"anomalies {new + known}: new {new}, already there {known}, for review {review} for review "
+        f"events {events}, windows tested {tested}, flagged {flagged} "
+        f"(up to {chance:,.0f} by chance by p alone), "
+        f"anomalies {new + known}: new {new}, already there {known}, for review {review} "
         f"({events / seconds if seconds else 0:,.0f} events/s)"
     )

@@ -153,6 +153,20 @@ def test_the_novelty_of_a_line_is_one_where_every_word_is_new():
     assert only(found(lines, "text")).novelty == 1
 
 
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [("ERROR", 1_401), ("ERRORS", 1_402)],
+    ids=["the error before its statement", "no severity, so the dearest"],
+)
+def test_of_the_lines_of_one_message_the_most_severe_is_named_first(level, expected):
+    lines = list(service(Random(1)))
+    said = (f"{level} relation nowhere does not exist", "STATEMENT SELECT quux FROM zyzzyva JOIN wyvern")
+    lines[1_400:1_400] = [f"2026-11-20T13:53:20Z {text}" for text in said]
+    finding = only(found(lines, "text"))
+    assert finding.oddest_line == expected
+    assert finding.explanation.startswith(f"“{said[expected - 1_401][:20]}")
+
+
 def half_known(level, every):
     """A service of which one line in `every` has the level, and one more half of whose words were usual."""
     lines = list(service(Random(1)))
