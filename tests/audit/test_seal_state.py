@@ -1,4 +1,4 @@
-"""What a seal says of the ids at its time, and what the next one makes of that: without a database."""
+"""The ids that a seal states at its time, and what the next one makes of that: without a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what: by a role, by a permission of one's own, and by neither."""
+"""Permissions: by a role, by a permission of one's own, and by neither."""
 
 from __future__ import annotations
 
