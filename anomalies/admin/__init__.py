@@ -1,13 +1,14 @@
 """The surface for people: Django's admin as the analysts' desk.
 
-The rule of this folder: it asks ``permissions`` who may, ``filters`` what is meant, ``transitions`` to
-decide, and shows; it keeps no rule of its own. One module per desk, ``presentation`` for what they share.
+It asks ``permissions`` who may, ``queries.filters`` what is meant and ``triage`` to decide, and shows the
+result; it keeps no rule of its own.
 """
 
 from .accounts import AccountAdmin, RoleAdmin
 from .anomaly import AnomalyAdmin
 from .api_tokens import ApiTokenAdmin
 from .config import DetectionConfigAdmin
+from .patterns import PatternAdmin
 from .read_only import (
     AuditLogAdmin,
     PerformanceMetricAdmin,
@@ -21,6 +22,7 @@ __all__ = [
     "ApiTokenAdmin",
     "AuditLogAdmin",
     "DetectionConfigAdmin",
+    "PatternAdmin",
     "PerformanceMetricAdmin",
     "RecentSignificantAnomalyAdmin",
     "RoleAdmin",

@@ -1,0 +1,151 @@
+"""The list of patterns: what anomalies have in common, how many are undecided, and the way to decide them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.db import DatabaseError, transaction
+from django.db.models import F, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from anomalies.models import Anomaly, Pattern, Status, Stream
+from anomalies.queries import hourly_rollup
+
+from .model_admin import AnyModelAdmin
+from .read_only import ReadOnlyAdmin
+from .ui import formatting as show
+
+_STATUSES = (Status.PENDING, Status.INVESTIGATING, Status.ACKNOWLEDGED, Status.DISMISSED)
+
+
+def anomalies_of(key: Any, *statuses: str) -> str:
+    """Return the address of the list of a pattern's anomalies, of these statuses or of all."""
+    address = reverse("admin:anomalies_anomaly_changelist")
+    return f"{address}?{urlencode({'pattern': key, 'status': statuses}, doseq=True)}"
+
+
+class StreamFilter(admin.SimpleListFilter):
+    """By stream."""
+
+    title, parameter_name = "stream", "stream_type"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        return [(stream.value, str(stream.label)) for stream in Stream]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(stream_type=self.value()) if self.value() else queryset
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """By whether anomalies of the pattern are undecided."""
+
+    title, parameter_name = "state", "open"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
+        return [("yes", "with undecided anomalies"), ("no", "all decided")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "yes":
+            return queryset.filter(pending__gt=0) | queryset.filter(investigating__gt=0)
+        return queryset.filter(pending=0, investigating=0) if self.value() == "no" else queryset
+
+
+@admin.register(Pattern)
+class PatternAdmin(ReadOnlyAdmin):
+    """Patterns, those with most pending anomalies first. A count links to these anomalies in the list.
+
+    There all that match can be decided at once, with a preview and an undo, like any other selection.
+    """
+
+    list_display = (
+        "what",
+        "stream",
+        "where",
+        *(f"{status.value}_count" for status in _STATUSES),
+        "first",
+        "last",
+    )
+    list_display_links = None
+    list_filter = (OpenFilter, StreamFilter)
+    show_facets = admin.ShowFacets.NEVER
+    search_fields = ("template", "source")
+    ordering = ("-pending", "key")
+    sortable_by = ("pending_count", "last")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Leave out patterns whose anomalies were all deleted."""
+        total = sum((F(status.value) for status in _STATUSES[1:]), F(_STATUSES[0].value))
+        rows = super().get_queryset(request)
+        found: QuerySet[Any] = rows.alias(total=total).filter(total__gt=0)
+        return found
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list with what is not folded yet; a role that may not write sees it as last folded."""
+        with suppress(DatabaseError), transaction.atomic():
+            hourly_rollup.fold()
+        return super().changelist_view(request, extra_context)
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Redirect to the anomalies of the pattern."""
+        return redirect(anomalies_of(object_id))
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm(f"anomalies.view_{Anomaly._meta.model_name}")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    @admin.display(description="Pattern")
+    def what(self, row: Pattern) -> SafeString:
+        waits = [status for status in _STATUSES[:2] if getattr(row, status.value)]
+        return format_html(
+            '<a href="{}">{}</a>', anomalies_of(row.key, *waits), show.visible(row.template, 240)
+        )
+
+    @admin.display(description="Stream")
+    def stream(self, row: Pattern) -> str:
+        return dict(Stream.choices).get(row.stream_type, show.visible(row.stream_type, 60))
+
+    @admin.display(description="Source")
+    def where(self, row: Pattern) -> str:
+        return show.visible(row.source, 120) or "–"
+
+    @admin.display(description="Pending", ordering="pending")
+    def pending_count(self, row: Pattern) -> SafeString | str:
+        return _count(row, Status.PENDING)
+
+    @admin.display(description="Investigating")
+    def investigating_count(self, row: Pattern) -> SafeString | str:
+        return _count(row, Status.INVESTIGATING)
+
+    @admin.display(description="Acknowledged")
+    def acknowledged_count(self, row: Pattern) -> SafeString | str:
+        return _count(row, Status.ACKNOWLEDGED)
+
+    @admin.display(description="Dismissed")
+    def dismissed_count(self, row: Pattern) -> SafeString | str:
+        return _count(row, Status.DISMISSED)
+
+    @admin.display(description="First seen")
+    def first(self, row: Pattern) -> SafeString | str:
+        return show.moment(row.first_seen)
+
+    @admin.display(description="Last seen", ordering="last_seen")
+    def last(self, row: Pattern) -> SafeString | str:
+        return show.moment(row.last_seen)
+
+
+def _count(row: Pattern, status: Status) -> SafeString | str:
+    number = getattr(row, status.value)
+    if not number:
+        return "0"
+    return format_html('<a href="{}">{}</a>', anomalies_of(row.key, status), f"{number:,}")
