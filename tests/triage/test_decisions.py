@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
 
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog
-from anomalies.triage.decisions import MOVES, DecisionError, add_note, allowed_moves, decide
+from anomalies.triage.decisions import MOVES, DecisionError, add_note, allowed_moves, check, decide
 from tests.support.factories import make_anomaly
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
 BOB = Actor("bob")
+FORM = UUID(int=2**127)
 
 LEGAL = {
     ("pending", "acknowledge"): "acknowledged",
@@ -204,6 +205,13 @@ def test_a_bulk_takes_as_many_queries_as_one(django_assert_num_queries):
             decide("acknowledge", [anomaly.pk for anomaly in anomalies], ANA)
 
 
+def test_a_decision_can_be_checked_before_it_is_taken():
+    check("dismiss", "other", "a note")
+    for given in (("dismiss", None, ""), ("acknowledge", "other", ""), ("reopen", None, "\0")):
+        with pytest.raises(DecisionError):
+            check(*given)
+
+
 # --- versions, and forms that are submitted twice ---------------------------------------------------------
 
 
@@ -265,9 +273,10 @@ def test_of_a_note_that_is_submitted_twice_one_is_stored(seen):
     ("actor", "note", "other"), [(BOB, "look", False), (ANA, "see", False), (ANA, "look", True)]
 )
 def test_another_note_user_or_form_is_no_repetition(actor, note, other):
-    anomaly, form = make_anomaly(), uuid4()
-    add_note(anomaly.pk, ANA, "look", batch=form)
-    assert add_note(anomaly.pk, actor, note, batch=uuid4() if other else form).decided == (anomaly.pk,)
+    anomaly = make_anomaly()
+    add_note(anomaly.pk, ANA, "look", batch=FORM)
+    for form in (UUID(int=1), UUID(int=2**128 - 1)) if other else (FORM,):
+        assert add_note(anomaly.pk, actor, note, batch=form).decided == (anomaly.pk,)
 
 
 @pytest.mark.django_db

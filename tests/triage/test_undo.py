@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,9 +16,11 @@ from django.test import Client
 from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import MOVES, DecisionError, add_note, decide
-from anomalies.triage.undo import RESTORED, NoSuchDecision, decision, state, undo
+from anomalies.triage.undo import RESTORED, NoSuchDecision, State, decision, state, undo
+from tests.support.databases import run
 from tests.support.factories import make_anomaly, make_user, other_program
 from tests.support.forms import LIST, carried, page_of
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -182,6 +185,66 @@ def test_a_decision_is_described_in_words():
     found = decision(batch)
     assert (found.rows, found.reason, found.note) == (2, "other", "noise")
     assert found.summary.startswith("dismissed by ana at 20")
+
+
+def test_of_several_actions_in_a_batch_each_is_counted_and_the_first_gives_its_name():
+    rows, batch = [make_anomaly() for _ in range(3)], uuid4()
+    with acting(ANA, batch=str(batch)):
+        Anomaly.objects.filter(pk__in=[rows[0].pk, rows[1].pk]).update(status="investigating")
+    with acting(BOB, batch=str(batch)):
+        Anomaly.objects.filter(pk=rows[2].pk).update(status="acknowledged")
+    found = decision(str(batch))
+    assert (found.actions, found.rows) == ({"investigate": 2, "acknowledge": 1}, 3)
+    assert found.summary.startswith("taken into investigation 2, acknowledged 1 by ana at 2")
+
+
+@pytest.mark.parametrize(("second", "are_more"), [("00", False), ("01", True)])
+def test_a_transaction_whose_entries_are_of_two_times_names_more_than_one(second, are_more):
+    for when in ("2026-01-01 12:00:00Z", f"2026-01-01 12:00:{second}Z"):
+        run(
+            "INSERT INTO audit_log (timestamp, username, action, resource_type, resource_id, metadata) "
+            """VALUES (%s, 'x', 'dismiss', 'anomaly', %s, '{"batch": "transaction 77"}')""",
+            when,
+            uuid4(),
+        )
+    if are_more:
+        with pytest.raises(NoSuchDecision, match="is the name of more than one"):
+            decision("transaction 77")
+    else:
+        assert decision("transaction 77").rows == 2
+
+
+def test_of_many_that_changed_since_the_first_twenty_are_named():
+    rows = [make_anomaly() for _ in range(21)]
+    batch = take("acknowledge", *rows)
+    take("reopen", *rows)
+    found = undo(batch, ANA, uuid4())
+    assert [(each.count, len(each.ids)) for each in found.left] == [(21, 20)]
+    assert (found.undone, found.already, found.open, found.skipped) == (0, 0, 0, 21)
+
+
+def test_what_was_undone_whole_is_said_in_one_number():
+    batch, own = take("acknowledge", make_anomaly(), make_anomaly()), uuid4()
+    assert undo(batch, ANA, own) == state(batch, own) == State(2, 0, 0, ())
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_undo_that_waits_for_a_later_decision_skips_what_that_one_changed():
+    anomaly, found = make_anomaly(), []
+    batch = take("dismiss", anomaly)
+
+    def undo_it() -> None:
+        found.append(undo(batch, BOB, uuid4()))
+        connection.close()
+
+    with acting(ANA):
+        take("reopen", anomaly)
+        take("investigate", anomaly)
+        waiting = threading.Thread(target=undo_it)
+        waiting.start()
+        wait_until(lambda: run("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"))
+    waiting.join()
+    assert (status_of(anomaly), found[0].undone, found[0].skipped) == ("investigating", 0, 1)
 
 
 def test_many_are_undone_step_by_step(monkeypatch):
