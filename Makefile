@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check format bench bench-detect sample requirements picture clean
+.PHONY: help run test torture mutation check format bench bench-detect sample requirements picture clean
 VENV := .venv/bin/python
 
 help: ## list the targets
@@ -23,6 +23,10 @@ torture: ## kill, terminate, crash, fill the disk and fuzz, and look for what is
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@exec $(VENV) -m tests.torture $(ARGS)
 
+mutation: ## make faults in audit, triage, saving, ingest's refusals, permissions; list those that no test notices (ARGS="seals --sample 60")
+	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt requirements-mutation.txt
+	@exec $(VENV) -m tests.mutation $(ARGS)
+
 check: ## lint, format, types, migrations, security; writes sbom.json (CycloneDX)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	$(VENV) -m ruff check .
@@ -32,7 +36,7 @@ check: ## lint, format, types, migrations, security; writes sbom.json (CycloneDX
 	$(VENV) -m bandit --quiet --configfile pyproject.toml --recursive anomalies driftlock scripts
 	$(VENV) -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \
 	  --output-reproducible --validate --output-file sbom.json
-	$(VENV) scripts/audit.py requirements.txt requirements-dev.txt
+	$(VENV) scripts/audit.py requirements.txt requirements-dev.txt requirements-mutation.txt
 	$(VENV) scripts/lint_migrations.py
 
 format: ## format the code
@@ -65,6 +69,7 @@ requirements: ## resolve requirements*.in into the pinned requirements*.txt
 	$(VENV) -m pip install --quiet uv
 	$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements" requirements.in -o requirements.txt
 	$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements" requirements-dev.in -o requirements-dev.txt
+	$(VENV) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements" requirements-mutation.in -o requirements-mutation.txt
 
 clean: ## remove .venv and what tools left behind; the data in .data stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache staticfiles
