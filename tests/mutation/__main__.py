@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .coverage_by_test import LinesByTest
+from .measured_coverage import LinesByTest
 from .mutants import Mutant, mutants_of
 from .rooms import ROOT, modules_named, tests_of
 from .warm import Limits, Verdict, WarmRunner

@@ -20,7 +20,7 @@ from django.db import connections
 
 from .code_swap import changed_functions, empty_caches, functions, swap
 from .cold import run_cold
-from .coverage_by_test import LinesByTest
+from .measured_coverage import LinesByTest
 from .mutants import Mutant
 from .pristine import name_of_database, put_back
 
