@@ -194,7 +194,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "anomalies.web.health.HealthMiddleware",
+    "anomalies.web.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "anomalies.web.middleware.HeadersMiddleware",
     "anomalies.web.middleware.ProblemsMiddleware",

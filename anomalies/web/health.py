@@ -12,26 +12,9 @@ from functools import cache
 from django.db import Error, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from .problems import problem
-
-GetResponse = Callable[[HttpRequest], HttpResponse]
-
-
-class HealthMiddleware:
-    """Answers the probes; every other address goes on."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        probe = PROBES.get(request.path)
-        if probe is None:
-            return self.get_response(request)
-        if request.method not in ("GET", "HEAD"):
-            return problem(405, headers={"Allow": "GET, HEAD"})
-        return probe()
 
 
 def _said(text: str) -> HttpResponse:

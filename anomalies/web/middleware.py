@@ -1,4 +1,4 @@
-"""The middleware of every request: security headers, allowed methods, and a time limit on database work."""
+"""The middleware of every request: probes, security headers, allowed methods, a limit on database work."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from psycopg.pq import TransactionStatus
 from anomalies.connection_settings import Preamble, each_transaction, is_pooled, local, renew
 
 from .error_pages import database_error_page, error_page
+from .health import PROBES
 from .kept_note import keep_note
-from .problems import MEDIA_TYPE, as_problem, is_for_programs
+from .problems import MEDIA_TYPE, as_problem, is_for_programs, problem
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -65,6 +66,21 @@ _SET = ", ".join(
 _RESET = "; ".join(f"RESET {name}" for name in ("statement_timeout", *_PLANNER))
 # The server gets the remaining time again after this many seconds of work, not before every statement.
 _GRAIN = 0.25
+
+
+class HealthMiddleware:
+    """Answers the probes; every other address goes on."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        probe = PROBES.get(request.path)
+        if probe is None:
+            return self.get_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return problem(405, headers={"Allow": "GET, HEAD"})
+        return probe()
 
 
 class HeadersMiddleware:

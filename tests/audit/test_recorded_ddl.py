@@ -109,7 +109,7 @@ def test_what_is_altered_elsewhere_is_not_recorded(in_use):
 
 def test_the_text_of_the_statement_is_not_recorded(in_use):
     run("ALTER FUNCTION audit_truncate() SET driftlock.secret = 'hunter2'")
-    assert run("SELECT FROM audit_log WHERE position('hunter2' IN audit_log::text) > 0") == []
+    assert run("SELECT 1 FROM audit_log WHERE position('hunter2' IN audit_log::text) > 0") == []
 
 
 def test_an_event_trigger_that_is_disabled_stops_sealing(in_use):

@@ -4,8 +4,8 @@ Theory: a fault that no test notices shows a missing assertion (DeMillo, Lipton 
 data selection", 1978). Tests that notice three replacements of a comparison notice the others too (Kaminski,
 Ammann and Offutt, "Better predicate testing", 2011), so only these are made, and one of each arithmetic
 operator. Cosmic Ray has no operator that leaves a statement out (a lost ``fsync`` is such a fault) and none
-for ``in``; both are added. Annotations and the arguments of ``@dataclass`` are left alone: no behaviour shows
-them.
+for ``in``; both are added. Annotations and the arguments of ``@dataclass`` are left out: no behaviour
+shows them.
 """
 
 from __future__ import annotations

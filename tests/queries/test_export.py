@@ -222,7 +222,7 @@ def test_the_command_writes_a_file(tmp_path, capsys):
 
 def test_the_command_overwrites_nothing(tmp_path):
     (tmp_path / "a.jsonl").write_text("mine")
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(CommandError, match="exists already"):
         call_command("export", "--out", str(tmp_path / "a.jsonl"), by="ana")
     assert (tmp_path / "a.jsonl").read_text() == "mine"
 

@@ -11,7 +11,8 @@ from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from anomalies.models import ApiToken, AuditLog, DetectionConfig, PerformanceMetric
+from anomalies.models import ApiToken, AuditLog, DetectionConfig, Pattern, PerformanceMetric
+from anomalies.queries import hourly_rollup
 
 from .factories import make_anomaly, make_user
 from .forms import CONFIG
@@ -57,6 +58,7 @@ def browser_of(role: str) -> Client:
 def rows_by_table() -> dict[str, str]:
     """The id of a row in each table, as it stands in an address."""
     anomaly = make_anomaly(is_statistically_significant=True)
+    hourly_rollup.fold()
     metric = PerformanceMetric.objects.create(metric_type="job", duration_ms=1)
     somebody = User.objects.create_user("somebody", password="password")
     token = ApiToken.objects.create(owner=somebody, name="theirs", scopes=["read"], expires_at=NEVER)
@@ -65,6 +67,7 @@ def rows_by_table() -> dict[str, str]:
         "bulk": "no-such-set",
         "undo": "no-such-decision",
         "recentsignificantanomaly": str(anomaly.pk),
+        "pattern": str(Pattern.objects.get().pk),
         "streamstatistics": "logs",
         "performancemetric": str(metric.pk),
         "auditlog": str(AuditLog.objects.latest("id").pk),

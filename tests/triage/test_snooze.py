@@ -303,7 +303,7 @@ def test_the_command_wakes_and_says_what_and_why():
     out, err = io.StringIO(), io.StringIO()
     call_command("wake", by="ops", stdout=out, stderr=err)
     assert out.getvalue().startswith(f"{anomaly.pk}\t1 more log in 24 h, the last of them anomaly ")
-    assert err.getvalue().splitlines()[-1] == "woken 1, asleep 0"
+    assert err.getvalue().splitlines()[-1] == "woken 1, still snoozed 0"
     assert history(anomaly.pk)[0].username == "ops"
 
 

@@ -242,7 +242,7 @@ def test_an_undo_that_waits_for_a_later_decision_skips_what_that_one_changed():
         take("investigate", anomaly)
         waiting = threading.Thread(target=undo_it)
         waiting.start()
-        wait_until(lambda: run("SELECT FROM pg_catalog.pg_locks WHERE NOT granted"))
+        wait_until(lambda: run("SELECT 1 FROM pg_catalog.pg_locks WHERE NOT granted"))
     waiting.join()
     assert (status_of(anomaly), found[0].undone, found[0].skipped) == ("investigating", 0, 1)
 
