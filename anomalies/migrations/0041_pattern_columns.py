@@ -39,7 +39,7 @@ VARIABLE = [
     r"[-+]?#(?:[-+.:,/_ ]*#)*(?: (?:ns|us|ms|s|min|h|d|B|kB|MB|GB|TB)\M)?",
 ]
 MASKING = "\n        ".join(f"odd := regexp_replace(odd, '{each}', '#', 'g');" for each in VARIABLE)
-BEGINNING = r"^(?:[-:, ]|\[?#\]?(?:[-:, ]|$))+"
+BEGINNING = r"^(?:[-:, ]|\[?#\]?(?:[-:, ]|$)|(?:UTC|GMT)[-:, ])+"
 
 # The lines of an explanation that quote one line, and those of them that say something about lines like it.
 QUOTES = "^“"

@@ -41,6 +41,8 @@ def template(explanation: str | None, window: object = None, metadata: object = 
         ("from 10.0.0.1:5432 refused", "from # refused"),
         ("from fe80::1ff:fe23:4567:890a refused", "from # refused"),
         ("2026-11-28T13:21:10.5Z web: down", "web: down"),
+        ("2026-11-28 13:21:10.123 UTC [4711] shop@web LOG: down", "shop@web LOG: down"),
+        ("UTCOFFSET is wrong", "UTCOFFSET is wrong"),
         ("Nov 28 13:21:10 combo su[12]: down", "combo su[#]: down"),
         ("[Sun Dec 04 04:47:44 2005] [error] down", "[error] down"),
         ("10.0.0.1 - - [20/Nov/2026:10:19:12 +0000] GET /", "GET /"),
