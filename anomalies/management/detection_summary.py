@@ -19,7 +19,7 @@ def source_summary(detection: Detection) -> Iterator[str]:
         yield f"{skipped:,} more lines are skipped"
     remarks = counts.remarks - sum(not isinstance(one, Skipped) for one in counts.complaints)
     if remarks:
-        yield f"{remarks:,}more lines were read with the same remark"
+        yield f"{remarks:,} more lines were read with the same remark"
     if counts.backwards:
         yield f"{counts.backwards:,} events are older than the one before; lines are read in order"
     if counts.events and counts.first is None and not any("--time-format" in note for note in counts.notes):
