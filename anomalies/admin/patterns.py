@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db import DatabaseError, transaction
-from django.db.models import F, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -53,7 +51,7 @@ class OpenFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "yes":
-            return queryset.filter(pending__gt=0) | queryset.filter(investigating__gt=0)
+            return queryset.exclude(pending=0, investigating=0)
         return queryset.filter(pending=0, investigating=0) if self.value() == "no" else queryset
 
 
@@ -81,17 +79,16 @@ class PatternAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out patterns whose anomalies were all deleted."""
-        total = sum((F(status.value) for status in _STATUSES[1:]), F(_STATUSES[0].value))
-        rows = super().get_queryset(request)
-        found: QuerySet[Any] = rows.alias(total=total).filter(total__gt=0)
+        found: QuerySet[Any] = (
+            super().get_queryset(request).exclude(**{status.value: 0 for status in _STATUSES})
+        )
         return found
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list with what is not folded yet; a role that may not write sees it as last folded."""
-        with suppress(DatabaseError), transaction.atomic():
-            hourly_rollup.fold()
+        hourly_rollup.fold_if_allowed()
         return super().changelist_view(request, extra_context)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -42,14 +42,13 @@ class Stream:
     _due: dict[str, float] = field(default_factory=dict)
     _recorded: Counts = field(default_factory=Counts)
     _position: Position | None = None
-    _heard: float = 0.0
+    _heartbeat: Heartbeat = field(init=False)
     _unsaved: bool = False
 
     def run(self, stop: Stop) -> None:
         """Follow until ``stop`` is set. Raises ReadError, FormatError, SavedStateError."""
         self._begin()
-        self._heard = time.monotonic()
-        heartbeat = Heartbeat(self._report, self._heard)
+        self._heartbeat = Heartbeat(self._report, time.monotonic())
         lines: list[Line] = []
         followed = follow(self.job.path, LINE_BYTES, stop=stop, start=self._position, poll=POLL)
         try:
@@ -59,10 +58,8 @@ class Stream:
                 elif isinstance(item, Gap):
                     self.say(item.words)
                 else:
-                    if lines:
-                        heartbeat.lines_came(time.monotonic())
                     self._take(lines)
-                    heartbeat.report(time.monotonic())
+                    self._heartbeat.report(time.monotonic())
                     self._position = item.position
                     self._do_what_is_due(idle=item.idle)
                     lines = []
@@ -70,7 +67,7 @@ class Stream:
             followed.close()
             self._record()
         self._save()
-        heartbeat.stop(time.monotonic())
+        self._heartbeat.stop(time.monotonic())
         if self._head:
             self.say(
                 f"nothing was tested: {len(self._head)} lines, and the kind is guessed from {GUESSED_FROM}."
@@ -98,7 +95,7 @@ class Stream:
 
     def _take(self, lines: list[Line]) -> None:
         if lines:
-            self._heard = time.monotonic()
+            self._heartbeat.lines_came(time.monotonic())
             self._unsaved = True
         if self._scan is None:
             self._head += lines
@@ -133,7 +130,7 @@ class Stream:
             self._save()
 
     def _tell_and_learn(self, scan: Scan, idle: bool) -> None:
-        if idle and time.monotonic() - self._heard > SILENT:
+        if idle and time.monotonic() - self._heartbeat.heard > SILENT:
             self._store(list(scan.detector.close_episode()))
         if self._is_due("learn", LEARNT_EVERY):
             origin = self.detection.origin

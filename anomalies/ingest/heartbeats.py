@@ -9,13 +9,14 @@ that was killed, or whose machine is gone, is known by the report that does not 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import connection
 from django.utils import timezone
 
+from anomalies.detection.lines.words import duration
 from anomalies.models import PerformanceMetric
 
 HEARTBEAT = "heartbeat"  # the metric_type of a detector's report
@@ -44,25 +45,21 @@ class Heartbeat:
     seconds of a clock that only goes forward."""
 
     write: Callable[[State, str], None]
-    began: float
-    _heard: float = field(init=False)
+    heard: float  # when lines last arrived, and at first when following began
     _longest: float = 0.0
     _pauses: int = 0
     _reported: float | None = None
     _state: State = "running"
 
-    def __post_init__(self) -> None:
-        self._heard = self.began
-
     def lines_came(self, now: float) -> None:
         """Note that lines arrived. A pause that was reported as silence counts as usual from now on."""
-        self._longest = max(self._longest, now - self._heard)
+        self._longest = max(self._longest, now - self.heard)
         self._pauses += 1
-        self._heard = now
+        self.heard = now
 
     def report(self, now: float) -> None:
         """Write a report where the state has changed, or one is due."""
-        silent = now - self._heard > self._patience()
+        silent = now - self.heard > self._patience()
         state: State = "silent" if silent else "running"
         if state != self._state or self._reported is None or now - self._reported >= INTERVAL:
             self._write(state, now)
@@ -77,9 +74,9 @@ class Heartbeat:
     def _write(self, state: State, now: float) -> None:
         message = ""
         if state == "silent":
-            message = f"no line for {span(now - self._heard)}"
+            message = f"no line for {duration(now - self.heard)}"
             if self._pauses >= _KNOWN_AFTER:
-                message += f"; the longest pause before was {span(self._longest)}"
+                message += f"; the longest pause before was {duration(self._longest)}"
         self.write(state, message)
         self._state, self._reported = state, now
 
@@ -127,16 +124,8 @@ def _state_of(
     interval = int(every) if every and every.isdecimal() and len(every) < 6 else round(INTERVAL)
     since = (now - when).total_seconds()
     if state != "stopped" and since > 2 * max(interval, 1):
-        late = f"no report for {span(since)}; it reports every {span(interval)}"
+        late = f"no report for {duration(since)}; it reports every {duration(interval)}"
         return DetectorState(source or "–", host, "overdue", when, late)
     if state == "silent":
         return DetectorState(source or "–", host, "silent", when, message or "no line arrives")
     return DetectorState(source or "–", host, "stopped" if state == "stopped" else "running", when, "")
-
-
-def span(seconds: float) -> str:
-    """A length of time in its largest unit, such as `12 min`."""
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds:.0f} s"

@@ -146,8 +146,12 @@ def fold_if_many() -> None:
     deltas = {f"{each}_deltas": ours(f"anomaly_{each}_deltas") for each in ("hour", "tag", "pattern")}
     with connection.cursor() as cursor:
         cursor.execute(_MANY.format(**deltas), {"many": WORTH_FOLDING})
-        if not cursor.fetchone()[0]:
-            return
+        if cursor.fetchone()[0]:
+            fold_if_allowed()
+
+
+def fold_if_allowed() -> None:
+    """Fold; does nothing for a role or a server that may not write."""
     with suppress(DatabaseError), transaction.atomic():
         fold()
 
@@ -243,4 +247,4 @@ def _in_words(hour: str | None, stream: str, status: str, significant: bool, mis
         return f"all hours, {of}: the total is not the sum of the hours"
     if not missing:
         return f"{hour} UTC, {of}: the sum of NCD or p is wrong"
-    return f"{hour} UTC, {of}: {abs(missing)} {'missing in' if missing > 0 else 'too many in'} the roll-up"
+    return f"{hour} UTC, {of}: {tag_rollup.amiss(missing)}"

@@ -61,6 +61,11 @@ def is_built() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def amiss(missing: int) -> str:
+    """Say by how much a roll-up's figure is wrong: what the table has beyond it, or below it."""
+    return f"{abs(missing)} {'missing in' if missing > 0 else 'too many in'} the roll-up"
+
+
 def differences() -> list[str]:
     """A sentence for each difference between the roll-up of tags and the table. Reads the whole table."""
     tables = {
@@ -74,7 +79,5 @@ def differences() -> list[str]:
         cursor.execute(f"SELECT {Tagged.unbuilt()}")
         words = ["tags of rows from before their roll-up are not counted yet"] if cursor.fetchone()[0] else []
     return words + [
-        f"tag {tag!r}, {stream} {status}: "
-        f"{abs(missing)} {'missing in' if missing > 0 else 'too many in'} the roll-up"
-        for tag, stream, status, missing in rows
+        f"tag {tag!r}, {stream} {status}: {amiss(missing)}" for tag, stream, status, missing in rows
     ]

@@ -13,6 +13,8 @@ from uuid import UUID
 from anomalies.models import Status
 from anomalies.schema.search_path import ours, pinned
 
+from ..tag_rollup import amiss
+
 _FOUND = ", ".join(f"count(*) FILTER (WHERE status = '{status}') AS {status}" for status in Status.values)
 _KEPT = ", ".join(f"sum({status}) AS {status}" for status in Status.values)
 _LACKING = ", ".join(
@@ -89,7 +91,7 @@ def differences() -> list[str]:
 
 def _in_words(pattern: str, missing: list[int], is_outside: bool | None) -> list[str]:
     words = [
-        f"pattern {pattern}, {status}: {abs(n)} {'missing in' if n > 0 else 'too many in'} the roll-up"
+        f"pattern {pattern}, {status}: {amiss(n)}"
         for status, n in zip(Status.values, missing, strict=True)
         if n
     ]
