@@ -74,9 +74,9 @@ class Heartbeat:
     def _write(self, state: State, now: float) -> None:
         message = ""
         if state == "silent":
-            message = f"no line for {duration(now - self.heard)}"
+            message = f"no lines for {duration(now - self.heard)}"
             if self._pauses >= _KNOWN_AFTER:
-                message += f"; the longest pause before was {duration(self._longest)}"
+                message += f"; the longest earlier pause was {duration(self._longest)}"
         self.write(state, message)
         self._state, self._reported = state, now
 
@@ -127,5 +127,5 @@ def _state_of(
         late = f"no report for {duration(since)}; it reports every {duration(interval)}"
         return DetectorState(source or "–", host, "overdue", when, late)
     if state == "silent":
-        return DetectorState(source or "–", host, "silent", when, message or "no line arrives")
+        return DetectorState(source or "–", host, "silent", when, message or "no lines are arriving")
     return DetectorState(source or "–", host, "stopped" if state == "stopped" else "running", when, "")

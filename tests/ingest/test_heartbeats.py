@@ -41,7 +41,7 @@ def test_it_reports_again_after_the_interval(reports):
 def test_a_source_that_falls_silent_is_reported_once_with_its_longest_pause(reports):
     for second in range(290, 290 + 800):
         reports.heartbeat.report(second)
-    assert reports[1:] == [("silent", "no line for 5 min; the longest pause before was 10 s")]
+    assert reports[1:] == [("silent", "no lines for 5 min; the longest earlier pause was 10 s")]
 
 
 def test_lines_that_arrive_again_end_the_silence(reports):
@@ -63,7 +63,7 @@ def test_of_a_source_that_is_not_known_yet_only_an_hour_is_silence():
     heartbeat = Heartbeat(lambda state, message: reports.append((state, message)), 0.0)
     heartbeat.report(3600)
     heartbeat.report(3601)
-    assert reports == [("running", ""), ("silent", "no line for 60 min")]
+    assert reports == [("running", ""), ("silent", "no lines for 60 min")]
 
 
 # --- what is read from the reports ------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def states() -> list[tuple[str, str]]:
 
 @pytest.mark.django_db
 def test_the_newest_report_of_each_source_counts():
-    reported("silent", timedelta(minutes=9), message="no line for 5 min")
+    reported("silent", timedelta(minutes=9), message="no lines for 5 min")
     reported("running", timedelta(minutes=2))
     reported("running", source="db.log")
     assert states() == [("db.log on web1", "running"), ("web.log on web1", "running")]
@@ -103,7 +103,7 @@ def test_one_that_was_stopped_is_not():
 @pytest.mark.django_db
 def test_those_that_need_attention_come_first():
     reported("running", source="a.log")
-    reported("silent", source="b.log", message="no line for 12 min")
+    reported("silent", source="b.log", message="no lines for 12 min")
     assert states() == [("b.log on web1", "silent"), ("a.log on web1", "running")]
 
 
@@ -118,11 +118,11 @@ def test_a_row_of_this_type_by_another_program_is_shown_too(metadata):
 
 @pytest.mark.django_db
 def test_the_command_names_what_is_wrong_and_ends_with_1(capsys):
-    reported("silent", source="b\x1b.log", message="no line for 12 min")
+    reported("silent", source="b\x1b.log", message="no lines for 12 min")
     with pytest.raises(SystemExit) as ended:
         call_command("detectors")
     assert ended.value.code == 1
-    assert capsys.readouterr().out == "silent   b\\x1b.log on web1: no line for 12 min\n"
+    assert capsys.readouterr().out == "silent   b\\x1b.log on web1: no lines for 12 min\n"
 
 
 @pytest.mark.django_db

@@ -73,7 +73,7 @@ def steps(text: str, before: str, order: Order) -> str:
 
 def pause(found: Pause) -> str:
     """Return the sentence about a pause."""
-    return f"nothing for {duration(found.seconds)}; the longest pause before was {duration(found.record)}"
+    return f"nothing for {duration(found.seconds)}; the longest earlier pause was {duration(found.record)}"
 
 
 def hour(found: HourCount) -> str:

@@ -30,6 +30,8 @@ class Command(ShortUsage):
             words = f": {one.message}" if one.message else ""
             self.stdout.write(printable(f"{one.state:<8} {one.name}{words}"))
         if not found:
-            self.stderr.write("no detector has reported in the last 7 days; `detect --follow` reports")
+            self.stderr.write(
+                "no detector has reported in the last 7 days; only `detect --follow` sends reports"
+            )
         if any(one.message for one in found):
             sys.exit(1)
