@@ -26,7 +26,7 @@ from .scoring.views import Candidate
 from .significance import Significance, joined
 from .state_json import from_plain, to_plain
 
-STATE = 4  # the form of a saved state
+STATE = 5  # the form of a saved state
 
 
 def detect(
@@ -79,6 +79,7 @@ class Detector:
         self.events_seen = 0
         self.windows_tested = 0
         self.windows_flagged = 0
+        self._trained = 0  # the number of the last event of a baseline, in that
         self._parameters = parameters
         self._kind = kind
         self._span = parameters.baseline_size + parameters.window_size
@@ -130,13 +131,29 @@ class Detector:
         if acknowledged:
             self._scorer.leave_out(acknowledged)
 
-    def learn(self, events: Iterable[Event]) -> None:
-        """Learn from events that are known to be good, of another source of the same kind, and find nothing.
+    def train(self, events: Iterable[Event], last: int) -> None:
+        """Learn a baseline: events of another source of this kind that are known to be good. Nothing is found
+        in them; the first event of the stream is compared with them.
 
-        Their numbers must be smaller than those that are fed later: `since_baseline`.
+        It is for a new detector. Their numbers increase and end with 0, which is the event that has the
+        number `last` in its own source.
         """
+        self._trained = last
+        self._scorer.train(self._kept(events))
+        self._known_time = None  # an event without a time has none of another source
+
+    def _kept(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Yield events, and keep the last ones as the lines before the first window."""
         for event in events:
-            self._scorer.take(event, True)
+            self.events_seen += 1
+            if event.timestamp is not None:
+                self._known_time = event.timestamp
+            self._lines.append((event, self._known_time))
+            yield event
+
+    def knows(self, event: Event) -> bool:
+        """Return whether something of this event came before: its pattern, a series or a step of it."""
+        return self._scorer.knows(event)
 
     def state(self) -> dict[str, Any]:
         """Return the whole state as plain JSON values, from which `load` makes a detector that continues."""
@@ -145,6 +162,7 @@ class Detector:
             "kind": self._kind,
             "parameters": asdict(self._parameters),
             "counts": [self.events_seen, self.windows_tested, self.windows_flagged],
+            "trained": self._trained,
             "lines": [[to_plain(event), to_plain(time)] for event, time in self._lines],
             "scorer": self._scorer.state(),
             "pending": to_plain(self._pending),
@@ -169,6 +187,7 @@ class Detector:
         former = Parameters(**state["parameters"])
         detector = cls(parameters or former, state["kind"])
         detector._scorer.restore(state["scorer"])
+        detector._trained = state["trained"]
         if detector._parameters.sizes == former.sizes:
             detector._restore(state)
         return detector
@@ -219,17 +238,18 @@ class Detector:
         """Return an alarm: candidates, their lines as far as they are kept, and the baseline before them."""
         held, window = list(self._lines), self._parameters.window_size
         named = min(number for one in candidates for number in one.lines)
-        begin = len(held) - min(window, len(held))
-        while begin > max(0, len(held) - WINDOW - window) and held[begin - 1][0].number >= named:
+        own = len(held) if held[0][0].number > 0 else sum(event.number > 0 for event, _ in held)
+        begin = len(held) - min(window, own)
+        least = len(held) - min(WINDOW + window, own)
+        while begin > least and held[begin - 1][0].number >= named:
             begin -= 1
         if self._episode:
             begin = min(begin, max(0, len(held) - (self.events_seen - self._episode.course.end)))
         before = held[max(0, begin - self._parameters.baseline_size) : begin]
         compared = max(0, self.events_seen - self._span)
         significance = Significance(p_value, min(compared, 2_000), self._scorer.method)
-        return Alarm(
-            self.events_seen, self._made(before), self._made(held[begin:]), tuple(candidates), significance
-        )
+        lines, baseline = self._made(held[begin:]), self._made(before)
+        return Alarm(self.events_seen, baseline, lines, tuple(candidates), significance, self._trained)
 
     def _made(self, lines: Sequence[tuple[Event, datetime | None]]) -> tuple[Line, ...]:
         return tuple(Line(event, self._scorer.text(event), time) for event, time in lines)

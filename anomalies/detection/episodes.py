@@ -31,7 +31,8 @@ class Line:
 class Alarm:
     """A test that was passed, or the oddest that was not: what departs at an event, and the lines around it.
 
-    `position` is that of the event among the tested ones, `lines` end with it.
+    `position` is that of the event among all that were seen, `lines` end with it. `trained` is the number of
+    the last event of a baseline, 0 without one.
     """
 
     position: int
@@ -39,6 +40,7 @@ class Alarm:
     lines: tuple[Line, ...]
     candidates: tuple[Candidate, ...]
     significance: Significance
+    trained: int = 0
 
     @property
     def begin(self) -> int:
@@ -197,8 +199,14 @@ class Episode:
         found = next((line.event.place for line in known if line.event.number == number), "")
         if found:
             return found
-        unit = "record" if known and known[0].event.line else "line"
+        if number <= 0:
+            return self._of_baseline(number, "").place
+        unit = "record" if known and known[-1].event.line else "line"
         return f"{unit} {number:,}"
+
+    def _of_baseline(self, number: int, text: str) -> Event:
+        """The event of a baseline that is no longer held."""
+        return Event(number, text, None, line=self.course.peak.trained + number)
 
     def ranked(self) -> list[Candidate]:
         """Return what departed, the most significant first.
@@ -229,10 +237,15 @@ class Episode:
         lines = self.course.lines
         held = {line.event.number for line in (*self.course.baseline, *lines)}
         return [
-            Read(Line(Event(one.odd, one.text, None), one.text, None), Surprise(one.bits, 0.0), True)
+            Read(Line(self._older_event(one), one.text, None), Surprise(one.bits, 0.0), True)
             for one in sorted(self.course.candidates, key=lambda one: one.odd)
             if one.text and one.odd < lines[0].event.number and one.odd not in held
         ]
+
+    def _older_event(self, candidate: Candidate) -> Event:
+        if candidate.odd <= 0:
+            return self._of_baseline(candidate.odd, candidate.text)
+        return Event(candidate.odd, candidate.text, None)
 
 
 def _rank(candidate: Candidate) -> tuple[float, float, int]:

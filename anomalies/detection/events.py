@@ -18,7 +18,7 @@ class Event(NamedTuple):
     """One line or record of the input, as read. A tuple, because one is made for each line of a stream.
 
     number    its place in the source, from 1 and always larger than the one before: the line's number, or the
-              record's where a line may hold several
+              record's where a line may hold several. The events of a baseline end with 0
     text      the line or record as it stands, safe to show and store; at most 4,096 characters
     timestamp when it happened, aware; None where the line does not say
     message   what is scored as text: the log message without its envelope, or the texts of an LLM record;
@@ -27,7 +27,7 @@ class Event(NamedTuple):
               of the paths; numbers are finite
     values    the numbers of a metric's event by name, NaN and infinity too
     session   the id of a trace's session, and `steps`, the names of what happened in it, in order
-    line      the line that it begins in, where that is not its number; 0 otherwise
+    line      the line that it begins in, where that is not its number; 0 otherwise. Of a baseline always
     """
 
     number: int
@@ -47,7 +47,10 @@ class Event(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The place of the event in its source, for a sentence: `line 4,022`, or `record 4,022 (line 1)`."""
+        """The place of the event, for a sentence: `line 4,022`, `record 4,022 (line 1)`, or `line 12 of the
+        baseline`."""
+        if self.number <= 0:
+            return f"line {self.line:,} of the baseline"
         return f"record {self.number:,} (line {self.line:,})" if self.line else f"line {self.number:,}"
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from anomalies.detection import GUESSED_FROM, Finding, check_encoding
 from anomalies.sources.checkpoint import SavedStateError, load, save
 from anomalies.sources.follow import Gap, Position, Stop, follow
-from anomalies.sources.lines import Line
-from anomalies.sources.scan import LINE_BYTES, Counts, Job, Scan, check_followable, head_of, is_head
+from anomalies.sources.lines import LINE_BYTES, Line, head_of, is_head
+from anomalies.sources.scan import Counts, Job, Scan, check_followable
 
 from .acknowledged_events import acknowledged_of
 from .findings_sink import Detection
@@ -43,6 +43,7 @@ class Stream:
     _recorded: Counts = field(default_factory=Counts)
     _position: Position | None = None
     _heartbeat: Heartbeat = field(init=False)
+    _missing_since: float | None = None  # seconds of a clock that only goes forward
     _unsaved: bool = False
 
     def run(self, stop: Stop) -> None:
@@ -58,6 +59,7 @@ class Stream:
                 elif isinstance(item, Gap):
                     self.say(item.words)
                 else:
+                    self._look_for_file(item.idle)
                     self._take(lines)
                     self._heartbeat.report(time.monotonic())
                     self._position = item.position
@@ -92,6 +94,34 @@ class Stream:
             raise SavedStateError(words) from error
         if self._scan:
             self.detection.report.counts = self._scan.counts
+            self._check_baseline(self._scan.baseline)
+
+    def _look_for_file(self, idle: bool) -> None:
+        """Say once that there is no such file, and that there is one again.
+
+        A rotation leaves a moment without one, so a file that was read may be missing for SILENT seconds.
+        """
+        now, path = time.monotonic(), self.job.path
+        if not idle or Path(path).exists():
+            if self._heartbeat.missing:
+                self.say(f"{path} exists now.")
+            self._missing_since, self._heartbeat.missing = None, ""
+            return
+        if self._missing_since is None:
+            self._missing_since = now
+        is_new = self._position is None
+        if not self._heartbeat.missing and (is_new or now - self._missing_since >= SILENT):
+            self._heartbeat.missing = f"{path} does not exist"
+            self.say(f"{path} does not exist{' yet' if is_new else ''}; waiting for it.")
+
+    def _check_baseline(self, trained: str) -> None:
+        """Raise SavedStateError for another baseline than the state was trained on: it is learnt first."""
+        if self.job.baseline not in ("", trained):
+            what = f"trained on {trained}" if trained else "made without a baseline"
+            raise SavedStateError(
+                f"{self.state} was {what}, and a baseline is learned before the stream; leave out "
+                "--since-baseline to continue, or name another file for the state to start again"
+            )
 
     def _take(self, lines: list[Line]) -> None:
         if lines:
@@ -107,6 +137,9 @@ class Stream:
             check_followable(head)
             self._scan = Scan.of(self.job, [line.data for line in head])
             self.detection.report.counts = self._scan.counts
+            if self._scan.baseline:
+                for note in self._scan.counts.notes:
+                    self.say(note)
         self._store(list(self._scan.feed(lines)))
 
     def _wait_for_more(self, came: bool) -> None:

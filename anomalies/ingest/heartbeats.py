@@ -42,10 +42,11 @@ _LATEST = f"""
 @dataclass(slots=True)
 class Heartbeat:
     """The reports of one detector about its source. ``write`` stores a state and its message; times are in
-    seconds of a clock that only goes forward."""
+    seconds of a clock that only goes forward. ``missing`` says that there is no such file, '' for one."""
 
     write: Callable[[State, str], None]
     heard: float  # when lines last arrived, and at first when following began
+    missing: str = ""
     _longest: float = 0.0
     _pauses: int = 0
     _reported: float | None = None
@@ -59,7 +60,7 @@ class Heartbeat:
 
     def report(self, now: float) -> None:
         """Write a report where the state has changed, or one is due."""
-        silent = now - self.heard > self._patience()
+        silent = bool(self.missing) or now - self.heard > self._patience()
         state: State = "silent" if silent else "running"
         if state != self._state or self._reported is None or now - self._reported >= INTERVAL:
             self._write(state, now)
@@ -73,7 +74,9 @@ class Heartbeat:
 
     def _write(self, state: State, now: float) -> None:
         message = ""
-        if state == "silent":
+        if state == "silent" and self.missing:
+            message = f"waiting: {self.missing}"
+        elif state == "silent":
             message = f"no lines for {duration(now - self.heard)}"
             if self._pauses >= _KNOWN_AFTER:
                 message += f"; the longest earlier pause was {duration(self._longest)}"

@@ -12,7 +12,7 @@ import select
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,9 @@ from typing import Any, BinaryIO, cast
 
 import zstandard
 
-from anomalies.detection import HEAD, framing_of
+from anomalies.detection import GUESSED_FROM, HEAD, HEAD_BYTES, framing_of
 
+LINE_BYTES = 8 * 1024 * 1024  # longer lines are cut; large, since a batch of records may be one line
 _BUFFER = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -109,6 +110,19 @@ def read_records(
         return framing(_chunks(stream)) if framing else _numbered(stream, max_bytes)
 
     return _read(path, progress, pause, cut)
+
+
+def head_of(lines: Iterator[Line]) -> list[Line]:
+    """Take the first lines, from which the format is guessed: 100, or fewer if they are long."""
+    head: list[Line] = []
+    while not is_head(head) and (line := next(lines, None)):
+        head.append(line)
+    return head
+
+
+def is_head(lines: Sequence[Line]) -> bool:
+    """True if these first lines are enough to guess a format."""
+    return len(lines) >= GUESSED_FROM or sum(len(line.data) for line in lines) >= HEAD_BYTES
 
 
 def read_stream(file: io.RawIOBase, name: str, max_bytes: int, most: int) -> Iterator[Line]:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from anomalies.detection import (
     GUESSED_FROM,
-    HEAD_BYTES,
     Acknowledged,
     Detector,
     Event,
@@ -35,9 +35,9 @@ from anomalies.detection import DateOrder as DateOrder
 from anomalies.detection import FormatError as FormatError
 from anomalies.detection import Skipped as Skipped
 
-from .lines import Line, ReadError, read_records
+from .baseline import Baseline
+from .lines import LINE_BYTES, Line, ReadError, head_of, read_records
 
-LINE_BYTES = 8 * 1024 * 1024  # longer lines are cut; large, since a batch of records may be one line
 INTERRUPTED = "interrupted"
 _COMPLAINTS = 20  # skipped lines that are listed; the others are counted
 _REMARKS = 5  # lines that are listed though they were read
@@ -65,11 +65,12 @@ class Job:
     acknowledged: Mapping[str, Acknowledged] = field(default_factory=dict)
     at_a_time: int = 500  # findings per message; 1 if an analyst is waiting
     is_live: bool = False  # read while it is written: its reference is the present time
+    baseline: str = ""  # the absolute path of a file that is known to be good, learnt first
 
-    def clock(self) -> TimestampReader:
+    def clock(self, reference: datetime | None = None) -> TimestampReader:
         """The reader of this source's timestamps. Raises ValueError for an invalid format."""
         return TimestampReader(
-            self.reference,
+            reference or self.reference,
             self.zone or UTC,
             self.time_format,
             year=self.year,
@@ -80,11 +81,12 @@ class Job:
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of events read and windows tested. ``complaints`` lists the first lines that were skipped, or
-    that need a fix though they were read, with the reason; ``skipped`` and ``remarks`` count all of them.
+    """Numbers of events read and windows tested, without those of a baseline. ``complaints`` lists the first
+    lines that were skipped, or that need a fix though they were read, with the reason; ``skipped`` and
+    ``remarks`` count all of them.
 
-    ``key`` identifies the run: a SHA-256 of the first events. ``backwards`` counts events older than the
-    preceding one. ``seconds`` is the time spent in detection.
+    ``key`` identifies the run: a SHA-256 of the baseline and of the first events. ``backwards`` counts events
+    older than the preceding one. ``seconds`` is the time spent in detection.
     """
 
     kind: str = ""
@@ -141,12 +143,14 @@ class Scan:
         self.detector = detector
         self.head: list[bytes] = []
         self._format = form
+        self.baseline = ""  # the path of the one that it was trained on
         self._first_events = first_events
         self._key = hashlib.sha256()
 
     @classmethod
     def of(cls, job: Job, head: Iterable[bytes]) -> Scan:
-        """A new scan. Raises FormatError if the first lines don't have the expected format."""
+        """A new scan, trained on the job's baseline. Raises FormatError if the first lines don't have the
+        expected format, and ReadError for a baseline that can't be learnt."""
         lines = list(head)
         clock = job.clock()
         form = _form(clock, lines, job.kind)
@@ -156,7 +160,27 @@ class Scan:
         first_events = parameters.baseline_size + parameters.window_size
         one = cls(form, detector, first_events, clock if job.is_live else None)
         one.head = lines
+        if job.baseline:
+            one._train(job)
         return one
+
+    def _train(self, job: Job) -> None:
+        def clock() -> TimestampReader:
+            return job.clock(datetime.fromtimestamp(Path(job.baseline).stat().st_mtime, UTC))
+
+        note, key = Baseline(job.baseline, self._format, job.kind, clock).teach(self.detector)
+        self._key.update(key.encode())
+        self.baseline = job.baseline
+        self.counts.notes += (note,)
+        first = _form(job.clock(), self.head, job.kind)
+        events = [
+            one for number, line in enumerate(self.head, 1) for one in first.read(number, line, len(line))
+        ]
+        if not any(self.detector.knows(one) for one in events if isinstance(one, Event)):
+            self.counts.notes += (
+                f"nothing in the first {len(self.head):,} lines is like {job.baseline}; "
+                "check that it is a baseline of this source",
+            )
 
     @classmethod
     def resumed(cls, job: Job, state: dict[str, Any]) -> Scan:
@@ -170,6 +194,7 @@ class Scan:
         form.restore(state["format"])
         one.head = head
         one.counts.key = state["key"]
+        one.baseline = state["baseline"]
         return one
 
     def state(self) -> dict[str, Any]:
@@ -178,6 +203,7 @@ class Scan:
         return {
             "head": head,
             "key": self.counts.key,
+            "baseline": self.baseline,
             "format": self._format.state(),
             "detector": self.detector.state(),
         }
@@ -243,19 +269,6 @@ class Scan:
         if self._first_events:
             counts.key = self._key.hexdigest()
         counts.seconds += time.monotonic() - started
-
-
-def head_of(lines: Iterator[Line]) -> list[Line]:
-    """Take the first lines, from which the format is guessed: 100, or fewer if they are long."""
-    head: list[Line] = []
-    while not is_head(head) and (line := next(lines, None)):
-        head.append(line)
-    return head
-
-
-def is_head(lines: Sequence[Line]) -> bool:
-    """True if these first lines are enough to guess a format."""
-    return len(lines) >= GUESSED_FROM or sum(len(line.data) for line in lines) >= HEAD_BYTES
 
 
 def check_followable(lines: Sequence[Line]) -> None:

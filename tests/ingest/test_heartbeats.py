@@ -32,6 +32,14 @@ def test_a_detector_reports_as_soon_as_it_runs(reports):
     assert reports == [("running", "")]
 
 
+def test_it_reports_at_once_that_there_is_no_such_file_and_that_there_is_one_again(reports):
+    reports.heartbeat.missing = "/var/log/web.log does not exist"
+    reports.heartbeat.report(300)
+    reports.heartbeat.missing = ""
+    reports.heartbeat.report(301)
+    assert reports[1:] == [("silent", "waiting: /var/log/web.log does not exist"), ("running", "")]
+
+
 def test_it_reports_again_after_the_interval(reports):
     reports.heartbeat.lines_came(INTERVAL)
     reports.heartbeat.report(INTERVAL)

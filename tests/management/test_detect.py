@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -232,3 +233,31 @@ def test_a_stream_that_is_interrupted_keeps_what_it_found_and_says_so(stop):
     assert process.returncode == 130, said
     assert "stopped after line " in said
     assert not PerformanceMetric.objects.get(metric_type="detection").success
+
+
+def test_a_baseline_is_learnt_first_and_nothing_of_it_is_stored(log, tmp_path):
+    good = tmp_path / "good.log"
+    good.write_text(log.read_text())
+    assert f"trained on {good}: 610 events" in detect(log, "--since-baseline", good)
+    assert not Anomaly.objects.exists()
+
+
+def test_a_baseline_in_the_folder_that_is_read_is_left_out(log):
+    good = log.with_name("good.log")
+    good.write_text("\n".join(log_with_fault(at=400)) + "\n")
+    assert f"skipped: {good} is the baseline." in detect(log.parent, "--since-baseline", good, "--workers", 1)
+    assert not Anomaly.objects.filter(metadata__file="good.log").exists()
+
+
+def test_a_baseline_that_is_missing_or_the_source_itself_is_refused_at_once(log):
+    for baseline, said in (
+        (log, "web.log is its own baseline; name another file."),
+        (
+            "-",
+            "standard input can't be the baseline, which is read twice; name a file that is known to be good",
+        ),
+        (log.with_name("no.log"), "no.log: No such file or directory; name a file that is known to be good"),
+    ):
+        with pytest.raises(CommandError, match=re.escape(said)):
+            detect(log, "--since-baseline", baseline)
+    assert not PerformanceMetric.objects.exists()

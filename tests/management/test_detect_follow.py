@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -15,7 +15,7 @@ from anomalies.audit import Actor
 from anomalies.detection import Parameters
 from anomalies.ingest import Detection, Origin, Stream, followed_file
 from anomalies.models import Anomaly, PerformanceMetric
-from anomalies.sources.checkpoint import load
+from anomalies.sources.checkpoint import SavedStateError, load
 from anomalies.sources.follow import Stop
 from anomalies.sources.lines import Line
 from anomalies.sources.scan import Job, Scan
@@ -179,20 +179,66 @@ def test_the_open_episode_of_a_silent_stream_is_reported(log, monkeypatch):
     add(log, log_with_fault()[:308])
     monkeypatch.setattr(followed_file, "SILENT", 0.2)
     monkeypatch.setattr(followed_file, "POLL", 0.05)
-    origin = Origin("web.log", "logs", 1, THRESHOLDS, "web1")
-    job = Job(str(log), {"logs": Parameters()}, datetime.now(UTC), kind="logs")
-    detection = Detection({"logs": origin}, Actor("op", via="detect"), datetime.now(UTC))
     with Stop() as stop:
-        Stream(job, detection, None, lambda words: stop.set()).run(stop)  # it says what it finds
+        stream(log, lambda words: stop.set()).run(stop)  # it says what it finds
     assert Anomaly.objects.get().metadata["last_line"] <= 308
 
 
-def test_it_is_not_stopped_by_a_file_that_is_missing_for_a_while(log):
-    with following(log) as process:
-        time.sleep(1)
-        add(log, log_with_fault())
-        wait_until(Anomaly.objects.exists, seconds=20)
-        stop(process)
+def stream(log: Path, say, state: Path | None = None, baseline: Path | str = "") -> Stream:
+    origin = Origin("web.log", "logs", 1, THRESHOLDS, "web1")
+    job = Job(str(log), {"logs": Parameters()}, datetime.now(UTC), kind="logs", baseline=str(baseline))
+    return Stream(job, Detection({"logs": origin}, Actor("op", via="detect"), datetime.now(UTC)), state, say)
+
+
+def test_it_says_once_that_it_waits_for_a_file_that_does_not_exist(log, monkeypatch):
+    monkeypatch.setattr(followed_file, "POLL", 0.02)
+    said: list[str] = []
+
+    def say(words: str) -> None:
+        said.append(words)
+        if "waiting" in words:
+            Timer(0.2, add, (log, log_with_fault())).start()
+        elif words.startswith("line "):
+            stop.set()
+
+    monkeypatch.setattr(followed_file, "SILENT", 0.2)
+    with Stop() as stop:
+        stream(log, say).run(stop)
+    assert said[:2] == [f"{log} does not exist yet; waiting for it.", f"{log} exists now."]
+    assert [words.startswith("line ") for words in said[2:]] == [True]
+    reports = PerformanceMetric.objects.filter(metric_type="heartbeat").order_by("id")
+    assert [(one.metadata["state"], one.error_message) for one in reports] == [
+        ("silent", f"waiting: {log} does not exist"), ("running", None), ("stopped", None),
+    ]  # fmt: skip
+
+
+def test_a_state_remembers_its_baseline_and_is_trained_once(log, tmp_path, monkeypatch):
+    monkeypatch.setattr(followed_file, "POLL", 0.02)
+    good, state, said = tmp_path / "good.log", log.with_suffix(".state"), []
+    good.write_text("".join(f"{usual(number)}\n" for number in range(300)))
+
+    def follow(baseline: Path | str) -> None:
+        with Stop() as stop:
+            Timer(0.3, stop.set).start()
+            stream(log, said.append, state, baseline).run(stop)
+
+    add(log, log_with_fault(at=3)[:120])
+    follow(good)
+    good.unlink()
+    follow(good)
+    follow("")
+    assert said[0] == f"trained on {good}: 300 events"
+    with pytest.raises(SavedStateError, match=f"was trained on {good}, and a baseline is learned before the"):
+        follow(tmp_path / "other.log")
+
+
+def test_a_state_without_a_baseline_takes_none_later(log, tmp_path, monkeypatch):
+    add(log, log_with_fault()[:120])
+    with Stop() as stop:
+        Timer(0.3, stop.set).start()
+        stream(log, str, log.with_suffix(".state")).run(stop)
+    with pytest.raises(SavedStateError, match="was made without a baseline"), Stop() as stop:
+        stream(log, str, log.with_suffix(".state"), tmp_path / "good.log").run(stop)
 
 
 def test_a_stamp_without_a_year_is_of_the_year_that_it_is_read_in(log):

@@ -102,6 +102,13 @@ class Mix:
         """Return the numbers of a template's events in the window, in order."""
         return [number for pattern, number in self._window if pattern.template.thing is thing]
 
+    def end_window(self) -> None:
+        """Begin a new window: the next line is the first one in it."""
+        for thing in self._inside:
+            thing.now = 0
+        self._window.clear()
+        self._inside.clear()
+
     def _halve(self) -> None:
         self._events //= 2
         for template in self._templates:

@@ -48,7 +48,7 @@ class Order:
         was, now = self.sum, self.sum + beyond
         if position <= _BEGIN or now <= 0:
             if was:
-                self._end_run()
+                self.end_run()
             return 0.0
         if not was:
             self.usual = self._share
@@ -63,7 +63,8 @@ class Order:
         self.record = self._past.value(position)
         return max(0.0, now - self.record)
 
-    def _end_run(self) -> None:
+    def end_run(self) -> None:
+        """End the run of unusual steps, if there is one."""
         self.sum = 0.0
         self.length = self.rare = 0
         self.lines = []

@@ -23,6 +23,7 @@ _DENSE = 0.25  # of the hours
 _KEPT = 28  # days
 _NEWEST = 3  # hours that are left out of a record
 _LOG2_E = 1.4427
+_WEEK = 24 * 7
 HOUR = 3600
 
 
@@ -85,11 +86,16 @@ class Pauses:
 
 
 class Hours:
-    """The number of events in each hour (UTC) of the last four weeks."""
+    """The number of events in each hour (UTC) of the last four weeks.
+
+    The hour in which a source begins is not compared: it may have begun at any minute of it.
+    """
 
     def __init__(self) -> None:
         self._hour = -1
         self._first = -1
+        self._begun = -1  # the hour in which the present source begins
+        self._unknown = range(0)  # hours between a baseline and the present source
         self._count = 0
         self._counts: deque[tuple[int, int]] = deque()
         self._departures: deque[tuple[int, float]] = deque()
@@ -102,18 +108,36 @@ class Hours:
             return None
         if hour < self._hour:
             return None
-        found = self._closed() if self._hour > self._first >= 0 else None
-        if self._first < 0:
-            self._first = hour
-        else:
+        if self._hour < 0:
+            self._begin(hour)
+            return None
+        found = self._closed() if self._hour > self._begun else None
+        if self._hour > self._begun or self._begun == self._first:
             self._counts.append((self._hour, self._count))
         while self._counts and self._counts[0][0] < hour - 24 * _KEPT:
             self._counts.popleft()
         self._hour, self._count = hour, 1
         return found
 
+    def end_source(self) -> None:
+        """Continue with another source; the last hour of this one was not complete."""
+        self._hour, self._count = -1, 0
+
+    def _begin(self, hour: int) -> None:
+        """Begin a source: what is known of another one is moved by whole weeks to just before it."""
+        if self._first < 0:
+            self._first = hour
+        else:
+            last = self._counts[-1][0] if self._counts else self._first
+            moved = (hour - 1 - last) // _WEEK * _WEEK
+            self._first += moved
+            self._counts = deque((one + moved, count) for one, count in self._counts)
+            self._departures = deque((one + moved, bits) for one, bits in self._departures)
+            self._unknown = range(last + moved + 1, hour + 1)
+        self._hour, self._begun, self._count = hour, hour, 1
+
     def _closed(self) -> HourCount | None:
-        for period in (24 * 7, 24):
+        for period in (_WEEK, 24):
             past = self._same_hour(period)
             if len(past) >= _PERIODS and self._is_dense():
                 return self._compared(past)
@@ -124,13 +148,14 @@ class Hours:
     def _is_dense(self) -> bool:
         """Return whether a quarter of the last hours held events; with fewer, hours of the day are chance."""
         begin = self._hour - 24 * _PERIODS
-        return sum(hour >= begin for hour, _ in self._counts) >= _DENSE * 24 * _PERIODS
+        known = sum(hour not in self._unknown for hour in range(begin, self._hour))
+        return sum(hour >= begin for hour, _ in self._counts) >= _DENSE * known
 
     def _same_hour(self, period: int) -> Sequence[int]:
-        """The counts of the same hour in the periods before, 0 for none."""
+        """The counts of the same hour in the periods before, 0 for none; without unknown hours."""
         known = dict(self._counts)
         hours = range(self._hour - period, max(self._first, self._hour - 24 * _KEPT), -period)
-        return [known.get(hour, 0) for hour in hours]
+        return [known.get(hour, 0) for hour in hours if hour not in self._unknown]
 
     def _compared(self, past: Sequence[int]) -> HourCount | None:
         least, most, count = min(past), max(past), self._count
@@ -154,10 +179,12 @@ class Hours:
     def state(self) -> list[Any]:
         """Return it as plain JSON values, for `restore`."""
         held = [list(map(list, one)) for one in (self._counts, self._departures)]
-        return [self._hour, self._first, self._count, *held]
+        unknown = [self._unknown.start, self._unknown.stop]
+        return [self._hour, self._first, self._begun, self._count, unknown, *held]
 
     def restore(self, state: list[Any]) -> None:
         """Restore what `state` returned."""
-        self._hour, self._first, self._count, counts, departures = state
+        self._hour, self._first, self._begun, self._count, unknown, counts, departures = state
+        self._unknown = range(*unknown)
         self._counts.extend((int(hour), int(count)) for hour, count in counts)
         self._departures.extend((int(hour), float(bits)) for hour, bits in departures)

@@ -7,7 +7,7 @@ person's time. A candidate below it has a novelty of 0: it counts for the review
 only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..acknowledged import Acknowledged
@@ -56,7 +56,7 @@ class LineScorer:
         self._p_most = parameters.p_value_threshold
         self._novelty = parameters.ncd_threshold
         self._start = parameters.baseline_size + parameters.window_size
-        self._offset = -1  # of event numbers against positions
+        self._offset = 0  # of event numbers against positions
         self._position = 0
         self._time = self._epoch = 0.0
         self._number = 0
@@ -83,7 +83,7 @@ class LineScorer:
     def take(self, event: Event, learn: bool) -> Sequence[Candidate]:
         """Return what departs at an event, then learn it."""
         number = event[0]
-        if self._offset < 0:
+        if not self._position:
             self._offset = number - 1
         self._position = position = number - self._offset
         text = event[3] or event[1]
@@ -112,6 +112,32 @@ class LineScorer:
             self._look_for_absent(found)
         self._number, self._text_before = number, text
         return found
+
+    def train(self, events: Iterable[Event]) -> None:
+        """Learn the events of a baseline (`Scorer.train`). All of its patterns are known from now on.
+
+        The stream's first event is taken as simultaneous with the last one of the baseline, whichever was
+        written earlier.
+        """
+        self._text.remembers = True
+        for event in events:
+            self.take(event, True)
+        self._text.remembers = False
+        self._epoch, self._severe_until, self._former = 0.0, 0, None
+        self._mix.end_window()
+        self._order.end_run()
+        self._hours.end_source()
+        self._levels.end_run()
+        for slot in self._slots():
+            slot.end_run()
+
+    def knows(self, event: Event) -> bool:
+        """Return whether a line of this pattern came before."""
+        return self.text(event) in self._templates.patterns
+
+    def _slots(self) -> Iterator[Slot]:
+        for template in self._templates:
+            yield from (*template.values.values(), *template.fields.values(), template.follower)
 
     def _take_values(self, plan: Plan, text: str, event: Event, found: list[Candidate]) -> None:
         position, number = self._position, event[0]
@@ -154,7 +180,7 @@ class LineScorer:
         assert event.timestamp is not None
         seconds = event.timestamp.timestamp()
         if not self._epoch:
-            self._epoch = seconds
+            self._epoch = seconds - self._time
         now = seconds - self._epoch
         if now <= self._time:
             self._hours.take(seconds)
@@ -313,8 +339,8 @@ class LineScorer:
             self._levels.leave_out(first, last)
             for template in self._templates:
                 template.thing.record.leave_out(first, last)
-                for slot in (*template.values.values(), *template.fields.values(), template.follower):
-                    slot.leave_out(first, last)
+            for slot in self._slots():
+                slot.leave_out(first, last)
 
     def state(self) -> dict[str, Any]:
         """Return all it knows as plain JSON values, for `restore`."""

@@ -156,7 +156,7 @@ class Slot:
         was = self.sum
         now = min(_MOST, was + bits)
         if now <= 0:
-            self._end_run()
+            self.end_run()
             return 0.0
         self.sum = now
         self.length += 1
@@ -174,7 +174,8 @@ class Slot:
         self.record = self._past.value(position)
         return now - self.record if now > self.record else -self.first
 
-    def _end_run(self) -> None:
+    def end_run(self) -> None:
+        """End the run of unusual values, if there is one."""
         if self.length:
             self.sum = 0.0
             self.lines.clear()
@@ -263,7 +264,7 @@ class Slot:
         if self.kind == "number":
             self._held = [float(word) for word, times in self.counts.items() for _ in range(times)][-_HELD:]
             self._fit_range()
-        self._end_run()
+        self.end_run()
         self.counts = {}
         self._mean, self._mode = _INSIDE, ""
         self.mute = True

@@ -9,6 +9,7 @@ times counts once.
 """
 
 from collections import deque
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from ..acknowledged import Acknowledged
@@ -16,6 +17,7 @@ from ..scoring.token_model import MOST_TOKENS, TokenModel
 from .templates import Pattern, Templates
 
 MEMORY = 2_000  # events
+MOST_REMEMBERED = 100_000  # patterns of a baseline: some 10 MB
 MOST_COUNTS = 100_000  # of the model: 25 times what any log measured needs, and some 30 MB
 _LATEST, _LONGER = 0, 1  # the memories by their numbers in the model
 SPELLED = 8  # bits for a byte that is new
@@ -47,7 +49,13 @@ def _novelty(weight: float, half: float) -> float:
 
 
 class Text:
-    """The patterns of the last events, and a model of their words."""
+    """The patterns of the last events, and a model of their words.
+
+    While `remembers` is set, as for a baseline, patterns are remembered for good, by a hash of 64 bits: what
+    came in a log that is known to be good is no news, however long ago that was.
+    """
+
+    remembers = False
 
     def __init__(
         self, templates: Templates, latest: int, most_counts: int, most_tokens: int = MOST_TOKENS
@@ -59,6 +67,7 @@ class Text:
         self._model = TokenModel(2, most_tokens)
         self._latest: deque[Pattern] = deque()
         self._longer: deque[tuple[int, Pattern]] = deque()
+        self._remembered: set[int] = set()
 
     def __len__(self) -> int:
         """Return the number of events that it holds."""
@@ -66,10 +75,22 @@ class Text:
 
     def take(self, pattern: Pattern, number: int, learn: bool) -> News:
         """Return how new a line is, then learn it under its event's number, unless `learn` is false."""
-        news = NOTHING if pattern.latest else self._news(pattern)
+        news = NOTHING if pattern.latest or self._is_remembered(pattern) else self._news(pattern)
         if learn:
             self._learn(pattern, number)
         return news
+
+    def _is_remembered(self, pattern: Pattern) -> bool:
+        """Return whether a pattern came in a baseline. While one is read the pattern is added to it."""
+        remembered = self._remembered
+        if not remembered and not self.remembers:
+            return False
+        key = int.from_bytes(blake2b(pattern.text.encode(errors="surrogatepass"), digest_size=8).digest())
+        if key in remembered:
+            return True
+        if self.remembers and len(remembered) < MOST_REMEMBERED:
+            remembered.add(key)
+        return False
 
     def _news(self, pattern: Pattern) -> News:
         model = self._model
@@ -133,11 +154,12 @@ class Text:
         """Return it as plain JSON values, for `restore`: the different patterns, and which came when."""
         texts: dict[str, int] = {}
         events = [[number, texts.setdefault(one.text, len(texts))] for number, one in self._longer]
-        return [list(texts), events, len(self._latest)]
+        return [list(texts), events, len(self._latest), sorted(self._remembered)]
 
     def restore(self, state: list[Any]) -> None:
         """Restore what `state` returned."""
-        texts, events, latest = state
+        texts, events, latest, remembered = state
+        self._remembered = set(remembered)
         patterns = [self._templates.patterns[text] for text in texts]
         for number, index in events:
             self._learn(patterns[index], number)

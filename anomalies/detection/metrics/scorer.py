@@ -11,7 +11,7 @@ The series of one stream move together as well, and n of them count as √n.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from math import isfinite, sqrt
 from typing import Any
@@ -85,6 +85,20 @@ class MetricScorer:
         if self._events % _LOOK == 0:
             found += self._look(event, moment)
         return self._news(event, found) if found else ()
+
+    def train(self, events: Iterable[Event]) -> None:
+        """Learn the events of a baseline (`Scorer.train`)."""
+        for event in events:
+            self.take(event, True)
+        for name, series in self._series.items():
+            series.end_source()
+            self._latest[name].clear()
+        self._incidents.clear()
+        self._silent.clear()
+
+    def knows(self, event: Event) -> bool:
+        """Return whether one of its series came before."""
+        return any(name in self._series for name, _ in event.values)
 
     def _news(self, event: Event, found: list[Candidate]) -> Sequence[Candidate]:
         """The candidates without what continues an incident after a pause: one alarm for each incident.

@@ -140,6 +140,11 @@ class Series:
         low, high = _inner(self.left)
         return self.level + self.usual_at + low, self.level + self.usual_at + high
 
+    def end_source(self) -> None:
+        """Continue with another source: neither the pause before it nor the first change tells anything."""
+        self.moment = self.last = self._before = None
+        self.run = 0
+
     def leave_out(self, numbers: Container[int]) -> None:
         """Forget the blocks that hold these events."""
         self.statistics.leave_out(numbers)

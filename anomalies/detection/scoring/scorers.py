@@ -1,6 +1,6 @@
 """The scorer of each kind of stream."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from ..acknowledged import Acknowledged
@@ -43,6 +43,15 @@ class SessionScorer:
         if self._position <= self._start or p_value >= 0.5:
             return ()
         return (_candidate("session", event.session, news, p_value, news.weight / FINE, event.number),)
+
+    def train(self, events: Iterable[Event]) -> None:
+        """Learn the sessions of a baseline."""
+        for event in events:
+            self.take(event, True)
+
+    def knows(self, event: Event) -> bool:
+        """Return whether a step of the session came before."""
+        return any(map(self._sessions.knows, event.steps))
 
     def leave_out(self, acknowledged: Acknowledged) -> None:
         """Forget the sessions of these events."""

@@ -67,6 +67,10 @@ class Sessions:
             self._model.drop(coded)
         return news
 
+    def knows(self, step: str) -> bool:
+        """Return whether a session that it holds has this step."""
+        return step in self._seen
+
     def leave_out(self, numbers: Container[int]) -> None:
         """Forget the sessions of these numbers, as if they had not been learnt."""
         self.learn_all([one for one in self.sessions() if one[0] not in numbers])

@@ -6,7 +6,7 @@ it returns what departs, with a p-value of that view alone; the detector joins t
 (`significance.joined`), applies the thresholds, and merges what touches into one episode.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -56,6 +56,15 @@ class Scorer(Protocol):
 
     def take(self, event: Event, learn: bool) -> Sequence[Candidate]:
         """Return what departs at an event, then learn it unless `learn` is false. Most events: ()."""
+
+    def train(self, events: Iterable[Event]) -> None:
+        """Learn the events of a baseline, another source of the same kind that is known to be good.
+
+        The events of the stream follow. No pause, step or run reaches from the baseline into it.
+        """
+
+    def knows(self, event: Event) -> bool:
+        """Return whether something of this event came before: its pattern, a series or a step of it."""
 
     def text(self, event: Event) -> str:
         """Return the event as a line of text without what varies, for the compression figures."""

@@ -24,6 +24,7 @@ from anomalies.ingest import Detection, Origin, RowError, Stream, acknowledged_o
 from anomalies.json_limits import LimitError, check_tags
 from anomalies.models import Stream as Kind
 from anomalies.safe_text import printable
+from anomalies.sources.baseline import check_baseline, is_same_file
 from anomalies.sources.checkpoint import SavedStateError, locked
 from anomalies.sources.lines import ReadError
 from anomalies.sources.scan import DateOrder, FormatError, Job
@@ -78,13 +79,19 @@ class Command(ShortUsage):
             metavar="FILE",
             help="with --follow: save the progress in this file and continue from it",
         )
+        parser.add_argument(
+            "--since-baseline",
+            default="",
+            metavar="FILE",
+            help="learn this file first, which is known to be good; nothing in it is reported",
+        )
         parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
         add_actor_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["state"] and not options["follow"]:
             raise CommandError("--state goes with --follow: a whole file needs none.", returncode=2)
-        sources = _sources(options, self._tell)
+        sources = _without_baseline(_sources(options, self._tell), options, self._tell)
         detections = [self._detection(source, options) for source in sources]
         jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
         if options["follow"]:
@@ -171,6 +178,7 @@ class Command(ShortUsage):
             },
             at_a_time=1 if source == "-" else 500,
             is_live=source == "-" or options["follow"],
+            baseline=options["since_baseline"] and str(Path(options["since_baseline"]).absolute()),
         )
         try:
             job.clock()
@@ -253,6 +261,24 @@ def _sources(options: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
     if sources.count("-") > 1:
         raise CommandError("standard input (-) can be read only once.", returncode=2)
     return sources
+
+
+def _without_baseline(sources: list[str], options: dict[str, Any], tell: Callable[[str], None]) -> list[str]:
+    """Check the baseline, unless it was learnt before, and leave it out of the sources of a folder."""
+    baseline = options["since_baseline"]
+    if not baseline:
+        return sources
+    if not (options["state"] and options["state"].exists()):
+        try:
+            check_baseline(baseline)
+        except ReadError as error:
+            raise CommandError(printable(str(error))) from error
+    others = [source for source in sources if not is_same_file(source, baseline)]
+    if not others:
+        raise CommandError(f"{printable(baseline)} is its own baseline; name another file.", returncode=2)
+    if len(others) < len(sources):
+        tell(f"skipped: {baseline} is the baseline.")
+    return others
 
 
 def _files(given: str, tell: Callable[[str], None]) -> list[str]:
