@@ -55,7 +55,10 @@ def main(folder: Path, generator: Path | None) -> int:
 
 def _incidents(streams: dict[str, list[str]], generator: Path, table: Table) -> None:
     make = incidents.generator(generator)
-    for name, names in (("continuous", incidents.TUNED_ON), ("continuous, held out", incidents.HELD_OUT)):
+    for name, names in (
+        ("continuous", (*incidents.TUNED_ON, *incidents.MORE)),
+        ("continuous, held out", incidents.HELD_OUT),
+    ):
         table.head(f"Incidents in continuous logs: {', '.join(names)}")
         incidents.rows(name, incidents.systems(names, 1), make, table, (0.9, 0.97, 1.5))
     if streams:

@@ -66,6 +66,10 @@ class Pauses:
             self._held.append(seconds)
         return found
 
+    def longest(self, position: int) -> float:
+        """Return the longest pause so far, in seconds, as it stands for an event at this position."""
+        return self._record.value(position)
+
     def _index(self) -> float:
         longest = sorted(self._held)[-_LONGEST - 1 :]
         spread = sum(log(one / longest[0]) for one in longest)

@@ -17,11 +17,12 @@ from ..scoring.own_past import LAG, WINDOW, Past
 from ..scoring.views import Candidate, Method
 from . import words
 from .absence import Absence
+from .disorder import Backwards
 from .levels import severity_of_level
 from .mix import Mix
 from .order import Order
 from .pauses import Hours, Pauses
-from .slots import Slot
+from .slots import Slot, measured
 from .templates import Pattern, Plan, Templates
 from .text import MEMORY, MOST_COUNTS, SPELLED, News, Text
 from .things import Thing
@@ -33,6 +34,7 @@ WEIGHTS: Mapping[str, float] = {
 FLOORS = {"text": 0.0, "values": 16.0, "mix": 20.0, "absence": 8.0, "time": 24.0, "order": 60.0}
 _NUMBER_FLOOR = 25.0  # of values: a tail that is fitted to 256 numbers may be heavier than it looks
 _SEVERE = 2  # of `levels.severity_of`: an error or more
+_TURNED = 0.75  # novelty of a line that names the other outcome
 _MESSAGE = 2  # lines without a level of their own that belong to the one before them
 _RARE = 8  # lines of which one may have such a level
 _STEPS_FLOOR = 40.0  # of order: of the steps of the whole stream, which add up faster
@@ -40,6 +42,7 @@ _UNIT = 10  # events of a block of all views but text, whose unit is the event
 _EARLY = 3 * LAG  # events before which the whole mix is not known
 _BEGIN = 300  # events before which no view but text is ranked
 _WORTH = 0.5  # of a view's share: candidates with a larger p-value are not made
+_NUMBER_BEGINS, _UNIT_ENDS = frozenset("+-0123456789"), frozenset("snmhB%")
 _LEVELS = frozenset(("level", "severity", "severityText", "PRIORITY", "log.level", "levelname"))
 _LLM_COUNTS, _LLM_TOKENS = 4 * MOST_COUNTS, 8_192
 
@@ -69,7 +72,7 @@ class LineScorer:
         self._mix = Mix(self._templates)
         self._absence = Absence()
         self._order = Order()
-        self._pauses, self._hours = Pauses(), Hours()
+        self._pauses, self._hours, self._backwards = Pauses(), Hours(), Backwards()
         self._pasts = {
             view: Past(1, MEMORY, has_tail=False) if view == "text" else Past(_UNIT) for view in WEIGHTS
         }
@@ -127,6 +130,7 @@ class LineScorer:
         self._mix.end_window()
         self._order.end_run()
         self._hours.end_source()
+        self._backwards.end_source()
         self._levels.end_run()
         for slot in self._slots():
             slot.end_run()
@@ -155,11 +159,15 @@ class LineScorer:
         for path, value in event[4]:
             if path in _LEVELS:
                 level = str(value)
-            field = template.fields.get(path)
+            shown, unit = (value, "") if isinstance(value, str) else (str(value), "")
+            if isinstance(value, str) and value[-1:] in _UNIT_ENDS and value[:1] in _NUMBER_BEGINS:
+                number_shown, unit = measured(value)
+                shown = number_shown or value
+            field = template.fields.get(path + unit)
             if field is None:
-                field = Slot(path, is_word=isinstance(value, str | bool), born=position)
-                template.fields[path] = field
-            shown = value if isinstance(value, str) else str(value)
+                field = Slot(path, is_word=isinstance(value, str | bool) and not unit, born=position)
+                field.unit = unit
+                template.fields[path + unit] = field
             bits = field.see(shown, position, number)
             if bits:
                 self._odd_value(field, shown, bits, found)
@@ -182,6 +190,11 @@ class LineScorer:
         if not self._epoch:
             self._epoch = seconds - self._time
         now = seconds - self._epoch
+        position = self._position
+        back = self._backwards.take(now, self._pauses.longest(position), position, event.number, learn)
+        if back:
+            said = words.backwards(back)
+            self._add(found, "time", "back", back.novelty, back.bits, back.lines, event.number, said)
         if now <= self._time:
             self._hours.take(seconds)
             return
@@ -190,16 +203,8 @@ class LineScorer:
         if pause:
             lines = (self._number, event.number)
             said = words.pause(pause)
-            self._add(
-                found,
-                "time",
-                "pause",
-                1 - pause.record / pause.seconds,
-                pause.bits,
-                lines,
-                event.number,
-                said,
-            )
+            novelty = 1 - pause.record / pause.seconds
+            self._add(found, "time", "pause", novelty, pause.bits, lines, event.number, said)
         hour = self._hours.take(seconds)
         if hour:
             last = self._number
@@ -213,6 +218,8 @@ class LineScorer:
         novelty = news.if_severe if is_severe else news.novelty
         if pattern.is_known_kind():
             novelty = 0.0
+        elif pattern.turns_outcome():
+            novelty = max(novelty, _TURNED)
         self._add(found, "text", f"text {number}", novelty, news.weight, (number,), number, "")
 
     def _is_severe(self, level: str) -> bool:
@@ -336,6 +343,7 @@ class LineScorer:
             self._mix.leave_out(first, last)
             self._order.leave_out(first, last)
             self._pauses.leave_out(first, last)
+            self._backwards.leave_out(first, last)
             self._levels.leave_out(first, last)
             for template in self._templates:
                 template.thing.record.leave_out(first, last)
@@ -345,23 +353,16 @@ class LineScorer:
     def state(self) -> dict[str, Any]:
         """Return all it knows as plain JSON values, for `restore`."""
         former = next((one.number for one in self._templates if one.follower is self._former), 0)
+        place = [self._offset, self._position, self._time, self._epoch, self._number]
         return {
-            "place": [
-                self._offset,
-                self._position,
-                self._time,
-                self._epoch,
-                self._number,
-                self._text_before,
-                self._severe_until,
-                former,
-            ],
+            "place": [*place, self._text_before, self._severe_until, former],
             "templates": self._templates.state(),
             "text": self._text.state(),
             "mix": self._mix.state(),
             "order": self._order.state(),
             "pauses": self._pauses.state(),
             "hours": self._hours.state(),
+            "backwards": self._backwards.state(),
             "levels": self._levels.state(),
             "pasts": {view: past.state() for view, past in self._pasts.items()},
         }
@@ -378,6 +379,7 @@ class LineScorer:
         self._order.restore(state["order"])
         self._pauses.restore(state["pauses"])
         self._hours.restore(state["hours"])
+        self._backwards.restore(state["backwards"])
         self._levels = Slot.from_state(state["levels"])
         for view, past in self._pasts.items():
             past.restore(state["pasts"][view])

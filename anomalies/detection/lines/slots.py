@@ -13,8 +13,10 @@ ratio of three times as many of those, the commonest one that of so many fewer. 
 slot's own record of it (`own_past`). Numbers that only rise are counters or dates, and are left out.
 """
 
+import re
 from collections.abc import Sequence
 from copy import copy
+from functools import lru_cache
 from math import log, log2
 from typing import Any, Literal
 
@@ -40,8 +42,16 @@ _DECADE = 8.0  # upper tenth by lower tenth, from which on a log scale is used
 _DRIFTS = 8  # numbers of 32 outside the range: a counter, or ids
 _LOG2_E = 1.4427
 _SHOWN = 50  # events of a run that are named
+_MEASURE = re.compile(r"([+-]?\d{1,15}(?:\.\d{1,15})?) ?(ns|us|µs|μs|ms|s|m|min|h|[kKMGT]?i?B|bytes|%)")
 
 Kind = Literal["few", "many", "number"]
+
+
+@lru_cache(maxsize=16_384)
+def measured(text: str) -> tuple[str, str]:
+    """Return the number and the unit of a text such as `49.2ms`; two empty texts for any other."""
+    found = _MEASURE.fullmatch(text)
+    return (found[1], found[2]) if found else ("", "")
 
 
 class Slot:
@@ -57,11 +67,12 @@ class Slot:
         "_born", "_bursts", "_calm", "_down", "_held", "_high", "_is_log", "_last", "_latest", "_less",
         "_low", "_lower", "_mean", "_mode", "_more", "_n", "_once", "_outside", "_past", "_returns", "_seen",
         "_up", "_upper", "counts", "first", "is_of_message", "is_word", "kind", "length", "lines", "mute",
-        "name", "record", "run", "sum",
+        "name", "record", "run", "sum", "unit",
     )  # fmt: skip
 
     def __init__(self, name: str, is_word: bool = False, is_of_message: bool = False, born: int = 0) -> None:
         self.name = name
+        self.unit = ""  # of its numbers, in fields
         self._born = born  # position in the stream of its first value
         self.is_word = is_word
         self.is_of_message = is_of_message
@@ -315,10 +326,10 @@ class Slot:
         return found, self._latest[found]
 
     def usual(self) -> str:
-        """Return in words what stands here otherwise: its range, or its commonest value."""
+        """Return in words what stood here before a run: the range, or the commonest value."""
         if self.kind == "number":
-            values = sorted(self._held)
-            return f"{_quantile(values, 0.05):.4g} to {_quantile(values, 0.95):.4g}"
+            values = sorted(self._held[: -self.length or None] or self._held)
+            return f"{_quantile(values, 0.05):.4g} to {_quantile(values, 0.95):.4g} {self.unit}".rstrip()
         return self._mode
 
     def usual_share(self, word: str) -> float:

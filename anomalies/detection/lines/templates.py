@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .levels import level_of
+from .outcomes import outcome_of
 from .patterns import masked, pattern_of
 from .slots import Slot
 from .things import Thing
 
 ALIKE = 0.7  # of the words, at least, for two patterns to be one template
 KNOWN_AFTER = 20  # lines, from which on what a template's words may be is known
+_OUTCOME_AFTER = 10  # lines, from which on a template's usual outcome is known
 _LEAST_WORDS = 2  # words without a mask that they must share
 _MOST_COMPARED = 64  # templates that share a word in its place
 _MOST_PATTERNS = 4_000
@@ -73,6 +75,14 @@ class Pattern:
             return False
         new = [slot for slot, word in self.slots if not slot.knows(word)]
         return bool(new) and all(slot.expects_new() for slot in new)
+
+    def turns_outcome(self) -> bool:
+        """Return whether its template is known, and it names an outcome where the other one is usual."""
+        return self.template.seen >= _OUTCOME_AFTER and any(
+            outcome_of(word) * outcome_of(slot.usual()) < 0
+            for slot, word in self.slots
+            if slot.kind == "few" and not slot.knows(word)
+        )
 
     def place(self) -> None:
         """Note which of its words stand in slots."""

@@ -6,7 +6,9 @@ What is quoted stands in the line that is named, cut where it is long.
 from datetime import UTC, datetime
 
 from ..explain.sentence import body_of
+from ..scoring.own_past import WINDOW
 from .absence import Absent
+from .disorder import Disorder
 from .order import Order
 from .pauses import HOUR, HourCount, Pause
 from .slots import Slot
@@ -74,6 +76,15 @@ def steps(text: str, before: str, order: Order) -> str:
 def pause(found: Pause) -> str:
     """Return the sentence about a pause."""
     return f"nothing for {duration(found.seconds)}; the longest earlier pause was {duration(found.record)}"
+
+
+def backwards(found: Disorder) -> str:
+    """Return the sentence about times that run backwards."""
+    most = duration(found.record) if found.record else "0 s"
+    return (
+        f"times step back by up to {duration(found.seconds)}, {len(found.lines):,} times in {WINDOW} lines; "
+        f"at most {most} before"
+    )
 
 
 def hour(found: HourCount) -> str:

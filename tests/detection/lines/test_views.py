@@ -93,6 +93,71 @@ def test_a_silence_is_a_pause_with_the_longest_one_before():
     assert finding.explanation.startswith("nothing for 6 h (line 1,401")
 
 
+def test_old_lines_among_new_ones_are_times_that_step_back():
+    lines = list(service(Random(1)))
+    draw = Random(2)
+    for at in range(1_400, 1_480, 2):
+        lines[at] = lines[draw.randrange(1_000)]
+    finding = found(lines, "time")[0]
+    assert 1_400 < finding.oddest_line <= 1_480
+    assert re.match(
+        r"times step back by up to [\d.]+ h, \d+ times in 60 lines \(line .*\); at most 0 s before",
+        finding.explanation,
+    )
+
+
+@pytest.mark.parametrize("shift", [-3_600, 3_600])
+def test_a_clock_that_is_set_once_is_no_run_of_steps_back(shift):
+    lines = list(service(Random(1)))
+    later = [
+        f"{BEGIN + timedelta(seconds=10 * n + shift):%Y-%m-%dT%H:%M:%SZ}{lines[n][20:]}"
+        for n in range(1_400, 2_000)
+    ]
+    assert not any("step back" in one.explanation for one in detect([*lines[:1_400], *later], Parameters()))
+
+
+def test_times_that_are_always_out_of_order_are_no_news():
+    lines = list(service(Random(1)))
+    for at in range(0, 1_990, 9):
+        lines[at], lines[at + 8] = lines[at + 8], lines[at]
+    assert not found(lines, "time")
+
+
+@pytest.mark.parametrize(
+    ("usual", "now"), [("success", "failure"), ("Failed", "Accepted"), ("ok;", "timeout;")]
+)
+def test_the_first_line_that_names_the_other_outcome_is_found(usual, now):
+    job = "2026-11-20T10:00:00Z INFO job 7 of the nightly set on node 3 ended with result {} after 12 s"
+    lines = list(service(Random(1)))
+    for at in range(40, 1_900, 60):
+        lines[at] = job.format(usual)
+    lines[1_410] = job.format(now)
+    finding = only([one for one in found(lines, "text") if one.first_line > 1_300])
+    assert finding.explanation.startswith(f"“{now.strip(';')}” where “{usual.strip(';')}” is usual")
+
+
+def test_a_word_of_no_outcome_in_a_long_line_is_not():
+    job = "2026-11-20T10:00:00Z INFO job 7 of the nightly set on node 3 ended with result {} after 12 s"
+    lines = list(service(Random(1)))
+    for at in range(40, 1_900, 60):
+        lines[at] = job.format("blue")
+    lines[1_410] = job.format("green")
+    assert not [one for one in found(lines, "text") if one.first_line > 1_300]
+
+
+def test_a_measure_in_a_field_of_a_record_is_a_number_with_its_unit():
+    draw, times = Random(1), [f"{BEGIN + timedelta(seconds=n):%Y-%m-%dT%H:%M:%SZ}" for n in range(1_200)]
+    took = [draw.uniform(20, 40) * (50 if 900 <= n < 950 else 1) for n in range(1_200)]
+    lines = [
+        f'{{"time": "{time}", "msg": "applied", "took": "{one:.3f}ms"}}'
+        for time, one in zip(times, took, strict=True)
+    ]
+    finding = found(lines, "values")[0]
+    first = finding.explanation.splitlines()[0]
+    assert re.match(r"took [\d.]+ and \d+ like it \(.*\); usual 2\S* to 3\S* ms$", first)
+    assert first.split()[1] in next(one.text for one in finding.window if one.line == finding.oddest_line)
+
+
 def test_a_line_of_unknown_words_is_text():
     lines = list(service(Random(1)))
     lines.insert(1_400, "2026-11-20T13:53:20Z INFO app: kernel panic, unable to mount root device")
