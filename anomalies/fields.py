@@ -57,6 +57,13 @@ class EmptyArray(models.Func):
     template = "'{}'::text[]"
 
 
+class Seconds(models.Func):
+    """An interval as a number of seconds: unlike an interval, it is written the same under every setting."""
+
+    template = "extract(epoch FROM %(expressions)s)"
+    output_field = models.DecimalField()
+
+
 class Index(models.Index):
     """An index whose name may be as long as PostgreSQL allows; Django keeps to the 30 of Oracle."""
 

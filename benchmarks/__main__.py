@@ -40,6 +40,7 @@ def parts(rows: int) -> dict[str, list[str]]:
     return {
         "reading": [],
         "ingest": [],
+        "rules": [],
         "record": [],
         "triage": [],
         "rollup": ["--rows", str(rows)],

@@ -32,6 +32,7 @@ TABLES = (
     "auth_group",
     "auth_group_permissions",
     "api_tokens",
+    "triage_rules",
 )
 EXPECTED = Path(__file__).with_name("guards.json")
 WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # a difference in these stops sealing

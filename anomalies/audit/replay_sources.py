@@ -1,4 +1,4 @@
-"""The replayed tables: anomalies, configs, accounts, roles and permissions, with their entries.
+"""The replayed tables: anomalies, configs, accounts, roles, permissions and rules, with their entries.
 
 It is a sort-merge join: one statement per table returns its entries and its rows sorted by row and entry, so
 that each row follows its own entries. PostgreSQL sorts on disk and a cursor fetches 2,000 at a time, so
@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DateTimeField, Model
 
-from anomalies.models import Anomaly, DetectionConfig
+from anomalies.models import Anomaly, DetectionConfig, TriageRule
 from anomalies.schema.search_path import ours
 
 from .replay import Event, Row, Rules, compared, fold, parsed, unexplained
@@ -178,6 +178,14 @@ _SMALL = (
         "API token",
         ("id", "owner_id", "name", "prefix", "scopes", "expires_at", "revoked_at"),
         times=frozenset({"expires_at", "revoked_at"}),
+    ),
+    _source(
+        "triage rule",
+        "triage_rules",
+        "metadata ->> 'id'",
+        "rule",
+        _columns(TriageRule),
+        times=_columns(TriageRule, DateTimeField),
     ),
 )
 

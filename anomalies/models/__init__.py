@@ -23,9 +23,11 @@ from .rollups import (
     TagDelta,
     TagTotal,
 )
+from .rules import MOST_DAYS, RuleAction, RuleHour, TriageRule
 from .triage import BulkRow, BulkSet, SavedFilter, StartPage
 
 __all__ = [
+    "MOST_DAYS",
     "Anomaly",
     "AnomalyHour",
     "AnomalyHourDelta",
@@ -44,6 +46,8 @@ __all__ = [
     "PerformanceMetric",
     "RecentSignificantAnomaly",
     "RolledUp",
+    "RuleAction",
+    "RuleHour",
     "SavedFilter",
     "Scope",
     "StartPage",
@@ -54,5 +58,6 @@ __all__ = [
     "StreamStatisticsNow",
     "TagDelta",
     "TagTotal",
+    "TriageRule",
     "override_problems",
 ]

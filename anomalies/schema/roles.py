@@ -37,6 +37,8 @@ APP_MAY: dict[str, str] = {
     "saved_filters": _ALL,
     "start_pages": _ALL,
     "api_tokens": "SELECT, INSERT, UPDATE (last_used_at, revoked_at), DELETE",
+    "triage_rules": "SELECT, INSERT, UPDATE (expires_at, renewed_at, stopped_at, stopped_by, stop_reason)",
+    "triage_rule_hours": "SELECT",
     "anomaly_hours": "SELECT",
     "anomaly_totals": "SELECT",
     "anomaly_hour_deltas": "SELECT",
@@ -81,6 +83,7 @@ SEALER_MAY: dict[str, str] = {
     "auth_group": "SELECT",
     "auth_group_permissions": "SELECT",
     "auth_permission": "SELECT",
+    "triage_rules": "SELECT",
 }
 # Every column of an account but its password; of a token but its digest.
 SEALER_READS = {

@@ -35,6 +35,7 @@ TABLES = (
     "auth_group",
     "auth_group_permissions",
     "api_tokens",
+    "triage_rules",
 )
 
 
