@@ -68,6 +68,7 @@ VALUES = {
     "metadata": ("host=h3",),
     "assigned": ("ana",),
     "snoozed": ("yes",),
+    "source": ("h3", "nowhere"),
     "pattern": ("that of the newest row", "00000000-0000-0000-0000-000000000000"),
 }
 GROWTH, TO_PAGE_1 = 1.5, 2.0

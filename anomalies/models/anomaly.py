@@ -29,7 +29,7 @@ _STATE = ("status", "stream_type", "is_statistically_significant")
 
 def _up(*columns: str, collation: str = "C") -> list[OrderBy]:
     """An index's order that no index of the contract answers: for NULLs' place, and for texts' collation."""
-    texts = ("status", "stream_type")
+    texts = ("source", "status", "stream_type")
     keys = [Collate(column, collation) if column in texts else F(column) for column in columns]
     return [key.asc(nulls_first=True) for key in keys]
 
@@ -133,6 +133,10 @@ class Anomaly(models.Model):
             models.Index(
                 *_up("pattern", "status", "timestamp", "id", collation="POSIX"),
                 name="idx_anomalies_walk_pattern",
+            ),
+            models.Index(
+                *_up("source", "status", "timestamp", "id", collation="POSIX"),
+                name="idx_anomalies_walk_source",
             ),
             # Whose it is, and what sleeps: few rows, so that what arrives pays for neither.
             models.Index(

@@ -248,6 +248,11 @@ class AnomalyFilter(df.FilterSet):
         _FEATURE,
         lambda key: f"of pattern {str(key)[:8]}",
     )
+    source = _declared(
+        df.CharFilter(field_name="source", label="Source", help_text="the name of a service, file or host"),
+        _FEATURE,
+        lambda source: f"from {source}",
+    )
     metadata = _declared(
         ContainmentFilter(
             field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"

@@ -91,7 +91,7 @@ FILTERS = {
 def test_each_filter_of_the_desk_is_a_parameter_of_the_same_name(reader):
     kept = make_anomaly(timestamp=NOON.now(NOON.tzinfo) - timedelta(hours=1))
     kept.refresh_from_db()
-    filters = {**FILTERS, "pattern": str(kept.pattern)}
+    filters = {**FILTERS, "pattern": str(kept.pattern), "source": kept.source}
     assert set(filters) == set(AnomalyFilter.base_filters)
     for name, value in filters.items():
         assert ids(reader.get(LIST, {name: value})) == [str(kept.pk)], name

@@ -116,6 +116,10 @@ LISTS = [
     *((f"pattern={OFTEN}&status={status}", NEWEST) for status in ("pending", "acknowledged")),
     (f"pattern={RARE}", NEWEST), (f"pattern={RARE}&status=pending", BY_NCD), (f"pattern={UUID(int=0)}", BY_P),
     (f"pattern={OFTEN}&significant=false&q=line", NEWEST), (f"pattern={OFTEN}&{TIME}", NEWEST),
+    *(("source=db7", order) for order in (NEWEST, OLDEST, BY_STATUS, BY_STREAM, BY_NCD)),
+    ("source=rare", NEWEST), ("source=rare&status=pending", BY_NCD), ("source=nowhere", BY_P),
+    ("source=db7&status=acknowledged", NEWEST), ("source=db7&significant=false&q=line", NEWEST),
+    (f"source=db7&pattern={RARE}", NEWEST), (f"source=rare&{TIME}", OLDEST),
     ("status=pending&snoozed=no&assigned=ana", NEWEST), (f"{TIME}&q=early", NEWEST),
     ("q=line&tags_any=all&ncd_min=0.9995", NEWEST), ("tags_any=tag7&q=-process", OLDEST),
 ]  # fmt: skip
@@ -216,6 +220,7 @@ class Lists(TestCase):
             "metadata=host=rare",
             "assigned=ana",
             f"pattern={RARE}",
+            "source=rare",
         ):
             listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
             assert self.worst(partial(_all_of, listing)) <= 2_000 + 2 * COLLECTED
@@ -244,6 +249,7 @@ class TestRightStatistics(Lists):
             ("", BY_NCD, "ncd"), ("", BY_P, "p"), ("stream=logs", NEWEST, "stream"),
             ("status=pending", NEWEST, "status"), (f"pattern={OFTEN}", NEWEST, "pattern"),
             (f"pattern={RARE}&status=pending", OLDEST, "pattern"), ("significant=false", NEWEST, "status"),
+            ("source=db7", NEWEST, "source"), ("source=rare&status=pending", OLDEST, "source"),
         ):  # fmt: skip
             listing = listing_of(AnomalyFilter(QueryDict(query)))
             (sql,) = self.statements(partial(_first_page, page_after, listing, order))
@@ -328,6 +334,7 @@ class TestStatisticsByWhichEachValueIsUnique(Lists):
                 "assigned_to",
                 "p_value",
                 "pattern",
+                "source",
             )
         ),
         "ANALYZE anomalies",

@@ -55,6 +55,8 @@ OUR_INDEXES = {
     "(status, stream_type, is_statistically_significant)",
     "idx_anomalies_walk_pattern": '(pattern NULLS FIRST, status COLLATE "POSIX" NULLS FIRST, '
     '"timestamp" NULLS FIRST, id NULLS FIRST)',
+    "idx_anomalies_walk_source": '(source COLLATE "POSIX" NULLS FIRST, status COLLATE "POSIX" NULLS FIRST, '
+    '"timestamp" NULLS FIRST, id NULLS FIRST)',
     "idx_anomalies_assigned": '(assigned_to, status, "timestamp" DESC, id DESC)'
     " WHERE (assigned_to IS NOT NULL)",
     "idx_anomalies_snoozed": "(stream_type, snoozed_at) WHERE (snoozed_at IS NOT NULL)",

@@ -43,6 +43,7 @@ def listing_of(filterset: AnomalyFilter, without: Sequence[str] = ()) -> Listing
         streams=tuple(asked.get("stream", ())),
         significant=asked.get("significant"),
         pattern=asked.get("pattern"),
+        source=asked.get("source"),
         ranges=_ranges(asked),
         finders=tuple(_finders(asked, filterset.me)),
     )
@@ -74,6 +75,8 @@ def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
         yield finders.by_tags(any_of, all_tags)
     if "pattern" in asked:
         yield finders.by_pattern(asked["pattern"])
+    if "source" in asked:
+        yield finders.by_source(asked["source"])
     objects = [asked["metadata"]] if "metadata" in asked else []
     if asked.get("review"):
         objects.append(FOR_REVIEW)

@@ -119,6 +119,15 @@ def by_pattern(key: UUID) -> Finder:
     return Finder(where, where, order=ascending)
 
 
+def by_source(source: str) -> Finder:
+    """The rows of this source."""
+    column = 'source COLLATE "POSIX"'
+    name = hidden(source, "text")
+    where = sql(f"anomalies.{column} >= {{name}} AND anomalies.{column} <= {{name}}", name=name)
+    order = (column, 'status COLLATE "POSIX"', "timestamp", "id")
+    return Finder(where, where, order=", ".join(f"anomalies.{each} NULLS FIRST" for each in order))
+
+
 def by_assignee(username: str) -> Finder:
     """The rows assigned to this user."""
     name = hidden(username, "text")

@@ -29,8 +29,9 @@ class Range:
 class Listing:
     """The anomalies of a filter: ``rows`` as an unordered queryset, and the same conditions for indexes.
 
-    ``columns`` are those with a condition. Conditions on status, stream, significance, pattern and ranges of
-    columns are repeated beside the queryset; ``finders`` answer others through an index of their own.
+    ``columns`` are those with a condition. Conditions on status, stream, significance, pattern, source and
+    ranges of columns are repeated beside the queryset; ``finders`` answer others through an index of their
+    own.
     """
 
     rows: QuerySet[Anomaly]
@@ -39,6 +40,7 @@ class Listing:
     streams: tuple[str, ...] = ()
     significant: bool | None = None
     pattern: UUID | None = None
+    source: str | None = None
     ranges: Mapping[str, Range] = field(default_factory=dict)
     finders: tuple[Finder, ...] = ()
 

@@ -25,11 +25,12 @@ _TYPES = {
     "p_value": "float8",
     "id": "uuid",
     "pattern": "uuid",
+    "source": "text",
     "status": "text",
     "stream_type": "text",
     "is_statistically_significant": "boolean",
 }
-_TEXTS = ("status", "stream_type")
+_TEXTS = ("source", "status", "stream_type")
 _LEAST, _GREATEST = UUID(int=0), UUID(int=2**128 - 1)
 _STATE = ("status", "stream_type", "is_statistically_significant")
 _TIME = ("timestamp", "id")
@@ -72,10 +73,11 @@ BY_TIME = Index((), _TIME)
 BY_STATUS = Index(_STATE, _TIME)
 BY_STREAM = Index(("stream_type",), _TIME)
 BY_PATTERN = Index(("pattern", "status"), _TIME, collation="POSIX")
+BY_SOURCE = Index(("source", "status"), _TIME, collation="POSIX")
 BY_NCD = Index((), ("ncd_score", "id"))
 BY_P = Index((), ("p_value", "id"))
 # The columns whose conditions an index answers.
-WALKED = BY_STATUS.answers | BY_PATTERN.answers | BY_NCD.answers | BY_P.answers
+WALKED = BY_STATUS.answers | BY_PATTERN.answers | BY_SOURCE.answers | BY_NCD.answers | BY_P.answers
 _BY_COLUMN = {index.tail[0]: index for index in (BY_TIME, BY_NCD, BY_P)}
 
 
@@ -207,6 +209,8 @@ def _index_for(listing: Listing, order: Order) -> Index:
         return _BY_COLUMN[order.tail]
     if listing.pattern is not None and "stream_type" not in order.columns:
         return BY_PATTERN
+    if listing.source is not None and "stream_type" not in order.columns:
+        return BY_SOURCE
     if "status" in order.columns:
         return BY_STATUS
     of_state = bool(listing.statuses) or listing.significant is not None
@@ -233,6 +237,7 @@ def _segments(listing: Listing, index: Index) -> list[tuple[Any, ...]]:
     both = (False, True) if listing.significant is None else (listing.significant,)
     choices: dict[str, Sequence[Any]] = {
         "pattern": [listing.pattern],
+        "source": [listing.source],
         "status": sorted(set(listing.statuses)) or sorted(Status.values),
         "stream_type": sorted(set(listing.streams)) or sorted(Stream.values),
         "is_statistically_significant": both,

@@ -1,4 +1,4 @@
-"""The filter by a pattern: the list, its counts, and what decides about all of it."""
+"""The filters by a pattern and by a source: the list, its counts, and what decides about all of it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def test_it_selects_the_anomalies_of_the_pattern(key):
     assert (asked(f"pattern={key}").qs.count(), pending.qs.count()) == (3, 2)
     assert set(every(listing_of(pending))) == set(pending.qs)
     assert in_words(pending) == f"pending anomalies of pattern {str(key)[:8]}"
+
+
+def test_a_source_selects_its_own_anomalies():
+    with other_program():
+        ours = [make_anomaly(metadata={"service": "checkout", "host": host}) for host in ("h1", "h2")]
+        make_anomaly(metadata={"service": "check"})
+        make_anomaly(metadata=None)
+    found = asked("source=checkout")
+    assert set(found.qs) == set(every(listing_of(found))) == set(ours)
+    assert in_words(found) == "anomalies from checkout"
 
 
 @pytest.mark.parametrize(
