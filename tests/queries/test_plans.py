@@ -129,8 +129,6 @@ def bounds() -> ExitStack:
     """A tenth of the bounds, for a table of a tenth of the rows."""
     stack = ExitStack()
     stack.enter_context(patch.object(pages, "LOOKED_AT", dict.fromkeys(pages.LOOKED_AT, PAGE)))
-    stack.enter_context(patch.object(pages, "_IN_SEGMENTS", PAGE * 16 // 10))
-    stack.enter_context(patch.object(pages, "_LEAST", PAGE // 5))
     stack.enter_context(patch.object(finding, "FOUND", COLLECTED))
     stack.enter_context(patch.object(counts, "COUNTED", COUNTED))
     stack.enter_context(patch.object(matches, "LOOKED_AT", BULK))

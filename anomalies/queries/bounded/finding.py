@@ -61,18 +61,9 @@ def _of_columns(listing: Listing, most: int) -> list[Finder]:
 
 
 def _by_state(listing: Listing, most: int) -> Finder:
-    """By status, stream and significance; other entries are skipped in the index without fetching rows."""
+    """By status, stream and significance."""
     walk = state_walk(listing)
-    ids = sql(
-        "(SELECT near.id FROM state_segment AS segment CROSS JOIN LATERAL ("
-        "SELECT anomalies.id FROM (SELECT {columns} {entries} LIMIT {most}) AS anomalies WHERE {same}"
-        ") AS near LIMIT {most}) AS near JOIN anomalies USING (id)",
-        columns=", ".join(f"anomalies.{name}" for name in ("id", *walk.index.prefix)),
-        entries=walk.entries,
-        same=walk.same,
-        most=most + 1,
-    )
-    return Finder(_state(listing), table=ids, queries=(("state_segment", walk.given()),))
+    return _by_index(walk, "state", _state(listing), walk.same, most)
 
 
 def _state(listing: Listing) -> Sql:
@@ -86,25 +77,49 @@ def _state(listing: Listing) -> Sql:
 
 
 def _by_range(walk: Walk, column: str, most: int) -> Finder:
-    """By a range of values; entries beyond its end are skipped in the index, as in ``_by_state``."""
-    name = f"{column}_segment"
-    rows = sql(
-        "(SELECT near.id FROM {name} AS segment CROSS JOIN LATERAL ("
-        "SELECT anomalies.id FROM (SELECT {columns} {entries} LIMIT {most}) AS anomalies WHERE {end}"
-        ") AS near) AS near JOIN anomalies USING (id)",
-        name=name,
-        columns=", ".join(f"anomalies.{each}" for each in walk.index.tail),
-        entries=walk.entries,
-        most=most + 1,
-        end=walk.end,
-    )
+    """By a range of values."""
     bounds = {">=": walk.within.low, "<" if column == "timestamp" else "<=": walk.within.high}
     holds = [
         Sql(f"anomalies.{column} {operator} %s", (bound,))
         for operator, bound in bounds.items()
         if bound is not None
     ]
-    return Finder(joined(" AND ", holds), table=rows, queries=((name, walk.given()),))
+    return _by_index(walk, column, joined(" AND ", holds), walk.end, most)
+
+
+def _by_index(walk: Walk, name: str, holds: Sql, belongs: Sql, most: int) -> Finder:
+    """By a walked index, whose matches are the first entries of each segment: those that meet ``belongs``.
+
+    They are counted in the index first, which reads no row. So no row beyond them is fetched, and none at all
+    if there are more than ``most``. The constant LIMIT is for the planner, which would sort the table without.
+    """
+    segment, size = f"{name}_segment", f"{name}_size"
+    sizes = sql(
+        "SELECT no, count(*) AS rows FROM (SELECT segment.no FROM {segment} AS segment CROSS JOIN LATERAL ("
+        "SELECT {columns} {entries} LIMIT {most}) AS anomalies WHERE {belongs} LIMIT {most}) AS near "
+        "GROUP BY no",
+        segment=segment,
+        columns=", ".join(f"anomalies.{each}" for each in (*walk.index.prefix, *walk.index.tail)),
+        entries=walk.entries,
+        belongs=belongs,
+        most=most + 1,
+    )
+    rows = sql(
+        "(SELECT near.* FROM {segment} AS segment CROSS JOIN LATERAL (SELECT ahead.* FROM ("
+        "SELECT anomalies.* {entries} LIMIT {most}) AS ahead "
+        "LIMIT (SELECT coalesce(sum(rows), 0) FROM {size} WHERE {size}.no = segment.no)"
+        ") AS near) AS anomalies",
+        segment=segment,
+        size=size,
+        entries=walk.entries,
+        most=most + 1,
+    )
+    return Finder(
+        holds,
+        table=rows,
+        is_possible=sql("(SELECT coalesce(sum(rows), 0) <= {most} FROM {size})", most=most, size=size),
+        queries=((segment, walk.given()), (size, sizes)),
+    )
 
 
 # The share of the table, 0 to 1, that _BLOCKS blocks are.
@@ -138,8 +153,8 @@ def _choice(finders: Sequence[Finder], most: int) -> Sql:
         sql(guess, number=number, is_possible=finder.is_possible) for number, finder in enumerate(finders)
     ]
     return sql(
-        "SELECT finder FROM ({guesses}) AS guess WHERE is_possible AND (blocks <= {few} "
-        "OR (hits <= {most} * (SELECT part FROM share) AND hits * {rare} <= rows)) "
+        "SELECT finder FROM ({guesses}) AS guess WHERE CASE WHEN blocks <= {few} "
+        "OR (hits <= {most} * (SELECT part FROM share) AND hits * {rare} <= rows) THEN is_possible END "
         "ORDER BY hits, finder LIMIT 1",
         guesses=joined(" UNION ALL ", guesses),
         few=_FEW_BLOCKS,

@@ -24,10 +24,9 @@ from .listing import Listing
 from .sql import Sql, condition_of, joined, sql, with_queries
 from .walks import Order, Walk, walk_of
 
-# Index entries read for a page: rows of one time are stored together, those of one NCD all over the table.
+# Index entries read for a page, in all segments together. Rows of one time are stored together, those of one
+# NCD all over the table.
 LOOKED_AT = {"timestamp": 10_000, "ncd_score": 5_000, "p_value": 5_000}
-# With several segments: the entries of all together, and the least for each of them.
-_IN_SEGMENTS, _LEAST = 16_000, 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +186,7 @@ def _either(walk: Walk, is_known: Sql, *, is_found: bool) -> Sql:
 
 def _budget(walk: Walk) -> int:
     """The number of entries read from each segment."""
-    count = len(walk.segments)
-    return max(1, LOOKED_AT[walk.order.tail] // count, min(_LEAST, _IN_SEGMENTS // count))
+    return max(1, LOOKED_AT[walk.order.tail] // len(walk.segments))
 
 
 def walked(walk: Walk, condition: Sql, size: int, budget: int) -> Sql:

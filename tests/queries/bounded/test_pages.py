@@ -79,7 +79,6 @@ def rows() -> None:
 def narrow(monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     """Bounds of so few entries that a page of five stops short nearly always; nothing is collected."""
     monkeypatch.setattr(pages, "LOOKED_AT", dict.fromkeys(pages.LOOKED_AT, looked_at))
-    monkeypatch.setattr(pages, "_LEAST", 3)
     monkeypatch.setattr(finding, "_FEW_BLOCKS", -1)
 
 
