@@ -133,6 +133,11 @@ def can_activate(user: User) -> bool:
     return user.has_perm("anomalies.activate_detectionconfig")
 
 
+def can_make_rules(user: User) -> bool:
+    """Make, renew and stop rules for what comes: they decide, and choose what nobody will look at."""
+    return can_decide(user) and can_activate(user)
+
+
 def can_ingest(user: User) -> bool:
     """Store anomalies through the HTTP API: who chooses the config of the detectors may act for them."""
     return can_activate(user)

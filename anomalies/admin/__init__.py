@@ -15,6 +15,7 @@ from .read_only import (
     RecentSignificantAnomalyAdmin,
     StreamStatisticsAdmin,
 )
+from .rules.rule_list import TriageRuleAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -27,4 +28,5 @@ __all__ = [
     "RecentSignificantAnomalyAdmin",
     "RoleAdmin",
     "StreamStatisticsAdmin",
+    "TriageRuleAdmin",
 ]

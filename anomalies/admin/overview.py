@@ -18,13 +18,16 @@ from anomalies.models import Status, Stream
 from anomalies.permissions import can_see_overview
 from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
+from anomalies.queries.patterns.rules import stopped_lately, templates
 from anomalies.queries.stats import NEWEST
 
+from .rules import words
 from .ui.charts import Chart, Link, bars, columns, heat
 from .ui.formatting import moment, visible, zone_name
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DETECTORS = 12  # shown; those that need attention come first
+_RULES = 5  # shown that stopped by themselves
 _OPEN = (Status.PENDING, Status.INVESTIGATING)
 
 
@@ -41,6 +44,7 @@ class OverviewSite(AdminSite):
             "is_built": found is not None,
             "is_empty": found and found.is_empty,
             **_detectors(),
+            **_stopped_rules(),
         }
         if found and not found.is_empty:
             context["charts"] = charts(found)
@@ -63,6 +67,17 @@ def _detectors() -> dict[str, Any]:
         for one in found[:_DETECTORS]
     ]
     return {"detectors": shown, "more_detectors": len(found) - len(shown)}
+
+
+def _stopped_rules() -> dict[str, Any]:
+    """Return the rules that stopped by themselves in the last days, as far as they are shown."""
+    found = list(stopped_lately()[: _RULES + 1])
+    known = templates(found)
+    shown = [
+        {"subject": words.subject(rule, known), "state": words.state(rule), "when": moment(rule.stopped_at)}
+        for rule in found[:_RULES]
+    ]
+    return {"stopped_rules": shown, "more_stopped_rules": len(found) > _RULES}
 
 
 def charts(found: Overview) -> list[Chart]:

@@ -6,15 +6,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from anomalies.models import Anomaly, Pattern, Status, Stream
+from anomalies.models import Anomaly, DismissalReason, Pattern, Status, Stream
+from anomalies.permissions import can_make_rules
 from anomalies.queries import hourly_rollup
+from anomalies.queries.patterns.rules import active_rules_of, proposals
 
 from .model_admin import AnyModelAdmin
 from .read_only import ReadOnlyAdmin
@@ -78,18 +80,25 @@ class PatternAdmin(ReadOnlyAdmin):
     sortable_by = ("pending_count", "last")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Leave out patterns whose anomalies were all deleted."""
+        """Leave out patterns whose anomalies were all deleted; each has the end of its rule."""
         found: QuerySet[Any] = (
             super().get_queryset(request).exclude(**{status.value: 0 for status in _STATUSES})
         )
-        return found
+        ends = active_rules_of(OuterRef("key")).values("expires_at")[:1]
+        with_rules: QuerySet[Any] = found.annotate(rule_ends=Subquery(ends))
+        return with_rules
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        last = "rule_or_new" if can_make_rules(request.user) else "rule"
+        return (*self.list_display, last)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list with what is not folded yet; a role that may not write sees it as last folded."""
         hourly_rollup.fold_if_allowed()
-        return super().changelist_view(request, extra_context)
+        proposed = _proposed() if can_make_rules(request.user) else []
+        return super().changelist_view(request, {"proposals": proposed, **(extra_context or {})})
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Redirect to the anomalies of the pattern."""
@@ -139,6 +148,38 @@ class PatternAdmin(ReadOnlyAdmin):
     @admin.display(description="Last seen", ordering="last_seen")
     def last(self, row: Pattern) -> SafeString | str:
         return show.moment(row.last_seen)
+
+    @admin.display(description="Rule")
+    def rule(self, row: Any) -> SafeString | str:
+        if row.rule_ends is None:
+            return "–"
+        address = reverse("admin:anomalies_triagerule_changelist")
+        return format_html('<a href="{}?state=active">until {}</a>', address, show.absolute(row.rule_ends))
+
+    @admin.display(description="Rule")
+    def rule_or_new(self, row: Any) -> SafeString | str:
+        if row.rule_ends is not None:
+            return self.rule(row)
+        return format_html('<a href="{}">New rule</a>', _new_rule(pattern=row.key))
+
+
+def _new_rule(**about: Any) -> str:
+    """Return the address of the form that makes a rule about a pattern."""
+    return f"{reverse('admin:anomalies_triagerule_add')}?{urlencode(about)}"
+
+
+def _proposed() -> list[dict[str, Any]]:
+    """Return the proposed rules as the page shows them."""
+    return [
+        {
+            "template": show.visible(each.template, 160),
+            "source": show.visible(each.source, 60),
+            "dismissed": f"{each.dismissed:,}",
+            "reason": dict(DismissalReason.choices).get(each.reason, each.reason),
+            "url": _new_rule(pattern=each.pattern, reason=each.reason),
+        }
+        for each in proposals()
+    ]
 
 
 def _count(row: Pattern, status: Status) -> SafeString | str:

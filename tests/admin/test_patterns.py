@@ -34,7 +34,7 @@ def listed(desk: Client, query: str = "") -> list[str]:
     """The words of each row of the list, without its times."""
     page = desk.get(PAGE + query).content.decode()
     rows = re.findall(r"<tr>(<td class=\"field-what.*?)</tr>", page, re.DOTALL)
-    cells = [re.findall(r"field-(?!first|last)\w+\">(.*?)</td>", row) for row in rows]
+    cells = [re.findall(r"field-(?!first|last|rule)\w+\">(.*?)</td>", row) for row in rows]
     return [" ".join(unescape(re.sub(r"<[^>]*>", "", cell)) for cell in row) for row in cells]
 
 

@@ -14,6 +14,7 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.queries.saved_filters import save
 from anomalies.triage.decisions import decide
+from anomalies.triage.rules import NewRule, make
 from tests.support.factories import make_anomaly
 
 from .conftest import LIST
@@ -31,6 +32,10 @@ PAGES = {
     "audit log": "/admin/anomalies/auditlog/",
     "what if": "/admin/anomalies/detectionconfig/what-if/?ncd_threshold=0.9&p_value_threshold=0.05",
     "statistics": "/admin/anomalies/streamstatistics/",
+    "patterns": "/admin/anomalies/pattern/",
+    "rules": "/admin/anomalies/triagerule/",
+    "new rule": "/admin/anomalies/triagerule/add/?pattern={pattern}",
+    "new window": "/admin/anomalies/triagerule/add/",
 }
 
 
@@ -49,7 +54,8 @@ def a_busy_desk() -> Anomaly:
     decide("acknowledge", [each.pk for each in made[10:15]], Actor("ana"))
     decide("dismiss", [each.pk for each in made[15:20]], Actor("bo"), reason="other", note="a load test")
     decide("investigate", [made[20].pk], Actor("bo"))
-    return made[0]
+    make(NewRule("snooze", "new disks", source="db1", window=(now, now + timedelta(days=1))), Actor("lea"))
+    return Anomaly.objects.get(pk=made[0].pk)
 
 
 def faults(page: Any) -> list[str]:
@@ -71,7 +77,7 @@ def test_axe_finds_no_serious_fault_on_any_page(desk, scheme, width):
     page = desk.open(user=lea, color_scheme=scheme, viewport={"width": width, "height": 900})
     found = {}
     for name, path in PAGES.items():
-        page.goto(path.format(page=f"{LIST}{anomaly.pk}/change/"))
+        page.goto(path.format(page=f"{LIST}{anomaly.pk}/change/", pattern=anomaly.pattern))
         if wrong := faults(page):
             found[name] = wrong
     desk.troubles = [each for each in desk.troubles if "inline style" not in each]  # axe's own

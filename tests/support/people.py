@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from anomalies.models import ApiToken, AuditLog, DetectionConfig, Pattern, PerformanceMetric
+from anomalies.models import ApiToken, AuditLog, DetectionConfig, Pattern, PerformanceMetric, TriageRule
 from anomalies.queries import hourly_rollup
 
 from .factories import make_anomaly, make_user
@@ -20,6 +21,11 @@ from .forms import CONFIG
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 ROLES = ("anonymous", "viewer", "analyst", "lead", "superuser")
 TABLE = Path(__file__).parents[2] / "docs" / "permissions.md"
+_SOON = datetime.now(UTC)
+WINDOW = {
+    "start": f"{_SOON:%Y-%m-%dT%H:%M}",
+    "end": f"{_SOON + timedelta(days=2):%Y-%m-%dT%H:%M}",
+}
 NEW_PASSWORD = {"password1": "a long one of no words", "password2": "a long one of no words"}
 
 
@@ -62,6 +68,16 @@ def rows_by_table() -> dict[str, str]:
     metric = PerformanceMetric.objects.create(metric_type="job", duration_ms=1)
     somebody = User.objects.create_user("somebody", password="password")
     token = ApiToken.objects.create(owner=somebody, name="theirs", scopes=["read"], expires_at=NEVER)
+    expires = datetime.now(UTC) + timedelta(days=9)
+    rule = TriageRule.objects.create(
+        action="snooze",
+        owner="somebody",
+        note="why",
+        pattern=uuid4(),
+        ncd_limit=0.5,
+        hourly_limit=10,
+        expires_at=expires,
+    )
     return {
         "anomaly": str(anomaly.pk),
         "bulk": "no-such-set",
@@ -74,6 +90,7 @@ def rows_by_table() -> dict[str, str]:
         "detectionconfig": str(DetectionConfig.objects.create(notes="another").pk),
         "user": str(somebody.pk),
         "apitoken": str(token.pk),
+        "triagerule": str(rule.pk),
         "group": str(Group.objects.get(name="viewer").pk),
         "r": f"{ContentType.objects.get_for_model(Group).pk}/{Group.objects.get(name='viewer').pk}",
     }
@@ -91,6 +108,8 @@ def body_of(address: str) -> dict[str, Any]:
         return {"action": "note", "note": "seen"}
     if address.endswith("apitoken/add/"):
         return {"name": "a program", "scopes": ["read"], "days": "90"}
+    if address.endswith("triagerule/add/"):
+        return {"action": "snooze", "note": "new disks", "source": "web", **WINDOW}
     if "/detectionconfig/" in address:
         return dict(CONFIG)
     if address.endswith("/delete/"):

@@ -1,1 +1,1 @@
-"""Patterns: their roll-up, their list, and what was decided about one."""
+"""Patterns: their roll-up, and the rules about them: hits, what-if, proposals."""

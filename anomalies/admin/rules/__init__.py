@@ -1,0 +1,1 @@
+"""The pages of rules for what comes: the list, and the form that makes one with its what-if."""
