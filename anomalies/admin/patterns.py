@@ -20,6 +20,7 @@ from anomalies.queries.patterns.rules import active_rules_of, proposals
 
 from .model_admin import AnyModelAdmin
 from .read_only import ReadOnlyAdmin
+from .rules.words import new_rule_about
 from .ui import formatting as show
 
 _STATUSES = (Status.PENDING, Status.INVESTIGATING, Status.ACKNOWLEDGED, Status.DISMISSED)
@@ -160,12 +161,7 @@ class PatternAdmin(ReadOnlyAdmin):
     def rule_or_new(self, row: Any) -> SafeString | str:
         if row.rule_ends is not None:
             return self.rule(row)
-        return format_html('<a href="{}">New rule</a>', _new_rule(pattern=row.key))
-
-
-def _new_rule(**about: Any) -> str:
-    """Return the address of the form that makes a rule about a pattern."""
-    return f"{reverse('admin:anomalies_triagerule_add')}?{urlencode(about)}"
+        return format_html('<a href="{}">New rule</a>', new_rule_about(row.key))
 
 
 def _proposed() -> list[dict[str, Any]]:
@@ -176,7 +172,7 @@ def _proposed() -> list[dict[str, Any]]:
             "source": show.visible(each.source, 60),
             "dismissed": f"{each.dismissed:,}",
             "reason": dict(DismissalReason.choices).get(each.reason, each.reason),
-            "url": _new_rule(pattern=each.pattern, reason=each.reason),
+            "url": new_rule_about(each.pattern, each.reason),
         }
         for each in proposals()
     ]

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Aggregate, Avg, Count, DurationField, F, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -31,6 +31,7 @@ DETECTION = "detection"  # the metric_type of a detector's run over a stream
 
 # Runs from which the number expected by chance in each hour is computed.
 NEWEST_RUNS = 1_000
+# A rule decides at the moment of arrival: that is nobody's time to a decision.
 # Decisions from which times to a decision are computed if the table is not to be read.
 NEWEST = 10_000
 _NEWEST_WAITS = """
@@ -39,7 +40,8 @@ _NEWEST_WAITS = """
     FROM (
         SELECT stream_type, status, is_statistically_significant AS significant, timestamp,
                CASE WHEN isfinite(coalesce(acknowledged_at, dismissed_at)) AND isfinite(created_at)
-                    THEN coalesce(acknowledged_at, dismissed_at) - created_at END AS waited
+                    THEN nullif(coalesce(acknowledged_at, dismissed_at), created_at) - created_at
+               END AS waited
         FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
         ORDER BY coalesce(acknowledged_at, dismissed_at) DESC LIMIT %s
     ) AS newest
@@ -138,7 +140,7 @@ def _newest_waits(selection: Selection) -> list[tuple[str, timedelta, timedelta]
 
 def _aggregates(anomalies: QuerySet[Anomaly]) -> QuerySet[Any]:
     decided_at = Coalesce("acknowledged_at", "dismissed_at")
-    waited: Any = decided_at - F("created_at")
+    waited: Any = NullIf(decided_at, F("created_at")) - F("created_at")
     counts = {f"{status}_count": Count("pk", filter=Q(status=status)) for status in Status}
     return (
         anomalies.order_by()

@@ -99,6 +99,8 @@ def limits_of(pattern: UUID) -> Limits | None:
 
 def make(new: NewRule, actor: Actor) -> TriageRule:
     """Make a rule of the actor's. Raises RuleError, or DecisionError for a note that can't be stored."""
+    if actor.username not in deciders():
+        raise RuleError("A rule needs an owner who may decide: it stops when that account is not active.")
     rule = TriageRule(
         action=new.action,
         owner=actor.username,

@@ -198,3 +198,8 @@ def test_an_analyst_sees_rules_and_makes_none(client, analyst, form):
     assert client.get(form).status_code == 403
     assert "New rule" not in words(client.get(PATTERNS))
     assert client.get(RULES).status_code == 200
+
+
+def test_the_page_of_an_anomaly_leads_to_a_rule_about_its_pattern(desk, form):
+    page = desk.get(f"/admin/anomalies/anomaly/{Anomaly.objects.all()[0].pk}/change/").content.decode()
+    assert f'<a href="{form}">New rule for its pattern</a>' in page

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anomalies.audit import Actor, acting, history
+from anomalies.audit.seals import seal
+from anomalies.audit.verification import verify
 from anomalies.models import Anomaly, AuditLog, RuleHour, TriageRule
+from anomalies.queries import hourly_rollup
+from anomalies.queries.overview import overview
 from anomalies.triage import rules
 from anomalies.triage.decisions import add_note, decide
 from anomalies.triage.rules import NewRule, RuleError, limits_of, make, renew, state_of, stop
 from anomalies.triage.undo import decision, undo
 from tests.support.databases import connect, run
 from tests.support.factories import NOON, anomaly_values, make_anomaly, make_user
+from tests.support.seals import new_key
 
 pytestmark = pytest.mark.django_db
 
@@ -225,6 +233,11 @@ def test_a_rule_that_is_not_sound_is_refused_with_the_reason(wrong, why):
     assert not TriageRule.objects.exists()
 
 
+def test_a_rule_needs_an_owner_who_may_decide():
+    with pytest.raises(RuleError, match="an owner who may decide"):
+        make(NewRule("snooze", "why", pattern=bring()[0].pattern), Actor("a program"))
+
+
 ROW = {"action": "dismiss", "dismissal_reason": "other", "owner": "lena", "note": "why", "pattern": uuid4()}
 ROW |= {"ncd_limit": 0.5, "hourly_limit": 10, "expires_at": timezone.now() + timedelta(days=1)}
 BROKEN: list[dict[str, Any]] = [
@@ -383,17 +396,32 @@ def test_writers_do_not_wait_for_each_other_even_where_they_stop_the_same_rule(i
     with connect(name) as one, connect(name) as other:
         for session in (one, other):
             session.execute("SET lock_timeout = '10ms'")
-        for statements in ([CONTRACT, CONTRACT], [above, above]):
+        for statements in ([CONTRACT, CONTRACT], [CONTRACT, CONTRACT], [above, above]):
             for session in (one, other):
                 session.execute(begin)
             for session, statement in zip((one, other), statements, strict=True):
                 session.execute(statement)
             for session in (one, other):
                 session.execute("COMMIT")
-    assert sum(RuleHour.objects.filter(rule_id=rule.pk).values_list("hits", flat=True)) == 2
+    assert sum(RuleHour.objects.filter(rule_id=rule.pk).values_list("hits", flat=True)) == 4
     came = Anomaly.objects.exclude(pk=known.pk).order_by("ncd_score").values_list("status", flat=True)
-    assert list(came) == ["dismissed", "dismissed", "pending", "pending"]
+    assert list(came) == ["dismissed"] * 4 + ["pending"] * 2
     assert TriageRule.objects.get().stop_reason.startswith("NCD 0.9 of anomaly")
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_writer_with_an_older_snapshot_does_not_fail():
+    known = make_anomaly(glass_box_explanation="process 1 lost", metadata=None, timestamp=HOUR)
+    rule_about(Anomaly.objects.get(pk=known.pk))
+    name = connection.settings_dict["NAME"]
+    with connect(name) as one, connect(name) as other:
+        one.execute(CONTRACT)
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM triage_rule_hours")
+        one.execute(CONTRACT)
+        other.execute(CONTRACT)
+        other.execute("COMMIT")
+    assert sum(RuleHour.objects.values_list("hits", flat=True)) == 3
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -404,3 +432,32 @@ def test_the_hits_of_writers_one_after_the_other_are_one_row():
         with connect(connection.settings_dict["NAME"]) as session:
             session.execute(CONTRACT)
     assert list(RuleHour.objects.values_list("hits", "hour")) == [(3, HOUR)]
+
+
+# --- beside everything else -------------------------------------------------------------------------------
+
+
+def test_ingest_is_served_and_the_audit_log_replays_to_the_tables(tmp_path, settings):
+    settings.SEAL_KEY = new_key()
+    rule = rule_about(bring(timestamp=HOUR)[0])
+    same = {"metadata": {"service": "web"}, "timestamp": HOUR.isoformat()}
+    lines = [anomaly_values(glass_box_explanation=f"process {n} lost", **same) for n in range(12)]
+    file = tmp_path / "found.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    call_command("ingest", str(file), stdout=io.StringIO(), stderr=io.StringIO())
+    assert Anomaly.objects.filter(status="dismissed").count() == 10
+    assert TriageRule.objects.get().stop_reason.endswith("the most is 10")
+    undo(str(rule.pk), LENA, uuid4())
+    seal()
+    assert verify(replay=True).problems == ()
+
+
+def test_what_a_rule_decided_took_nobodys_time():
+    rule_about(bring(timestamp=timezone.now())[0])
+    bring(3, timestamp=timezone.now())
+    rows = bring(text="another", created_at=timezone.now() - timedelta(hours=2))
+    decide("acknowledge", [each.pk for each in rows], LENA)
+    hourly_rollup.fold()
+    found = overview()
+    assert found is not None and found.decisions.median is not None
+    assert 7_000 < found.decisions.median < 7_400

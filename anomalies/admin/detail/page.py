@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from anomalies.audit import history, with_last_entry
 from anomalies.models import Anomaly
-from anomalies.permissions import can_decide
+from anomalies.permissions import can_decide, can_make_rules
 from anomalies.queries.precedents import in_words, precedents
 from anomalies.triage.decisions import allowed_moves
 from anomalies.triage.undo import UNDOABLE
@@ -18,6 +18,7 @@ from anomalies.triage.undo import UNDOABLE
 from ..decide.assign_snooze import assign_snooze, with_people
 from ..decide.edit_conflict import Answer, new_batch
 from ..decide.queue import bar
+from ..rules.words import new_rule_about
 from ..ui import formatting as show
 from ..views import DeskView
 from .evidence_panel import Asked, evidence_of, time_line_of, with_evidence
@@ -51,6 +52,7 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
         "metadata": show.pretty_json(anomaly.metadata_text),
         "similar": similar,
         "similar_in_words": in_words(similar),
+        "new_rule": new_rule_about(anomaly.pattern) if can_make_rules(view.request.user) else "",
         "history": entries,
         "undoable": last if may_undo else None,
     }

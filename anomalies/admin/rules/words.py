@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -47,3 +49,9 @@ def state(rule: TriageRule) -> str:
         return word
     by = f"by {show.visible(rule.stopped_by, 60)}" if rule.stopped_by else "by itself"
     return f"stopped {by}: {show.visible(rule.stop_reason or '', 300)}"
+
+
+def new_rule_about(pattern: UUID | None, reason: str = "") -> str:
+    """The address of the form that makes a rule about a pattern; '' for a row without one."""
+    about = {"pattern": pattern, "reason": reason} if reason else {"pattern": pattern}
+    return f"{reverse('admin:anomalies_triagerule_add')}?{urlencode(about)}" if pattern else ""
