@@ -150,6 +150,7 @@ def _apply(state: Folded, event: Event, rules: Rules) -> None:
     old, new = parsed(event.old), parsed(event.new)
     if old is None or new is None:
         state.problems.append(f"entry {entry} about {rules.name} {state.key} holds no values to replay")
+        state.last = state.last or entry
         return
     if event.action in MADE and state.is_there and event.action != "baseline":
         state.problems.append(f"{rules.name} {state.key}: entry {entry} makes it; it was there already")
@@ -162,7 +163,7 @@ def _apply(state: Folded, event: Event, rules: Rules) -> None:
         if "id" in new and "id" in old and old["id"] != new["id"]:
             state.came_from = str(old["id"])
     state.is_there, state.last = event.action not in GONE, entry
-    kept = {} if event.action in GONE else {name: new[name] for name in new.keys() & rules.columns}
+    kept = {} if event.action in GONE else {name: new[name] for name in new if name in rules.columns}
     state.values |= kept
     state.sources |= dict.fromkeys(kept, entry)
 

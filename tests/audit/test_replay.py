@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import random
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.db import transaction
+from django.db import ProgrammingError, connection, transaction
 
-from anomalies.audit import Actor, acting
-from anomalies.audit.replay import Event, Folded, Rules, compared, fold, is_same, parsed
+from anomalies.audit import Actor, acting, replay_sources
+from anomalies.audit.replay import Event, Folded, Rules, compared, fold, is_same, parsed, shown, unexplained
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import verify
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
@@ -77,7 +78,9 @@ def test_what_was_recorded_is_what_the_tables_hold(history):
 
 
 def test_a_new_database_has_nothing_to_name(db):
-    assert differences() == []
+    """Its config, its three roles and their permissions are compared."""
+    verdict = verify(replay=True)
+    assert (verdict.problems, verdict.replayed) == ((), 1 + 3 + 23)
 
 
 # --- off and on again -------------------------------------------------------------------------------------
@@ -216,14 +219,14 @@ OFF_RECORD = {
 }
 
 
-def off_record(change: str, chance: int = 0) -> None:
+def off_record(change: str, chance: int = 0, of: object = None) -> None:
     """The change as somebody makes it who disables every trigger for that long."""
     one = f"md5(id::text || '{chance}') = (SELECT min(md5(id::text || '{chance}')) FROM anomalies AS any_"
     condition = re.search(r"WHERE (status = '\w+') AND \{one\}", change)
     one += f" WHERE {condition[1]})" if condition else ")"
     run("SET CONSTRAINTS ALL IMMEDIATE")
     with tampering(*TABLES):
-        run(change.replace("{one}", one))
+        run(change.replace("{one}", one), *([of] if of else []))
         run("SET CONSTRAINTS ALL IMMEDIATE")
 
 
@@ -275,6 +278,70 @@ def test_beyond_a_number_differences_are_counted(history, monkeypatch):
     monkeypatch.setattr("anomalies.audit.replay_sources.NAMED", 2)
     off_record("UPDATE anomalies SET notes = 'fine', dismissed_by = 'mallory'")
     assert [each for each in differences() if "further" in each] != []
+
+
+def test_one_change_is_one_difference(db):
+    anomaly, other = make_anomaly(), make_anomaly()
+    run("UPDATE anomalies SET ncd_score = 0.8")
+    off_record("UPDATE anomalies SET status = 'dismissed', ncd_score = 0.1 WHERE id = %s", of=anomaly.pk)
+    score = f"anomaly {anomaly.pk}: ncd_score is 0.1; entry "
+    status = f'anomaly {anomaly.pk}: status is "dismissed"; no entry recorded that'
+    found = differences()
+    assert [found[0].startswith(score), *found[1:]] == [True, status] and str(other.pk) not in str(found)
+    off_record("DELETE FROM anomalies WHERE id = %s", of=other.pk)
+    assert differences()[0] == "there are 1 anomalies; the audit log accounts for 2"
+    off_record(
+        "DELETE FROM auth_group_permissions WHERE group_id = 2 AND permission_id = "
+        "(SELECT id FROM auth_permission WHERE codename = 'decide_anomaly')"
+    )
+    assert differences()[-1].startswith("role analyst: the permission decide_anomaly is missing")
+
+
+@pytest.mark.parametrize(
+    ("decided", "last"),
+    [
+        (1, None),
+        (2, None),
+        (
+            3,
+            "3 anomalies are decided though no entry says so; when the audit log began to record that, "
+            "there were 2: which of them are new is not known",
+        ),
+    ],
+)
+def test_as_many_as_were_decided_before_the_audit_log_need_no_entry(decided, last, db):
+    with tampering("anomalies"):
+        for number in range(3):
+            make_anomaly(status="dismissed" if number < decided else "pending")
+        run("SET CONSTRAINTS ALL IMMEDIATE")
+    run(
+        "INSERT INTO audit_log (username, action, resource_type, metadata) "
+        """VALUES ('x', 'baseline', 'anomaly', '{"rows": 3, "decided": 2}')"""
+    )
+    found = differences()
+    assert (len(found), found[-1] if found else None) == (2 if last else 0, last)
+
+
+def test_differences_of_a_table_are_listed_up_to_a_number_and_counted_from_there(monkeypatch):
+    monkeypatch.setattr(replay_sources, "NAMED", 2)
+    assert list(replay_sources._limited("ab", "x")) == ["a", "b"]
+    assert list(replay_sources._limited("abcde", "x")) == ["a", "b", "x: 3 further differences"]
+
+
+def test_a_role_that_may_not_read_a_table_is_named_with_what_to_do(db):
+    run("CREATE ROLE replays_nothing")
+    run("SET LOCAL ROLE replays_nothing")
+    with connection.cursor() as cursor, pytest.raises(replay_sources.ReplayError) as refused:
+        list(replay_sources.problems(cursor, replay_sources.Count()))
+    assert re.fullmatch(
+        "permission denied for .+; `manage.py roles`, run again, lets the sealer replay", str(refused.value)
+    )
+
+
+def test_another_failure_of_the_database_is_not_taken_for_a_missing_privilege(db):
+    run("ALTER TABLE auth_user RENAME COLUMN email TO mail")
+    with connection.cursor() as cursor, pytest.raises(ProgrammingError, match="email"):
+        list(replay_sources.problems(cursor, replay_sources.Count()))
 
 
 # --- what is no difference --------------------------------------------------------------------------------
@@ -399,8 +466,12 @@ def baselines() -> None:
 RULES = Rules("row", frozenset({"a", "at"}), times=frozenset({"at"}))
 
 
-def folded(*events: Event) -> list[str]:
-    return [words for state, found in fold(events, RULES) for words in compared(state, found, RULES)]
+def folded(*events: Event, rules: Rules = RULES) -> list[str]:
+    return [words for state, found in fold(events, rules) for words in compared(state, found, rules)]
+
+
+def row(key: str, values: str) -> Event:
+    return Event(key, None, "row", None, values)
 
 
 def test_the_last_value_of_each_column_counts():
@@ -422,6 +493,90 @@ def test_what_changes_after_it_was_deleted_is_named():
     assert "entry 2 changes it; entry 1 says it was deleted" in folded(gone, changed)[0]
 
 
+def test_rows_come_in_the_order_of_the_database_not_of_their_letters():
+    events = [Event(key, n, "create", None, '{"a": 1}') for n, key in enumerate(("9", "10", "b", "A"), 1)]
+    found = folded(*(each for made in events for each in (made, row(made.key, '{"a": 2}'))))
+    assert found == [
+        f"row {key}: a is 2; entry {n} recorded 1" for n, key in enumerate(("9", "10", "b", "A"), 1)
+    ]
+
+
+def test_an_entry_that_holds_no_values_is_named_and_the_row_still_compared():
+    made, forged = Event("1", 1, "create", None, '{"a": 1}'), Event("1", 2, "update", None, "7")
+    said = "entry 2 about row 1 holds no values to replay"
+    assert folded(made, forged, row("1", '{"a": 1}')) == [said]
+    assert folded(made, forged, row("1", '{"a": 3}')) == [said, "row 1: a is 3; entry 1 recorded 1"]
+
+
+def test_an_entry_about_a_row_that_never_was_is_named_by_its_id():
+    missing = "row 1: is missing; entry 7 is about it, and no entry says that it was deleted"
+    assert folded(Event("1", 7, "update", None, "7"))[1:] == [missing]
+    assert folded(Event("1", 7, "update", '{"a": 1}', '{"a": 2}')) == [missing]
+    of_all = Event("1", None, "create", None, '{"a": 1}')
+    assert folded(of_all) == [missing.replace("entry 7 is about it", "a new database has it")]
+
+
+@pytest.mark.parametrize("action", ["delete", "revoke", "renamed"])
+def test_a_deleted_row_may_be_back_only_by_a_later_bulk_insert(action):
+    gone, back = Event("1", 5, action, '{"a": 1}', None), row("1", '{"a": 1}')
+    deleted = ["row 1: is in the table; entry 5 says that it was deleted"]
+    for last_arrival, said in ((4, deleted), (6, []), (0, deleted)):
+        assert (
+            folded(gone, back, rules=replace(RULES, may_come_unnamed=True, last_arrival=last_arrival)) == said
+        )
+    assert folded(gone, back, rules=replace(RULES, last_arrival=6)) == deleted
+    assert folded(gone) == []
+
+
+def test_a_deleted_row_keeps_no_value_and_a_new_one_has_its_own():
+    made = Event("1", 1, "create", None, '{"a": 1, "at": "x", "other": 5}')
+    gone, again = Event("1", 2, "delete", '{"a": 1}', None), Event("1", 3, "create", None, '{"a": 4}')
+    assert folded(made, gone, again, row("1", '{"a": 4, "at": "y", "other": 6}')) == []
+    assert folded(made, row("1", '{"a": 1, "at": "x", "other": 6}')) == []
+
+
+def test_values_follow_a_row_to_its_new_id_and_not_beyond():
+    made = Event("1", 1, "create", None, '{"id": "1", "a": 1, "at": "x"}')
+    moved = Event("1", 2, "renamed", '{"id": "1"}', '{"id": "2"}')
+    came = Event("2", 2, "update", '{"id": "1", "at": "x"}', '{"id": "2", "at": "y"}')
+    assert folded(made, moved, came, row("2", '{"a": 1, "at": "y"}')) == []
+    assert folded(made, moved, came, row("2", '{"a": 3, "at": "x"}')) == [
+        "row 2: a is 3; entry 1 recorded 1",
+        'row 2: at is "x"; entry 2 recorded "y"',
+    ]
+
+
+def test_only_a_row_that_an_entry_made_or_changed_may_be_there():
+    said = "row 1: is in the table, and no entry says who made it"
+    assert folded(row("1", "{}")) == [said]
+    assert folded(row("1", "{}"), rules=replace(RULES, may_come_unnamed=True)) == []
+    assert folded(Event("1", 1, "update", '{"a": 1}', '{"a": 2}'), row("1", '{"a": 2}')) == []
+
+
+def test_a_column_without_an_entry_must_have_its_default():
+    rules = replace(RULES, defaults={"a": None, "at": "x"})
+    ((state, found),) = fold(
+        [Event("1", 1, "create", None, '{"a": 1}'), row("1", '{"a": 2, "at": "y"}')], rules
+    )
+    assert unexplained(state, found, rules) == ['row 1: at is "y"; no entry recorded that']
+    assert unexplained(state, {"at": "x"}, rules) == unexplained(state, None, rules) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("[1, 107, -2.5, 2.5]", "[1, 107, -2.5, 2.5]"),
+        ("[9007199254740991, 1e20, -1e20]", "[9007199254740991, 1e+20, -1e+20]"),
+        ("1e400", "1E+400"),
+        (f'"{"x" * 78}"', f'"{"x" * 78}"'),
+        (f'"{"x" * 79}"', f'"{"x" * 79}…'),
+    ],
+)
+def test_a_value_is_shown_as_json_cut_at_80_characters(value, words):
+    values = parsed(f'{{"a": {value}}}')
+    assert values is not None and shown(values["a"]) == words
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -441,6 +596,7 @@ def test_numbers_are_the_same_to_fifteen_digits():
     assert values is not None
     assert is_same(values["a"], values["b"], False) and not is_same(values["a"], values["c"], False)
     assert not is_same(values["d"], values["e"], False)
+    assert not is_same(values["e"], values["d"], False)
 
 
 def test_json_that_nobody_can_read_is_no_object():
