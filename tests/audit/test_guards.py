@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from anomalies.audit import Actor, acting
+from anomalies.audit import Actor, acting, guards
 from anomalies.audit.guards import definitions, differences, fingerprint
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import verify
@@ -290,3 +290,38 @@ def test_an_entry_that_two_seals_cover_is_named(sealed):
         seal()
     assert AuditSeal.objects.filter(ids__contains=entry).count() == 2
     assert any("is covered twice, by the seals 1 and 2" in problem for problem in verify().problems)
+
+
+# --- the fingerprint that a seal states -------------------------------------------------------------------
+
+
+def test_the_fingerprint_does_not_depend_on_functions_of_others_nor_on_the_order(db, monkeypatch):
+    before, found = fingerprint(), guards.guards()
+    run("CREATE FUNCTION own_of_somebody() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert fingerprint() == before
+    monkeypatch.setattr(guards, "guards", lambda: dict(reversed(found.items())))
+    assert fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE audit_log ADD COLUMN secret text",
+        "ALTER FUNCTION audit_anomaly_update() SECURITY INVOKER",
+        "CREATE RULE quiet AS ON INSERT TO audit_log DO INSTEAD NOTHING",
+    ],
+)
+def test_the_fingerprint_changes_with_a_guard(db, change):
+    before = fingerprint()
+    run(change)
+    assert fingerprint() != before
+
+
+@pytest.mark.parametrize("schema", ["desk", "public", "watch"])
+def test_definitions_of_an_installation_in_any_schema_are_compared_as_if_in_public(schema, monkeypatch):
+    monkeypatch.setattr(guards, "own_schema", lambda: schema)
+    monkeypatch.setattr(guards, "quoted", lambda name: name)
+    monkeypatch.setattr(guards, "identifier", lambda name: f'"{name}"')
+    text = 'AFTER INSERT ON {0}.audit_log EXECUTE FUNCTION {0}.noted() "{0}".x of other.{0}'
+    said = guards._in_public(text.format(schema))
+    assert said == text.format("public").replace("other.public", f"other.{schema}")

@@ -9,7 +9,7 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 from anomalies.audit import seals
-from anomalies.audit.canonical_rows import head_of, statement_of
+from anomalies.audit.canonical_rows import HASH_BYTES, head_of, statement_of
 from anomalies.audit.seal_rows import Seen, seen_by
 from anomalies.audit.seals import is_as_sealed
 from anomalies.models import AuditSeal
@@ -56,6 +56,7 @@ def test_what_the_seals_settled_is_the_most_of_them_within_the_ids_that_they_cov
     assert seals._settled_by([seal(settled=3), seal(settled=7), seal(settled=2)]) == 7
     assert seals._settled_by([seal(settled=9, upper=10)]) == 9
     assert seals._settled_by([seal(settled=10, upper=10), seal(settled=4)]) == 4
+    assert seals._settled_by([seal(settled=12, upper=10)]) == 0
 
 
 @pytest.mark.parametrize(("oldest", "settled"), [(4, 2), (5, 9), (6, 9)])
@@ -103,6 +104,7 @@ def test_a_seal_says_what_it_covers_and_is_as_sealed(settings):
         {"former": "f" * 64},
         {"guard": "others"},
         {"head": "0" * 64},
+        {"head": "f" * 64},
         {"signature": "00" * 64},
         {"key": "unknown"},
     ],
@@ -121,6 +123,31 @@ def test_a_seal_with_its_own_head_whose_state_cannot_be_read_does_not_count(seen
     edited.seen = "5:7:7"
     edited.head = head_of(statement_of(edited))
     assert is_as_sealed(edited)
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows", "hashes", "is_whole"),
+    [
+        (3, 3, 3, True),
+        (2, 3, 3, False),
+        (4, 3, 3, False),
+        (3, 3, 2, False),
+        (3, 3, 4, False),
+        (3, 2, 3, False),
+    ],
+)
+def test_a_seal_has_a_hash_for_each_id(ids, rows, hashes, is_whole):
+    made = AuditSeal(rows=rows, row_hashes=b"x" * HASH_BYTES * hashes)
+    assert seals._has_hashes_of(made, [Range(5, 5 + ids)]) is is_whole
+
+
+def test_sealing_goes_on_while_batches_are_full_and_counts_their_entries(settings, monkeypatch):
+    settings.SEAL_KEY = new_key()
+    made = [SimpleNamespace(rows=rows) for rows in (seals.BATCH, seals.BATCH, 3, 5)]
+    batches, reported = iter(made), []
+    monkeypatch.setattr(seals, "_seal_batch", lambda: next(batches))
+    assert seals.seal(reported.append) == 2 * seals.BATCH + 3
+    assert reported == made[:3]
 
 
 def test_a_seal_of_a_key_that_is_not_known_counts_by_its_head(settings):

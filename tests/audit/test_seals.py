@@ -6,17 +6,18 @@ import io
 import random
 from collections.abc import Callable
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from anomalies.audit import Actor, acting, canonical_rows, guards
+from anomalies.audit import Actor, acting, canonical_rows, guards, seal_rows, seals, verification
 from anomalies.audit.keys import KeyProblem
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import Verdict, verify
@@ -170,7 +171,35 @@ def test_of_two_sealers_at_once_one_says_that_the_other_works():
     other.close()
 
 
-def test_a_disabled_trigger_is_not_sealed_over(sealed):
+def test_nothing_is_taken_as_seen_while_a_writer_has_no_transaction_number(db, monkeypatch):
+    decisions(1)
+    newest = AuditLog.objects.latest("id").pk
+    with connection.cursor() as cursor:
+        assert seals._seen(cursor).newest == newest
+        monkeypatch.setattr(seals, "_BETWEEN", "SELECT %s IS NOT NULL")
+        assert seals._seen(cursor).newest == 0
+
+
+def test_gaps_are_settled_by_a_seal_that_covers_all_entries_there_are(db, monkeypatch):
+    monkeypatch.setattr(seals, "_settled", lambda recent, settled, seen: 1)
+    monkeypatch.setattr(seals, "BATCH", 1)
+    decisions(1)
+    entries = seal()
+    monkeypatch.setattr(seals, "BATCH", 10)
+    decisions(1)
+    seal()
+    settled = list(AuditSeal.objects.order_by("number").values_list("settled", flat=True))
+    assert settled == [0] * entries + [1]
+
+
+@pytest.mark.parametrize(("number", "covered"), [(seals.LARGEST, 1), (seals.LARGEST + 1, 0), (0, 0)])
+def test_an_entry_of_the_largest_id_that_a_range_holds_is_sealed(db, number, covered):
+    run("INSERT INTO audit_log (id, username, action, resource_type) VALUES (%s, 'x', 'y', 'z')", number)
+    assert seal() == covered
+    assert AuditSeal.objects.filter(ids__contains=number).count() == covered
+
+
+def test_a_disabled_trigger_is_not_sealed_over(db):
     decisions(1)
     run("ALTER TABLE anomalies DISABLE TRIGGER audit_anomalies_update")
     with pytest.raises(CommandError, match="audit_anomalies_update on anomalies is changed or disabled"):
@@ -366,6 +395,59 @@ def test_the_first_row_that_is_gone_is_named_first(sealed):
 def test_a_seal_that_is_gone_is_named(sealed):
     owner("DELETE FROM audit_seals WHERE number = 2")
     assert verify().problems[0] == "seal 2 is missing: the next one there is 3"
+
+
+def test_a_seal_of_a_number_below_the_first_is_named(sealed):
+    owner("UPDATE audit_seals SET number = 0 WHERE number = 1")
+    assert verify().problems[0] == "seal 1 is missing: the next one there is 0"
+
+
+@pytest.mark.parametrize("digit", ["0", "f"])
+def test_a_seal_whose_head_or_place_was_edited_is_named(sealed, digit):
+    owner("UPDATE audit_seals SET former = %s WHERE number = 2", digit * 64)
+    edited = "seal 2 was edited: its head is not the hash of what it says"
+    assert verify().problems[:2] == (
+        "seal 2 does not follow seal 1: one stands in another's place",
+        edited,
+    )
+    owner("UPDATE audit_seals SET head = %s WHERE number = 2", digit * 64)
+    assert edited in verify().problems
+
+
+def test_a_seal_that_settles_less_than_the_one_before_it_is_named(sealed):
+    owner("UPDATE audit_seals SET settled = 1000000000 WHERE number = 2")
+    said = [each for each in verify().problems if "settles" in each]
+    assert said == ["seal 3 settles less than the seal before it"]
+
+
+def test_a_kept_head_is_looked_for_in_either_case():
+    there = [SimpleNamespace(head="ab"), SimpleNamespace(head="cd")]
+    assert list(verification._head_problems(there, ["AB", "cd"])) == []
+    (said,) = verification._head_problems(there, ["AB", "ef"])
+    assert said.startswith("the kept head ef is not in the chain")
+
+
+@pytest.mark.parametrize(("sealed_guards", "problems"), [([], 0), (["old", "new"], 0), (["new", "old"], 1)])
+def test_the_guards_are_compared_with_those_of_the_last_seal(sealed_guards, problems, monkeypatch):
+    monkeypatch.setattr(verification, "differences", list)
+    monkeypatch.setattr(verification, "fingerprint", lambda: "new")
+    seals = [SimpleNamespace(guard=each) for each in sealed_guards]
+    assert len(list(verification._guard_problems(seals))) == problems
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_is_committed_during_a_verification_is_not_looked_at(monkeypatch):
+    decisions(1)
+    seal()
+    statement = "INSERT INTO audit_log (username, action, resource_type) VALUES ('x', 'y', 'z')"
+
+    def all_seals(cursor):
+        yield from seal_rows.all_seals(cursor)
+        other.cursor().execute(statement)
+
+    with closing(connections.create_connection("default")) as other:
+        monkeypatch.setattr(verification, "all_seals", all_seals)
+        assert [verify().unsealed, verify().unsealed] == [0, 1]
 
 
 def test_a_key_that_is_not_known_is_said_to_be(sealed, settings):

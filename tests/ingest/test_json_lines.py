@@ -9,6 +9,7 @@ import os
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -18,9 +19,10 @@ from django.test.utils import CaptureQueriesContext
 
 from anomalies.audit import Actor
 from anomalies.ingest import RowError, Stopped, content_id, ingest, store
+from anomalies.ingest.json_lines import Summary
 from anomalies.ingest.rows import COLUMNS, read_row
 from anomalies.models import Anomaly, AuditLog
-from anomalies.sources.lines import Line, ReadError
+from anomalies.sources.lines import Line, Pause, ReadError
 from tests.support.processes import manage, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -524,10 +526,108 @@ def test_what_was_read_of_a_damaged_file_goes_in():
     assert stopped.value.summary.last_line_kept == Anomaly.objects.count() == 25
 
 
+@pytest.mark.parametrize(("error", "kept"), [(KeyboardInterrupt(), 2), (ReadError("damaged"), 3)])
+def test_what_stopped_names_the_cause_the_last_line_and_the_seconds(error, kept, monkeypatch):
+    the_clock_shows(100, 101, *[102] * (kept - 2), 107, monkeypatch=monkeypatch)
+    with pytest.raises(Stopped, match=f"^stopped after line {kept}$") as stopped:
+        ingest(broken_off(3, error), ANA, print, source="test", batch_rows=2)
+    assert (stopped.value.__cause__, stopped.value.summary.seconds) == (error, 7)
+
+
 def test_a_database_that_fails_stops_it(monkeypatch):
     monkeypatch.setattr("anomalies.ingest.copy._DEFAULTS", "SELECT nothing")
     with pytest.raises(Stopped) as stopped:
         feed(line())
+    assert stopped.value.summary.last_line_kept == 0
+
+
+# --- Batches ------------------------------------------------------------------------------------------
+
+
+def the_clock_shows(*seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of an ingest gives these times, one after the other."""
+    clock = SimpleNamespace(monotonic=iter(seconds).__next__)
+    monkeypatch.setattr("anomalies.ingest.json_lines.time", clock)
+
+
+def ends_of_batches(*sizes: int) -> list[int]:
+    """The last lines of the batches of blank lines of these sizes."""
+    ends: list[int] = []
+    lines = [Line(n, b" " * size, size) for n, size in enumerate(sizes, 1)]
+    ingest(lines, ANA, print, source="test", progress=lambda summary: ends.append(summary.last_line_kept))
+    return ends
+
+
+def test_a_batch_takes_16_mib():
+    most = 16 * 1024**2
+    assert ends_of_batches(most - 1, 1, most + 1, 1) == [2, 3, 4]
+    assert ends_of_batches(most - 1, 1, most - 1, 1, 1) == [2, 4, 5]
+
+
+def test_a_batch_takes_5000_lines():
+    assert ends_of_batches(*[1] * 5_001) == [5_000, 5_001]
+
+
+def test_progress_is_reported_after_each_batch_with_the_counts_so_far():
+    seen = []
+    lines = (line(), b"bad", line(), line(ncd_score=0.2))
+    feed(
+        *lines, batch_rows=2, progress=lambda summary: seen.append((*counts(summary), summary.last_line_kept))
+    )
+    assert [*dict.fromkeys(seen)] == [(2, 1, 0, 1, 2), (4, 2, 1, 1, 4)]
+
+
+def test_an_ingest_of_nothing_counts_nothing_and_has_no_rate():
+    summary, rejects = feed()
+    assert (counts(summary), summary.last_line_kept, rejects) == ((0, 0, 0, 0), 0, [])
+    assert (Summary().seconds, Summary().rate) == (0, 0)
+
+
+def test_the_rate_is_lines_per_second_of_the_whole_ingest(monkeypatch):
+    the_clock_shows(100, 102, 104, monkeypatch=monkeypatch)
+    summary, _ = feed(line(), b"bad", batch_rows=2)
+    assert (summary.seconds, summary.rate) == (4, 0.5)
+
+
+def test_a_dry_run_counts_what_it_read_and_rejected_and_no_row():
+    summary, [reject] = feed(line(), b"bad", line(), dry_run=True)
+    assert (counts(summary), summary.last_line_kept, reject.line) == ((3, 0, 0, 1), 3, 2)
+    assert not Anomaly.objects.exists()
+
+
+def test_when_a_pipe_pauses_the_lines_that_came_are_stored_before_the_batch_is_full():
+    pause, stored, ends = Pause(), [], []
+
+    def lines():
+        for n, data in enumerate((line(ncd_score=0.1), line(ncd_score=0.2), line(ncd_score=0.3)), 1):
+            yield Line(n, data, len(data))
+            if n < 3:
+                pause.then()
+                pause.then()  # with nothing to store it stores nothing
+                stored.append(Anomaly.objects.count())
+
+    summary = ingest(
+        lines(), ANA, print, source="test", pause=pause, progress=lambda now: ends.append(now.last_line_kept)
+    )
+    assert (stored, ends, counts(summary)) == ([1, 2], [1, 2, 3], (3, 3, 0, 0))
+
+
+def test_a_full_disk_during_a_pause_is_no_fault_of_the_reading():
+    pause, full = Pause(), OSError("no space left")
+
+    def lines():
+        yield Line(1, b"bad", 3)
+        try:
+            pause.then()
+        except OSError as error:  # as readers do
+            raise ReadError("could not be read") from error
+
+    def rejected(reject):
+        raise full
+
+    with pytest.raises(Stopped) as stopped:
+        ingest(lines(), ANA, rejected, source="test", pause=pause)
+    assert stopped.value.__cause__ is full
     assert stopped.value.summary.last_line_kept == 0
 
 
