@@ -20,6 +20,24 @@ _FOUND = """
 """
 _NAMES_PUBLIC = re.compile(r"\bpublic(?=\.|, pg_temp\b)")
 _SIMPLE = re.compile(r"[a-z_][a-z0-9_]*")
+# The key words that quote_ident of PostgreSQL 18 quotes; those of earlier versions are among them.
+_KEY_WORDS = frozenset(
+    """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both
+    case cast char character check coalesce collate collation column concurrently constraint create cross
+    current_catalog current_date current_role current_schema current_time current_timestamp current_user dec
+    decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign
+    freeze from full grant greatest group grouping having ilike in initially inner inout int integer
+    intersect interval into is isnull join json json_array json_arrayagg json_exists json_object
+    json_objectagg json_query json_scalar json_serialize json_table json_value lateral leading least left
+    like limit localtime localtimestamp merge_action national natural nchar none normalize not notnull null
+    nullif numeric offset on only or order out outer overlaps overlay placing position precision primary
+    real references returning right row select session_user setof similar smallint some substring symmetric
+    system_user table tablesample then time timestamp to trailing treat trim true union unique user using
+    values varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement xmlexists
+    xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
+    """.split()
+)
 
 
 def schema_of_tables(connection: BaseDatabaseWrapper) -> str:
@@ -35,7 +53,9 @@ def schema_of_tables(connection: BaseDatabaseWrapper) -> str:
 
 def quoted(name: str) -> str:
     """A name as an SQL identifier, quoted only if necessary, as PostgreSQL writes it in definitions."""
-    return name if _SIMPLE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+    if _SIMPLE.fullmatch(name) and name not in _KEY_WORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def in_schema(statement: str, schema: str) -> str:

@@ -15,7 +15,7 @@ from psycopg import sql
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog
 from anomalies.schema.drift import find_drift
-from anomalies.schema.own_schema import in_schema
+from anomalies.schema.own_schema import in_schema, quoted
 from anomalies.triage.decisions import decide
 from tests.support import databases
 from tests.support.databases import as_default, connect
@@ -23,7 +23,7 @@ from tests.support.factories import make_anomaly
 
 pytestmark = pytest.mark.slow
 
-NAMES = ["own", "Own Schema", "public2"]
+NAMES = ["order", "Own Schema", "public2"]
 
 
 def made(schema: str, path: str) -> Iterator[str]:
@@ -125,6 +125,15 @@ def test_a_backup_is_restored_where_the_search_path_is_the_same(schema, tmp_path
             call_command("restore", str(file), stderr=StringIO())
             assert find_drift()[0] == []
     assert connection.settings_dict["NAME"] == former
+
+
+def test_names_are_quoted_where_postgresql_quotes_them(django_db_setup, django_db_blocker):
+    others = ["own", "Own", "own_2", "2own", "own schema", 'o"wn', "ö"]
+    names = "SELECT word FROM pg_get_keywords() UNION SELECT unnest(%s::text[])"
+    with django_db_blocker.unblock():
+        found = rows(f"SELECT name, quote_ident(name) FROM ({names}) AS names (name)", others)
+    assert len(found) > 400
+    assert [(name, quoted(name)) for name, _ in found] == found
 
 
 def test_a_migration_of_before_names_the_schema_as_sql_does():
