@@ -22,6 +22,7 @@ from tests.support.processes import ROOT
 from tests.support.up import Up, environment
 
 pytestmark = pytest.mark.slow
+DEPLOYMENT = ROOT / "docs" / "deployment.md"
 ALONE = os.environ.get("DRIFTLOCK_WHEEL_ALONE", "0") == "1"
 
 
@@ -116,6 +117,20 @@ def test_its_data_is_in_the_users_folder_unless_another_is_named(installed, vari
     env = {"PATH": os.environ["PATH"], variable: "/somewhere"}
     done = installed.run("shell", "--no-imports", "-c", code, env=env)
     assert done.stdout.strip() == f"{folder} {folder}/static", done.stderr
+
+
+def test_gunicorn_finds_the_settings_of_the_docs_in_it(installed):
+    (line,) = re.findall(r"^python (-m gunicorn --config .+)$", DEPLOYMENT.read_text(), re.MULTILINE)
+    done = subprocess.run(
+        [installed.folder / "venv" / "bin" / "python", *line.split(), "--print-config"],
+        cwd=installed.folder,
+        env=environment(installed.folder / "data"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    used = dict(re.findall(r"^(\w+) += (.+)$", done.stdout, re.MULTILINE))
+    assert (used["worker_class"], used["threads"]) == ("gthread", "8")
 
 
 def test_it_serves_the_desk_with_its_styles(served):
