@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.db import ProgrammingError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
 
 from anomalies.audit import Actor, acting, replay_sources
 from anomalies.audit.replay import Event, Folded, Rules, compared, fold, is_same, parsed, shown, unexplained
@@ -81,6 +81,7 @@ def test_a_new_database_has_nothing_to_name(db):
     """Its config, its three roles and their permissions are compared."""
     verdict = verify(replay=True)
     assert (verdict.problems, verdict.replayed) == ((), 1 + 3 + 23)
+    assert verify().replayed is None
 
 
 # --- off and on again -------------------------------------------------------------------------------------
@@ -339,8 +340,13 @@ def test_a_role_that_may_not_read_a_table_is_named_with_what_to_do(db):
 
 
 def test_another_failure_of_the_database_is_not_taken_for_a_missing_privilege(db):
-    run("ALTER TABLE auth_user RENAME COLUMN email TO mail")
-    with connection.cursor() as cursor, pytest.raises(ProgrammingError, match="email"):
+    missing = pytest.raises(ProgrammingError, match="email")
+    with missing, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE auth_user RENAME COLUMN email TO mail")
+        list(replay_sources.problems(cursor, replay_sources.Count()))
+    with pytest.raises(DatabaseError, match="aborted"), transaction.atomic(), connection.cursor() as cursor:
+        with pytest.raises(DatabaseError):
+            cursor.execute("SELECT 1 / 0")
         list(replay_sources.problems(cursor, replay_sources.Count()))
 
 
@@ -544,6 +550,11 @@ def test_values_follow_a_row_to_its_new_id_and_not_beyond():
         "row 2: a is 3; entry 1 recorded 1",
         'row 2: at is "x"; entry 2 recorded "y"',
     ]
+
+
+@pytest.mark.parametrize(("old", "new"), [("{}", '{"id": "1"}'), ('{"id": "1"}', "{}")])
+def test_an_id_that_only_one_side_of_an_entry_holds_is_no_change_of_id(old, new):
+    assert folded(Event("1", 1, "update", old, new), row("1", "{}")) == []
 
 
 def test_only_a_row_that_an_entry_made_or_changed_may_be_there():

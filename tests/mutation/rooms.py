@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 _SEALS = ("tests/audit/test_seals.py", "tests/audit/test_guards.py", "tests/audit/test_bundle.py")
 _SAME_BYTES = "tests/audit/test_seals.py::test_the_same_row_is_the_same_bytes_in_every_session"
 _REPLAYED = "tests/audit/test_replay.py::test_a_new_database_has_nothing_to_name"
+_COPIES = "tests/audit/test_shadow_objects.py::test_nothing_is_sealed_while_there_are_two_audit_logs"
 _HISTORY = ("tests/audit/test_history.py", "tests/triage/test_decisions.py")
 _TRIAGE = ("tests/triage/test_decisions.py", "tests/triage/test_undo.py", "tests/triage/test_assignment.py")
 _LINES = ("tests/ingest/test_json_lines.py", "tests/ingest/test_malformed_lines.py")
@@ -27,7 +28,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "anomalies/audit/replay_sources.py": ("tests/audit/test_replay.py",),
     "anomalies/audit/seal_rows.py": ("tests/audit/test_seal_state.py", *_SEALS),
     "anomalies/audit/sealed_rows.py": ("tests/audit/test_sealed_rows.py", *_SEALS),
-    "anomalies/audit/seals.py": ("tests/audit/test_seal_state.py", *_SEALS),
+    "anomalies/audit/seals.py": ("tests/audit/test_seal_state.py", *_SEALS, _COPIES),
     "anomalies/audit/verification.py": (*_SEALS, _REPLAYED),
     "anomalies/triage/decisions.py": _TRIAGE,
     "anomalies/triage/undo.py": _TRIAGE,
