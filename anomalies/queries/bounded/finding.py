@@ -91,7 +91,7 @@ def _by_index(walk: Walk, name: str, holds: Sql, belongs: Sql, most: int) -> Fin
     """By a walked index, whose matches are the first entries of each segment: those that meet ``belongs``.
 
     They are counted in the index first, which reads no row. So no row beyond them is fetched, and none at all
-    if there are more than ``most``. The constant LIMIT is for the planner, which would sort the table without.
+    if there are more than ``most``. The constant LIMIT is for the planner: it would sort the table.
     """
     segment, size = f"{name}_segment", f"{name}_size"
     sizes = sql(
