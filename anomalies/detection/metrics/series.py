@@ -30,6 +30,7 @@ from .tail import BLOCK
 
 LATEST = 288  # points that the level is the median of
 SHORT, LONG, NOISE, DRIFT = 12, 60, 24, 3 * BLOCK  # points
+_DRIFTED = 0.25  # of the range of a day, season included: what a level that drifts has to move by
 _OLDER = 84  # blocks that the older level is the median of
 _ENOUGH = 48  # points, before which nothing is judged
 _LIMIT = 4  # how far a point may pull a mean, in terms of what three points in four stay under
@@ -64,7 +65,7 @@ class Series:
         self._flat: deque[float] = deque(maxlen=LATEST)  # values without their season
         self.rest = 0.0  # what is left of the latest point beside level and season
         self.usual_at = 0.0  # what the season adds to the level at the latest point
-        self.is_seasonal = False
+        self.is_seasonal = self._was_seasonal = False
         self._steps: deque[float] = deque(maxlen=_STEPS)
         self._limited: deque[float] = deque(maxlen=LONG)
         self._short = self._long = self._noise = 0.0
@@ -274,7 +275,8 @@ class Series:
         self._block_sum = 0.0
         if self.older is not None and len(self._means) == self._means.maxlen:
             size = sum(self._means) / len(self._means) - self.older
-            self.statistics.see("drift", self.statistics.drift, size)
+            low, high = _inner(self.values)
+            self.statistics.see("drift", self.statistics.drift, size, _DRIFTED * (high - low))
 
     def _begin_profiles(self) -> None:
         if not self._profiles and self.count >= LATEST and self.step:
@@ -299,6 +301,9 @@ class Series:
             profile.decide(self.moment or 0.0)
         is_seasonal = any(profile.is_used for profile in self._profiles)
         begins, self.is_seasonal = is_seasonal and not self.is_seasonal, is_seasonal
+        if begins and not self._was_seasonal:
+            self._was_seasonal = True
+            self.statistics.begin_season()
         if begins and min(profile.gain for profile in self._profiles if profile.is_used) < _STRONG:
             self.statistics.start_again()
             for held in (self.left, self._limited, self._changes, self._means, self._older, self._scales):
@@ -308,7 +313,8 @@ class Series:
 
 _PLAIN_STATE = (
     "_is_timed", "_given", "count", "moment", "step", "level", "_unit", "older", "scale", "last", "run",
-    "usual_at", "is_seasonal", "_short", "_long", "_noise", "_before", "_in_block", "_block_sum", "_searched",
+    "usual_at", "is_seasonal", "_was_seasonal", "_short", "_long", "_noise", "_before", "_in_block",
+    "_block_sum", "_searched",
 )  # fmt: skip
 _HELD_STATE = ("values", "left", "_flat", "_steps", "_limited", "_changes", "_means", "_older", "_scales")
 

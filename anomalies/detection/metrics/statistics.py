@@ -16,6 +16,8 @@ from .tail import BLOCK, BLOCKS, ENOUGH, Tail
 TOGETHER = 60  # points after an alarm that belong to it
 _HELD = 6  # blocks of one incident that count as one
 _WAIT = 3  # blocks that are not measured with yet
+_WEAK = 48  # blocks with a season that takes less than two fifths of the error off
+_LATE = 12  # and of the drift of a seasonal series: else a ramp of days becomes what it is compared with
 _DAY = 86_400.0  # seconds
 _MOST_A_DAY = 1_440  # points that a day counts as, at most
 _OF_POINTS = 1_000  # points of a day, of a series without times
@@ -64,10 +66,13 @@ class Statistics:
         self.stuck, self.gap = self._tails["stuck", "up"], self._tails["gap", "up"]
         self._spans: deque[tuple[int, int]] = deque(maxlen=BLOCKS)
         self._waiting: deque[tuple[int, int, list[float]]] = deque()
+        self._late: deque[list[float]] = deque()  # of each block the greatest drift up and down
         self._first = 0  # event of the current block
         self._alarm = -TOGETHER - 1  # the point of the last one
         self._held = 0
         self._young: int | None = None  # blocks since a season is used
+        self._is_seasonal = False
+        self._enough = ENOUGH  # of those, after which the blocks before them are forgotten
         self._blocks = 12.0  # of a day
         self._scale = 1.0
         self._points = 0
@@ -79,15 +84,15 @@ class Statistics:
         if self.found:
             self.found = []
 
-    def see(self, name: str, tails: Pair, size: float) -> None:
-        """Add a value of a two-sided statistic, and report it where it is rare."""
+    def see(self, name: str, tails: Pair, size: float, least: float = 0.0) -> None:
+        """Add a value of a two-sided statistic, and report it where it is rare and `least` or more."""
         if size >= 0:
             tail = tails[0]
         else:
             tail, size = tails[1], -size
         if size > tail.most:
             tail.most = size
-        if size >= tail.threshold:
+        if size >= tail.threshold and size >= least:
             self.hit(name, "up" if tail is tails[0] else "down", tail, size)
 
     def see_one(self, name: str, tail: Tail, size: float) -> None:
@@ -148,16 +153,36 @@ class Statistics:
 
     def _remember(self, first: int, latest: int, most: list[float]) -> None:
         self._spans.append((first, latest))
+        late = []
         for ((name, _), tail), value in zip(self._tails.items(), most, strict=True):
-            tail.add(value, self._floor(name), self._chance)
+            if name == "drift":
+                late.append(value)
+            else:
+                tail.add(value, self._floor(name), self._chance)
+        self._late.append(late)
+        wait = min(_LATE, len(self._spans) // 3) if self._is_seasonal else 0
+        while len(self._late) > wait:
+            for tail, value in zip(self.drift, self._late.popleft(), strict=True):
+                tail.add(value, self._floor("drift"), self._chance)
 
     def start_again(self) -> None:
         """Begin new tails: from now on a season is taken off, so residuals are much smaller.
 
         The former tails overestimate p then, and serve until there are enough new blocks.
         """
-        self._young = 0
+        self._young, self._enough = 0, ENOUGH
         self._waiting.clear()
+
+    def begin_season(self) -> None:
+        """Note that a season is used for the first time: it was a part of all that was measured before.
+
+        How far the level drifted is forgotten at once, the other tails once there are four days of new ones.
+        """
+        self._young, self._enough, self._is_seasonal = 0, _WEAK, True
+        self._late.clear()
+        for tail in self.drift:
+            tail.forget(set(range(BLOCKS)))
+            tail.fit(self._floor("drift"), self._chance)
 
     def leave_out(self, numbers: Container[int]) -> None:
         """Forget the blocks that hold these events."""
@@ -166,9 +191,11 @@ class Statistics:
         last = len(self._spans) - 1
         places = {last - at for at, span in enumerate(self._spans) if _holds(span, numbers)}
         if places:
+            late = len(self._late)
             for (name, _), tail in self._tails.items():
-                tail.forget(places)
+                tail.forget({at - late for at in places if at >= late} if name == "drift" else places)
                 tail.fit(self._floor(name), self._chance)
+            self._late = deque(one for at, one in enumerate(self._late) if late - 1 - at not in places)
             kept = [span for at, span in enumerate(self._spans) if last - at not in places]
             self._spans = deque(kept, maxlen=BLOCKS)
 
@@ -176,7 +203,8 @@ class Statistics:
         """Return what it knows as plain JSON values, for `restore`."""
         plain = {name: getattr(self, name) for name in _STATE}
         tails = [tail.state() for tail in self._tails.values()]
-        return {**plain, "spans": list(self._spans), "waiting": list(self._waiting), "tails": tails}
+        held = {"spans": list(self._spans), "waiting": list(self._waiting), "late": list(self._late)}
+        return {**plain, **held, "tails": tails}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""
@@ -184,6 +212,7 @@ class Statistics:
             setattr(self, name, state[name])
         self._spans.extend((first, latest) for first, latest in state["spans"])
         self._waiting.extend((first, latest, most) for first, latest, most in state["waiting"])
+        self._late.extend(state["late"])
         for tail, known in zip(self._tails.values(), state["tails"], strict=True):
             tail.restore(known)
 
@@ -203,11 +232,11 @@ class Statistics:
         """Forget the blocks from before a season was used, once there are enough since."""
         if self._young is not None:
             self._young += 1
-            if self._young >= ENOUGH:
+            if self._young >= self._enough:
                 self._young = None
                 for (name, _), tail in self._tails.items():
                     if name not in _RAW:
-                        tail.forget(set(range(ENOUGH, BLOCKS)))
+                        tail.forget(set(range(self._enough, BLOCKS)))
 
     @property
     def _chance(self) -> float:
@@ -222,4 +251,16 @@ def _holds(span: Sequence[Any], numbers: Container[int]) -> bool:
     return any(number in numbers for number in range(span[0], span[1] + 1))
 
 
-_STATE = ("limit", "tests", "_first", "_alarm", "_held", "_young", "_blocks", "_scale", "_points")
+_STATE = (
+    "limit",
+    "tests",
+    "_first",
+    "_alarm",
+    "_held",
+    "_young",
+    "_enough",
+    "_is_seasonal",
+    "_blocks",
+    "_scale",
+    "_points",
+)
