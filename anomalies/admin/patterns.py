@@ -6,22 +6,28 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from anomalies import permissions
 from anomalies.models import Anomaly, DismissalReason, Pattern, Status, Stream
 from anomalies.permissions import can_make_rules
 from anomalies.queries import hourly_rollup
+from anomalies.queries.patterns import recent
 from anomalies.queries.patterns.rules import active_rules_of, proposals
 
+from .decide.pattern import ACTIONS, OPEN, PatternDecisionView
 from .model_admin import AnyModelAdmin
 from .read_only import ReadOnlyAdmin
 from .rules.words import new_rule_about
 from .ui import formatting as show
+from .ui.sparkline import sparkline
 
 _STATUSES = (Status.PENDING, Status.INVESTIGATING, Status.ACKNOWLEDGED, Status.DISMISSED)
 
@@ -58,27 +64,51 @@ class OpenFilter(admin.SimpleListFilter):
         return queryset.filter(pending=0, investigating=0) if self.value() == "no" else queryset
 
 
+class PatternChangeList(ChangeList):
+    """Django's changelist; each row has its newest anomalies and its activity."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, and what its rows show beside the counts."""
+        super().get_results(request)
+        patterns = list(self.result_list)
+        examples, shown = recent.newest(patterns), recent.activity(patterns)
+        may_decide = permissions.can_decide(request.user)
+        for pattern in patterns:
+            pattern.examples = examples[pattern.key]
+            pattern.activity = shown
+            pattern.decide = self._decide(pattern) if may_decide and open_in(pattern) else ""
+        self.result_list = patterns
+
+    def _decide(self, pattern: Pattern) -> str:
+        """The address to which a decision about the pattern is sent, with this list's filter."""
+        address = reverse("admin:anomalies_pattern_decide", args=[pattern.key])
+        query = self.get_query_string()[1:]
+        return f"{address}?{urlencode({'_changelist_filters': query})}" if query else address
+
+
 @admin.register(Pattern)
 class PatternAdmin(ReadOnlyAdmin):
-    """Patterns, those with most pending anomalies first. A count links to these anomalies in the list.
+    """Patterns, those with most pending anomalies first; one opens in place and is decided as a whole.
 
-    There all that match can be decided at once, with a preview and an undo, like any other selection.
+    The decision is about all of its open anomalies, with a preview and an undo, like any other selection.
     """
 
-    list_display = (
-        "what",
-        "stream",
-        "where",
-        *(f"{status.value}_count" for status in _STATUSES),
-        "first",
-        "last",
-    )
+    list_display = ("what", "activity", "where", "open_count", "decided", "first", "last")
     list_display_links = None
     list_filter = (OpenFilter, StreamFilter)
+    list_per_page = 25
+    list_max_show_all = 0
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("template", "source")
     ordering = ("-pending", "key")
-    sortable_by = ("pending_count", "last")
+    sortable_by = ("open_count", "last")
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = path("<path:key>/decide/", PatternDecisionView.as_view(), name="anomalies_pattern_decide")
+        return [decide, *super().get_urls()]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PatternChangeList]:
+        return PatternChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out patterns whose anomalies were all deleted; each has the end of its rule."""
@@ -99,7 +129,8 @@ class PatternAdmin(ReadOnlyAdmin):
         """Show the list with what is not folded yet; a role that may not write sees it as last folded."""
         hourly_rollup.fold_if_allowed()
         proposed = _proposed() if can_make_rules(request.user) else []
-        return super().changelist_view(request, {"proposals": proposed, **(extra_context or {})})
+        context = {"proposals": proposed, "may_decide": permissions.can_decide(request.user)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Redirect to the anomalies of the pattern."""
@@ -112,35 +143,49 @@ class PatternAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request)
 
     @admin.display(description="Pattern")
-    def what(self, row: Pattern) -> SafeString:
-        waits = [status for status in _STATUSES[:2] if getattr(row, status.value)]
-        return format_html(
-            '<a href="{}">{}</a>', anomalies_of(row.key, *waits), show.visible(row.template, 240)
-        )
+    def what(self, row: Any) -> SafeString:
+        """The template and a line of evidence; opened, its newest anomalies and the decision."""
+        counts = [
+            (str(status.label).lower(), f"{getattr(row, status.value):,}", anomalies_of(row.key, status))
+            for status in _STATUSES
+        ]
+        context = {
+            "template": show.visible(row.template, 240),
+            "evidence": show.first_line(row.examples[0].headline) if row.examples else "",
+            "examples": [_example(each) for each in row.examples],
+            "counts": counts,
+            "actions": ACTIONS if row.decide else (),
+            "decide": row.decide,
+        }
+        return render_to_string("admin/anomalies/pattern/row.html", context)
 
-    @admin.display(description="Stream")
-    def stream(self, row: Pattern) -> str:
-        return dict(Stream.choices).get(row.stream_type, show.visible(row.stream_type, 60))
+    @admin.display(description="Activity")
+    def activity(self, row: Any) -> SafeString | str:
+        return sparkline(row.activity, row.key) if row.activity else "–"
 
     @admin.display(description="Source")
-    def where(self, row: Pattern) -> str:
-        return show.visible(row.source, 120) or "–"
+    def where(self, row: Any) -> SafeString:
+        """The source, or a dash; the stream, and the hosts of the newest anomalies."""
+        stream = dict(Stream.choices).get(row.stream_type, show.visible(row.stream_type, 60))
+        hosts = dict.fromkeys(each.host for each in row.examples if each.host not in ("", row.source))
+        words = ", ".join([stream, *(show.visible(host, 60) for host in hosts)])
+        return format_html('{}<br><span class="help">{}</span>', show.visible(row.source, 120) or "–", words)
 
-    @admin.display(description="Pending", ordering="pending")
-    def pending_count(self, row: Pattern) -> SafeString | str:
-        return _count(row, Status.PENDING)
+    @admin.display(description="Open", ordering="pending")
+    def open_count(self, row: Pattern) -> SafeString | str:
+        """The number of undecided anomalies, with a link to them."""
+        waits = [status for status in OPEN if getattr(row, status.value)]
+        if not waits:
+            return "0"
+        return format_html('<a href="{}">{}</a>', anomalies_of(row.key, *waits), f"{open_in(row):,}")
 
-    @admin.display(description="Investigating")
-    def investigating_count(self, row: Pattern) -> SafeString | str:
-        return _count(row, Status.INVESTIGATING)
-
-    @admin.display(description="Acknowledged")
-    def acknowledged_count(self, row: Pattern) -> SafeString | str:
-        return _count(row, Status.ACKNOWLEDGED)
-
-    @admin.display(description="Dismissed")
-    def dismissed_count(self, row: Pattern) -> SafeString | str:
-        return _count(row, Status.DISMISSED)
+    @admin.display(description="Decided")
+    def decided(self, row: Pattern) -> SafeString | str:
+        """The share of anomalies that are decided, with their number on hover."""
+        everything = sum(getattr(row, status.value) for status in _STATUSES)
+        done = everything - open_in(row)
+        share = "–" if everything <= 0 else f"{100 * done // everything}%"
+        return format_html('<span title="{} of {}">{}</span>', f"{done:,}", f"{everything:,}", share)
 
     @admin.display(description="First seen")
     def first(self, row: Pattern) -> SafeString | str:
@@ -178,8 +223,17 @@ def _proposed() -> list[dict[str, Any]]:
     ]
 
 
-def _count(row: Pattern, status: Status) -> SafeString | str:
-    number = getattr(row, status.value)
-    if not number:
-        return "0"
-    return format_html('<a href="{}">{}</a>', anomalies_of(row.key, status), f"{number:,}")
+def open_in(row: Pattern) -> int:
+    """Return the number of a pattern's undecided anomalies."""
+    return sum(getattr(row, status.value) for status in OPEN)
+
+
+def _example(each: recent.Example) -> dict[str, Any]:
+    return {
+        "link": reverse("admin:anomalies_anomaly_change", args=[each.id]),
+        "when": show.moment(each.timestamp),
+        "status": show.status_mark(each.status, str(Status(each.status).label)),
+        "ncd": show.number(each.ncd_score),
+        "host": show.visible(each.host, 60),
+        "headline": show.first_line(each.headline),
+    }

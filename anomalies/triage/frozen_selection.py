@@ -8,12 +8,13 @@ set's id is the batch of the decision, which undo takes. A set is deleted KEPT a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
@@ -24,7 +25,7 @@ from anomalies.audit.history import done_by
 from anomalies.models import Anomaly, BulkRow, BulkSet
 from anomalies.querysets import AnomalyQuerySet
 
-from .decisions import Left, check, decide_as_seen, why_not_from
+from .decisions import DecisionError, Left, check, decide_as_seen, why_not_from
 
 STEP = 5_000
 KEPT = timedelta(days=2)
@@ -82,6 +83,25 @@ def begin(asked: BulkSet, reason: str | None, note: str) -> BulkSet:
     return BulkSet.objects.get(pk=asked.pk)
 
 
+def exclude(asked: BulkSet, anomalies: Sequence[UUID]) -> BulkSet:
+    """Take anomalies out of a set that was not begun. Raises DecisionError if none would be left."""
+    with transaction.atomic():
+        now = BulkSet.objects.select_for_update().get(pk=asked.pk)
+        if now.started_at is not None or not anomalies:
+            return now
+        out = BulkRow.objects.filter(set_id=now.pk, anomaly_id__in=anomalies)
+        places = list(out.values_list("position", flat=True))
+        if len(places) == now.rows:
+            raise DecisionError("All anomalies are excluded; nothing is left to decide about.")
+        out.delete()
+        now.rows -= len(places)
+        with connection.cursor() as cursor:
+            cursor.execute(_CLOSE_GAPS, {"set": now.pk, "rows": now.rows, "places": places})
+        now.words += f"; {len(places):,} excluded" if places else ""
+        now.save(update_fields=["rows", "words"])
+    return now
+
+
 def decide_parts(asked: BulkSet, actor: Actor) -> Iterator[BulkSet]:
     """Decide a set that was begun, from the position reached; yields the set after each part."""
     while (now := _decide_part(asked, actor)) is not None:
@@ -123,7 +143,10 @@ def _fill(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> int:
     """Positions go by the place in the table, so that a part is rows that lie together."""
     place = RawSQL("anomalies.ctid", ())
     matching = anomalies.annotate(place=place).values("pk", "version", "place")[:limit]
-    chosen, values = matching.query.sql_with_params()
+    try:
+        chosen, values = matching.query.sql_with_params()
+    except EmptyResultSet:
+        return 0
     statement = (
         "INSERT INTO bulk_rows (set_id, position, anomaly_id, version) "  # noqa: S608 - Django wrote the rest
         "SELECT %s, row_number() OVER (ORDER BY place), id, version "
@@ -170,6 +193,19 @@ def _forget() -> None:
         BulkRow.objects.filter(set_id__in=keys).delete()
         BulkSet.objects.filter(pk__in=keys).delete()
 
+
+# Positions have no gaps: the last rows take the places of those that were taken out.
+_CLOSE_GAPS = """
+    UPDATE bulk_rows SET position = gap.position
+    FROM (
+        SELECT position, row_number() OVER (ORDER BY position) AS no
+        FROM unnest(%(places)s::integer[]) AS position WHERE position <= %(rows)s
+    ) AS gap JOIN (
+        SELECT position, row_number() OVER (ORDER BY position) AS no
+        FROM bulk_rows WHERE set_id = %(set)s AND position > %(rows)s
+    ) AS moved USING (no)
+    WHERE set_id = %(set)s AND bulk_rows.position = moved.position
+"""
 
 # "+ 0" keeps PostgreSQL from walking the key backwards through other rows' entries.
 _LEFT = """

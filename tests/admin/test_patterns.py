@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog, PatternDelta
 from anomalies.triage.undo import undo
-from tests.support.factories import make_anomaly
+from tests.support.factories import NOON, make_anomaly
 
 pytestmark = pytest.mark.django_db
 
+DAY = timedelta(days=1)
 PAGE = "/admin/anomalies/pattern/"
 
 
@@ -31,11 +35,12 @@ def desk(client, analyst, monkeypatch) -> Client:
 
 
 def listed(desk: Client, query: str = "") -> list[str]:
-    """The words of each row of the list, without its times."""
+    """Template, source with stream and hosts, open anomalies and decided share of each row of the list."""
     page = desk.get(PAGE + query).content.decode()
     rows = re.findall(r"<tr>(<td class=\"field-what.*?)</tr>", page, re.DOTALL)
-    cells = [re.findall(r"field-(?!first|last|rule)\w+\">(.*?)</td>", row) for row in rows]
-    return [" ".join(unescape(re.sub(r"<[^>]*>", "", cell)) for cell in row) for row in cells]
+    shown = r'class="template">(.*?)</span>|field-(?:where|open_count|decided)">(.*?)</td>'
+    cells = [["".join(found) for found in re.findall(shown, row)] for row in rows]
+    return [" ".join(unescape(re.sub(r"<[^>]*>", " ", " ".join(row))).split()) for row in cells]
 
 
 def link(desk: Client, text: str) -> str:
@@ -44,13 +49,13 @@ def link(desk: Client, text: str) -> str:
 
 
 def test_what_has_most_pending_anomalies_comes_first(desk):
-    assert listed(desk) == ["process # lost logs pay 3 0 0 0", "disk <full> metrics db1 0 0 0 1"]
+    assert listed(desk) == ["process # lost pay logs 3 0%", "disk <full> db1 metrics 0 100%"]
 
 
 def test_the_list_holds_what_was_stored_a_moment_ago(desk):
     listed(desk)
     make_anomaly(glass_box_explanation="new")
-    assert "new logs db1 1 0 0 0" in listed(desk)
+    assert "new db1 logs 1 0%" in listed(desk)
     assert not PatternDelta.objects.exists()
 
 
@@ -77,11 +82,26 @@ def test_a_count_leads_to_these_anomalies(desk):
     assert "Pending anomalies of pattern" in page and "3 anomalies" in page
 
 
-def test_the_page_takes_few_queries_however_many_patterns_there_are(desk, django_assert_max_num_queries):
+def test_an_opened_pattern_shows_its_newest_anomalies_with_time_ncd_and_host(desk):
+    make_anomaly(glass_box_explanation="process 9 lost", metadata={"service": "pay", "host": "<web1>"})
+    page = desk.get(PAGE).content.decode()
+    assert page.count("NCD 0.700") == 5 and "&lt;web1&gt; – process 9 lost" in page
+    assert "pay logs, <web1>" in listed(desk)[0]
+
+
+def test_the_activity_is_drawn_and_said_in_words(desk):
+    make_anomaly(glass_box_explanation="process 9 lost", metadata={"service": "pay"}, timestamp=NOON - DAY)
+    page = desk.get(PAGE).content.decode()
+    assert re.search(r"Anomalies by day, up to 2026-11-23 12:00:00 UTC: (0, ){22}1, 3</title>", page)
+    assert '<rect x="92" y="14" width="3" height="10">' in page
+
+
+def test_the_page_takes_few_queries_however_many_patterns_there_are(desk):
     for word in "abcdefghij":
         make_anomaly(glass_box_explanation=word)
-    with django_assert_max_num_queries(8):
+    with CaptureQueriesContext(connection) as asked:
         desk.get(PAGE)
+    assert len([each for each in asked if "SAVEPOINT" not in each["sql"]]) <= 8  # of the test's transaction
 
 
 def test_a_whole_pattern_is_decided_at_once_after_a_preview_and_undone(desk):
@@ -90,10 +110,10 @@ def test_a_whole_pattern_is_decided_at_once_after_a_preview_and_undone(desk):
     preview = desk.post(link(desk, "3"), sent, follow=True)
     assert "Dismiss 3 anomalies" in preview.content.decode()
     desk.post(preview.redirect_chain[-1][0], {"reason": "known_harmless"}, follow=True)
-    assert listed(desk)[0].endswith("0 0 0 3")
+    assert listed(desk)[0].endswith("0 100%")
     batch = AuditLog.objects.filter(action="dismiss").latest("id").metadata["batch"]
     undo(batch, Actor("analyst"), uuid4())
-    assert listed(desk)[0].endswith("3 0 0 0")
+    assert listed(desk)[0].endswith("3 0%")
 
 
 def test_who_may_see_no_anomalies_sees_no_patterns(client, django_user_model):

@@ -110,6 +110,8 @@ def body_of(address: str) -> dict[str, Any]:
         return {"name": "a program", "scopes": ["read"], "days": "90"}
     if address.endswith("triagerule/add/"):
         return {"action": "snooze", "note": "new disks", "source": "web", **WINDOW}
+    if address.endswith("pattern/ID/decide/"):
+        return {"action": "dismiss"}
     if "/detectionconfig/" in address:
         return dict(CONFIG)
     if address.endswith("/delete/"):

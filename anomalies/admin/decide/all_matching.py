@@ -10,21 +10,23 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from anomalies.models import BulkSet
 from anomalies.permissions import can_decide
 from anomalies.triage.decisions import DecisionError
-from anomalies.triage.frozen_selection import begin, decide_parts, frozen, result, sample
+from anomalies.triage.frozen_selection import begin, decide_parts, exclude, frozen, result
 from anomalies.web.kept_note import take_note
 
 from ..ui import formatting as show
 from ..views import LIST, DeskView, time_slice, uuid_of
 from .decision import DecisionForm
 from .edit_conflict import new_batch
-from .messages import counted, done_word
-from .selected import SAMPLE, sample_rows
+from .messages import counted, done_word, undo_tags
+from .pattern import PATTERNS
+from .preview import preview
 
 
 class AllMatchingView(DeskView):
@@ -48,11 +50,23 @@ class AllMatchingView(DeskView):
             try:
                 if not form.is_valid():
                     return self._page(asked, form)
-                asked = begin(asked, form.decision["reason"], form.decision["note"])
+                asked = self._begin(asked, form)
             except DecisionError as error:
                 form.add_error(None, str(error))
                 return self._page(asked, form)
         return self._continue(asked)
+
+    def _begin(self, asked: BulkSet, form: DecisionForm) -> BulkSet:
+        """Take out the anomalies that were excluded by a click, and set reason and note."""
+        left_out = [pk for each in self.request.POST.getlist("exclude") if (pk := uuid_of(each))]
+        with transaction.atomic():
+            return begin(exclude(asked, left_out), form.decision["reason"], form.decision["note"])
+
+    @property
+    def _back(self) -> str | None:
+        """The address of the list of patterns, for a selection that was made there."""
+        query = self.request.GET.get("patterns")
+        return None if query is None else reverse(PATTERNS) + (f"?{query}" if query else "")
 
     def _selection(self, key: str) -> BulkSet | None:
         pk: UUID | None = uuid_of(key)
@@ -71,8 +85,11 @@ class AllMatchingView(DeskView):
             return self._page(asked, continues=True)
         words = f"{counted(asked.decided)} {done_word(asked.action)}"
         words += " by you a moment ago; nothing was done twice." if was_done else "."
+        if self._back and asked.decided == asked.rows:
+            messages.success(self.request, words, extra_tags=undo_tags(asked.pk))
+            return HttpResponseRedirect(self._back)
         messages.success(self.request, words)  # the undo button is on the page that follows
-        return HttpResponseRedirect(self.request.path)
+        return HttpResponseRedirect(self.request.get_full_path())
 
     def _page(
         self, asked: BulkSet, form: DecisionForm | None = None, continues: bool = False
@@ -81,14 +98,15 @@ class AllMatchingView(DeskView):
             "title": f"{asked.action.capitalize()} anomalies",
             "asked": asked,
             "words": show.visible(asked.words, 500),
-            "back": reverse(LIST) + (f"?{asked.query}" if asked.query else ""),
+            "back": self._back or reverse(LIST) + (f"?{asked.query}" if asked.query else ""),
+            "back_to": "Patterns" if self._back else "the list",
             "done": done_word(asked.action),
             "continues": continues,
         }
         if asked.started_at is None:
             context |= {
                 "form": form or DecisionForm(action=asked.action, initial={"note": take_note(self.request)}),
-                "sample": sample_rows(sample(asked, SAMPLE), asked.action),
+                **preview(asked, self.request.POST.getlist("exclude")),
             }
         elif asked.done_to >= asked.rows:
             context |= {"state": result(asked), "own": new_batch()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -10,10 +10,10 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, BulkSet
 from anomalies.permissions import can_decide
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.matches import Selection, first
@@ -79,23 +79,19 @@ class SelectedView(DeskView):
 
     def _freeze(self) -> HttpResponse:
         """Store the matching rows in the database, for a separate confirmation page."""
-        found, limit = self._first(settings.BULK_ROWS + 1), settings.BULK_ROWS
-        asked = freeze(
-            found.rows,
-            self.request.user.get_username(),
-            self.action,
-            _filter_words(self.request),
-            self.request.GET.urlencode(),
-            limit=limit,
-            is_part=found.is_part,
+        asked = freeze_matching(
+            self.request.GET, self.action, self.request.user.get_username(), self._ordering
         )
         return HttpResponseRedirect(reverse("admin:anomalies_anomaly_bulk", args=[asked.pk]))
 
     def _first(self, most: int) -> Selection:
         """Return the first rows of the list on which the action was chosen, in its order."""
         me = self.request.user.get_username()
-        ordering = [str(name) for name in self.queryset.query.order_by]
-        return first(listing_of(AnomalyFilter(self.request.GET, me=me)), ordering, most)
+        return first(listing_of(AnomalyFilter(self.request.GET, me=me)), self._ordering, most)
+
+    @property
+    def _ordering(self) -> list[str]:
+        return [str(name) for name in self.queryset.query.order_by]
 
     def _decide_ticked(self, expected: dict[UUID, int]) -> None:
         """Decide, also about rows that no longer match the filter: the message states their result."""
@@ -154,6 +150,19 @@ class SelectedView(DeskView):
             "batch": new_batch(),
         }
         return self.render(context, status)
+
+
+def freeze_matching(
+    query: QueryDict, action: str, me: str, ordering: Sequence[str], words: str = ""
+) -> BulkSet:
+    """Freeze the anomalies that match a filter of the list, the first BULK_ROWS in this order, for ``me``.
+
+    ``words`` describe them; by default the filter as a sentence.
+    """
+    filterset = AnomalyFilter(query, me=me)
+    found = first(listing_of(filterset), ordering, settings.BULK_ROWS + 1)
+    about = (me, action, words or in_words(filterset), query.urlencode())
+    return freeze(found.rows, *about, limit=settings.BULK_ROWS, is_part=found.is_part)
 
 
 def form_of(action: str, data: Any = None, note: str = "") -> ManyForm:
