@@ -94,7 +94,13 @@ class AnomalyAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show the list; selecting an incident selects its anomalies."""
         tick_members(request)
-        context = {"zone": zone_name(), "batch": new_batch(), **beside_the_list(request)}
+        may_decide = permissions.can_decide(request.user)
+        context = {
+            "zone": zone_name(),
+            "batch": new_batch(),
+            "may_decide": may_decide,
+            **beside_the_list(request),
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Anomaly], **where: Any) -> Any:

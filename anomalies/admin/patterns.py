@@ -70,6 +70,8 @@ class PatternChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and what its rows show beside the counts."""
         super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count  # so that no link offers to show all
         patterns = list(self.result_list)
         examples, shown = recent.newest(patterns), recent.activity(patterns)
         may_decide = permissions.can_decide(request.user)

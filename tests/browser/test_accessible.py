@@ -26,6 +26,7 @@ PAGES = {
     "overview": "/admin/?overview",
     "list": LIST,
     "filtered list": f"{LIST}?status=pending&ncd_min=0.1",
+    "patterns": "/admin/anomalies/pattern/",
     "anomaly": "{page}",
     "queue": "{page}?queue=status%3Dpending",
     "saved filters": f"{LIST}filters/",

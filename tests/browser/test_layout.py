@@ -21,6 +21,7 @@ PATHS = {
     "list": LIST,
     "empty list": f"{LIST}?q=nothing",
     "misunderstood list": f"{LIST}?ncd_min=x&metadata=y&colour=z",
+    "patterns": "/admin/anomalies/pattern/",
     "recent": "/admin/anomalies/recentsignificantanomaly/",
     "statistics": "/admin/anomalies/streamstatistics/",
     "metrics": "/admin/anomalies/performancemetric/",

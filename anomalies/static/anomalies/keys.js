@@ -4,12 +4,14 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const one = (selector, within = document) => within?.querySelector(selector);
   const ROW = "#result_list tbody tr, [data-row]";
-  const MAIN = "summary.main, th a, .field-headline a, td a, input";
+  const MAIN = ["summary.main", "th a", ".field-headline a", "td a", "input"];
   const PLACE = `row after a decision: ${location.pathname}`;
   const rows = () => all(ROW);
   const current = () => document.activeElement.closest(ROW);
   const go = (row) => {
-    one(MAIN, row)?.focus();
+    MAIN.map((selector) => one(selector, row))
+      .find(Boolean)
+      ?.focus();
     row?.scrollIntoView({ block: "nearest" });
   };
   const move = (by) => {
