@@ -47,6 +47,7 @@ def parts(rows: int) -> dict[str, list[str]]:
         "desk": ["--rows", str(SMALL), str(rows)],
         "rendering": ["--rows", str(SMALL)],
         "filters": ["--rows", str(SMALL), str(rows)],
+        "patterns": ["--rows", str(SMALL), str(rows)],
         "adopt": [],
     }
 

@@ -23,6 +23,7 @@ from .decide.selected import ACTIONS
 from .decide.undo import UndoView
 from .detail.bundle import BundleView
 from .list import columns
+from .list.arrivals import ArrivalsView
 from .list.changelist import AnomalyChangeList, CappedPaginator
 from .list.export import ExportView
 from .list.incident_rows import tick_members
@@ -62,6 +63,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
         one = "<path:object_id>"
         ours = [
             path("filters/", SavedFiltersView.as_view(), name="anomalies_anomaly_filters"),
+            path("arrivals/", ArrivalsView.as_view(), name="anomalies_anomaly_arrivals"),
             path("queue/", QueueView.as_view(), name="anomalies_anomaly_queue"),
             path("export/csv/", ExportView.as_view(format_name="csv"), name="anomalies_anomaly_export_csv"),
             path(

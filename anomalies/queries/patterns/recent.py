@@ -28,7 +28,10 @@ _BEFORE = f"""
     FROM anomalies WHERE ROW({_KEYS}) < ROW(wanted.key, wanted.status, {{place}})
         AND anomalies.pattern >= wanted.key ORDER BY {_DOWN}
 """
-_WANTED = "unnest(%(keys)s::uuid[], %(statuses)s::text[]) AS wanted (key, status)"
+_WANTED = (
+    "unnest(%(keys)s::uuid[], %(statuses)s::text[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) "
+    "AS wanted (key, status, first, last)"
+)
 # A part ends with its last microsecond: no row there has the lowest id of the next one.
 _FIRST, _LAST = f"'{UUID(int=0)}'::uuid", f"'{UUID(int=2**128 - 1)}'::uuid"
 _END_OF_PART = f"%(end)s::timestamptz - %(step)s * ({PARTS} - part.no) + interval '1 us', {_FIRST}"
@@ -42,7 +45,9 @@ _NEWEST = f"""
 """  # noqa: S608 -- constants
 _COUNTS = f"""
     SELECT wanted.key, part.no, least(sum(found.n), {MOST}) FROM {_WANTED}
-    CROSS JOIN generate_series(1, {PARTS}) AS part (no)
+    JOIN generate_series(1, {PARTS}) AS part (no)
+        ON wanted.first <= %(end)s::timestamptz - %(step)s * ({PARTS} - part.no)
+        AND wanted.last > %(end)s::timestamptz - %(step)s * ({PARTS} + 1 - part.no)
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (
             WHERE pattern = wanted.key AND status = wanted.status
@@ -101,9 +106,14 @@ def activity(patterns: Sequence[Pattern]) -> Activity | None:
 
 
 def _wanted(patterns: Sequence[Pattern]) -> dict[str, Any]:
-    """Each pattern with each status that anomalies of it have."""
-    pairs = [(each.key, status) for each in patterns for status in Status.values if getattr(each, status)]
-    return {"keys": [key for key, _ in pairs], "statuses": [status for _, status in pairs]}
+    """Each pattern with each status that anomalies of it have, and its span."""
+    pairs = [(each, status) for each in patterns for status in Status.values if getattr(each, status)]
+    return {
+        "keys": [each.key for each, _ in pairs],
+        "statuses": [status for _, status in pairs],
+        "firsts": [each.first_seen for each, _ in pairs],
+        "lasts": [each.last_seen for each, _ in pairs],
+    }
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
