@@ -144,3 +144,21 @@ def test_whoever_may_only_look_can_go_through_it(client, viewer):
     first, second = made(1, 2)
     bar = client.get(page_of(first)).context["queue"]
     assert client.get(bar["next"]).url == page_of(second)
+
+
+def test_the_order_by_time_is_kept_from_page_to_page(desk):
+    first, second = made(1, 2, novelty=0.1)
+    (novel,) = made(3, novelty=0.9, glass_box_explanation="novel")
+    by_time = "status=pending&snoozed=no&order=time"
+    assert desk.get(QUEUE).url == page_of(novel)
+    assert desk.get(f"{QUEUE}?order=time").url == page_of(first, by_time)
+    answer = send(desk, page_of(first, by_time), action="acknowledge", note="")
+    assert desk.get(answer.url).url == page_of(second, by_time)
+
+
+def test_the_bar_says_the_order_the_oldest_and_what_is_for_review(desk):
+    (anomaly,) = made(1, metadata={"review": True})
+    bar = desk.get(page_of(anomaly)).context["queue"]
+    assert bar["is_for_review"] and not bar["is_by_time"] and bar["oldest"]
+    assert desk.get(bar["other_order"]).url == page_of(anomaly, "status=pending&snoozed=no&order=time")
+    assert "order" not in desk.get(page_of(anomaly, "order=time")).context["queue"]["list"]

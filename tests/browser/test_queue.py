@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
 from anomalies.models import Anomaly
@@ -89,3 +90,38 @@ def test_without_javascript_the_queue_is_worked_through_by_buttons(desk, analyst
     page.get_by_role("link", name="Skip", exact=True).click()
     shows(page, 2)
     assert [status_of(n) for n in range(3)] == ["acknowledged", "pending", "pending"]
+
+
+def test_a_half_written_note_survives_skipping_an_expired_session_and_the_login(desk, analyst):
+    waiting(2)
+    page = desk.open(QUEUE, analyst)
+    page.get_by_label("Note").fill("half a thought")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Skip", exact=True).click()
+    shows(page, 1)
+    expect(page.get_by_label("Note")).to_have_value("")
+    Session.objects.all().delete()
+    page.get_by_role("link", name="Back", exact=True).click()
+    page.get_by_label("Username").fill("analyst")
+    page.get_by_label("Password").fill("password")
+    page.get_by_role("button", name="Log in").click()
+    shows(page, 0)
+    expect(page.get_by_label("Note")).to_have_value("half a thought")
+
+
+def test_a_note_is_not_offered_again_once_the_anomaly_changed(desk, analyst):
+    waiting(1)
+    page = desk.open(QUEUE, analyst)
+    page.get_by_label("Note").fill("half a thought")
+    Anomaly.objects.update(tags=["changed"])
+    page.reload()
+    expect(page.get_by_label("Note")).to_have_value("")
+
+
+def test_the_progress_of_the_tab_is_shown(desk, analyst):
+    waiting(3)
+    page = desk.open(QUEUE, analyst)
+    expect(page.locator(".queue-bar")).to_contain_text("3 waiting · oldest")
+    page.keyboard.press("a")
+    shows(page, 1)
+    expect(page.locator(".queue-bar")).to_contain_text("1 of 3 · 1 a minute · 2 waiting")

@@ -1,7 +1,8 @@
 """The triage queue: one anomaly after another, and the next one after each decision.
 
 The queue is a filter of the list, of what is pending and not snoozed unless it says otherwise; its address is
-passed on from page to page. Nobody reserves a place in it: what somebody else has decided is passed over.
+passed on from page to page. It is ordered by worth (``queries.patterns.worth``), or by time with
+``order=time``. Nobody reserves a place in it: what somebody else has decided is passed over.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from anomalies.queries import keyset
 from anomalies.queries.bounded.counts import count
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import Page, page_after, page_before
-from anomalies.queries.filters import AnomalyFilter, in_words
+from anomalies.queries.filters import FOR_REVIEW, AnomalyFilter, in_words
+from anomalies.queries.patterns.worth import neighbour
 from anomalies.triage.snooze import wake
 
-from ..ui.formatting import absolute_text, visible
+from ..ui.formatting import absolute_text, ago, visible
 from ..views import LIST, DeskView, time_slice, uuid_of
 
+_END = "End of the queue; it starts again from the top."
 QUEUE = "admin:anomalies_anomaly_queue"
 _ORDER = ("-timestamp", "-id")
+BY_TIME = "time"
 _LONGEST = 4_000  # characters of a queue's address
 
 
@@ -39,12 +43,12 @@ class QueueView(DeskView):
         if not filterset.form.is_valid():
             return self.to_list("Invalid queue filter; this is the list.", messages.ERROR)
         wake()
-        found = _found(request, filterset)
-        if found.rows:
-            return HttpResponseRedirect(_page_in(filterset, found.rows[0]))
+        found, edge = _found(request, filterset)
+        if found:
+            return HttpResponseRedirect(_page_in(filterset, found))
         words = f"Nothing is waiting: {visible(in_words(filterset), 300)}."
-        if found.edge is not None:
-            words = f"Searched as far as {absolute_text(found.edge.timestamp)}. {words}"
+        if edge is not None:
+            words = f"Searched as far as {absolute_text(edge.timestamp)}. {words}"
         return self.to_list(words, messages.INFO)
 
 
@@ -58,6 +62,8 @@ def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
         kept["status"] = Status.PENDING
     if "snoozed" not in kept:
         kept["snoozed"] = "no"
+    if asked.get("order") == BY_TIME:
+        kept["order"] = BY_TIME
     return AnomalyFilter(kept, queryset=Anomaly.objects.all(), me=request.user.get_username())
 
 
@@ -76,13 +82,22 @@ def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
     filterset = _queue_in(request)
     if filterset is None:
         return None
-    waiting = count(listing_of(filterset))
+    listing, is_by_time = listing_of(filterset), _is_by_time(filterset)
+    waiting = count(listing)
+    oldest = page_before(listing, _ORDER, "", 1, Anomaly.objects.only("timestamp")).rows
+    filters = filterset.data.copy()
+    filters.pop("order", None)
+    other = filters.urlencode() if is_by_time else f"{filters.urlencode()}&order={BY_TIME}"
     return {
         "words": visible(in_words(filterset), 300),
         "waiting": f"{waiting.least:,}{'' if waiting.is_exact else '+'}",
         "next": _link(filterset, "after", anomaly),
         "previous": _link(filterset, "before", anomaly),
-        "list": f"{reverse(LIST)}?{filterset.data.urlencode()}",
+        "oldest": ago(oldest[0].timestamp) if oldest else "",
+        "is_by_time": is_by_time,
+        "other_order": f"{reverse(QUEUE)}?{other}",
+        "is_for_review": Anomaly.objects.filter(pk=anomaly.pk, metadata__contains=FOR_REVIEW).exists(),
+        "list": f"{reverse(LIST)}?{filters.urlencode()}",
         "here": request.get_full_path(),
         "mine": f"{reverse(QUEUE)}?assigned=me",
     }
@@ -97,7 +112,34 @@ def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
     return filterset if filterset.form.is_valid() else None
 
 
-def _found(request: HttpRequest, filterset: AnomalyFilter) -> Page:
+def _is_by_time(filterset: AnomalyFilter) -> bool:
+    return bool(filterset.data.get("order") == BY_TIME)
+
+
+def _found(request: HttpRequest, filterset: AnomalyFilter) -> tuple[UUID | None, Any]:
+    """Find the next anomaly in the queue's order; by time if worth ranks none within its bounds.
+
+    Without one, the second value is the anomaly as far as which a time slice allowed to search, if it ended.
+    """
+    if not _is_by_time(filterset) and (ranked := _found_by_worth(request, filterset)):
+        return ranked, None
+    found = _found_by_time(request, filterset)
+    return (found.rows[0].pk if found.rows else None), found.edge
+
+
+def _found_by_worth(request: HttpRequest, filterset: AnomalyFilter) -> UUID | None:
+    before = uuid_of(request.GET.get("before", ""))
+    place = before or uuid_of(request.GET.get("decided", "")) or uuid_of(request.GET.get("after", ""))
+    listing, is_backward = listing_of(filterset), before is not None
+    found = neighbour(listing, place, is_backward=is_backward)
+    if found is None and place:
+        found = neighbour(listing, None, is_backward=is_backward)
+        if found:
+            messages.info(request, _END)
+    return found
+
+
+def _found_by_time(request: HttpRequest, filterset: AnomalyFilter) -> Page:
     """Find the next anomaly from the place asked for; at an end of the queue the first or last one again."""
     before = request.GET.get("before", "")
     place = before or _after(request)
@@ -108,7 +150,7 @@ def _found(request: HttpRequest, filterset: AnomalyFilter) -> Page:
     if not found.rows and place and found.edge is None:
         found = _next(filterset, "", is_backward=bool(before))
         if found.rows:
-            messages.info(request, "End of the queue; it starts again from the top.")
+            messages.info(request, _END)
     return found
 
 
@@ -131,10 +173,10 @@ def _next(filterset: AnomalyFilter, place: str, *, is_backward: bool) -> Page:
 
 def _link(filterset: AnomalyFilter, way: str, anomaly: Anomaly) -> str:
     asked = filterset.data.copy()
-    asked[way] = keyset.cursor_of(anomaly, _ORDER)
+    asked[way] = keyset.cursor_of(anomaly, _ORDER) if _is_by_time(filterset) else str(anomaly.pk)
     return f"{reverse(QUEUE)}?{asked.urlencode()}"
 
 
-def _page_in(filterset: AnomalyFilter, anomaly: Anomaly) -> str:
-    page = reverse("admin:anomalies_anomaly_change", args=[anomaly.pk])
+def _page_in(filterset: AnomalyFilter, key: UUID) -> str:
+    page = reverse("admin:anomalies_anomaly_change", args=[key])
     return f"{page}?{urlencode({'queue': filterset.data.urlencode()})}"

@@ -17,6 +17,47 @@
     k: () => press('.queue-bar [data-key="k"]'),
     "?": () => press('.queue-bar [data-key="?"]'),
   };
+  // The half-written note stays in this browser, by person, anomaly and version: through skipping, an expired
+  // session and the login. A decision changes the version, so its note is not offered again.
+  const note = document.querySelector('.decision textarea[name="note"]');
+  const version = document.querySelector('.decision input[name="version"]')?.value;
+  const person = document.querySelector("#user-tools strong")?.textContent ?? "";
+  const PREFIX = "half-written note: ";
+  const own = `${PREFIX}${person} ${location.pathname} ${version}`;
+  const KEPT = 50;
+  const drop = () => {
+    const kept = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+    const age = (key) => JSON.parse(localStorage.getItem(key)).at;
+    kept.sort((one, other) => age(one) - age(other));
+    kept.slice(0, -KEPT).forEach((key) => localStorage.removeItem(key));
+  };
+  if (note && version) {
+    const kept = localStorage.getItem(own);
+    if (kept && !note.value) note.value = JSON.parse(kept).text;
+    note.addEventListener("input", () => {
+      if (!note.value) return localStorage.removeItem(own);
+      localStorage.setItem(own, JSON.stringify({ text: note.value, at: Date.now() }));
+      drop();
+    });
+  }
+
+  // Progress of this tab: how many decisions, of how many, and how many a minute.
+  const place = document.querySelector("[data-waiting]");
+  const progress = JSON.parse(sessionStorage.getItem("triage")) ?? { done: 0, since: Date.now() };
+  document.querySelector(".decision form")?.addEventListener("submit", (event) => {
+    if (event.submitter?.value === "note") return;
+    progress.done += 1;
+    sessionStorage.setItem("triage", JSON.stringify(progress));
+  });
+  const waiting = place?.dataset.waiting ?? "";
+  if (place && progress.done) {
+    const all = Number(waiting.replace(/\D/g, "")) + progress.done;
+    const minutes = Math.max(1, (Date.now() - progress.since) / 60_000);
+    const rate = Math.round(progress.done / minutes);
+    const more = waiting.endsWith("+") ? "+" : "";
+    place.textContent = `${progress.done} of ${all.toLocaleString("en")}${more} · ${rate} a minute · `;
+  }
+
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
