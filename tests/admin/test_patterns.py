@@ -116,6 +116,12 @@ def test_a_whole_pattern_is_decided_at_once_after_a_preview_and_undone(desk):
     assert listed(desk)[0].endswith("3 0%")
 
 
+def test_start_triage_on_the_start_page_opens_the_undecided_patterns(desk):
+    page = desk.get("/admin/?overview").content.decode()
+    address = unescape(re.search(r'href="([^"]*)">Start triage<', page)[1])
+    assert address == f"{PAGE}?open=yes" and len(listed(desk, "?open=yes")) == 1
+
+
 def test_who_may_see_no_anomalies_sees_no_patterns(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("guest", is_staff=True))
     assert client.get(PAGE).status_code == 403
