@@ -33,7 +33,6 @@ PAGES = {
     "audit log": "/admin/anomalies/auditlog/",
     "what if": "/admin/anomalies/detectionconfig/what-if/?ncd_threshold=0.9&p_value_threshold=0.05",
     "statistics": "/admin/anomalies/streamstatistics/",
-    "patterns": "/admin/anomalies/pattern/",
     "rules": "/admin/anomalies/triagerule/",
     "new rule": "/admin/anomalies/triagerule/add/?pattern={pattern}",
     "new window": "/admin/anomalies/triagerule/add/",
