@@ -29,6 +29,7 @@ from .decide.messages import report
 from .ui.formatting import visible
 
 SLICE_SECONDS = 2.0  # how long one request works at a task that continues in the next request
+_LONGEST_NAME = 100
 LIST = "admin:anomalies_anomaly_changelist"
 
 
@@ -119,8 +120,13 @@ class OneAnomalyView(DeskView):
             return False
         if any(refusal.changed or refusal.status is None for refusal in outcome.refused):
             return False
-        report(self.request, form.action, outcome)
+        report(self.request, form.action, outcome, self._name)
         return True
+
+    @property
+    def _name(self) -> str:
+        """The anomaly's name as the page showed it, for the message; what is not printable is left out."""
+        return "".join(filter(str.isprintable, self.request.POST.get("name", "")[:_LONGEST_NAME]))
 
     def form(self) -> OneAnomalyForm:
         """Return the form that was sent."""

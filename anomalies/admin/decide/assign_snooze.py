@@ -17,9 +17,11 @@ from django.utils.safestring import SafeString
 from anomalies import permissions
 from anomalies.audit import with_last_entry
 from anomalies.models import Anomaly
+from anomalies.queries.card.headline import with_headline
 from anomalies.triage.snooze import OPEN, sentence
 
 from ..ui import formatting as show
+from ..ui.naming import name_of
 from ..views import OneAnomalyView
 from .assign_snooze_forms import AssignOneForm, SnoozeOneForm, WakeOneForm
 from .edit_conflict import Answer, OneAnomalyForm, new_batch
@@ -41,7 +43,7 @@ class _HoldView(OneAnomalyView):
         return self.way_back(self.request.POST.get("next", ""), page)
 
     def read(self, object_id: str) -> Any:
-        rows = with_last_entry(Anomaly.objects.without_evidence(), "anomaly")
+        rows = with_last_entry(with_headline(Anomaly.objects.without_evidence()), "anomaly")
         try:
             return with_people(rows).filter(pk=object_id).first()
         except ValidationError:
@@ -53,6 +55,7 @@ class _HoldView(OneAnomalyView):
             **assign_snooze(self.request, anomaly, form),
             "title": f"{form.action.capitalize()} an anomaly",
             "anomaly": anomaly,
+            "name": name_of(anomaly),
             "may_decide": True,
             "action": form.action,
             "batch": new_batch(),

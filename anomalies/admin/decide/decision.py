@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from anomalies.audit import Actor
 from anomalies.models import DismissalReason
@@ -27,7 +27,10 @@ class DecisionForm(forms.Form):
         required=False, choices=[("", "– reason –"), *DismissalReason.choices], label="Reason"
     )
     note = forms.CharField(
-        required=False, max_length=10_000, label="Note", widget=forms.Textarea(attrs={"rows": 2, "cols": 60})
+        required=False,
+        max_length=10_000,
+        label="Note",
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60, "placeholder": "Note"}),
     )
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -79,7 +82,11 @@ class DecisionView(OneAnomalyView):
         return self.render(page.whole(self, anomaly, form, Answer()))
 
     def form(self) -> OneDecisionForm:
-        return OneDecisionForm(self.request.POST, action=self.request.POST.get("action", ""))
+        """Return the form as sent; ``agree`` is the decision that was proposed, as "dismiss duplicate"."""
+        sent: QueryDict = self.request.POST.copy()
+        if "agree" in sent:
+            sent["action"], _, sent["reason"] = str(sent["agree"]).partition(" ")
+        return OneDecisionForm(sent, action=str(sent.get("action", "")))
 
     def onward(self, form: OneAnomalyForm, pk: UUID) -> str:
         """Return the next anomaly after a decision in the queue; otherwise the same page."""

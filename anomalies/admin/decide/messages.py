@@ -17,11 +17,15 @@ from ..ui.formatting import visible
 _NAMED = 5  # skipped anomalies that are named one by one
 
 
-def report(request: HttpRequest, action: str, outcome: Outcome) -> None:
-    """Add messages about an outcome: done, done before by the same form, and skipped with the reason."""
+def report(request: HttpRequest, action: str, outcome: Outcome, name: str = "") -> None:
+    """Add messages about an outcome: done, done before by the same form, and skipped with the reason.
+
+    ``name`` is that of the only anomaly, safe to show.
+    """
     word, tags = done_word(action), undo_tags(outcome.batch) if action in UNDOABLE else ""
     if outcome.decided:
-        words = "Note added." if action == "note" else f"{counted(len(outcome.decided))} {word}."
+        words = "Note added" if action == "note" else f"{counted(len(outcome.decided))} {word}"
+        words += f": {name}" if name else "."
         messages.success(request, words, extra_tags=tags)
     if outcome.repeated:
         words = f"{counted(len(outcome.repeated))} {word} by you a moment ago; nothing was done twice."

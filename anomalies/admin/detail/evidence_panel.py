@@ -52,12 +52,13 @@ def with_evidence(rows: QuerySet[Anomaly], asked: Asked) -> QuerySet[Anomaly]:
     return deferred
 
 
-def evidence_of(request: HttpRequest, anomaly: Any) -> dict[str, Any]:
-    """Return baseline and window, and the text to find in them."""
+def evidence_of(request: HttpRequest, anomaly: Any, contrast: dict[str, Any] | None) -> dict[str, Any]:
+    """Return baseline and window, the text to find in them, and the place of the card's line."""
     asked = Asked.of(request)
-    return {"find": asked.find} | {
-        part: _evidence(part, column, asked, anomaly) for part, column in PARTS.items()
-    }
+    place = contrast["place"] if contrast and not asked.find else None
+    parts = {part: _evidence(part, column, asked, anomaly) for part, column in PARTS.items()}
+    is_shown = place is not None and place < len(parts["window"]["lines"])
+    return {"find": asked.find, **parts, "odd_place": place if is_shown else None}
 
 
 def _evidence(part: str, column: str, asked: Asked, anomaly: Any) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from anomalies.audit import history, with_last_entry
 from anomalies.models import Anomaly
 from anomalies.permissions import can_decide, can_make_rules
+from anomalies.queries.card.headline import with_headline
+from anomalies.queries.patterns.decided import pattern_of, with_pattern
 from anomalies.queries.precedents import in_words, precedents
 from anomalies.triage.decisions import allowed_moves
 from anomalies.triage.undo import UNDOABLE
@@ -20,7 +22,9 @@ from ..decide.edit_conflict import Answer, new_batch
 from ..decide.queue import bar
 from ..rules.words import new_rule_about
 from ..ui import formatting as show
+from ..ui.naming import name_of
 from ..views import DeskView
+from .card import card_of, proposed
 from .evidence_panel import Asked, evidence_of, time_line_of, with_evidence
 from .threshold_table import figures
 
@@ -28,6 +32,7 @@ from .threshold_table import figures
 def read(object_id: str, request: HttpRequest) -> Any:
     """Read an anomaly with as much of its evidence as the address asks for; None where there is none."""
     rows = with_last_entry(with_evidence(Anomaly.objects.all(), Asked.of(request)), "anomaly")
+    rows = with_pattern(with_headline(rows))
     try:
         return with_people(rows).filter(pk=object_id).first()
     except ValidationError:
@@ -39,15 +44,19 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
     similar = precedents(anomaly, anomaly.window_data_text)
     entries = history(anomaly.pk)
     last = entries[0] if entries else None
+    card = card_of(anomaly, pattern_of(anomaly))
+    base = frame(view, anomaly, form, answer)
     may_undo = last is not None and last.batch and last.action in UNDOABLE and can_decide(view.request.user)
     return {
-        **frame(view, anomaly, form, answer),
+        **base,
+        **card,
+        "proposed": proposed(card["pattern"], base["moves"]),
         "explanation": show.visible(anomaly.glass_box_explanation, 20_000),
         "details": show.visible(anomaly.detailed_explanation or "", 20_000),
         "notes": show.visible(anomaly.notes or "", 20_000),
         "tags": show.tag_marks(anomaly.tags),
         "figures": figures(anomaly),
-        **evidence_of(view.request, anomaly),
+        **evidence_of(view.request, anomaly, card["contrast"]),
         "time_line": time_line_of(anomaly, view.preserved_filters),
         "metadata": show.pretty_json(anomaly.metadata_text),
         "similar": similar,
@@ -62,7 +71,8 @@ def frame(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
     """Return what the page and an edit conflict share: the anomaly's head, the form, the queue."""
     may_decide = can_decide(view.request.user)
     return {
-        "title": str(anomaly),
+        "title": name_of(anomaly),
+        "name": name_of(anomaly),
         "anomaly": anomaly,
         "state": show.status_mark(anomaly.status, anomaly.get_status_display()),
         "form": form,

@@ -1,0 +1,156 @@
+"""The card of an anomaly: what an analyst sees first, in as few words as decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from anomalies import json_column
+from anomalies.models import Status
+from anomalies.queries.card.contrast import Contrast, Piece, contrast
+from anomalies.queries.evidence_events import Event, events
+from anomalies.queries.patterns.decided import Decision, PatternFacts, Proposal
+
+from ..patterns import anomalies_of
+from ..ui import formatting as show
+from ..ui.naming import HEADING, name_of
+
+_WHERE = ("service", "service.name", "file", "host")
+_CONTEXT = 200  # characters of a line of context
+_RUN = 120  # characters that both lines have in common and that are shown at once
+_MARKS = {"added": "<ins>{}</ins>", "missing": "<del>{}</del>", "same": "{}"}
+_SPOKEN = {"added": "new: ", "missing": "usual: "}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One short fact: its name, its words, and what they mean, shown on hover and read aloud."""
+
+    name: str
+    words: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the card: its number in the source, and its text, safe to show."""
+
+    number: str
+    text: SafeString | str
+
+
+def card_of(anomaly: Any, pattern: PatternFacts | None) -> dict[str, Any]:
+    """Return the context of the card."""
+    metadata = json_column.object_of(anomaly.metadata_text)
+    found = contrast(
+        events(anomaly.window_data_text), events(anomaly.baseline_data_text), metadata.get("odd_line")
+    )
+    return {
+        "headline": name_of(anomaly, HEADING),
+        "where": show.visible(_where(anomaly, metadata), 120),
+        "chips": [_new(anomaly), _rare(anomaly, metadata), _before(pattern)],
+        "contrast": None if found is None else _shown(found),
+        "pattern": None if pattern is None else panel(pattern),
+    }
+
+
+def panel(pattern: PatternFacts) -> dict[str, Any]:
+    """Return what the page shows of a pattern: template, counts with links, times, decisions."""
+    counts = [
+        (Status(status).label, f"{count:,}", anomalies_of(pattern.key, status))
+        for status, count in pattern.counts.items()
+        if count
+    ]
+    return {
+        "template": show.visible(pattern.template, 400),
+        "total": f"{pattern.total:,}",
+        "link": anomalies_of(pattern.key),
+        "counts": counts,
+        "first": pattern.first_seen,
+        "last": pattern.last_seen,
+        "in_words": pattern.in_words,
+        "decision": _decision(pattern.decisions[0]) if pattern.decisions else None,
+        "proposal": pattern.proposal,
+    }
+
+
+def proposed(pattern: dict[str, Any] | None, moves: list[str]) -> Proposal | None:
+    """Return the decision that the pattern's decisions agree on, if it is possible here."""
+    found: Proposal | None = pattern["proposal"] if pattern else None
+    return found if found and found.action in moves else None
+
+
+def _decision(last: Decision) -> dict[str, Any]:
+    return {"words": last.words, "by": show.visible(last.by or "–", 60), "at": last.at}
+
+
+def _where(anomaly: Any, metadata: dict[str, Any]) -> str:
+    """The source: the column, else what the metadata of an older row has of it."""
+    texts = (metadata.get(key) for key in _WHERE)
+    return anomaly.source or next((text for text in texts if isinstance(text, str) and text), "")
+
+
+def _new(anomaly: Any) -> Chip:
+    if anomaly.novelty is None:
+        return Chip("New", f"NCD {anomaly.ncd_score:.2f}", "Distance of the window from its baseline, 0 to 1")
+    return Chip("New", f"{anomaly.novelty:.0%}", "Share that the stream had not shown before in that place")
+
+
+def _rare(anomaly: Any, metadata: dict[str, Any]) -> Chip:
+    p = anomaly.p_value
+    unit = "day" if metadata.get("p_value_method") == "tail" else "window"
+    meaning = f"p = {p:.3g}: how often a {unit} of this stream shows as much by chance"
+    if not 0 < p <= 1:
+        return Chip("Rare", f"p {show.number(p)}", meaning)
+    often = f"1 in {1 / p:,.0f} {unit}s" if p >= 1e-6 else f"less than 1 in 1,000,000 {unit}s"
+    return Chip("Rare", often, meaning)
+
+
+def _before(pattern: PatternFacts | None) -> Chip:
+    meaning = "Anomalies of the same pattern, and when the first of them happened"
+    if pattern is None:
+        return Chip("Seen", "pattern not known yet", meaning)
+    if pattern.total <= 1:
+        return Chip("Seen", "never before", meaning)
+    since = f", first {show.ago(pattern.first_seen)}" if pattern.first_seen else ""
+    return Chip("Seen", f"{pattern.total:,} times{since}", meaning)
+
+
+def _shown(found: Contrast) -> dict[str, Any]:
+    usual = found.usual
+    return {
+        "place": found.place,
+        "before": [_context(event) for event in found.before],
+        "after": [_context(event) for event in found.after],
+        "odd": Line(_number(found.odd), _pieces(found.odd_pieces)),
+        "usual": usual and Line(_number(usual), _pieces(found.usual_pieces)),
+        "alike": f"{found.similarity:.0%}",
+        "compared": f"{found.compared:,}",
+        "is_same": found.similarity == 1,
+        "is_marked": found.is_marked,
+    }
+
+
+def _context(event: Event) -> Line:
+    return Line(_number(event), show.first_line(event.text, _CONTEXT))
+
+
+def _number(event: Event) -> str:
+    return "" if event.number is None else f"{event.number:,}"
+
+
+def _pieces(pieces: tuple[Piece, ...]) -> SafeString:
+    """Mark what only one of both lines has; long runs of what both have are cut in their middle."""
+    return format_html_join("", "{}", ((_piece(piece),) for piece in pieces))
+
+
+def _piece(piece: Piece) -> SafeString | str:
+    text = show.visible(piece.text)
+    if piece.kind == "same":
+        half = _RUN // 2
+        return text if len(text) <= _RUN else f"{text[:half]} … {text[-half:]}"
+    spoken = format_html('<span class="visually-hidden">{}</span>', _SPOKEN[piece.kind])
+    return format_html(_MARKS[piece.kind], format_html("{}{}", spoken, text))
