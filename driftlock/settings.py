@@ -47,6 +47,17 @@ def _list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in _text(name, default).split(",") if part.strip()]
 
 
+def _origins(name: str) -> list[str]:
+    origins = _list(name)
+    for origin in origins:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", origin):
+            message = (
+                f"{name} has {origin!r}; an origin is a scheme and a host, such as https://app.example.org."
+            )
+            raise ImproperlyConfigured(message)
+    return origins
+
+
 def _choice(name: str, allowed: tuple[str, ...]) -> str:
     value = _text(name, allowed[0])
     if value not in allowed:
@@ -191,12 +202,14 @@ INSTALLED_APPS = [
     "django_filters",
     "axes",
     "ninja",
+    "corsheaders",
 ]
 
 MIDDLEWARE = [
     "anomalies.web.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "anomalies.web.middleware.HeadersMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "anomalies.web.middleware.ProblemsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "anomalies.web.middleware.MethodsMiddleware",
@@ -265,6 +278,14 @@ AUTH_PASSWORD_VALIDATORS = [
 # Counted from the login, not from the last page.
 SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1, most=8_760)
 
+# --- Other origins: none may use the HTTP API from a browser unless it is named --------------------------
+
+CORS_ALLOWED_ORIGINS = _origins("DRIFTLOCK_CORS_ORIGINS")
+CORS_URLS_REGEX = r"^/(api|v1)/"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "content-encoding", "if-match", "if-none-match"]
+CORS_ALLOW_HEADERS += ["idempotency-key", "last-event-id"]
+CORS_EXPOSE_HEADERS = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"]
+
 # --- Language and time --------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
@@ -326,6 +347,8 @@ INGEST_MAX_LINE_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_LINE_BYTES", 16 * 10
 # The largest body of an ingest by HTTP, in bytes as sent and, if it is compressed, as unpacked.
 API_MAX_BODY_BYTES = _whole_number("DRIFTLOCK_API_MAX_BODY_BYTES", 64 * 1024 * 1024, least=1)
 API_MAX_UNPACKED_BYTES = _whole_number("DRIFTLOCK_API_MAX_UNPACKED_BYTES", 1024 * 1024 * 1024, least=1)
+# The requests that one API token may make in a minute; 0: no limit.
+API_RATE = _whole_number("DRIFTLOCK_API_RATE", 1_200, most=1_000_000)
 # Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its
 # own for rows that others insert (docs/limits.md).
 INGEST_MAX_JSON_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_JSON_BYTES", 8 * 1024 * 1024)

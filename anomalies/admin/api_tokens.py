@@ -85,7 +85,7 @@ class ApiTokenAdmin(RecordedAdmin, ReadOnlyAdmin):
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": "New API token"}
         return TemplateResponse(request, f"admin/anomalies/apitoken/{name}.html", {**frame, **context})
 
-    @admin.action(description="Revoke: from their next call on")
+    @admin.action(description="Revoke, starting with their next call")
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         """Revoke the selected tokens."""
         count = api_tokens.revoke(tokens, actor_of(request))

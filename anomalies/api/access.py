@@ -12,13 +12,15 @@ from anomalies.audit import Actor
 from anomalies.models import ApiToken
 from anomalies.web.actor import client_address
 
+from . import rates
 from .problems import ProblemError
 
 
 class Token(HttpBearer):
-    """Authentication by a token that has a scope, and whose owner's role allows what the scope opens.
+    """Authentication by a token that has a scope and whose owner's role allows what the scope opens.
 
-    401 for no valid token, 403 for one that lacks the scope or whose owner lacks the permission.
+    401 without a valid token, 429 where its rate limit is reached, 403 for one that lacks the scope or whose
+    owner lacks the permission.
     """
 
     def __init__(self, scope: str) -> None:
@@ -30,12 +32,15 @@ class Token(HttpBearer):
         found = api_tokens.find(token)
         if found is None:
             return None
+        request.answer_headers = rates.count(found)  # type: ignore[attr-defined]
         if self.scope not in found.scopes:
             opens = ", ".join(found.scopes)
             raise ProblemError(403, f"This token lacks the scope {self.scope}; its scopes: {opens}.")
         if not api_tokens.may(found, self.scope):
             owner = found.owner.get_username()
-            raise ProblemError(403, f"The role of {owner}, whose token this is, does not allow {self.scope}.")
+            raise ProblemError(
+                403, f"The token's owner, {owner}, has a role that does not allow {self.scope}."
+            )
         api_tokens.note_use(found)
         return found
 

@@ -2,11 +2,13 @@
 
 The body is read in parts and stored in batches, so memory does not grow with it. Every valid line is stored,
 whatever is wrong with the lines beside it. An id in a line, or else one made from what the line says, is its
-identity: a body that is sent again adds nothing, so a retry is safe and needs no Idempotency-Key.
+identity: a body that is sent again adds nothing, so a retry is safe. With an Idempotency-Key it is also
+answered with the counts of the first request.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import Annotated, Any
 
@@ -20,8 +22,10 @@ from anomalies.safe_text import printable
 from anomalies.sources.lines import ReadError, TooLarge, read_stream
 from anomalies.triage.snooze import wake
 
+from . import retries
 from .access import caller, needs
 from .problems import Problem, ProblemError
+from .writing import Key
 
 router = Router(tags=["ingest"])
 SHOWN = 1_000  # errors in an answer
@@ -63,11 +67,16 @@ class IngestStopped(Problem):
 
 
 class _Body(io.RawIOBase):
-    """The body of a request as a stream. Raises TooLarge where more comes than was declared."""
+    """The body of a request as a stream, with the SHA-256 of what was read and of the request's address.
+
+    Raises TooLarge where more comes than was declared.
+    """
 
     def __init__(self, request: HttpRequest, most: int) -> None:
         self._request = request
         self._left = most
+        encoding = request.headers.get("Content-Encoding", "")
+        self._digest = hashlib.sha256(f"{request.get_full_path()} {encoding}\n".encode())
 
     def readable(self) -> bool:
         return True
@@ -77,15 +86,22 @@ class _Body(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             raise TooLarge("more bytes than the body may have")
+        self._digest.update(data)
         buffer[: len(data)] = data
         return len(data)
+
+    def digest(self) -> str:
+        """Read the rest of the body; return the SHA-256 of all of it."""
+        while self.read(io.DEFAULT_BUFFER_SIZE):
+            pass
+        return self._digest.hexdigest()
 
 
 @router.post(
     "/ingest",
     response={
         200: Ingested,
-        frozenset({400, 401, 403, 411, 415}): Problem,
+        frozenset({400, 401, 403, 411, 415, 422, 429}): Problem,
         frozenset({413, 503}): IngestStopped,
     },
     **needs("ingest", **_BODY),
@@ -95,12 +111,25 @@ def ingest_lines(
     source: Annotated[
         str, Query(min_length=1, max_length=255, description="The name for the audit log.")
     ] = "api",
+    key: Key = None,
 ) -> dict[str, Any]:
     """Store the anomalies of the body; those that are stored already stay unchanged."""
     _check_headers(request)
+    body = _Body(request, settings.API_MAX_BODY_BYTES)
+    name = retries.named(request, key)
+    if found := retries.earlier(name):
+        answer: dict[str, Any] = retries.answer_of(found, body.digest())
+        return answer
+    answer = _ingest(request, body, source)
+    if name:
+        retries.keep(name, body.digest(), answer)
+    return answer
+
+
+def _ingest(request: HttpRequest, body: _Body, source: str) -> dict[str, Any]:
+    """Store the lines of a body; return the counts and errors. Raises ProblemError."""
     rejects: list[Reject] = []
     try:
-        body = _Body(request, settings.API_MAX_BODY_BYTES)
         lines = read_stream(body, "the body", settings.INGEST_MAX_LINE_BYTES, settings.API_MAX_UNPACKED_BYTES)
         summary = ingest(
             lines,
@@ -121,10 +150,8 @@ def _check_headers(request: HttpRequest) -> None:
         raise ProblemError(415, "The body is lines of JSON; send it as application/x-ndjson.")
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in _ENCODINGS:
-        message = f"Content-Encoding {printable(encoding, 60)} is not known; send gzip, zstd or none."
+        message = f"Content-Encoding {printable(encoding, 60)} is not supported; use gzip, zstd or none."
         raise ProblemError(415, message, headers={"Accept-Encoding": "gzip, zstd"})
-    if "Transfer-Encoding" in request.headers:
-        raise ProblemError(411, "Send Content-Length; a body of unknown length is not read.")
     if int(request.headers.get("Content-Length") or 0) > settings.API_MAX_BODY_BYTES:
         limit = f"{settings.API_MAX_BODY_BYTES:,} bytes (DRIFTLOCK_API_MAX_BODY_BYTES)"
         raise ProblemError(413, f"The body is larger than {limit}; nothing was read. Send it in parts.")
@@ -160,7 +187,7 @@ def _stopped(stopped: Stopped, rejects: list[Reject]) -> ProblemError:
     cause, kept = stopped.__cause__, stopped.summary.last_line_kept
     status = 413 if isinstance(cause, TooLarge) else 400 if isinstance(cause, ReadError) else 503
     why = "the database failed" if status == 503 else str(cause)
-    done = f"lines 1–{kept:,} are in" if kept else "nothing is in yet"
-    detail = f"The ingest stopped: {printable(why, 300)}; {done}. To send all of it again is safe."
+    done = f"lines 1–{kept:,} are stored or rejected" if kept else "no line was stored"
+    detail = f"The ingest stopped: {printable(why, 300)}; {done}. You can safely send the whole body again."
     result = _result(stopped.summary, rejects)
     return ProblemError(status, detail, last_line_kept=kept, result=result)

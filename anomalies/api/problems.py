@@ -13,7 +13,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from anomalies.web.problems import problem
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
-_UNKNOWN = "Send a valid API token as Authorization: Bearer …; /admin/anomalies/apitoken/ makes them."
+_UNKNOWN = "Send a valid API token as Authorization: Bearer …; create one at /admin/anomalies/apitoken/."
 
 
 class FieldError(Schema):

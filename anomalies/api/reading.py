@@ -39,7 +39,7 @@ from .schemas import (
 
 router = Router(tags=["reading"])
 READ = needs("read")
-REFUSED = frozenset({400, 401, 403, 503})
+REFUSED = frozenset({400, 401, 403, 411, 429, 503})
 ABSENT = REFUSED | {404}
 ORDERS: dict[str, tuple[str, str]] = {
     "-timestamp": ("-timestamp", "-id"),

@@ -1,9 +1,9 @@
 """Writing: decisions, undo, notes, assignment and snooze, by the functions of the desk.
 
 A write about an anomaly names the version that it is about: If-Match with the ETag of a read, or ``*`` for
-whatever version there is. Without it nothing is written (428, RFC 6585), with another than the present one
-nothing either (412), as an out-of-date form at the desk is refused. An Idempotency-Key (a UUID) names the
-write: sent again with it, it is done once and answered as at first.
+whatever version there is. A write without it is refused (428, RFC 6585), and so is one with another version
+than the present one (412), as an out-of-date form at the desk is refused. An Idempotency-Key (a UUID) names
+the write: sent again with it, it is done once and answered as at first (``retries``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Schema
 from pydantic import AwareDatetime, Field
 
-from anomalies.models import Anomaly, DetectionConfig, DismissalReason
+from anomalies.models import Anomaly, ApiAnswer, DetectionConfig, DismissalReason
 from anomalies.thresholds import ConfigChanged, ThresholdsError, activate
 from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import DecisionError, Outcome, add_note, decide
 from anomalies.triage.snooze import Rule, end_snooze, snooze
 from anomalies.triage.undo import NoSuchDecision, State, undo
 
+from . import retries
 from .access import caller, needs, token_of
 from .problems import Problem, ProblemError
 from .reading import absent, config_values, configs, etag
@@ -32,7 +33,7 @@ from .schemas import Config, Decided
 
 router = Router(tags=["writing"])
 DECIDE = needs("decide")
-REFUSED = frozenset({400, 401, 403, 404, 409, 412, 413, 422, 428, 503})
+REFUSED = frozenset({400, 401, 403, 404, 409, 411, 412, 413, 422, 428, 429, 503})
 _ETAG = re.compile(r'"(\d{1,18})"')
 _LATEST_YEAR = 9998
 
@@ -165,7 +166,9 @@ def undo_for(
 
     It needs no If-Match: it applies only while the anomaly is as that decision left it (else 409).
     """
-    own = key or uuid4()
+    own, name = key or uuid4(), retries.named(request, key)
+    if found := retries.earlier(name):
+        return _again(response, found, request)
     try:
         state = undo(body.decision_id, caller(request), own, note=body.note, only=anomaly_id)
     except NoSuchDecision as error:
@@ -174,7 +177,16 @@ def undo_for(
         raise invalid(str(error)) from error
     if not state.undone:
         raise _not_undone(state)
-    return answer_about(response, anomaly_id, own)
+    answer = answer_about(response, anomaly_id, own)
+    retries.keep(name, retries.digest_of(request), answer)
+    return answer
+
+
+def _again(response: HttpResponse, found: ApiAnswer, request: HttpRequest) -> dict[str, Any]:
+    """The kept answer to a write, with its ETag. Raises ProblemError (422) where the request is another."""
+    answer: dict[str, Any] = retries.answer_of(found, retries.digest_of(request))
+    response["ETag"] = etag(answer["version"])
+    return answer
 
 
 def _not_undone(state: State) -> ProblemError:
@@ -199,21 +211,27 @@ class Write:
         if_match: str | None,
         key: UUID | None,
     ) -> None:
+        self.request = request
         self.response = response
         self.id = anomaly_id
+        self.name = retries.named(request, key)
         version = expected_version(if_match)
         self.seen = None if version is None else {anomaly_id: version}
         self.batch = key or uuid4()
 
     def take(self, write: Callable[..., Outcome]) -> dict[str, Any]:
         """Do it and return the anomaly's state; raises ProblemError where it was refused."""
+        if found := retries.earlier(self.name):
+            return _again(self.response, found, self.request)
         try:
             outcome = write(seen=self.seen, batch=self.batch)
         except DecisionError as error:
             raise invalid(str(error)) from error
         if outcome.refused:
             raise refused(outcome)
-        return answer_about(self.response, self.id, self.batch)
+        answer = answer_about(self.response, self.id, self.batch)
+        retries.keep(self.name, retries.digest_of(self.request), answer)
+        return answer
 
 
 def expected_version(if_match: str | None) -> int | None:

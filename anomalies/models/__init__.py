@@ -5,7 +5,7 @@ database, so that an INSERT which knows only the contract goes on working.
 """
 
 from .anomaly import Anomaly
-from .api_token import ApiToken, Scope
+from .api_token import ApiAllowance, ApiAnswer, ApiToken, Scope
 from .audit import AuditLog, AuditSeal
 from .choices import DismissalReason, Status, Stream
 from .config import DetectionConfig, override_problems
@@ -32,6 +32,8 @@ __all__ = [
     "AnomalyHour",
     "AnomalyHourDelta",
     "AnomalyTotal",
+    "ApiAllowance",
+    "ApiAnswer",
     "ApiToken",
     "AuditLog",
     "AuditSeal",

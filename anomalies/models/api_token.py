@@ -1,6 +1,8 @@
-"""The table ``api_tokens``: the keys under which programs use the HTTP API, each in the name of its owner."""
+"""The tables behind the HTTP API: tokens of programs, their allowances, and answers kept for retries."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -43,3 +45,41 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class ApiAllowance(models.Model):
+    """The requests of one token that all processes have taken from its allowance; ``api.rates`` writes it.
+
+    ``spent_until`` is the time until which the allowance is used up at its steady rate, ``granted`` the
+    number of requests that the last statement took. A row of a token that was deleted is never read.
+    """
+
+    token_id = models.BigIntegerField(primary_key=True)
+    spent_until = models.DateTimeField()
+    granted = models.IntegerField()
+
+    class Meta:
+        db_table = "api_allowances"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"token {self.token_id} until {self.spent_until}"
+
+
+class ApiAnswer(models.Model):
+    """The answer to a request that named itself by an Idempotency-Key; ``api.retries`` keeps it for a day."""
+
+    pk = models.CompositePrimaryKey("owner", "key")
+    owner = models.CharField(max_length=255)
+    key = models.UUIDField()
+    digest = models.CharField(max_length=64)  # SHA-256 of the request
+    answer = models.TextField()  # JSON
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "api_answers"
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="idx_api_answers_created_at")]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"

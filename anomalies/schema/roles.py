@@ -39,6 +39,8 @@ APP_MAY: dict[str, str] = {
     "api_tokens": "SELECT, INSERT, UPDATE (last_used_at, revoked_at), DELETE",
     "triage_rules": "SELECT, INSERT, UPDATE (expires_at, renewed_at, stopped_at, stopped_by, stop_reason)",
     "triage_rule_hours": "SELECT",
+    "api_allowances": _ALL,
+    "api_answers": _ALL,
     "anomaly_hours": "SELECT",
     "anomaly_totals": "SELECT",
     "anomaly_hour_deltas": "SELECT",

@@ -100,7 +100,8 @@ class HeadersMiddleware:
 class ProblemsMiddleware:
     """Turns each error page under the addresses of the HTTP API into a problem (RFC 9457).
 
-    HEAD is handled as GET there; the server leaves out the body.
+    HEAD is handled as GET there; the server leaves out the body. A body of unknown length is refused unread.
+    A view may set ``answer_headers`` on its request, which every answer to it then has.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -111,9 +112,14 @@ class ProblemsMiddleware:
             return self.get_response(request)
         if request.method == "HEAD":
             request.method = "GET"
+        if "Transfer-Encoding" in request.headers:
+            return problem(411)
         response = self.get_response(request)
-        is_page = response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE
-        return as_problem(response) if is_page else response
+        if response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE:
+            response = as_problem(response)
+        for name, value in getattr(request, "answer_headers", {}).items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class MethodsMiddleware:

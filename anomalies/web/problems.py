@@ -12,12 +12,13 @@ MEDIA_TYPE = "application/problem+json"
 # The addresses that programs use; every error there is a problem.
 _PREFIXES = ("/api/", "/v1/")
 _DETAILS = {
-    400: "The request is malformed; see docs/api.md for what it takes.",
-    404: "There is no such address; /api/openapi.json lists those there are.",
-    405: "This address does not take this method; the header Allow names those that it takes.",
-    413: "The body is larger than this address takes; send it in parts.",
-    500: "An error of the server; it is in the server's log.",
-    503: "The database did not answer, or not in time. Nothing is half done; try again.",
+    400: "The request is malformed; docs/api.md describes the requests of this address.",
+    404: "This address does not exist; /api/openapi.json lists the addresses.",
+    405: "This address does not support this method; the header Allow lists the supported methods.",
+    411: "Send the header Content-Length; a body of unknown length is not read.",
+    413: "The body is larger than this address accepts; send it in parts.",
+    500: "The server failed; its log has the details.",
+    503: "The database did not answer in time. No change was made in part; try again.",
 }
 
 

@@ -117,9 +117,3 @@ def test_a_token_that_ended_is_refused_at_its_next_call(end):
     else:
         type(reader.token.owner).objects.update(is_active=False)
     assert reader.get("/api/v1/anomalies").status_code == 401
-
-
-def test_no_answer_allows_another_origin():
-    reader = program("viewer", "read")
-    answer = reader.get("/api/v1/anomalies", None, Origin="https://elsewhere.example")
-    assert [name for name in answer.headers if name.lower().startswith("access-control")] == []

@@ -136,10 +136,10 @@ def test_assigned_to_me_is_the_owner_of_the_token(reader):
 
 
 @pytest.mark.parametrize("rows", [3, 30])
-def test_a_list_takes_three_queries_and_the_next_call_two(reader, rows, django_assert_num_queries):
+def test_a_list_takes_four_queries_and_the_next_call_two(reader, rows, django_assert_num_queries):
     for _ in range(rows):
         make_anomaly()
-    with django_assert_num_queries(3):  # the token, the time of its use, the page
+    with django_assert_num_queries(4):  # the token, its allowance, the time of its use, the page
         reader.get(LIST, {"status": "pending", "tags_any": "db"})
     with django_assert_num_queries(2):
         reader.get(LIST, {"status": "pending"})
