@@ -9,8 +9,10 @@ from ninja.openapi.schema import OpenAPISchema
 
 from anomalies.web.problems import MEDIA_TYPE
 
+from .bulk import router as bulk
 from .compatibility import router as compatibility
 from .ingest import router as ingest
+from .patterns import router as patterns
 from .problems import add_handlers
 from .reading import router as reading
 from .writing import router as writing
@@ -55,5 +57,5 @@ def documents() -> list[OpenAPISchema]:
 for each in (api, original):
     add_handlers(each)
 original.add_router("", compatibility)
-for router in (reading, writing, ingest):
+for router in (reading, patterns, writing, bulk, ingest):
     api.add_router("/v1", router)

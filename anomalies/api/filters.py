@@ -31,7 +31,7 @@ def checked(
     ``names`` are those of the filters in the address, where they differ. Raises ProblemError (400) that names
     each unknown parameter and each invalid value.
     """
-    errors = [{"field": name, "message": _unknown(name, known)} for name in request.GET if name not in known]
+    errors = _unknown_of(request, known)
     me = token_of(request).owner.get_username()
     filterset = AnomalyFilter(data, queryset=Anomaly.objects.all(), me=me)
     if not filterset.form.is_valid():
@@ -39,10 +39,23 @@ def checked(
             {"field": names.get(name, name), "message": f"{' '.join(messages)} {_takes(name)}"}
             for name, messages in filterset.form.errors.items()
         ]
+    _refuse(errors)
+    return filterset
+
+
+def refuse_unknown(request: HttpRequest, known: Collection[str]) -> None:
+    """Raises ProblemError (400) that names each parameter of the address that is not ``known``."""
+    _refuse(_unknown_of(request, known))
+
+
+def _refuse(errors: list[dict[str, str]]) -> None:
     if errors:
         said = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
         raise ProblemError(400, f"Nothing was read. {said}", errors)
-    return filterset
+
+
+def _unknown_of(request: HttpRequest, known: Collection[str]) -> list[dict[str, str]]:
+    return [{"field": name, "message": _unknown(name, known)} for name in request.GET if name not in known]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

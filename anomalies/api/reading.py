@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -72,11 +75,8 @@ def list_anomalies(
     listing = listing_of(filterset_of(request, PAGING))
     ordering = ORDERS[paging.order]
     shown = with_columns({*columns, *(name.lstrip("-") for name in ordering)})
-    try:
-        page = page_after(listing, ordering, _read_cursor(paging.cursor), paging.limit, shown)
-    except CursorError as error:
-        message = f"{error}; use next_cursor as it was given, with the same order"
-        raise ProblemError(400, f"cursor: {message}", [{"field": "cursor", "message": message}]) from error
+    with read_cursor(paging.cursor) as cursor:
+        page = page_after(listing, ordering, cursor, paging.limit, shown)
     return {
         "anomalies": [values_of(row, columns) for row in page.rows],
         "next_cursor": _next_cursor(page, ordering),
@@ -96,10 +96,25 @@ def _next_cursor(page: Page, ordering: tuple[str, ...]) -> str | None:
     last = page.edge or (page.rows[-1] if page.rows else None)
     if not page.has_next or last is None:
         return None
-    return base64.urlsafe_b64encode(cursor_of(last, ordering).encode()).decode().rstrip("=")
+    return written_cursor(last, ordering)
 
 
-def _read_cursor(cursor: str) -> str:
+def written_cursor(row: Model, ordering: Sequence[str]) -> str:
+    """The cursor of the page after this row."""
+    return base64.urlsafe_b64encode(cursor_of(row, ordering).encode()).decode().rstrip("=")
+
+
+@contextmanager
+def read_cursor(cursor: str) -> Iterator[str]:
+    """The place in the order that a cursor names. Raises ProblemError (400) where the order has no such."""
+    try:
+        yield _decoded(cursor)
+    except CursorError as error:
+        message = f"{error}; use next_cursor as it was given, with the same order"
+        raise ProblemError(400, f"cursor: {message}", [{"field": "cursor", "message": message}]) from error
+
+
+def _decoded(cursor: str) -> str:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode()

@@ -76,6 +76,82 @@ class AnomalyPage(Schema):
     next_cursor: str | None
 
 
+class PatternRow(Schema):
+    """A pattern: its masked text, where it comes from, and its anomalies by status.
+
+    ``key`` is the value of the filter ``pattern`` of a list of anomalies.
+    """
+
+    key: UUID
+    stream_type: str
+    source: str
+    template: str
+    first_seen: datetime | None
+    last_seen: datetime | None
+    pending: int
+    investigating: int
+    acknowledged: int
+    dismissed: int
+
+
+class PatternPage(Schema):
+    """A page of patterns. ``next_cursor`` begins the next one; null at the end of the list."""
+
+    patterns: list[PatternRow]
+    next_cursor: str | None
+
+
+class PatternCount(Schema):
+    """A pattern of a selection and its number of anomalies; ``key`` is null where they have no pattern."""
+
+    key: UUID | None
+    template: str
+    source: str
+    count: int
+
+
+class Skipped(Schema):
+    """Anomalies that were skipped for one reason, with the ids of the first of them."""
+
+    why: str
+    count: int
+    ids: list[UUID]
+
+
+class BulkState(Schema):
+    """A selection: its rows, how many of them were looked at and written, and the skipped ones by reason.
+
+    ``id`` is also the ``decision_id`` of what it wrote.
+    """
+
+    id: UUID
+    action: str
+    rows: int
+    done_to: int
+    written: int
+    is_started: bool
+    is_finished: bool
+    skipped: list[Skipped]
+
+
+class BulkPreview(BulkState):
+    """A new selection. ``is_capped``: more anomalies match than it holds; ``patterns``: the largest of it."""
+
+    filter: str
+    is_capped: bool
+    expires_at: datetime
+    patterns: list[PatternCount]
+
+
+class BulkUndone(Schema):
+    """The state of a selection's undo."""
+
+    id: UUID
+    undone: int
+    is_finished: bool
+    skipped: list[Skipped]
+
+
 class EvidenceEvent(Schema):
     """An event: its text, its line in the source, its surprise in bits, and if the detector marked it."""
 

@@ -42,6 +42,7 @@ IfMatch = Annotated[
 ]
 Key = Annotated[UUID | None, Header(alias="Idempotency-Key", description="A UUID that names this write.")]
 Note = Annotated[str, Field(max_length=10_000)]
+Username = Annotated[str, Field(max_length=255)]
 
 
 class Decision(Schema):
@@ -68,7 +69,7 @@ class NewNote(Schema):
 class Assignment(Schema):
     """The assignee: a username, "me" for the owner of the token, or null for nobody."""
 
-    to: Annotated[str, Field(max_length=255)] | None
+    to: Username | None
 
 
 class Snooze(Schema):
@@ -123,9 +124,13 @@ def assign_to(
     key: Key = None,
 ) -> dict[str, Any]:
     """Assign an anomaly to somebody who may decide about it, or to nobody."""
-    to = token_of(request).owner.get_username() if body.to == "me" else body.to
     write = Write(request, response, anomaly_id, if_match, key)
-    return write.take(partial(assign, [anomaly_id], to, caller(request)))
+    return write.take(partial(assign, [anomaly_id], assignee(request, body.to), caller(request)))
+
+
+def assignee(request: HttpRequest, to: str | None) -> str | None:
+    """The username of an assignee; "me" is the owner of the token."""
+    return token_of(request).owner.get_username() if to == "me" else to
 
 
 @router.post("/anomalies/{uuid:anomaly_id}/snooze", response={200: Decided, REFUSED: Problem}, **DECIDE)
@@ -138,11 +143,15 @@ def snooze_until(
     key: Key = None,
 ) -> dict[str, Any]:
     """Snooze an anomaly, or replace the rule of its snooze."""
+    write = Write(request, response, anomaly_id, if_match, key)
+    return write.take(partial(snooze, [anomaly_id], rule_of(body), caller(request)))
+
+
+def rule_of(body: Snooze) -> Rule:
+    """The rule of a snooze. Raises ProblemError (422) for a time that no database holds in every zone."""
     if body.until is not None and body.until.year > _LATEST_YEAR:
         raise invalid(f"until: choose a time before the year {_LATEST_YEAR + 1}.")
-    rule = Rule(body.until, body.ncd_above, body.more)
-    write = Write(request, response, anomaly_id, if_match, key)
-    return write.take(partial(snooze, [anomaly_id], rule, caller(request)))
+    return Rule(body.until, body.ncd_above, body.more)
 
 
 @router.delete("/anomalies/{uuid:anomaly_id}/snooze", response={200: Decided, REFUSED: Problem}, **DECIDE)

@@ -2,13 +2,14 @@
 
 ``freeze`` stores the ids and versions of the matching anomalies in one statement; anomalies that arrive or
 change after it are skipped. ``decide_parts`` decides STEP of them in a transaction that also stores the
-position reached: interrupted anywhere, it goes on from there, and started twice it decides nothing twice. The
-set's id is the batch of the decision, which undo takes. A set is deleted KEPT after it was made.
+position reached: interrupted anywhere, it goes on from there, and started twice it decides nothing twice.
+``write_parts`` does the same with an assignment or a snooze. The set's id is the batch of the decision, which
+undo takes. A set is deleted KEPT after it was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,11 +26,12 @@ from anomalies.audit.history import done_by
 from anomalies.models import Anomaly, BulkRow, BulkSet
 from anomalies.querysets import AnomalyQuerySet
 
-from .decisions import DecisionError, Left, check, decide_as_seen, why_not_from
+from .decisions import MOVES, DecisionError, Left, Outcome, check, decide_as_seen, why_not_from
 
 STEP = 5_000
 KEPT = timedelta(days=2)
 _FORGOTTEN_AT_ONCE = 3
+_IS_SO = {"assign": "assigned so", "snooze": "snoozed"}
 _IDS_SHOWN = 20  # of the anomalies skipped for one reason
 
 
@@ -76,8 +78,12 @@ def frozen(key: Any, owner: str) -> BulkSet | None:
 
 
 def begin(asked: BulkSet, reason: str | None, note: str) -> BulkSet:
-    """Set the reason and note with which the set is decided, once. Raises DecisionError."""
-    check(asked.action, reason, note)
+    """Set the reason and note with which the set is decided, once. Raises DecisionError.
+
+    What is no decision has its values in the note.
+    """
+    if asked.action in MOVES:
+        check(asked.action, reason, note)
     fresh = BulkSet.objects.filter(pk=asked.pk, started_at=None)
     fresh.update(started_at=timezone.now(), reason=reason, note=note)
     return BulkSet.objects.get(pk=asked.pk)
@@ -104,7 +110,24 @@ def exclude(asked: BulkSet, anomalies: Sequence[UUID]) -> BulkSet:
 
 def decide_parts(asked: BulkSet, actor: Actor) -> Iterator[BulkSet]:
     """Decide a set that was begun, from the position reached; yields the set after each part."""
-    while (now := _decide_part(asked, actor)) is not None:
+
+    def decided(now: BulkSet, part: QuerySet[Any]) -> int:
+        return decide_as_seen(now.action, part, actor, reason=now.reason, note=now.note, batch=now.pk)
+
+    while (now := _write_part(asked, decided)) is not None:
+        yield now
+
+
+def write_parts(asked: BulkSet, write: Callable[[dict[UUID, int], UUID], Outcome]) -> Iterator[BulkSet]:
+    """As ``decide_parts``, by an assignment or a snooze: ``write`` takes the versions by id, and the batch.
+
+    Raises DecisionError as ``write`` does.
+    """
+
+    def written(now: BulkSet, part: QuerySet[Any]) -> int:
+        return len(write(dict(part.values_list("anomaly_id", "version")), now.pk).decided)
+
+    while (now := _write_part(asked, written)) is not None:
         yield now
 
 
@@ -140,7 +163,7 @@ def _fill_up_to(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> 
 
 
 def _fill(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> int:
-    """Positions go by the place in the table, so that a part is rows that lie together."""
+    """Positions go by the place in the table, so that a part is rows that lie together. 0 for no rows."""
     place = RawSQL("anomalies.ctid", ())
     matching = anomalies.annotate(place=place).values("pk", "version", "place")[:limit]
     try:
@@ -158,14 +181,14 @@ def _fill(asked: BulkSet, anomalies: QuerySet[Any], limit: int | None) -> int:
     return filled
 
 
-def _decide_part(asked: BulkSet, actor: Actor) -> BulkSet | None:
+def _write_part(asked: BulkSet, write: Callable[[BulkSet, QuerySet[Any]], int]) -> BulkSet | None:
     with transaction.atomic():
         now = BulkSet.objects.select_for_update().get(pk=asked.pk)
         if now.started_at is None or now.done_to >= now.rows:
             return None
         upto = min(now.done_to + STEP, now.rows)
         part = BulkRow.objects.filter(set_id=now.pk, position__gt=now.done_to, position__lte=upto)
-        decided = decide_as_seen(now.action, part, actor, reason=now.reason, note=now.note, batch=now.pk)
+        decided = write(now, part)
         BulkSet.objects.filter(pk=now.pk).update(done_to=upto, decided=F("decided") + decided)
         now.done_to, now.decided = upto, now.decided + decided
     return now
@@ -180,8 +203,10 @@ def _left(action: str, place: str, status: str, what: str, columns: str, who: st
             done_by(what, columns, who, first, last) if what else "written, though nothing on record changed"
         )
         why = f"changed since it was shown: {change}"
-    else:
+    elif action in MOVES:
         why = why_not_from(action, status)
+    else:
+        why = f"it is {status}, or {_IS_SO.get(action, action)} already"
     return Left(why, count, tuple(ids))
 
 

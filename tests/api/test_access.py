@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -41,7 +42,12 @@ def operations() -> Iterator[tuple[str, str, str | None]]:
 
 
 def address(path: str) -> str:
-    numbers = {"anomaly_id": Anomaly.objects.latest("id").pk, "config_id": DetectionConfig.objects.get().pk}
+    numbers = {
+        "anomaly_id": Anomaly.objects.latest("id").pk,
+        "config_id": DetectionConfig.objects.get().pk,
+        "bulk_id": UUID(int=1),
+        "key": Anomaly.objects.latest("id").pattern,
+    }
     return re.sub(r"\{(\w+)\}", lambda found: str(numbers[found[1]]), path)
 
 

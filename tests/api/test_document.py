@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomalies.api.application import documents
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, BulkSet
+from anomalies.triage.frozen_selection import freeze
 from tests.api.programs import program
 from tests.support.factories import make_anomaly
 
@@ -41,7 +42,9 @@ JSON = st.recursive(
 def calls(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), transaction.atomic():
         make_anomaly()
-        yield program("lead").client
+        lead = program("lead")
+        freeze(Anomaly.objects.order_by("-id"), lead.token.owner.username, "snooze", "all anomalies")
+        yield lead.client
         transaction.set_rollback(True)
 
 
@@ -101,6 +104,8 @@ def promised(document: dict[str, Any], operation: dict[str, Any], answer: Any) -
 def test_any_request_is_answered_as_the_document_says(calls, document, method, path, operation):
     address = re.sub(r"\{anomaly_id\}", str(Anomaly.objects.get().pk), path)
     address = re.sub(r"\{config_id\}", "1", address)
+    address = re.sub(r"\{bulk_id\}", str(BulkSet.objects.get().pk), address)
+    address = re.sub(r"\{key\}", str(Anomaly.objects.get().pattern), address)
 
     @settings(
         max_examples=EXAMPLES,

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from anomalies.models import Anomaly
+from anomalies.triage.frozen_selection import freeze
 from tests.api.programs import program
 from tests.api.test_ingest import lines
 from tests.support.factories import make_anomaly
@@ -38,7 +40,10 @@ def run(command: str, names: dict[str, str]) -> int:
 
 
 def test_each_command_gives_the_status_beside_it():
-    names = {"URL": "", "ID": str(make_anomaly().pk), "TOKEN": program("lead").secret}
+    lead, row = program("lead"), make_anomaly()
+    others = Anomaly.objects.filter(pk=make_anomaly().pk).order_by("id")
+    bulk = freeze(others, lead.token.owner.username, "dismiss", "all anomalies")
+    names = {"URL": "", "ID": str(row.pk), "TOKEN": lead.secret, "BULK": str(bulk.pk)}
     commands = COMMAND.findall(PAGE.read_text())
     assert [(c, run(c, names)) for c, _ in commands] == [(c, int(status)) for c, status in commands]
 

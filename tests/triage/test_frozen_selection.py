@@ -297,3 +297,8 @@ def test_the_command_decides_what_matches_in_parts_and_prints_the_batch(capsys):
     assert err.endswith("looked at 3 of 8 …\nlooked at 6 of 8 …\ndecided 8, refused 0\n")
     call_command("undo", out.strip())
     assert statuses() == {"pending"}
+
+
+def test_a_filter_that_can_match_nothing_freezes_no_rows():
+    asked = frozen_selection.freeze(Anomaly.objects.none(), "ana", "acknowledge", "nothing")
+    assert (asked.rows, run(asked).decided) == (0, 0)
