@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q
@@ -9,7 +10,7 @@ from django.db.models import Q
 from anomalies.audit import Actor, acting
 from anomalies.detection import Parameters
 from anomalies.detection import Thresholds as Thresholds
-from anomalies.detection.parameters import NAMES
+from anomalies.detection.parameters import NAMES, problem
 from anomalies.models import Anomaly, DetectionConfig, override_problems
 
 
@@ -82,6 +83,39 @@ def lock_configs() -> dict[int, tuple[int, bool]]:
     """
     rows = DetectionConfig.objects.select_for_update().order_by("pk")
     return {pk: (version, active) for pk, version, active in rows.values_list("pk", "version", "is_active")}
+
+
+def add_config(
+    changes: Mapping[str, Any], actor: Actor, *, seen: int | None = None, is_active: bool = False
+) -> DetectionConfig:
+    """Store a new config: the active one's numbers with ``changes``, which may also hold ``notes``.
+
+    ``seen`` is the expected version of the active config; ``is_active`` makes the new one active in its
+    place. Raises ConfigChanged, and ThresholdsError for values that can't be used.
+    """
+    with acting(actor):
+        lock_configs()
+        former = active_config()
+        if seen not in (None, former.version):
+            raise ConfigChanged(f"the active config, {former.pk}, has version {former.version}")
+        values = {name: getattr(former, name) for name in NUMBERS} | dict(changes)
+        _check_values(values)
+        config = DetectionConfig(**values, created_by=actor.username, is_active=is_active)
+        if is_active:
+            DetectionConfig.objects.filter(is_active=True).update(is_active=False)
+        config.save(force_insert=True)
+        return config
+
+
+def _check_values(values: Mapping[str, Any]) -> None:
+    """Raises ThresholdsError for a number, an override or notes that the table would not take."""
+    found = [f"{name} {words}." for name in NAMES if (words := problem(name, values[name]))]
+    found += [f"stream_overrides: {words}" for words in override_problems(values["stream_overrides"])]
+    notes = values.get("notes") or ""
+    if "\0" in notes or notes != notes.encode(errors="replace").decode():
+        found.append("notes: a NUL or half a character can't be stored; remove it.")
+    if found:
+        raise ThresholdsError(" ".join(found))
 
 
 def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:

@@ -349,6 +349,9 @@ API_MAX_BODY_BYTES = _whole_number("DRIFTLOCK_API_MAX_BODY_BYTES", 64 * 1024 * 1
 API_MAX_UNPACKED_BYTES = _whole_number("DRIFTLOCK_API_MAX_UNPACKED_BYTES", 1024 * 1024 * 1024, least=1)
 # The requests that one API token may make in a minute; 0: no limit.
 API_RATE = _whole_number("DRIFTLOCK_API_RATE", 1_200, most=1_000_000)
+# The streams of events that one process serves at once, and how many seconds one may last.
+API_STREAMS = _whole_number("DRIFTLOCK_API_STREAMS", 4, most=1_000)
+API_STREAM_SECONDS = _whole_number("DRIFTLOCK_API_STREAM_SECONDS", 900, most=86_400)
 # Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its
 # own for rows that others insert (docs/limits.md).
 INGEST_MAX_JSON_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_JSON_BYTES", 8 * 1024 * 1024)

@@ -10,8 +10,12 @@ from ninja.openapi.schema import OpenAPISchema
 from anomalies.web.problems import MEDIA_TYPE
 
 from .bulk import router as bulk
-from .compatibility import router as compatibility
+from .configs import router as configs
 from .ingest import router as ingest
+from .original.analytics import router as original_analytics
+from .original.anomalies import router as original_anomalies
+from .original.server import router as original_server
+from .original.stream import router as original_stream
 from .patterns import router as patterns
 from .problems import add_handlers
 from .reading import router as reading
@@ -56,6 +60,7 @@ def documents() -> list[OpenAPISchema]:
 
 for each in (api, original):
     add_handlers(each)
-original.add_router("", compatibility)
-for router in (reading, patterns, writing, bulk, ingest):
+for router in (original_server, original_anomalies, original_analytics, original_stream):
+    original.add_router("", router)
+for router in (reading, patterns, writing, bulk, configs, ingest):
     api.add_router("/v1", router)

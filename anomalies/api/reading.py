@@ -1,4 +1,4 @@
-"""Reading: anomalies, their evidence and history, statistics and configs."""
+"""Reading: anomalies, their evidence and history, and statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import Field
 
 from anomalies import json_column
 from anomalies.audit import history
-from anomalies.models import Anomaly, DetectionConfig
+from anomalies.models import Anomaly
 from anomalies.queries.bounded.filter_figures import figures_of
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import Page, page_after
@@ -28,12 +28,10 @@ from anomalies.queries.keyset import CursorError, cursor_of
 from .access import needs
 from .filters import FilterParameters, filterset_of
 from .problems import Problem, ProblemError
-from .rows import COLUMNS, DETAILED, json_value, number, values_of, with_columns
+from .rows import COLUMNS, DETAILED, number, values_of, with_columns
 from .schemas import (
     AnomalyDetail,
     AnomalyPage,
-    Config,
-    Configs,
     Evidence,
     History,
     HistoryEntry,
@@ -199,31 +197,3 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
         name: value.total_seconds() if isinstance(value, timedelta) else number(value)
         for name, value in values.items()
     }
-
-
-@router.get("/configs", response={200: Configs, REFUSED: Problem}, **READ)
-def list_configs(request: HttpRequest) -> dict[str, Any]:
-    """List the detection configs, newest first, at most 1,000."""
-    return {"configs": [config_values(row) for row in configs().order_by("-id")[:1_000]]}
-
-
-@router.get("/configs/{int:config_id}", response={200: Config, ABSENT: Problem}, **READ)
-def get_config(request: HttpRequest, response: HttpResponse, config_id: int) -> dict[str, Any]:
-    """Return one detection config. Its ETag is the version."""
-    row = configs().filter(pk=config_id).first()
-    if row is None:
-        raise ProblemError(404, f"There is no config {config_id}.")
-    response["ETag"] = etag(row.version)
-    return config_values(row)
-
-
-def configs() -> Any:
-    """All detection configs, their overrides as text."""
-    return json_column.as_text(DetectionConfig.objects.all(), ["stream_overrides"])
-
-
-def config_values(row: Any) -> dict[str, Any]:
-    """The values of a config's row, its overrides read as text."""
-    names = [name for name in Config.model_fields if name != "stream_overrides"]
-    own = {name: number(getattr(row, name)) for name in names}
-    return {**own, "stream_overrides": json_value(row.stream_overrides_text)}

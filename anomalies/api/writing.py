@@ -18,8 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Schema
 from pydantic import AwareDatetime, Field
 
-from anomalies.models import Anomaly, ApiAnswer, DetectionConfig, DismissalReason
-from anomalies.thresholds import ConfigChanged, ThresholdsError, activate
+from anomalies.models import Anomaly, ApiAnswer, DismissalReason
 from anomalies.triage.assignment import assign
 from anomalies.triage.decisions import DecisionError, Outcome, add_note, decide
 from anomalies.triage.snooze import Rule, end_snooze, snooze
@@ -28,8 +27,8 @@ from anomalies.triage.undo import NoSuchDecision, State, undo
 from . import retries
 from .access import caller, needs, token_of
 from .problems import Problem, ProblemError
-from .reading import absent, config_values, configs, etag
-from .schemas import Config, Decided
+from .reading import absent, etag
+from .schemas import Decided
 
 router = Router(tags=["writing"])
 DECIDE = needs("decide")
@@ -283,26 +282,3 @@ def answer_about(response: HttpResponse, anomaly_id: UUID, batch: UUID) -> dict[
         raise absent(anomaly_id)
     response["ETag"] = etag(row["version"])
     return {**row, "decision_id": str(batch)}
-
-
-# --- configs ----------------------------------------------------------------------------------------------
-
-
-@router.post(
-    "/configs/{int:config_id}/activation", response={200: Config, REFUSED: Problem}, **needs("configure")
-)
-def activate_config(
-    request: HttpRequest, response: HttpResponse, config_id: int, if_match: IfMatch = None
-) -> dict[str, Any]:
-    """Make a config the active one; an active one stays so."""
-    try:
-        activate(config_id, caller(request), seen=expected_version(if_match))
-    except DetectionConfig.DoesNotExist as error:
-        raise ProblemError(404, str(error)) from error
-    except ConfigChanged as error:
-        raise ProblemError(412, f"Nothing was changed: {error}.") from error
-    except ThresholdsError as error:
-        raise invalid(str(error)) from error
-    row = configs().get(pk=config_id)
-    response["ETag"] = etag(row.version)
-    return config_values(row)

@@ -82,6 +82,13 @@ _FIGURES = f"""
 """  # noqa: S608 -- the values are parameters
 
 
+_BY_HOUR = """
+    SELECT stream_type, extract(hour FROM hour AT TIME ZONE 'UTC')::integer,
+           (sum(ncd_sum) / sum(total))::float8, sum(total)::bigint
+    FROM {hours} WHERE hour >= %s GROUP BY 1, 2 HAVING sum(total) <> 0 ORDER BY 1, 2
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A selection of anomalies by the roll-up's dimensions; an empty one selects all.
@@ -181,6 +188,13 @@ def figures(selection: Selection) -> list[dict[str, Any]]:
         cursor.execute(*figures_as_sql(selection))
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def by_hour_of_day(since: datetime) -> list[tuple[str, int, float, int]]:
+    """The stream, hour of the day (UTC), mean NCD and number of anomalies, from this whole hour on."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_HOUR.format(hours=ours("anomaly_hours_now")), [since])
+        return [(stream, hour, mean, total) for stream, hour, mean, total in cursor.fetchall()]
 
 
 def figures_as_sql(selection: Selection) -> tuple[str, list[Any]]:

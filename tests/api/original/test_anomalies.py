@@ -173,6 +173,45 @@ def test_an_id_that_no_anomaly_has_is_404(client):
     assert client.send("PATCH", f"{LIST}/{uuid4()}/status", {"status": "pending"}).status_code == 404
 
 
+NEW = {
+    "timestamp": "2026-11-23T12:00:00Z",
+    "stream_type": "logs",
+    "ncd_score": 0.7,
+    "p_value": 0.001,
+    "glass_box_explanation": "a new line",
+    "compression_baseline": 0.2,
+    "compression_window": 0.5,
+    "compression_combined": 0.3,
+    "confidence_level": 0.99,
+    "window_data": {"lines": ["x"]},
+    "tags": ["db"],
+}
+
+
+def test_a_new_anomaly_is_stored_with_its_change_and_significance_and_recorded(db):
+    detector = program("lead", "ingest")
+    answer = detector.post(LIST, NEW)
+    assert answer.status_code == 201, answer.content
+    row = Anomaly.objects.get(pk=answer.json()["id"])
+    assert (row.compression_ratio_change, row.is_statistically_significant) == (pytest.approx(150), True)
+    assert answer.json()["window_data"] == {"lines": ["x"]}
+    entry = AuditLog.objects.get(action="create", resource_type="anomaly")
+    assert entry.metadata["token"] == detector.token.prefix
+    assert not Anomaly.objects.get(
+        pk=detector.post(LIST, {**NEW, "p_value": 0.5}).json()["id"]
+    ).is_statistically_significant
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"ncd_score": 2}, {"timestamp": "now"}, {"tags": ["x" * 300]}, {"metadata": [1]}, {"stream_type": "x"}],
+)
+def test_a_new_anomaly_that_does_not_fit_is_422_and_stores_nothing(db, wrong):
+    answer = program("lead", "ingest").post(LIST, {**NEW, **wrong})
+    assert (answer.status_code, Anomaly.objects.count()) == (422, 0), answer.content
+    assert next(iter(wrong)) in answer.json()["detail"]
+
+
 def test_the_config_is_the_active_one(client):
     found = client.get("/v1/config").json()
     assert (found["id"], found["is_active"], found["ncd_threshold"]) == (1, True, 0.5)

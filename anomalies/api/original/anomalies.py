@@ -1,24 +1,26 @@
-"""The addresses of the original Driftlock server, over the same functions: its clients change an address.
+"""Anomalies by the names of the original server: lists, one anomaly, a new one, and changes of status.
 
-Parameters, bodies and answers have the names of that server (``/v1/…``), whose database ``schema adopt``
-takes over; docs/api.md lists what differs. A change of status is a decision of the desk, allowed and recorded
-as one. That server had no versions, so a write needs no If-Match here; one that is sent counts.
+A change of status is a decision of the desk, allowed and recorded as one. That server had no versions, so a
+write needs no If-Match here; one that is sent counts.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpRequest, QueryDict
 from ninja import Query, Router, Schema
-from pydantic import Field
+from ninja import Status as Answer
+from pydantic import AwareDatetime, Field, FiniteFloat
 
 from anomalies import json_column
+from anomalies.ingest.programmatic import RowError, store
 from anomalies.models import Anomaly, DismissalReason, Status, Stream
 from anomalies.queries import hourly_rollup
 from anomalies.queries.bounded.counts import COUNTED, count
@@ -26,19 +28,21 @@ from anomalies.queries.bounded.filter_listing import listing_of, selection_of
 from anomalies.queries.bounded.listing import Listing
 from anomalies.queries.bounded.pages import page_after
 from anomalies.queries.filters import AnomalyFilter
+from anomalies.thresholds import active_config
 from anomalies.triage.decisions import MOVES, DecisionError, Outcome, add_note, decide
+from anomalies.triage.snooze import wake
 
-from .access import caller, needs
-from .filters import checked
-from .problems import Problem, ProblemError
-from .reading import REFUSED, absent, config_values, configs
-from .rows import json_value, values_of, with_columns
-from .schemas import Config
-from .writing import IfMatch, expected_version, invalid, refused
+from ..access import caller, needs
+from ..filters import checked
+from ..problems import Problem, ProblemError
+from ..reading import REFUSED, absent
+from ..rows import json_value, values_of, with_columns
+from ..writing import IfMatch, expected_version, invalid, refused
 
 router = Router(tags=["original"])
 _READ, _DECIDE = needs("read"), needs("decide")
 _UNREAD = REFUSED | {404}
+_UNSTORED = REFUSED | {413, 422}
 _UNWRITTEN = REFUSED | {404, 409, 412, 413, 422}
 _NEWEST_FIRST = ("-timestamp", "-id")
 _JSON = ("baseline_data", "window_data", "metadata")
@@ -53,6 +57,7 @@ _FILTERS = {
     "tags": "tags_any",
     "only_significant": "significant",
 }
+Fraction = Annotated[float, Field(ge=0, le=1)]
 _DECISIONS = {move.to: action for action, move in MOVES.items()}
 
 
@@ -114,6 +119,25 @@ class OriginalParameters(Schema):
     offset: int = Field(0, ge=0, le=COUNTED)
 
 
+class OriginalCreate(Schema):
+    """A new anomaly. Its change of compression and its significance are computed, the latter by the active
+    config's p-value threshold."""
+
+    timestamp: AwareDatetime
+    stream_type: Stream
+    ncd_score: Fraction
+    p_value: Fraction
+    glass_box_explanation: str
+    compression_baseline: FiniteFloat
+    compression_window: FiniteFloat
+    compression_combined: FiniteFloat
+    confidence_level: Fraction
+    baseline_data: dict[str, Any] | None = None
+    window_data: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] | None = None
+
+
 class StatusUpdate(Schema):
     """A new status; ``notes`` are appended. A dismissal without a reason has the reason "other"."""
 
@@ -122,51 +146,21 @@ class StatusUpdate(Schema):
     dismissal_reason: DismissalReason = DismissalReason.OTHER
 
 
-class Connections(Schema):
-    """Connections to the database: all, those that work, and those that wait for work."""
-
-    open: int
-    in_use: int
-    idle: int
-
-
-class Performance(Schema):
-    """Figures of the server; there is no stream of events yet, so ``sse_connections`` is 0."""
-
-    sse_connections: int
-    database: Connections
-
-
-class Version(Schema):
-    """The version of Driftlock."""
-
-    version: str
-
-
 COLUMNS = tuple(OriginalAnomaly.model_fields)
-_IN_LISTS = tuple(
+IN_LISTS = tuple(
     name for name in COLUMNS if name not in ("baseline_data", "window_data", "detailed_explanation")
 )
-
-
-@router.get("/version", response={200: Version}, auth=None)
-def get_version(request: HttpRequest) -> dict[str, str]:
-    """Return the version of Driftlock."""
-    try:
-        return {"version": version("driftlock")}
-    except PackageNotFoundError:  # a checkout
-        return {"version": "development"}
 
 
 @router.get("/anomalies", response={200: OriginalPage, REFUSED: Problem}, exclude_none=True, **_READ)
 def list_original(request: HttpRequest, asked: Query[OriginalParameters]) -> dict[str, Any]:
     """List the anomalies that match all filters, newest first."""
-    filterset = _filterset(request)
+    filterset = filterset_of(request, OriginalParameters.model_fields)
     listing = listing_of(filterset)
-    shown = with_columns(_IN_LISTS)
+    shown = with_columns(IN_LISTS)
     page = page_after(listing, _NEWEST_FIRST, "", asked.limit, shown, skipped=asked.offset)
     return {
-        "anomalies": [_values(row, _IN_LISTS) for row in page.rows],
+        "anomalies": [original_values(row, IN_LISTS) for row in page.rows],
         "total": _total(filterset, listing),
         "limit": asked.limit,
         "offset": asked.offset,
@@ -175,8 +169,8 @@ def list_original(request: HttpRequest, asked: Query[OriginalParameters]) -> dic
     }
 
 
-def _filterset(request: HttpRequest) -> AnomalyFilter:
-    """The FilterSet of the original names; errors name those."""
+def filterset_of(request: HttpRequest, known: Collection[str]) -> AnomalyFilter:
+    """The FilterSet of the original names, which errors have too; ``known`` are the address's parameters."""
     data = QueryDict(mutable=True)
     for name, ours in _FILTERS.items():
         if value := ",".join(request.GET.getlist(name)):
@@ -184,7 +178,7 @@ def _filterset(request: HttpRequest) -> AnomalyFilter:
     if data.get("significant") == "false":  # there it means "all"
         del data["significant"]
     names = {ours: name for name, ours in _FILTERS.items()}
-    return checked(request, data, OriginalParameters.model_fields, names)
+    return checked(request, data, known, names)
 
 
 def _total(filterset: AnomalyFilter, listing: Listing) -> int:
@@ -194,7 +188,7 @@ def _total(filterset: AnomalyFilter, listing: Listing) -> int:
     return sum(int(row["total_anomalies"]) for row in hourly_rollup.figures(selection))
 
 
-def _values(row: Any, columns: tuple[str, ...]) -> dict[str, Any]:
+def original_values(row: Any, columns: tuple[str, ...]) -> dict[str, Any]:
     """The columns as the original types hold them: no NaN, and JSON as an object."""
     values = values_of(row, columns)
     values = {
@@ -206,6 +200,29 @@ def _values(row: Any, columns: tuple[str, ...]) -> dict[str, Any]:
     if values["tags"] is not None:
         values["tags"] = [tag for tag in values["tags"] if tag is not None]
     return values
+
+
+@router.post(
+    "/anomalies", response={201: OriginalAnomaly, _UNSTORED: Problem}, exclude_none=True, **needs("ingest")
+)
+def create_original(request: HttpRequest, body: OriginalCreate) -> Answer[dict[str, Any]]:
+    """Store an anomaly, and end the snoozes that it ends."""
+    values = body.model_dump(exclude_none=True)
+    for name in _JSON:
+        if name in values:
+            values[name] = json.dumps(values[name]).encode()
+    change = body.compression_window - body.compression_baseline
+    is_significant = body.p_value < active_config().p_value_threshold
+    key = uuid4()
+    more: dict[str, Any] = {"id": key, "is_statistically_significant": is_significant}
+    if body.compression_baseline:
+        more["compression_ratio_change"] = change / body.compression_baseline * 100
+    try:
+        store([{**values, **more}], caller(request), "api")
+    except RowError as error:
+        raise invalid(str(error)) from error
+    wake(caller(request))
+    return Answer(201, _one(key))
 
 
 @router.get(
@@ -228,7 +245,7 @@ def _one(anomaly_id: UUID) -> dict[str, Any]:
     for name in _JSON:
         setattr(row, name, json_value(getattr(row, f"{name}_text")))
     del row.metadata_text
-    return _values(row, COLUMNS)
+    return original_values(row, COLUMNS)
 
 
 @router.patch(
@@ -288,27 +305,3 @@ def _stay(request: HttpRequest, anomaly_id: UUID, note: str, seen: int | None, p
 def _done(outcome: Outcome) -> None:
     if outcome.refused:
         raise refused(outcome)
-
-
-@router.get("/config", response={200: Config, _UNREAD: Problem}, **_READ)
-def get_active_config(request: HttpRequest) -> dict[str, Any]:
-    """Return the active detection config."""
-    row = configs().filter(is_active=True).first()
-    if row is None:
-        raise ProblemError(404, "No detection config is active.")
-    return config_values(row)
-
-
-_CONNECTIONS = """
-    SELECT count(*), count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE state = 'idle')
-    FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
-"""
-
-
-@router.get("/metrics/performance", response={200: Performance, REFUSED: Problem}, **_READ)
-def get_performance(request: HttpRequest) -> dict[str, Any]:
-    """Return the connections of this database user."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CONNECTIONS)
-        found = dict(zip(("open", "in_use", "idle"), cursor.fetchone(), strict=True))
-    return {"sse_connections": 0, "database": found}
