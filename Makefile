@@ -19,8 +19,10 @@ test: ## run all tests (DATABASE_URL names another server than the throw-away on
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@exec $(VENV) -m pytest $(WORKERS) $(ARGS)
 
-torture: ## kill, terminate, crash, fill the disk and fuzz, and look for what is lost (ARGS)
+API_CASES ?= 20000
+torture: ## kill, terminate, crash, fill the disk and fuzz, and look for what is lost (ARGS); requests to the API (API_CASES)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
+	@DRIFTLOCK_API_CASES=$(API_CASES) $(VENV) -m pytest -q -p no:cacheprovider tests/torture/test_schemas.py
 	@exec $(VENV) -m tests.torture $(ARGS)
 
 mutation: ## make faults in audit, triage, saving, ingest's refusals, permissions; list those that no test notices (ARGS="seals --sample 60")
@@ -31,7 +33,8 @@ check: ## lint, format, types, migrations, security; writes sbom.json (CycloneDX
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
-	$(VENV) -m mypy driftlock anomalies
+	$(VENV) -m mypy driftlock anomalies clients/python
+	$(VENV) scripts/python_client.py --check
 	$(VENV) manage.py makemigrations --check --dry-run
 	$(VENV) -m bandit --quiet --configfile pyproject.toml --recursive anomalies driftlock scripts
 	$(VENV) -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \

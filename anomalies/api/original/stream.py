@@ -43,11 +43,21 @@ HEARTBEAT = 15.0  # seconds
 OVERLAP = timedelta(seconds=60)
 NEWEST = 1_000  # anomalies read at each look
 MEDIA_TYPE = "text/event-stream"
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["connected", "anomaly", "missed", "heartbeat"]},
+        "data": {"type": "string", "description": "JSON; of an anomaly as in a list"},
+        "id": {"type": "string", "description": "the place from which Last-Event-ID continues"},
+        "retry": {"type": "integer"},
+    },
+    "required": ["event", "data"],
+}
 _BODY = {
     "responses": {
         200: {
             "description": "Events connected, anomaly, missed and heartbeat.",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {MEDIA_TYPE: {"schema": _EVENT}},
         }
     }
 }
