@@ -1,5 +1,5 @@
 """gunicorn reads this file in the folder where it starts; the package has the settings, also for a wheel."""
 
-from driftlock.gunicorn_settings import threads, when_ready, worker_class
+from driftlock.gunicorn_settings import child_exit, threads, when_ready, worker_class
 
-__all__ = ["threads", "when_ready", "worker_class"]
+__all__ = ["child_exit", "threads", "when_ready", "worker_class"]

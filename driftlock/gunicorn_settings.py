@@ -8,6 +8,7 @@ is left to the proxy (docs/nginx.conf), which forwards complete requests only.
 names them: ``gunicorn --config python:driftlock.gunicorn_settings driftlock.wsgi``.
 """
 
+import os
 import socket
 import struct
 from typing import Any
@@ -16,6 +17,14 @@ READ_SECONDS = 5
 
 worker_class = "gthread"
 threads = 8
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget the gauges of a worker that ended, where metrics are counted over all of them."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def when_ready(server: Any) -> None:

@@ -187,6 +187,9 @@ ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "anomalies.web.error_pages.form_refused"
 
+# Metrics for Prometheus at /metrics, for tokens with the scope read.
+METRICS = _flag("DRIFTLOCK_METRICS", False)
+
 # --- Application --------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -207,6 +210,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "anomalies.web.middleware.HealthMiddleware",
+    "anomalies.web.request_metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "anomalies.web.middleware.HeadersMiddleware",
     "corsheaders.middleware.CorsMiddleware",

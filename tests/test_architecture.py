@@ -67,8 +67,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What comes from elsewhere is for these rooms only; the others have the standard library and Django.
 OUTSIDE = {
     "admin": {"axes"},
-    "api": {"django_filters", "ninja", "pydantic"},
-    "web": {"axes", "psycopg"},
+    "api": {"django_filters", "ninja", "prometheus_client", "pydantic"},
+    "web": {"axes", "prometheus_client", "psycopg"},
     "connection_settings": {"psycopg"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},

@@ -13,7 +13,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from anomalies.web.problems import problem
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
-_UNKNOWN = "Send a valid API token as Authorization: Bearer …; create one at /admin/anomalies/apitoken/."
+UNKNOWN = "Send a valid API token as Authorization: Bearer …; create one at /admin/anomalies/apitoken/."
 
 
 class FieldError(Schema):
@@ -67,7 +67,7 @@ def _raised(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _unauthorized(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem(401, _UNKNOWN, headers=CHALLENGE)
+    return problem(401, UNKNOWN, headers=CHALLENGE)
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from anomalies.web.problems import problem
 
 from .application import api, original
+from .original.metrics import metrics
 
 
 @csrf_exempt
@@ -20,5 +21,6 @@ def no_such_address(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("api/", api.urls),
     path("v1/", original.urls),
+    path("metrics", metrics, name="metrics"),
     re_path(r"^(?:api|v1)/", no_such_address, name="api-no-such-address"),
 ]
