@@ -209,7 +209,7 @@ def test_history_is_what_the_audit_log_says_newest_first(reader):
 
 def test_stats_are_those_of_the_command_for_the_same_filter(reader):
     make_anomaly(stream_type="llm")
-    decide("acknowledge", [make_anomaly().pk], Actor("ana"))
+    decide("acknowledge", [make_anomaly(created_at=NOON).pk], Actor("ana"))
     (logs,) = reader.get("/api/v1/stats", {"stream": "logs"}).json()["streams"]
     assert (logs["stream_type"], logs["total_anomalies"], logs["acknowledged_count"]) == ("logs", 1, 1)
     assert logs["median_time_to_decision"] >= 0
