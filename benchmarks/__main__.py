@@ -48,6 +48,7 @@ def parts(rows: int) -> dict[str, list[str]]:
         "rendering": ["--rows", str(SMALL)],
         "filters": ["--rows", str(SMALL), str(rows)],
         "patterns": ["--rows", str(SMALL), str(rows)],
+        "api": ["--rows", str(SMALL), str(rows)],
         "adopt": [],
     }
 
