@@ -418,6 +418,8 @@ def test_a_seal_that_settles_less_than_the_one_before_it_is_named(sealed):
     owner("UPDATE audit_seals SET settled = 1000000000 WHERE number = 2")
     said = [each for each in verify().problems if "settles" in each]
     assert said == ["seal 3 settles less than the seal before it"]
+    owner("UPDATE audit_seals SET settled = 2000000000 WHERE number = 3")
+    assert not any("settles" in each for each in verify().problems)
 
 
 def test_a_kept_head_is_looked_for_in_either_case():
@@ -427,7 +429,9 @@ def test_a_kept_head_is_looked_for_in_either_case():
     assert said.startswith("the kept head ef is not in the chain")
 
 
-@pytest.mark.parametrize(("sealed_guards", "problems"), [([], 0), (["old", "new"], 0), (["new", "old"], 1)])
+@pytest.mark.parametrize(
+    ("sealed_guards", "problems"), [([], 0), (["old", "new"], 0), (["new", "old"], 1), (["a"], 1)]
+)
 def test_the_guards_are_compared_with_those_of_the_last_seal(sealed_guards, problems, monkeypatch):
     monkeypatch.setattr(verification, "differences", list)
     monkeypatch.setattr(verification, "fingerprint", lambda: "new")

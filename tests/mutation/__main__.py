@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from .equivalent import argument_for, stale
 from .measured_coverage import LinesByTest
 from .mutants import Mutant, mutants_of
 from .rooms import ROOT, modules_named, tests_of
@@ -27,7 +28,8 @@ def main() -> int:
     modules = modules_named(options.modules)
     lines = LinesByTest(modules)  # before anything of ours is imported
     made = {module: mutants_of(module) for module in modules}
-    chosen = [each for module in modules for each in _sample(made[module], options)]
+    testable = {module: [each for each in made[module] if not argument_for(each)] for module in modules}
+    chosen = [each for module in modules for each in _sample(testable[module], options)]
     started = time.monotonic()
     runner = WarmRunner(chosen, lines, Limits(options.test_seconds, options.mutant_seconds), _say)
     given = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "tests.mutation.pristine"]
@@ -37,7 +39,9 @@ def main() -> int:
     print(f"\nseed {options.seed}, at most {options.sample or 'all'} mutants a module")
     rate = _table(made, runner.verdicts)
     print(f"took {time.monotonic() - started:.0f} s")
-    return int(code) or (0 if rate >= options.least else 1)
+    for each in stale(made):
+        print(f"argued, but no mutant any more: {each}")
+    return int(code) or (0 if rate >= options.least and not stale(made) else 1)
 
 
 def _options() -> argparse.Namespace:
@@ -70,16 +74,17 @@ def _say(verdict: Verdict) -> None:
 
 
 def _table(made: dict[Path, list[Mutant]], verdicts: list[Verdict]) -> float:
-    print(f"{'module':<44}{'mutants':>8}{'tried':>7}{'killed':>7}{'by time':>8}{'%':>7}")
+    print(f"{'module':<44}{'mutants':>8}{'argued':>7}{'tried':>7}{'killed':>7}{'by time':>8}{'%':>7}")
     for module, mutants in made.items():
-        _row(str(module), len(mutants), [each for each in verdicts if each.mutant.path == module])
-    return _row("all", sum(map(len, made.values())), verdicts)
+        _row(str(module), mutants, [each for each in verdicts if each.mutant.path == module])
+    return _row("all", [each for mutants in made.values() for each in mutants], verdicts)
 
 
-def _row(name: str, made: int, verdicts: list[Verdict]) -> float:
+def _row(name: str, made: list[Mutant], verdicts: list[Verdict]) -> float:
     killed, late = (sum(map(bool, col)) for col in ([v.killer for v in verdicts], _late(verdicts)))
     rate = 100 * killed / len(verdicts) if verdicts else 100.0
-    print(f"{name:<44}{made:>8}{len(verdicts):>7}{killed:>7}{late:>8}{rate:>7.1f}")
+    argued = sum(map(bool, map(argument_for, made)))
+    print(f"{name:<44}{len(made):>8}{argued:>7}{len(verdicts):>7}{killed:>7}{late:>8}{rate:>7.1f}")
     return rate
 
 

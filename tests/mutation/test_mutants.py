@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("cosmic_ray", reason="`make mutation` installs it")
 
 from tests.mutation.code_swap import changed_functions, functions, swap
+from tests.mutation.equivalent import argument_for, stale
 from tests.mutation.mutants import mutants_of
 
 SOURCE = '''"""A module."""
@@ -65,3 +66,12 @@ def test_a_fault_in_a_function_is_swapped_in_and_one_outside_needs_a_process(pat
         if each.after == "return number <= LIMIT":
             swap(path, changed)
     assert hidden() is True and functions(path) == [module.small]
+
+
+def test_an_argument_is_for_one_replaced_line_and_stale_without_that_mutant(path):
+    made = mutants_of(path)
+    argued = {(str(path), "pass"): "nobody reads what was seen"}
+    (mutant,) = [each for each in made if argument_for(each, argued)]
+    assert (mutant.before, stale({path: made}, argued)) == ("seen.append(number)", [])
+    assert stale({path: []}, argued) == [f"{path}: `pass`"]
+    assert stale({}, argued) == []

@@ -1,0 +1,99 @@
+"""Mutants that no test can notice, each argued; they are not counted among those that were tried.
+
+A mutant is named by its module, its operator's replacement (the line after the fault) and the reason. A line
+that changes is a new line: its argument has to be made again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .mutants import Mutant
+
+_AMOUNT = "an amount read or listed at once: the result is the same, or one line longer"
+_ONE_COLUMN = "the row has one column"
+_BOUNDED = "`parts` refused open-ended ranges before, and an id is at least 1"
+
+ARGUED: dict[tuple[str, str], str] = {
+    (
+        "audit/replay.py",
+        "last_arrival: int = 1",
+    ): "it is compared with ids of deletions, which are at least 1",
+    (
+        "audit/replay.py",
+        'if event.action >= "renamed":',
+    ): "only a revoke is above it: its row is yielded later",
+    (
+        "audit/replay.py",
+        'if event.action <= "renamed":',
+    ): "the row is yielded later; nothing moved to that id",
+    (
+        "audit/replay.py",
+        'if event.action in MADE and state.is_there and event.action > "baseline":',
+    ): "the other actions of MADE come after it in the alphabet",
+    (
+        "audit/replay.py",
+        "return rules.may_come_unnamed and rules.last_arrival >= state.last",
+    ): "a bulk insert and a deletion are two entries, with two ids",
+    (
+        "audit/replay_sources.py",
+        "NAMED = 1001  # differences listed for each table; further ones are counted",
+    ): _AMOUNT,
+    (
+        "audit/replay_sources.py",
+        "NAMED = 999  # differences listed for each table; further ones are counted",
+    ): _AMOUNT,
+    ("audit/replay_sources.py", "_FETCHED = 1999  # events fetched at a time"): _AMOUNT,
+    ("audit/replay_sources.py", "_FETCHED = 2001  # events fetched at a time"): _AMOUNT,
+    ("audit/replay_sources.py", "_LOOKED_UP = 99  # rows per query for further columns"): _AMOUNT,
+    ("audit/replay_sources.py", "_LOOKED_UP = 101  # rows per query for further columns"): _AMOUNT,
+    (
+        "audit/replay_sources.py",
+        "why = str(error).splitlines()[ -1]",
+    ): "PostgreSQL's refusal of a privilege is one line",
+    (
+        "audit/replay_sources.py",
+        'cursor.execute(statement, values | {"since": cursor.fetchone()[ -1]})',
+    ): _ONE_COLUMN,
+    ("audit/seals.py", "BATCH = 10001  # entries per seal, at most"): _AMOUNT,
+    ("audit/seals.py", "BATCH = 9999  # entries per seal, at most"): _AMOUNT,
+    ("audit/seals.py", "if made.rows != BATCH:"): "a batch never has more than BATCH rows",
+    ("audit/seals.py", "if cursor.fetchone()[ -1]:"): _ONE_COLUMN,
+    ("audit/seals.py", "ids = sum((each.upper or 0) - (each.lower or -1) for each in parts)"): _BOUNDED,
+    ("audit/seals.py", "ids = sum((each.upper or 1) - (each.lower or 0) for each in parts)"): _BOUNDED,
+    (
+        "audit/seals.py",
+        "reached = max((part.upper or -1 for each in recent for part in each.ids), default=0)",
+    ): _BOUNDED,
+    (
+        "audit/seals.py",
+        "reached = max((part.upper or 1 for each in recent for part in each.ids), default=0)",
+    ): _BOUNDED,
+    (
+        "audit/seals.py",
+        "reached = max((part.upper or 0 for each in recent for part in each.ids), default= -1)",
+    ): "without seals nothing is below it either way",
+    ("audit/verification.py", "MOST = 19  # problems of the seals that are listed"): _AMOUNT,
+    ("audit/verification.py", "MOST = 21  # problems of the seals that are listed"): _AMOUNT,
+    ("audit/verification.py", "settled = -1"): "no seal settles less than 0 without being named as edited",
+    (
+        "audit/guards.py",
+        'return name.partition(".")[0] if kind <= "column" else name.rpartition(" on ")[2]',
+    ): "no other kind of guard comes before it in the alphabet",
+}
+
+
+def argument_for(mutant: Mutant, argued: dict[tuple[str, str], str] = ARGUED) -> str | None:
+    """The reason why no test can notice this mutant; None if nobody gave one."""
+    return argued.get((_name(mutant.path), mutant.after))
+
+
+def stale(made: dict[Path, list[Mutant]], argued: dict[tuple[str, str], str] = ARGUED) -> list[str]:
+    """The arguments about these modules for which there is no mutant any more."""
+    names = {_name(path) for path in made}
+    there = {(_name(each.path), each.after) for mutants in made.values() for each in mutants}
+    return [f"{key[0]}: `{key[1]}`" for key in argued if key[0] in names and key not in there]
+
+
+def _name(path: Path) -> str:
+    return str(path).removeprefix("anomalies/")
