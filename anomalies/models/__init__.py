@@ -4,7 +4,7 @@ Fields up to a model's ``# Ours`` are the contract; those below are nullable or 
 database, so that an INSERT which knows only the contract goes on working.
 """
 
-from .anomaly import Anomaly
+from .anomaly import Anomaly, newest_of_pattern
 from .api_token import ApiAllowance, ApiAnswer, ApiToken, Scope
 from .audit import AuditLog, AuditSeal
 from .choices import DismissalReason, Status, Stream
@@ -61,5 +61,6 @@ __all__ = [
     "TagDelta",
     "TagTotal",
     "TriageRule",
+    "newest_of_pattern",
     "override_problems",
 ]

@@ -39,6 +39,24 @@ def _down(*columns: str) -> list[OrderBy]:
     return [F(column).desc(nulls_last=True) for column in columns]
 
 
+_WALK = ("pattern", 'status COLLATE "POSIX"', "timestamp", "id")
+_LEAST, _GREATEST = ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff")
+
+
+def newest_of_pattern(pattern: str, status: str, since: str = "'-infinity'") -> str:
+    """SQL that follows FROM anomalies: those of a pattern and a status since a time, newest first.
+
+    The arguments are SQL. A comparison and an order by all columns of idx_anomalies_walk_pattern are answered
+    by that index alone, so with a LIMIT the work is bounded, whatever the planner expects.
+    """
+    row = ", ".join(f"anomalies.{column}" for column in _WALK)
+    return (
+        f"WHERE ({row}) >= ({pattern}::uuid, {status}::text, {since}::timestamptz, '{_LEAST}'::uuid) "
+        f"AND ({row}) <= ({pattern}::uuid, {status}::text, 'infinity'::timestamptz, '{_GREATEST}'::uuid) "
+        f"ORDER BY {', '.join(f'anomalies.{column} DESC NULLS LAST' for column in _WALK)}"
+    )
+
+
 class Anomaly(models.Model):
     """One window of a stream that a detector flagged, and what was decided about it."""
 

@@ -40,14 +40,15 @@ _HOURLY = """
 # PostgreSQL's timestamps may be infinite; those are excluded from differences, as are the decisions of rules,
 # which are taken at the moment of arrival.
 _DECISIONS = """
-    SELECT stream_type, status, tags, created_at, coalesce(acknowledged_at, dismissed_at) AS decided_at
+    SELECT stream_type, status, tags, created_at, coalesce(acknowledged_at, dismissed_at) AS decided_at,
+           coalesce(acknowledged_at, nullif(dismissed_at, created_at)) AS waited_until
     FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
     ORDER BY coalesce(acknowledged_at, dismissed_at) DESC LIMIT %s
 """
 _WAITS = f"""
     SELECT stream_type, status, extract(epoch FROM created_at)::float8,
            CASE WHEN isfinite(decided_at) AND isfinite(created_at)
-                THEN extract(epoch FROM nullif(decided_at, created_at) - created_at)::float8 END
+                THEN extract(epoch FROM waited_until - created_at)::float8 END
     FROM ({_DECISIONS}) AS newest
 """  # noqa: S608 -- constants
 _BY_TAG = f"""

@@ -40,7 +40,7 @@ _NEWEST_WAITS = """
     FROM (
         SELECT stream_type, status, is_statistically_significant AS significant, timestamp,
                CASE WHEN isfinite(coalesce(acknowledged_at, dismissed_at)) AND isfinite(created_at)
-                    THEN nullif(coalesce(acknowledged_at, dismissed_at), created_at) - created_at
+                    THEN coalesce(acknowledged_at, nullif(dismissed_at, created_at)) - created_at
                END AS waited
         FROM anomalies WHERE acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL
         ORDER BY coalesce(acknowledged_at, dismissed_at) DESC LIMIT %s
@@ -139,8 +139,8 @@ def _newest_waits(selection: Selection) -> list[tuple[str, timedelta, timedelta]
 
 
 def _aggregates(anomalies: QuerySet[Anomaly]) -> QuerySet[Any]:
-    decided_at = Coalesce("acknowledged_at", "dismissed_at")
-    waited: Any = NullIf(decided_at, F("created_at")) - F("created_at")
+    decided_at = Coalesce("acknowledged_at", NullIf("dismissed_at", "created_at"))
+    waited: Any = decided_at - F("created_at")
     counts = {f"{status}_count": Count("pk", filter=Q(status=status)) for status in Status}
     return (
         anomalies.order_by()

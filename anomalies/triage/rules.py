@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
-from anomalies.models import MOST_DAYS, DismissalReason, RuleAction, TriageRule
+from anomalies.models import MOST_DAYS, DismissalReason, RuleAction, TriageRule, newest_of_pattern
 from anomalies.permissions import deciders
 
 from .decisions import DecisionError, clean_note
@@ -27,6 +27,7 @@ from .decisions import DecisionError, clean_note
 NCD_MARGIN = 0.05
 RATE_FACTOR = 3
 FEW = 10
+LOOKED_AT = 20_000  # the newest anomalies of each status
 # A maintenance window takes what detectors report later, too.
 LATE = timedelta(days=1)
 LONGEST_WINDOW = timedelta(days=MOST_DAYS) - LATE
@@ -65,14 +66,13 @@ class NewRule:
 
 
 # The newest of each status, by the index of a pattern's anomalies.
-_KNOWN = """
+_KNOWN = f"""
     WITH known AS MATERIALIZED (
         SELECT each.*
         FROM unnest(ARRAY['pending', 'dismissed', 'investigating', 'acknowledged']) AS state (status)
         CROSS JOIN LATERAL (
             SELECT status, timestamp, ncd_score FROM anomalies
-            WHERE pattern = %(pattern)s AND anomalies.status COLLATE "POSIX" = state.status
-            ORDER BY timestamp DESC LIMIT 50000
+            {newest_of_pattern("%(pattern)s", "state.status")} LIMIT {LOOKED_AT}
         ) AS each
     )
     SELECT (SELECT count(*) FROM known),
@@ -81,7 +81,7 @@ _KNOWN = """
            (SELECT max(number) FROM (
                SELECT count(*) AS number FROM known GROUP BY date_trunc('hour', timestamp, 'UTC')
            ) AS by_hour)
-"""
+"""  # noqa: S608 -- constants
 _ABOUT = "SELECT stream_type, source FROM anomalies WHERE pattern = %(pattern)s LIMIT 1"
 
 

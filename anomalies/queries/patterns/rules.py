@@ -12,14 +12,14 @@ from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from anomalies.models import Pattern, RuleHour, TriageRule
+from anomalies.models import Pattern, RuleHour, TriageRule, newest_of_pattern
 
 LATELY = timedelta(days=7)
 SHOWN = 5
 AGAIN = 5  # dismissals after which a rule is proposed
 _LOOKED_AT = 100  # the newest dismissals of a pattern
 
-_PROPOSED = """
+_PROPOSED = f"""
     WITH likely AS (
         SELECT key, stream_type, source, template, dismissed FROM anomaly_patterns AS pattern
         WHERE dismissed >= %(again)s AND acknowledged = 0 AND investigating = 0 AND NOT EXISTS (
@@ -34,12 +34,11 @@ _PROPOSED = """
                min(dismissal_reason) = max(dismissal_reason) AND count(*) = count(dismissal_reason) AS is_one
         FROM (
             SELECT dismissal_reason FROM anomalies
-            WHERE pattern = key AND status COLLATE "POSIX" = 'dismissed'
-            ORDER BY timestamp DESC LIMIT %(looked_at)s
+            {newest_of_pattern("key", "'dismissed'")} LIMIT %(looked_at)s
         ) AS newest
     ) AS reasons
     WHERE is_one AND known >= %(again)s ORDER BY dismissed DESC, key LIMIT %(shown)s
-"""
+"""  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True, slots=True)

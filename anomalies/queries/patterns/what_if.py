@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from anomalies.models import Pattern, Status
+from anomalies.models import Pattern, Status, newest_of_pattern
 
 DAYS = 30
 MOST = 10_000  # counted of each status
@@ -24,11 +24,11 @@ SHOWN = 10
 _PATTERNS = 1_000  # of a source or stream that are looked at, those seen last
 _ORDER = (Status.ACKNOWLEDGED, Status.INVESTIGATING, Status.PENDING, Status.DISMISSED)
 
-_OF_THEM = 'pattern = key AND anomalies.status COLLATE "POSIX" = state.status AND timestamp >= %(since)s'
+_OF_THEM = newest_of_pattern("key", "state.status", "%(since)s")
 _COUNTS = f"""
     SELECT state.status, (SELECT count(*) FROM (
         SELECT FROM unnest(%(keys)s::uuid[]) AS key CROSS JOIN LATERAL (
-            SELECT FROM anomalies WHERE {_OF_THEM} LIMIT %(most)s
+            SELECT FROM anomalies {_OF_THEM} LIMIT %(most)s
         ) AS each LIMIT %(most)s
     ) AS counted)
     FROM unnest(%(order)s::text[]) AS state (status)
@@ -37,7 +37,7 @@ _FIRST = f"""
     SELECT each.id, each.timestamp, each.status, each.ncd_score, left(each.glass_box_explanation, 400)
     FROM unnest(%(order)s::text[]) WITH ORDINALITY AS state (status, place)
     CROSS JOIN unnest(%(keys)s::uuid[]) AS key CROSS JOIN LATERAL (
-        SELECT anomalies.* FROM anomalies WHERE {_OF_THEM} ORDER BY timestamp DESC LIMIT %(shown)s
+        SELECT anomalies.* FROM anomalies {_OF_THEM} LIMIT %(shown)s
     ) AS each
     ORDER BY place, each.timestamp DESC, each.id LIMIT %(shown)s
 """  # noqa: S608 -- constants
