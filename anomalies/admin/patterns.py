@@ -27,15 +27,10 @@ from .model_admin import AnyModelAdmin
 from .read_only import ReadOnlyAdmin
 from .rules.words import new_rule_about
 from .ui import formatting as show
+from .ui.addresses import anomalies_of
 from .ui.sparkline import sparkline
 
 _STATUSES = (Status.PENDING, Status.INVESTIGATING, Status.ACKNOWLEDGED, Status.DISMISSED)
-
-
-def anomalies_of(key: Any, *statuses: str) -> str:
-    """Return the address of the list of a pattern's anomalies, of these statuses or of all."""
-    address = reverse("admin:anomalies_anomaly_changelist")
-    return f"{address}?{urlencode({'pattern': key, 'status': statuses}, doseq=True)}"
 
 
 class StreamFilter(admin.SimpleListFilter):

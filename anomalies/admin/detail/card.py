@@ -14,8 +14,8 @@ from anomalies.queries.card.contrast import Contrast, Piece, contrast
 from anomalies.queries.evidence_events import Event, events
 from anomalies.queries.patterns.decided import Decision, PatternFacts, Proposal
 
-from ..patterns import anomalies_of
 from ..ui import formatting as show
+from ..ui.addresses import anomalies_of
 from ..ui.naming import HEADING, name_of
 
 _WHERE = ("service", "service.name", "file", "host")

@@ -21,9 +21,9 @@ from anomalies.triage import rules
 from anomalies.web.actor import actor_of
 
 from ..model_admin import AnyModelAdmin
-from ..patterns import anomalies_of
 from ..read_only import ReadOnlyAdmin
 from ..ui import formatting as show
+from ..ui.addresses import anomalies_of
 from . import words
 from .new_rule import NewRuleView
 
