@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 MATRIX = table()
 PEOPLE = ROLES[1:]
-FOR_PROGRAMS = ("api/", "v1/", "(?:api|v1)/")
+FOR_PROGRAMS = ("api/", "v1/", "(?:api|v1)/", "metrics")
 OTHER_METHODS = ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 each_role = pytest.mark.parametrize("role", ROLES)
 

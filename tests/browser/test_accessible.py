@@ -71,8 +71,8 @@ def faults(page: Any) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_no_serious_fault_on_any_page(desk, scheme, width):
-    anomaly = a_busy_desk()
     lea = User.objects.create_superuser("lea")
+    anomaly = a_busy_desk()
     save(lea, "Pending", "status=pending", shared=True)
     page = desk.open(user=lea, color_scheme=scheme, viewport={"width": width, "height": 900})
     found = {}

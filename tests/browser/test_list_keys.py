@@ -62,7 +62,7 @@ def test_selected_rows_are_dismissed_together_and_the_decision_is_undone(desk, a
     expect(page.locator(".confirm select[name=reason]")).to_be_focused()
     press(page, "ArrowDown")
     decide(page, "Enter")
-    expect(page.get_by_role("status")).to_contain_text("2 anomalies dismissed.")
+    expect(page.get_by_role("status").filter(has_text="2 anomalies dismissed.")).to_be_visible()
     assert statuses() == ["dismissed", "dismissed", "pending"]
     decide(page, "u")
     expect(page.locator(".confirm .default")).to_be_focused()

@@ -24,8 +24,8 @@ def report(request: HttpRequest, action: str, outcome: Outcome, name: str = "") 
     """
     word, tags = done_word(action), undo_tags(outcome.batch) if action in UNDOABLE else ""
     if outcome.decided:
-        words = "Note added" if action == "note" else f"{counted(len(outcome.decided))} {word}"
-        words += f": {name}" if name else "."
+        words = "Note added." if action == "note" else f"{counted(len(outcome.decided))} {word}."
+        words += f" {name}" if name else ""
         messages.success(request, words, extra_tags=tags)
     if outcome.repeated:
         words = f"{counted(len(outcome.repeated))} {word} by you a moment ago; nothing was done twice."

@@ -1,4 +1,4 @@
-"""What is read about a pattern's anomalies: along their own index, whatever else there is to choose."""
+"""Plans of reads about a pattern: along its own index, whatever else there is to choose."""
 
 from __future__ import annotations
 

@@ -52,9 +52,9 @@ def test_heading_title_and_breadcrumb_name_the_odd_line(desk):
 def test_a_message_names_it_without_what_is_not_printable(desk):
     anomaly = make_anomaly(**ODD)
     answer = send(desk, page_of(anomaly), action="investigate", note="")
-    assert messages_of(answer) == "1 anomaly taken into investigation: web <b>ERROR</b>: deadlock detected"
+    assert messages_of(answer) == "1 anomaly taken into investigation. web <b>ERROR</b>: deadlock detected"
     answer = send(desk, page_of(anomaly), action="note", note="x", name="a\u202eb\n")
-    assert messages_of(answer) == "Note added: ab"
+    assert messages_of(answer) == "Note added. ab"
 
 
 def test_the_line_is_an_anchor_in_the_evidence_unless_a_search_hides_it(desk):
