@@ -133,7 +133,7 @@ def test_step_5_three_rows_are_acknowledged_at_once_with_an_undo_button(analyst)
 
 def test_step_5_start_triage_opens_a_pending_anomaly(analyst):
     analyst.open(LIST)
-    queue = re.search(r'href="([^"]+)">Start triage<', analyst.page)[1]
+    queue = re.search(r'href="([^"]+)">Triage queue<', analyst.page)[1]
     assert 'value="acknowledge"' in analyst.open(queue)
 
 

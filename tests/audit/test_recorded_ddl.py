@@ -60,6 +60,15 @@ RECORDED = {
     "CREATE RULE x AS ON INSERT TO auth_user DO INSTEAD NOTHING": ("CREATE RULE", "x on public.auth_user"),
     "DROP TABLE auth_user_user_permissions CASCADE": ("DROP TABLE", "public.auth_user_user_permissions"),
     "ALTER TABLE anomalies SET SCHEMA test_elsewhere": ("ALTER TABLE", "test_elsewhere.anomalies"),
+    "DROP TRIGGER audit_triage_rules ON triage_rules": (
+        "DROP TRIGGER",
+        "audit_triage_rules on public.triage_rules",
+    ),
+    "DROP TRIGGER audit_api_tokens ON api_tokens": ("DROP TRIGGER", "audit_api_tokens on public.api_tokens"),
+    "ALTER TABLE anomaly_patterns ALTER COLUMN pending SET DEFAULT 1": (
+        "ALTER TABLE",
+        "public.anomaly_patterns",
+    ),
     "CREATE POLICY x ON anomalies USING (false)": ("CREATE POLICY", "x on public.anomalies"),
     "CREATE OR REPLACE FUNCTION next_version() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'": (
         "CREATE FUNCTION",
