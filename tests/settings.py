@@ -8,10 +8,12 @@ import os
 import shutil
 import tempfile
 
+from tests.support.memory_folder import temporary_folder
+
 os.environ["DRIFTLOCK_MODE"] = "development"
 if not os.environ.get("DATABASE_URL"):
     # The commands that tests start as processes of their own find the same server through the environment.
-    os.environ["DRIFTLOCK_DATA"] = tempfile.mkdtemp(prefix="driftlock-test-")
+    os.environ["DRIFTLOCK_DATA"] = temporary_folder("driftlock-test-")
     atexit.register(shutil.rmtree, os.environ["DRIFTLOCK_DATA"], ignore_errors=True)
 # WhiteNoise warns where the folder is missing; nothing is collected in it.
 os.environ["DRIFTLOCK_STATIC_ROOT"] = tempfile.mkdtemp(prefix="driftlock-test-")

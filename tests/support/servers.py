@@ -6,7 +6,6 @@ import copy
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from psycopg import sql
 
 from driftlock.embedded_postgres.identity import choose_identity
 from driftlock.embedded_postgres.server import binaries
+from tests.support.memory_folder import temporary_folder
 
 OLDEST = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "driftlock"
@@ -40,7 +40,7 @@ class Server:
         **settings: str,
     ) -> None:
         self.programs = programs or binaries()
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="driftlock-server-"))
+        self.folder = folder or Path(temporary_folder("driftlock-server-"))
         self.data = self.folder / "data"
         self._settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), **settings}
         needs = [self.programs / "postgres", self.folder]
