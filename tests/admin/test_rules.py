@@ -50,7 +50,7 @@ def words(page: Any) -> str:
 def test_a_rule_is_made_from_a_pattern_and_listed_with_what_it_did(desk, form):
     assert form.replace("&", "&amp;") in desk.get(PATTERNS).content.decode()
     page = desk.post(form, DISMISS, follow=True)
-    assert "The rule is made" in words(page) and page.redirect_chain[-1][0] == RULES
+    assert "Rule created" in words(page) and page.redirect_chain[-1][0] == RULES
     lost(3)
     row = words(desk.get(RULES))
     for part in (
@@ -71,7 +71,7 @@ def test_the_form_shows_the_limits_and_acknowledged_ones_first(desk, form):
     decide("acknowledge", [real.pk], Actor("ana"))
     lost(1, timestamp=timezone.now() - timedelta(days=31))
     page = words(desk.get(form))
-    assert "at an NCD above 0.750, or at more than 10 within an hour" in page
+    assert "an NCD above 0.750, or when more than 10 happen within an hour" in page
     assert "In the last 30 days of pay, logs: 1 acknowledged, 0 investigating, 2 pending, 0 dismissed" in page
     table = page[page.index("Explanation") :]
     assert table.index("acknowledged") < table.index("pending")

@@ -29,10 +29,14 @@ class RuleForm(forms.Form):
 
     action = forms.ChoiceField(choices=RuleAction.choices, label="Decision")
     reason = forms.ChoiceField(
-        choices=[("", "–"), *DismissalReason.choices], required=False, help_text="Of a dismissal."
+        choices=[("", "–"), *DismissalReason.choices], required=False, help_text="Required for a dismissal."
     )
     assign_to = forms.ChoiceField(required=False, label="Assign to")
-    note = forms.CharField(max_length=10_000, widget=forms.Textarea(attrs={"rows": 2}), help_text="Why.")
+    note = forms.CharField(
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Why this is decided in advance.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -106,7 +110,7 @@ class NewRuleView(DeskView):
         except DecisionError as error:
             form.add_error(None, str(error))
             return self._page(form, pattern)
-        messages.success(request, "The rule is made: it decides about what comes from now on.")
+        messages.success(request, "Rule created: it decides about new anomalies from now on.")
         return HttpResponseRedirect(reverse(_LIST))
 
     def _pattern(self) -> Pattern | None:
