@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from anomalies.ingest import detectors
 from anomalies.local_times import zone_mark
-from anomalies.models import Status, Stream
+from anomalies.models import OPEN, Status, Stream
 from anomalies.permissions import can_see_overview
 from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
@@ -28,7 +28,6 @@ from .ui.formatting import moment, visible, zone_name
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DETECTORS = 12  # shown; those that need attention come first
 _RULES = 5  # shown that stopped by themselves
-_OPEN = (Status.PENDING, Status.INVESTIGATING)
 
 
 class OverviewSite(AdminSite):
@@ -126,19 +125,19 @@ def _of_config(name: str) -> str:
 def _waiting(found: Overview) -> Chart:
     rows, body = [], []
     for stream, counts in found.waiting.items():
-        waits = sum(counts.get(status, 0) for status in _OPEN)
+        waits = sum(counts.get(status, 0) for status in OPEN)
         name = Stream(stream).label
-        rows.append((name, [(status.value, float(counts.get(status, 0))) for status in _OPEN], f"{waits:,}"))
+        rows.append((name, [(status.value, float(counts.get(status, 0))) for status in OPEN], f"{waits:,}"))
         cells = [Link(f"{counts.get(each, 0):,}", _list(stream=stream, status=each)) for each in Status]
         body.append([Link(name, _list(stream=stream)), *cells])
-    totals = {status: sum(counts.get(status, 0) for counts in found.waiting.values()) for status in _OPEN}
+    totals = {status: sum(counts.get(status, 0) for counts in found.waiting.values()) for status in OPEN}
     full = max(sum(value for _, value in parts) for _, parts, _ in rows)
     return Chart(
         "waiting",
         "Waiting",
         f"{totals[Status.PENDING]:,} pending, {totals[Status.INVESTIGATING]:,} investigating.",
-        _list(status=list(_OPEN)),
-        legend=[(status.value, status.label) for status in _OPEN],
+        _list(status=list(OPEN)),
+        legend=[(status.value, status.label) for status in OPEN],
         head=["Stream", *(str(status.label) for status in Status)],
         body=body,
         drawing=bars(rows, full),

@@ -16,13 +16,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from anomalies import permissions
-from anomalies.models import Anomaly, DismissalReason, Pattern, Status, Stream
+from anomalies.models import OPEN, Anomaly, DismissalReason, Pattern, PatternQuerySet, Status, Stream
 from anomalies.permissions import can_make_rules
 from anomalies.queries import hourly_rollup
 from anomalies.queries.patterns import recent
 from anomalies.queries.patterns.rules import active_rules_of, proposals
 
-from .decide.pattern import ACTIONS, OPEN, PatternDecisionView
+from .decide.pattern import ACTIONS, PatternDecisionView
 from .model_admin import AnyModelAdmin
 from .read_only import ReadOnlyAdmin
 from .rules.words import new_rule_about
@@ -53,10 +53,9 @@ class OpenFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
         return [("yes", "with undecided anomalies"), ("no", "all decided")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "yes":
-            return queryset.exclude(pending=0, investigating=0)
-        return queryset.filter(pending=0, investigating=0) if self.value() == "no" else queryset
+    def queryset(self, request: HttpRequest, queryset: Any) -> PatternQuerySet:
+        patterns: PatternQuerySet = queryset
+        return patterns.open(self.value() == "yes") if self.value() in ("yes", "no") else patterns
 
 
 class PatternChangeList(ChangeList):
@@ -109,11 +108,9 @@ class PatternAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out patterns whose anomalies were all deleted; each has the end of its rule."""
-        found: QuerySet[Any] = (
-            super().get_queryset(request).exclude(**{status.value: 0 for status in _STATUSES})
-        )
+        found: Any = super().get_queryset(request)
         ends = active_rules_of(OuterRef("key")).values("expires_at")[:1]
-        with_rules: QuerySet[Any] = found.annotate(rule_ends=Subquery(ends))
+        with_rules: QuerySet[Any] = found.with_anomalies().annotate(rule_ends=Subquery(ends))
         return with_rules
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:

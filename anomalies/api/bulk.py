@@ -22,6 +22,7 @@ from ninja import Query, Router, Schema, Status
 from anomalies.models import BulkSet, DismissalReason
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.matches import first
+from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import in_words
 from anomalies.queries.patterns.selection import by_pattern
 from anomalies.triage import frozen_selection as selections
@@ -41,7 +42,6 @@ router = Router(tags=["bulk"])
 DECIDE = needs("decide")
 PATTERNS = 20  # of a preview
 SECONDS = 2.0  # for which one request works
-_NEWEST_FIRST = ("-timestamp", "-id")
 
 
 class BulkAsked(Schema):
@@ -71,7 +71,7 @@ def preview_bulk(
 ) -> Status[dict[str, Any]]:
     """Freeze the anomalies that match all filters, the newest DRIFTLOCK_BULK_ROWS of them."""
     filterset, limit = filterset_of(request), settings.BULK_ROWS
-    found = first(listing_of(filterset), _NEWEST_FIRST, limit + 1)
+    found = first(listing_of(filterset), NEWEST_FIRST.names, limit + 1)
     asked = selections.freeze(
         found.rows,
         _owner(request),

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from pydantic import Field
 
-from anomalies.models import Pattern, Status, Stream
+from anomalies.models import Pattern, Stream
 from anomalies.queries import hourly_rollup, keyset
 
 from .access import needs
@@ -25,8 +25,6 @@ from .schemas import PatternPage, PatternRow
 router = Router(tags=["patterns"])
 READ = needs("read")
 ORDERS = {"-pending": ("-pending", "key"), "-last_seen": ("-last_seen", "key"), "key": ("key",)}
-_NONE = dict.fromkeys(Status.values, 0)
-_OPEN = {status.value: 0 for status in (Status.PENDING, Status.INVESTIGATING)}
 
 
 class PatternParameters(Schema):
@@ -62,7 +60,7 @@ def list_patterns(request: HttpRequest, asked: Query[PatternParameters]) -> dict
 
 def _matching(asked: PatternParameters) -> QuerySet[Pattern]:
     """The patterns that match all filters. PostgreSQL stores no NUL, so a text with one matches nothing."""
-    rows = Pattern.objects.exclude(**_NONE).exclude(last_seen=None)
+    rows = Pattern.objects.with_anomalies().exclude(last_seen=None)
     if "\0" in asked.source + asked.text:
         return rows.none()
     if asked.stream:
@@ -72,7 +70,7 @@ def _matching(asked: PatternParameters) -> QuerySet[Pattern]:
     if asked.text:
         rows = rows.filter(template__icontains=asked.text)
     if asked.open is not None:
-        rows = rows.exclude(**_OPEN) if asked.open else rows.filter(**_OPEN)
+        rows = rows.open(asked.open)
     return rows
 
 

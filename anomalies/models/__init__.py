@@ -7,7 +7,7 @@ database, so that an INSERT which knows only the contract goes on working.
 from .anomaly import Anomaly, newest_of_pattern
 from .api_token import ApiAllowance, ApiAnswer, ApiToken, Scope
 from .audit import AuditLog, AuditSeal
-from .choices import DismissalReason, Status, Stream
+from .choices import OPEN, DismissalReason, Status, Stream
 from .config import DetectionConfig, override_problems
 from .database_views import RecentSignificantAnomaly, StreamFigures, StreamStatistics, StreamStatisticsNow
 from .performance import PerformanceMetric
@@ -19,6 +19,7 @@ from .rollups import (
     CountedTag,
     Pattern,
     PatternDelta,
+    PatternQuerySet,
     RolledUp,
     TagDelta,
     TagTotal,
@@ -28,6 +29,7 @@ from .triage import BulkRow, BulkSet, SavedFilter, StartPage
 
 __all__ = [
     "MOST_DAYS",
+    "OPEN",
     "Anomaly",
     "AnomalyHour",
     "AnomalyHourDelta",
@@ -45,6 +47,7 @@ __all__ = [
     "DismissalReason",
     "Pattern",
     "PatternDelta",
+    "PatternQuerySet",
     "PerformanceMetric",
     "RecentSignificantAnomaly",
     "RolledUp",

@@ -23,6 +23,9 @@ class Status(models.TextChoices):
     INVESTIGATING = "investigating", "investigating"
 
 
+OPEN = (Status.PENDING, Status.INVESTIGATING)  # undecided
+
+
 class DismissalReason(models.TextChoices):
     """The reason of a dismissal."""
 

@@ -11,6 +11,8 @@ from anomalies.fields import (
     NumericField,
 )
 
+from .choices import OPEN, Status
+
 
 class RolledUp(models.Model):
     """Figures of some anomalies: their number and the exact sums of NCD and p."""
@@ -124,6 +126,19 @@ class CountedPattern(models.Model):
         default_permissions: ClassVar = ()
 
 
+class PatternQuerySet(models.QuerySet["Pattern"]):
+    """Patterns by the anomalies that they have."""
+
+    def with_anomalies(self) -> PatternQuerySet:
+        """Those with any: a pattern stays where all of its anomalies were deleted."""
+        return self.exclude(**dict.fromkeys(Status.values, 0))
+
+    def open(self, wanted: bool) -> PatternQuerySet:
+        """Those with undecided anomalies, or all others."""
+        none = {status.value: 0 for status in OPEN}
+        return self.exclude(**none) if wanted else self.filter(**none)
+
+
 class Pattern(CountedPattern):
     """The masked text that anomalies of one stream and source have in common.
 
@@ -136,6 +151,8 @@ class Pattern(CountedPattern):
     source = models.CharField(max_length=255)
     template = models.TextField()
     algorithm = models.SmallIntegerField()
+
+    objects = PatternQuerySet.as_manager()
 
     class Meta(CountedPattern.Meta):
         db_table = "anomaly_patterns"

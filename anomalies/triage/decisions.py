@@ -29,7 +29,7 @@ from django.db.models.functions import Concat
 
 from anomalies.audit import Actor, Entry, acting, latest
 from anomalies.fields import Now
-from anomalies.models import Anomaly, DismissalReason, Status
+from anomalies.models import OPEN, Anomaly, DismissalReason, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Move:
     done: str
 
 
-_UNDECIDED = frozenset({Status.PENDING, Status.INVESTIGATING})
+_UNDECIDED = frozenset(OPEN)
 
 MOVES: dict[str, Move] = {
     "acknowledge": Move(Status.ACKNOWLEDGED, _UNDECIDED, "acknowledged"),

@@ -24,12 +24,11 @@ from django.utils import timezone
 
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
-from anomalies.models import Anomaly, Status, Stream
+from anomalies.models import OPEN, Anomaly, Stream
 
 from .decisions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
 
 SYSTEM = Actor("driftlock", via="wake")  # the actor where no person or command ends the snooze
-OPEN = frozenset({Status.PENDING, Status.INVESTIGATING})
 MOST = 1_000  # of "n more"
 
 
@@ -93,7 +92,9 @@ def snooze(
         "snoozed_by": actor.username,
         "snoozed_at": Now(),
     }
-    how = Hold("snooze", values, partial(why_not, "investigate"), sources=OPEN, note=rule.in_words())
+    how = Hold(
+        "snooze", values, partial(why_not, "investigate"), sources=frozenset(OPEN), note=rule.in_words()
+    )
     return hold(how, ids, actor, seen=seen, batch=batch)
 
 

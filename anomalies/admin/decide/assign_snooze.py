@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 
 from anomalies import permissions
 from anomalies.audit import with_last_entry
-from anomalies.models import Anomaly
+from anomalies.models import OPEN, Anomaly
 from anomalies.queries.card.headline import with_headline
-from anomalies.triage.snooze import OPEN, sentence
+from anomalies.triage.snooze import sentence
 
 from ..ui import formatting as show
 from ..ui.naming import name_of

@@ -11,8 +11,9 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 
-from anomalies.models import Pattern, Status
+from anomalies.models import OPEN, Pattern
 from anomalies.permissions import can_decide
+from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.triage.decisions import allowed_moves
 
 from ..views import DeskView, uuid_of
@@ -21,8 +22,6 @@ from .selected import freeze_matching
 
 PATTERNS = "admin:anomalies_pattern_changelist"
 ACTIONS = ("acknowledge", "dismiss", "investigate")
-OPEN = (Status.PENDING, Status.INVESTIGATING)
-_NEWEST_FIRST = ("-timestamp", "-id")
 
 
 def _words(key: UUID) -> str:
@@ -49,7 +48,9 @@ class PatternDecisionView(DeskView):
         query = QueryDict(mutable=True)
         query["pattern"] = str(pattern)
         query.setlist("status", [status.value for status in OPEN if action in allowed_moves(status)])
-        asked = freeze_matching(query, action, request.user.get_username(), _NEWEST_FIRST, _words(pattern))
+        asked = freeze_matching(
+            query, action, request.user.get_username(), NEWEST_FIRST.names, _words(pattern)
+        )
         if not asked.rows:
             messages.info(request, f"No anomaly of this pattern can be {done_word(action)} now.")
             return HttpResponseRedirect(back)

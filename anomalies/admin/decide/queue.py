@@ -15,11 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from anomalies import json_column
 from anomalies.models import Anomaly, Status
 from anomalies.queries import keyset
 from anomalies.queries.bounded.counts import count
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import Page, page_after, page_before
+from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import FOR_REVIEW, AnomalyFilter, in_words
 from anomalies.queries.patterns.worth import neighbour
 from anomalies.triage.snooze import wake
@@ -29,7 +31,7 @@ from ..views import LIST, DeskView, time_slice, uuid_of
 
 _END = "End of the queue; it starts again from the top."
 QUEUE = "admin:anomalies_anomaly_queue"
-_ORDER = ("-timestamp", "-id")
+_ORDER = NEWEST_FIRST.names
 BY_TIME = "time"
 _LONGEST = 4_000  # characters of a queue's address
 
@@ -77,7 +79,7 @@ def onward(request: HttpRequest, decided: UUID) -> str | None:
     return f"{reverse(QUEUE)}?{asked.urlencode()}"
 
 
-def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
+def bar(request: HttpRequest, anomaly: Any) -> dict[str, Any] | None:
     """Return what the page shows of the queue: its filter, how many wait, links; None outside of one."""
     filterset = _queue_in(request)
     if filterset is None:
@@ -96,11 +98,16 @@ def bar(request: HttpRequest, anomaly: Anomaly) -> dict[str, Any] | None:
         "oldest": ago(oldest[0].timestamp) if oldest else "",
         "is_by_time": is_by_time,
         "other_order": f"{reverse(QUEUE)}?{other}",
-        "is_for_review": Anomaly.objects.filter(pk=anomaly.pk, metadata__contains=FOR_REVIEW).exists(),
+        "is_for_review": _is_for_review(anomaly.metadata_text),
         "list": f"{reverse(LIST)}?{filters.urlencode()}",
         "here": request.get_full_path(),
         "mine": f"{reverse(QUEUE)}?assigned=me",
     }
+
+
+def _is_for_review(metadata: str | None) -> bool:
+    found = json_column.object_of(metadata)
+    return all(found.get(key) is value for key, value in FOR_REVIEW.items())
 
 
 def _queue_in(request: HttpRequest) -> AnomalyFilter | None:

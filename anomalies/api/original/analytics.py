@@ -21,6 +21,7 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.bounded.filter_figures import figures_of
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import page_after
+from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import AnomalyFilter
 
 from ..access import needs
@@ -35,7 +36,6 @@ _READ = needs("read")
 _ADDRESSES = "/analytics"
 MOST = 10_000  # anomalies read for an average that the roll-up does not have
 POINTS = 1_000  # of a timeline
-_NEWEST_FIRST = ("-timestamp", "-id")
 _POINT = {
     "baseline_ratio": "compression_baseline",
     "window_ratio": "compression_window",
@@ -137,7 +137,9 @@ def _mean(parts: Iterable[tuple[float | None, int]]) -> float:
 
 def _average_change(filterset: AnomalyFilter) -> float:
     """The mean change of compression of the newest anomalies that have a number for it; 0 without any."""
-    newest: QuerySet[Any] = filterset.qs.order_by(*_NEWEST_FIRST).values("compression_ratio_change")[:MOST]
+    newest: QuerySet[Any] = filterset.qs.order_by(*NEWEST_FIRST.names).values("compression_ratio_change")[
+        :MOST
+    ]
     with_number = newest.model.objects.filter(pk__in=newest.values("pk"))
     with_number = with_number.exclude(compression_ratio_change__in=_NO_NUMBERS)
     return float(with_number.aggregate(mean=Avg("compression_ratio_change"))["mean"] or 0)
@@ -153,7 +155,7 @@ def get_timeline(request: HttpRequest, asked: Query[StreamSpan]) -> dict[str, An
     """Return the compression of the newest anomalies of a time range."""
     listing = listing_of(filterset_of(request, StreamSpan.model_fields))
     shown = with_columns(("timestamp", *_POINT.values()))
-    page = page_after(listing, _NEWEST_FIRST, "", POINTS, shown)
+    page = page_after(listing, NEWEST_FIRST.names, "", POINTS, shown)
     points = [_point(row) for row in page.rows]
     return {"timeline": points, "total": len(points)}
 

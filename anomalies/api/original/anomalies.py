@@ -27,6 +27,7 @@ from anomalies.queries.bounded.counts import COUNTED, count
 from anomalies.queries.bounded.filter_listing import listing_of, selection_of
 from anomalies.queries.bounded.listing import Listing
 from anomalies.queries.bounded.pages import page_after
+from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import AnomalyFilter
 from anomalies.thresholds import active_config
 from anomalies.triage.decisions import MOVES, DecisionError, Outcome, add_note, decide
@@ -44,7 +45,6 @@ _READ, _DECIDE = needs("read"), needs("decide")
 _UNREAD = REFUSED | {404}
 _UNSTORED = REFUSED | {413, 422}
 _UNWRITTEN = REFUSED | {404, 409, 412, 413, 422}
-_NEWEST_FIRST = ("-timestamp", "-id")
 _JSON = ("baseline_data", "window_data", "metadata")
 # Names of the original server's parameters, and of the filters that they are.
 _FILTERS = {
@@ -158,7 +158,7 @@ def list_original(request: HttpRequest, asked: Query[OriginalParameters]) -> dic
     filterset = filterset_of(request, OriginalParameters.model_fields)
     listing = listing_of(filterset)
     shown = with_columns(IN_LISTS)
-    page = page_after(listing, _NEWEST_FIRST, "", asked.limit, shown, skipped=asked.offset)
+    page = page_after(listing, NEWEST_FIRST.names, "", asked.limit, shown, skipped=asked.offset)
     return {
         "anomalies": [original_values(row, IN_LISTS) for row in page.rows],
         "total": _total(filterset, listing),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from anomalies.queries.card.contrast import MOST_CHARACTERS, Contrast, contrast, difference
+from collections.abc import Iterable
+
+from anomalies.queries.card.contrast import MOST_CHARACTERS, Contrast, Piece, contrast, difference
 from anomalies.queries.evidence_events import Event, events_in
 
 BASELINE = events_in([f"web GET /cart/{n} status=200 in 3 ms" for n in range(20)] + ["checkpoint complete"])
@@ -14,8 +16,8 @@ def shown(*window: object, odd_line: object = None) -> Contrast:
     return found
 
 
-def marked(pieces: object, kind: str) -> list[str]:
-    return [each.text.strip() for each in pieces if each.kind == kind]  # type: ignore[attr-defined]
+def marked(pieces: Iterable[Piece], kind: str) -> list[str]:
+    return [each.text.strip() for each in pieces if each.kind == kind]
 
 
 def test_the_usual_line_is_the_one_most_like_it_and_only_other_words_are_marked():
