@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -40,21 +41,33 @@ def _down(*columns: str) -> list[OrderBy]:
 
 
 _WALK = ("pattern", 'status COLLATE "POSIX"', "timestamp", "id")
-_LEAST, _GREATEST = ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff")
+_LEAST, _GREATEST = (f"'{UUID(int=number)}'::uuid" for number in (0, 2**128 - 1))
 
 
-def newest_of_pattern(pattern: str, status: str, since: str = "'-infinity'") -> str:
-    """SQL that follows FROM anomalies: those of a pattern and a status since a time, newest first.
+def newest_of_pattern(
+    columns: str, pattern: str, status: str, most: int | str, *, since: str = "", before: str = ""
+) -> str:
+    """A subquery in SQL: the newest anomalies of a pattern and a status, at most ``most``, newest first.
 
-    The arguments are SQL. A comparison and an order by all columns of idx_anomalies_walk_pattern are answered
-    by that index alone, so with a LIMIT the work is bounded, whatever the planner expects.
+    ``since`` (included) and ``before`` (not included) limit their times. All arguments are SQL.
+
+    A row comparison and an order by all columns of idx_anomalies_walk_pattern are answered by that index
+    alone, and at most ``most`` of its entries are read, whatever the planner expects. What they hold beyond
+    the status is dropped afterwards: before PostgreSQL 18 a scan whose condition ended it there would pass
+    over all entries of the pattern.
     """
-    row = ", ".join(f"anomalies.{column}" for column in _WALK)
-    return (
-        f"WHERE ({row}) >= ({pattern}::uuid, {status}::text, {since}::timestamptz, '{_LEAST}'::uuid) "
-        f"AND ({row}) <= ({pattern}::uuid, {status}::text, 'infinity'::timestamptz, '{_GREATEST}'::uuid) "
-        f"ORDER BY {', '.join(f'anomalies.{column} DESC NULLS LAST' for column in _WALK)}"
-    )
+    keys = ", ".join(f"anomalies.{column}" for column in _WALK)
+    down = ", ".join(f"anomalies.{column} DESC NULLS LAST" for column in _WALK)
+    key, kind = f"{pattern}::uuid", f"{status}::text"
+    place = f"{before}::timestamptz, {_LEAST}" if before else f"'infinity'::timestamptz, {_GREATEST}"
+    held = f" AND anomalies.timestamp >= {since}::timestamptz" if since else ""
+    return f"""(
+        SELECT {columns} FROM (
+            SELECT anomalies.* FROM anomalies
+            WHERE ROW({keys}) < ROW({key}, {kind}, {place}) AND anomalies.pattern >= {key}
+            ORDER BY {down} LIMIT {most}
+        ) AS anomalies WHERE anomalies.pattern = {key} AND anomalies.status = {kind}{held}
+    )"""  # noqa: S608 -- the arguments are SQL of ours
 
 
 class Anomaly(models.Model):

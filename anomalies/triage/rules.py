@@ -70,10 +70,9 @@ _KNOWN = f"""
     WITH known AS MATERIALIZED (
         SELECT each.*
         FROM unnest(ARRAY['pending', 'dismissed', 'investigating', 'acknowledged']) AS state (status)
-        CROSS JOIN LATERAL (
-            SELECT status, timestamp, ncd_score FROM anomalies
-            {newest_of_pattern("%(pattern)s", "state.status")} LIMIT {LOOKED_AT}
-        ) AS each
+        CROSS JOIN LATERAL {
+    newest_of_pattern("status, timestamp, ncd_score", "%(pattern)s", "state.status", LOOKED_AT)
+} AS each
     )
     SELECT (SELECT count(*) FROM known),
            coalesce((SELECT max(ncd_score) FROM known WHERE status IN ('pending', 'dismissed')),

@@ -6,17 +6,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from anomalies.models import MOST_DAYS, RuleAction, Status, TriageRule
 from anomalies.permissions import can_decide, can_make_rules, can_view
-from anomalies.queries.patterns.rules import templates, with_hits
+from anomalies.queries.patterns.rules import ACTIVE, templates, with_hits
 from anomalies.triage import rules
 from anomalies.web.actor import actor_of
 
@@ -39,12 +38,11 @@ class StateFilter(admin.SimpleListFilter):
         return [("active", "active"), ("itself", "stopped by itself"), ("ended", "expired or stopped")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        active = Q(stopped_at=None, expires_at__gt=timezone.now())
         if self.value() == "itself":
             return queryset.filter(stopped_at__isnull=False, stopped_by=None)
         if self.value() == "ended":
-            return queryset.exclude(active)
-        return queryset.filter(active) if self.value() == "active" else queryset
+            return queryset.exclude(ACTIVE)
+        return queryset.filter(ACTIVE) if self.value() == "active" else queryset
 
 
 @admin.register(TriageRule)

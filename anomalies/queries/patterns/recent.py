@@ -1,8 +1,7 @@
 """Patterns at a glance: the newest anomalies of each, and how many fell into each part of a time line.
 
-Both read a bounded number of entries of the index by pattern, status and time, whatever a pattern's size. As
-in ``queries.bounded.walks`` a row comparison over all columns of the index makes it the only possible plan;
-what lies beyond a pattern and status is dropped afterwards.
+Both read a bounded number of entries of the index by pattern, status and time, whatever a pattern's size
+(``newest_of_pattern``).
 """
 
 from __future__ import annotations
@@ -15,49 +14,33 @@ from uuid import UUID
 
 from django.db import connection
 
-from anomalies.models import Pattern, Status
+from anomalies.models import OPEN, Pattern, Status, newest_of_pattern
 
 SHOWN = 5  # anomalies of a pattern
 PARTS = 24  # of the time line
 MOST = 30  # anomalies counted in a part
 
-_OPEN = (Status.PENDING, Status.INVESTIGATING)
-_KEYS = 'anomalies.pattern, anomalies.status COLLATE "POSIX", anomalies.timestamp, anomalies.id'
-_DOWN = ", ".join(f"{key} DESC NULLS LAST" for key in _KEYS.split(", "))
-_BEFORE = f"""
-    FROM anomalies WHERE ROW({_KEYS}) < ROW(wanted.key, wanted.status, {{place}})
-        AND anomalies.pattern >= wanted.key ORDER BY {_DOWN}
-"""
 _WANTED = (
     "unnest(%(keys)s::uuid[], %(statuses)s::text[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) "
     "AS wanted (key, status, first, last)"
 )
-# A part ends with its last microsecond: no row there has the lowest id of the next one.
-_FIRST, _LAST = f"'{UUID(int=0)}'::uuid", f"'{UUID(int=2**128 - 1)}'::uuid"
-_END_OF_PART = f"%(end)s::timestamptz - %(step)s * ({PARTS} - part.no) + interval '1 us', {_FIRST}"
+_COLUMNS = """id, timestamp, status, ncd_score, left(glass_box_explanation, 300) AS headline,
+               left(metadata ->> 'host', 200) AS host"""
 _NEWEST = f"""
-    SELECT wanted.key, newest.* FROM {_WANTED} CROSS JOIN LATERAL (
-        SELECT id, timestamp, status, pattern, ncd_score, left(glass_box_explanation, 300) AS headline,
-               left(metadata ->> 'host', 200) AS host
-        {_BEFORE.format(place=f"'infinity'::timestamptz, {_LAST}")} LIMIT {SHOWN}
-    ) AS newest WHERE newest.pattern = wanted.key AND newest.status = wanted.status
-    ORDER BY newest.status NOT IN ('{_OPEN[0]}', '{_OPEN[1]}'), newest.timestamp DESC, newest.id DESC
+    SELECT wanted.key, newest.* FROM {_WANTED}
+    CROSS JOIN LATERAL {newest_of_pattern(_COLUMNS, "wanted.key", "wanted.status", SHOWN)} AS newest
+    ORDER BY newest.status NOT IN ('{OPEN[0]}', '{OPEN[1]}'), newest.timestamp DESC, newest.id DESC
 """  # noqa: S608 -- constants
+# A part ends with its last microsecond, and begins behind that of the one before it.
+_BEGIN, _END = (
+    f"(%(end)s::timestamptz - %(step)s * ({PARTS} + {number} - part.no) + interval '1 us')"
+    for number in (1, 0)
+)
+_IN_PART = newest_of_pattern("1", "wanted.key", "wanted.status", MOST, since=_BEGIN, before=_END)
 _COUNTS = f"""
     SELECT wanted.key, part.no, least(sum(found.n), {MOST}) FROM {_WANTED}
-    JOIN generate_series(1, {PARTS}) AS part (no)
-        ON wanted.first <= %(end)s::timestamptz - %(step)s * ({PARTS} - part.no)
-        AND wanted.last > %(end)s::timestamptz - %(step)s * ({PARTS} + 1 - part.no)
-    CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (
-            WHERE pattern = wanted.key AND status = wanted.status
-              AND timestamp > %(end)s::timestamptz - %(step)s * ({PARTS} + 1 - part.no)
-        ) AS n FROM (
-            SELECT pattern, status, timestamp
-            {_BEFORE.format(place=_END_OF_PART)}
-            LIMIT {MOST}
-        ) AS entries
-    ) AS found
+    JOIN generate_series(1, {PARTS}) AS part (no) ON wanted.first < {_END} AND wanted.last >= {_BEGIN}
+    CROSS JOIN LATERAL (SELECT count(*) AS n FROM {_IN_PART} AS entries) AS found
     WHERE found.n > 0 GROUP BY wanted.key, part.no
 """  # noqa: S608 -- constants
 
@@ -86,7 +69,7 @@ class Activity:
 def newest(patterns: Sequence[Pattern]) -> dict[UUID, tuple[Example, ...]]:
     """The newest anomalies of each pattern, undecided ones first."""
     found: dict[UUID, list[Example]] = {pattern.key: [] for pattern in patterns}
-    for key, pk, moment, status, _pattern, ncd, headline, host in _rows(_NEWEST, _wanted(patterns)):
+    for key, pk, moment, status, ncd, headline, host in _rows(_NEWEST, _wanted(patterns)):
         found[key].append(Example(pk, moment, status, ncd, headline, host or ""))
     return {key: tuple(each[:SHOWN]) for key, each in found.items()}
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -32,10 +32,7 @@ _PROPOSED = f"""
     SELECT key, stream_type, source, template, dismissed, reason FROM likely CROSS JOIN LATERAL (
         SELECT min(dismissal_reason) AS reason, count(dismissal_reason) AS known,
                min(dismissal_reason) = max(dismissal_reason) AND count(*) = count(dismissal_reason) AS is_one
-        FROM (
-            SELECT dismissal_reason FROM anomalies
-            {newest_of_pattern("key", "'dismissed'")} LIMIT %(looked_at)s
-        ) AS newest
+        FROM {newest_of_pattern("dismissal_reason", "key", "'dismissed'", "%(looked_at)s")} AS newest
     ) AS reasons
     WHERE is_one AND known >= %(again)s ORDER BY dismissed DESC, key LIMIT %(shown)s
 """  # noqa: S608 -- constants
@@ -82,9 +79,12 @@ def stopped_lately() -> QuerySet[TriageRule]:
     return stopped.order_by("-stopped_at", "id")
 
 
+ACTIVE = Q(stopped_at=None, expires_at__gt=Now())
+
+
 def active_rules_of(pattern: Any) -> QuerySet[TriageRule]:
     """The active rule about a pattern: a key, or a reference to one of an outer query."""
-    return TriageRule.objects.filter(pattern=pattern, stopped_at=None, expires_at__gt=Now())
+    return TriageRule.objects.filter(ACTIVE, pattern=pattern)
 
 
 def templates(rules: list[TriageRule]) -> dict[UUID, str]:

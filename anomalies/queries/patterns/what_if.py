@@ -24,21 +24,20 @@ SHOWN = 10
 _PATTERNS = 1_000  # of a source or stream that are looked at, those seen last
 _ORDER = (Status.ACKNOWLEDGED, Status.INVESTIGATING, Status.PENDING, Status.DISMISSED)
 
-_OF_THEM = newest_of_pattern("key", "state.status", "%(since)s")
+_COUNTED, _SHOWN = (
+    newest_of_pattern(columns, "key", "state.status", most, since="%(since)s")
+    for columns, most in (("1", "%(most)s"), ("anomalies.*", "%(shown)s"))
+)
 _COUNTS = f"""
     SELECT state.status, (SELECT count(*) FROM (
-        SELECT FROM unnest(%(keys)s::uuid[]) AS key CROSS JOIN LATERAL (
-            SELECT FROM anomalies {_OF_THEM} LIMIT %(most)s
-        ) AS each LIMIT %(most)s
+        SELECT FROM unnest(%(keys)s::uuid[]) AS key CROSS JOIN LATERAL {_COUNTED} AS each LIMIT %(most)s
     ) AS counted)
     FROM unnest(%(order)s::text[]) AS state (status)
 """  # noqa: S608 -- constants
 _FIRST = f"""
     SELECT each.id, each.timestamp, each.status, each.ncd_score, left(each.glass_box_explanation, 400)
     FROM unnest(%(order)s::text[]) WITH ORDINALITY AS state (status, place)
-    CROSS JOIN unnest(%(keys)s::uuid[]) AS key CROSS JOIN LATERAL (
-        SELECT anomalies.* FROM anomalies {_OF_THEM} LIMIT %(shown)s
-    ) AS each
+    CROSS JOIN unnest(%(keys)s::uuid[]) AS key CROSS JOIN LATERAL {_SHOWN} AS each
     ORDER BY place, each.timestamp DESC, each.id LIMIT %(shown)s
 """  # noqa: S608 -- constants
 

@@ -12,7 +12,8 @@ patterns that wait, undecided ones first: a bounded number, whatever waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import log
@@ -21,32 +22,35 @@ from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 
-from anomalies.models import Anomaly, Status
+from anomalies.models import Anomaly, Status, newest_of_pattern
 
 from ..bounded.listing import Listing
 from ..bounded.pages import page_after
 from ..bounded.sql import condition_of, sql
-from ..bounded.walks import BY_PATTERN
+from ..bounded.walks import NEWEST_FIRST
+from ..filters import FOR_REVIEW
 
 NEWEST, RAREST = 300, 300
 _DECIDED = (Status.ACKNOWLEDGED, Status.DISMISSED)
 _KNOWN, _UNSTATED = 0.25, 0.5  # the factors of a decided pattern, and of an anomaly without a novelty
-_COLUMNS = "id, timestamp, pattern, novelty, status, metadata @> '{{\"review\": true}}'"
+_OF_THE_ROW = ("id", "timestamp", "pattern", "novelty", "status")
+_NAMES = (*_OF_THE_ROW, "is_for_review")
+_IS_FOR_REVIEW = f"anomalies.metadata @> '{json.dumps(FOR_REVIEW)}'"
+_COLUMNS = ", ".join((*_OF_THE_ROW, _IS_FOR_REVIEW))
 _ALL = " + ".join(Status.values)
 _RARE = f"""
     WITH rarest AS MATERIALIZED (
         SELECT key FROM anomaly_patterns WHERE pending > 0
         ORDER BY acknowledged + dismissed > 0, {_ALL}, key LIMIT {RAREST}
     )
-    SELECT {_COLUMNS} FROM rarest CROSS JOIN LATERAL (
-        SELECT * FROM anomalies WHERE ROW({", ".join(BY_PATTERN.keys)})
-            < ROW(rarest.key, '{Status.PENDING}', 'infinity'::timestamptz, '{UUID(int=2**128 - 1)}'::uuid)
-            AND anomalies.pattern >= rarest.key
-        ORDER BY {BY_PATTERN.order(descending=True)} LIMIT 1
-    ) AS anomalies WHERE anomalies.pattern = rarest.key AND {{condition}}
+    SELECT {{columns}} FROM rarest
+    CROSS JOIN LATERAL {newest_of_pattern("*", "rarest.key", f"'{Status.PENDING}'", 1)} AS anomalies
+    WHERE {{condition}}
 """  # noqa: S608 -- constants
-_BY_KEY = sql(f"SELECT {_COLUMNS} FROM anomalies WHERE id = ANY (%s)").text  # noqa: S608 -- a constant
+_BY_KEY = f"SELECT {_COLUMNS} FROM anomalies WHERE id = %s"  # noqa: S608 -- a constant
 _COUNTS = f"""
     SELECT pattern, sum({_ALL})::bigint, sum(acknowledged + dismissed)::bigint
     FROM anomaly_patterns_now WHERE pattern = ANY (%s) GROUP BY pattern
@@ -107,15 +111,17 @@ def _rank(each: Candidate, counts: Mapping[UUID | None, Counts]) -> tuple[Any, .
 
 
 def _candidates(listing: Listing) -> list[Candidate]:
-    shown = Anomaly.objects.only("timestamp", "pattern", "novelty", "status")
-    newest = page_after(listing, ("-timestamp", "-id"), "", NEWEST, shown).rows
-    return list({each.id: each for each in [*_read([row.pk for row in newest]), *_rare(listing)]}.values())
+    of_review = RawSQL(_IS_FOR_REVIEW, (), output_field=BooleanField())  # noqa: S611 - a constant
+    shown = Anomaly.objects.annotate(is_for_review=of_review).only(*_OF_THE_ROW)
+    page = page_after(listing, NEWEST_FIRST.names, "", NEWEST, shown)
+    newest = _as_candidates(tuple(getattr(row, name) for name in _NAMES) for row in page.rows)
+    return list({each.id: each for each in [*newest, *_rare(listing)]}.values())
 
 
 def _rare(listing: Listing) -> list[Candidate]:
     """The newest pending anomaly of each rare pattern, as far as the list holds it."""
     try:
-        statement = sql(_RARE, condition=condition_of(listing.rows))
+        statement = sql(_RARE, columns=_COLUMNS, condition=condition_of(listing.rows))
     except EmptyResultSet:
         return []
     with connection.cursor() as cursor:
@@ -124,13 +130,9 @@ def _rare(listing: Listing) -> list[Candidate]:
 
 
 def _one(key: UUID) -> Candidate | None:
-    return next(iter(_read([key])), None)
-
-
-def _read(keys: Sequence[UUID]) -> list[Candidate]:
     with connection.cursor() as cursor:
-        cursor.execute(_BY_KEY, [list(keys)])
-        return _as_candidates(cursor.fetchall())
+        cursor.execute(_BY_KEY, [key])
+        return next(iter(_as_candidates(cursor.fetchall())), None)
 
 
 def _as_candidates(rows: Iterable[tuple[Any, ...]]) -> list[Candidate]:

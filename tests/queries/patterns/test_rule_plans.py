@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anomalies.audit import Actor
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, newest_of_pattern
 from anomalies.queries import hourly_rollup
 from anomalies.queries.patterns.rules import proposals
 from anomalies.queries.patterns.what_if import what_if
@@ -19,7 +19,7 @@ from anomalies.triage.decisions import decide
 from anomalies.triage.rules import limits_of
 from tests.support.databases import run
 from tests.support.factories import anomaly_values
-from tests.support.plans import explain, indexes_of
+from tests.support.plans import blocks_read, explain, indexes_of
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +45,24 @@ def key(db):
     run("ANALYZE anomalies")
     run("SET LOCAL enable_seqscan = off")  # so small a table is read whole otherwise
     return Anomaly.objects.get(pk=some[0]).pattern
+
+
+def test_what_a_pattern_has_of_other_statuses_is_not_read(db):
+    run("SET LOCAL driftlock.requires_actor = off")
+    run(
+        """INSERT INTO anomalies (timestamp, stream_type, ncd_score, p_value, status, glass_box_explanation,
+               compression_baseline, compression_window, compression_combined, confidence_level,
+               is_statistically_significant, dismissed_by, dismissed_at, dismissal_reason)
+           SELECT now() - n * interval '1 s', 'logs', .9, .01, 'dismissed', 'x', .2, .4, .3, .9, true,
+                  'ana', now(), 'other'
+           FROM generate_series(1, 5000) AS n"""
+    )
+    ((key,),) = run("SELECT DISTINCT pattern FROM anomalies")
+    dismissed, pending = (
+        newest_of_pattern("1", f"'{key}'", f"'{status}'", 10) for status in ("dismissed", "pending")
+    )
+    assert run(f"SELECT count(*) FROM {dismissed} AS found") == [(10,)]
+    assert blocks_read(explain(f"SELECT count(*) FROM {pending} AS found")) <= 20
 
 
 @pytest.mark.parametrize(
