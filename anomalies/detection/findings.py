@@ -3,30 +3,45 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
-from .episodes import Episode, Read
+from .episodes import Episode, Line, Read
 from .explain.report import explain, explain_in_detail
 from .lines.patterns import pattern_of
 from .parameters import Parameters
 from .scoring.views import Candidate, Method
 
+_MOST_SERIES = 4  # whose values are kept beside the text of a line
+
+Values = tuple[tuple[str, float], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class ContextLine:
-    """A line of the baseline: its number in the source and its text."""
+    """A line of the baseline: its number in the source and its text.
+
+    Of a metric also `values`, the finite numbers of the series that depart, and their time `at`.
+    """
 
     line: int
     text: str
+    values: Values = ()
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A line of the window: `bits` is its code length given the baseline, `odd` whether that stands out."""
+    """A line of the window: `bits` is its code length given the baseline, `odd` whether that stands out.
+
+    `values` and `at` as in `ContextLine`.
+    """
 
     line: int
     text: str
     bits: float
     odd: bool
+    values: Values = ()
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,7 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
     kept, figures, rarest = episode.kept(), course.peak.figures(), course.rarest
     ranked = episode.ranked()
     change = figures.window_ratio - figures.baseline_ratio
+    series = list(dict.fromkeys(one.thing for one in ranked))[:_MOST_SERIES]
     return Finding(
         timestamp=_moment(episode, kept),
         first_line=course.first_line,
@@ -105,8 +121,8 @@ def finding_of(episode: Episode, parameters: Parameters, review: bool = False) -
         entropy_change=figures.window_entropy - figures.baseline_entropy,
         explanation=explain(episode, kept, parameters, review),
         detailed_explanation=explain_in_detail(episode, kept, figures),
-        baseline=tuple(ContextLine(line.event.number, line.event.text) for line in course.baseline),
-        window=tuple(_evidence(read) for read in kept),
+        baseline=tuple(_context(line, series) for line in course.baseline),
+        window=tuple(_evidence(read, series) for read in kept),
         windows=course.windows,
         oddest_line=ranked[0].odd,
         is_significant=not review,
@@ -128,6 +144,18 @@ def _pattern(candidate: Candidate, kept: Sequence[Read]) -> str:
     return line.normal if line else pattern_of(candidate.text)
 
 
-def _evidence(read: Read) -> Evidence:
-    event = read.line.event
-    return Evidence(event.number, event.text, read.surprise.bits, read.odd)
+def _context(line: Line, series: Sequence[str]) -> ContextLine:
+    event, values = line.event, _values(line, series)
+    return ContextLine(event.number, event.text, values, event.timestamp if values else None)
+
+
+def _evidence(read: Read, series: Sequence[str]) -> Evidence:
+    event, values = read.line.event, _values(read.line, series)
+    return Evidence(
+        event.number, event.text, read.surprise.bits, read.odd, values, event.timestamp if values else None
+    )
+
+
+def _values(line: Line, series: Sequence[str]) -> Values:
+    """The finite values of some series in an event; none where it has no numbers."""
+    return tuple((name, value) for name, value in line.event.values if name in series and isfinite(value))

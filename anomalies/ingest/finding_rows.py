@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from anomalies.detection import Finding
+from anomalies.detection import ContextLine, Evidence, Finding
 from anomalies.thresholds import Thresholds
 
 from .identity import content_id
@@ -51,8 +51,8 @@ def row_of(finding: Finding, origin: Origin, untimed: datetime) -> dict[str, Any
         "entropy_change": finding.entropy_change,
         "confidence_level": 1 - finding.p_value,
         "is_statistically_significant": finding.is_significant,
-        "baseline_data": msgspec.json.encode(finding.baseline),
-        "window_data": msgspec.json.encode(finding.window),
+        "baseline_data": msgspec.json.encode([*map(_line, finding.baseline)]),
+        "window_data": msgspec.json.encode([*map(_line, finding.window)]),
         "metadata": msgspec.json.encode(_metadata(finding, origin)),
         "tags": list(origin.tags),
         "novelty": finding.novelty,
@@ -75,6 +75,13 @@ def finding_id(finding: Finding, origin: Origin) -> UUID:
         place += ("review",)  # what another config flags is another finding
     content = hashlib.sha256(msgspec.json.encode(place)).digest()
     return content_id(_NO_TIME if finding.timestamp is None else finding.timestamp, content)
+
+
+def _line(line: ContextLine | Evidence) -> dict[str, Any]:
+    """A line of evidence as JSON; without values and time where it has none."""
+    shown = asdict(line)
+    values, at = shown.pop("values"), shown.pop("at")
+    return shown | ({"values": dict(values)} if values else {}) | ({"at": at} if at else {})
 
 
 def _metadata(finding: Finding, origin: Origin) -> dict[str, Any]:

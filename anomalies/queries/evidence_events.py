@@ -1,13 +1,14 @@
 """The events in a jsonb column of evidence, in any shape that a detector wrote.
 
-Our detector writes objects {"line", "text", "bits", "odd"}; others write arrays of texts, objects, or other
-JSON.
+Our detector writes objects {"line", "text", "bits", "odd"}, of metrics with {"values", "at"} too; others
+write arrays of texts, numbers, objects, or other JSON.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from django.db.models import Func, IntegerField, TextField
@@ -49,7 +50,8 @@ class Event:
     """One event: its line ``number`` in the source, its surprise in ``bits``, and ``odd`` if the detector
     marked it.
 
-    ``value`` is the object or array that ``text`` was made from; None for a text.
+    ``value`` is the object or array that ``text`` was made from; None for a text. ``numbers`` are the finite
+    values of a metric by the name of their series, ``at`` is their time as it is written; '' without one.
     """
 
     text: str
@@ -57,6 +59,8 @@ class Event:
     bits: float | None = None
     odd: bool = False
     value: Any = None
+    numbers: tuple[tuple[str, float], ...] = ()
+    at: str = ""
 
 
 def events(raw: str | None) -> list[Event]:
@@ -96,6 +100,7 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _event(part: Any) -> Event:
+    numbers, at = _numbers(part), _time(part)
     if isinstance(part, dict) and isinstance(part.get("text"), str):
         number, bits = part.get("line"), part.get("bits")
         return Event(
@@ -103,8 +108,36 @@ def _event(part: Any) -> Event:
             number=number if isinstance(number, int) else None,
             bits=bits if isinstance(bits, int | float) else None,
             odd=part.get("odd") is True,
+            numbers=numbers,
+            at=at,
         )
-    return Event(as_text(part), value=part if isinstance(part, dict | list) else None)
+    value = part if isinstance(part, dict | list) else None
+    return Event(as_text(part), value=value, numbers=numbers, at=at)
+
+
+def _numbers(part: Any) -> tuple[tuple[str, float], ...]:
+    """The values of {"values": {name: number}}, of {"name" or "metric", "value": number}, or of a number."""
+    if not isinstance(part, dict):
+        found = {"value": part}
+    elif isinstance(part.get("values"), dict):
+        found = part["values"]
+    else:
+        name = next((part[key] for key in ("name", "metric") if isinstance(part.get(key), str)), "value")
+        found = {name: part.get("value")}
+    return tuple((str(name), float(number)) for name, number in found.items() if _is_finite(number))
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    except OverflowError:  # an integer beyond what a float holds
+        return False
+
+
+def _time(part: Any) -> str:
+    if not isinstance(part, dict):
+        return ""
+    return next((part[key] for key in ("at", "timestamp", "time") if isinstance(part.get(key), str)), "")
 
 
 def as_text(value: Any) -> str:

@@ -80,6 +80,22 @@ def test_evidence_holds_baseline_and_window_with_the_odd_lines_marked(log):
     assert any(FOREIGN[0] in text for text in odd)
 
 
+def test_evidence_of_metrics_holds_the_values_of_the_series_that_departs_with_their_times(tmp_path):
+    rows = [f"2026-11-23T{n // 60:02}:{n % 60:02}:00Z,{40 + n % 5},{7 + n % 3}" for n in range(600)]
+    rows[500] = "2026-11-23T08:20:00Z,95,8"
+    (tmp_path / "host.csv").write_text("\n".join(["time,disk,load", *rows]) + "\n")
+    detect(tmp_path / "host.csv")
+    found = Anomaly.objects.get()
+    odd = next(line for line in found.window_data if line["odd"])
+    assert (odd["values"], odd["at"]) == ({"disk": 95.0}, "2026-11-23T08:20:00Z")
+    assert all(set(line["values"]) == {"disk"} for line in found.baseline_data)
+
+
+def test_evidence_of_logs_holds_no_values(log):
+    detect(log)
+    assert all(set(line) == {"line", "text"} for line in Anomaly.objects.get().baseline_data)
+
+
 def test_its_time_is_that_of_the_odd_lines(log):
     detect(log)
     assert f"{Anomaly.objects.get().timestamp:%Y-%m-%dT%H:%M:%S%z}" == "2026-11-23T10:05:00+0000"

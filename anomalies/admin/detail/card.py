@@ -11,12 +11,14 @@ from django.utils.safestring import SafeString
 from anomalies import json_column
 from anomalies.models import Status
 from anomalies.queries.card.contrast import Contrast, Piece, contrast
+from anomalies.queries.card.series import series_of
 from anomalies.queries.evidence_events import Event, events
 from anomalies.queries.patterns.decided import Decision, PatternFacts, Proposal
 
 from ..ui import formatting as show
 from ..ui.addresses import anomalies_of
 from ..ui.naming import HEADING, name_of
+from ..ui.series_chart import series_chart
 
 _WHERE = ("service", "service.name", "file", "host")
 _CONTEXT = 200  # characters of a line of context
@@ -45,13 +47,13 @@ class Line:
 def card_of(anomaly: Any, pattern: PatternFacts | None) -> dict[str, Any]:
     """Return the context of the card."""
     metadata = json_column.object_of(anomaly.metadata_text)
-    found = contrast(
-        events(anomaly.window_data_text), events(anomaly.baseline_data_text), metadata.get("odd_line")
-    )
+    window, baseline = events(anomaly.window_data_text), events(anomaly.baseline_data_text)
+    found = contrast(window, baseline, metadata.get("odd_line"))
     return {
         "headline": name_of(anomaly, HEADING),
         "where": show.visible(_where(anomaly, metadata), 120),
         "chips": [_new(anomaly), _rare(anomaly, metadata), _before(pattern)],
+        "charts": [*map(series_chart, series_of(baseline, window))],
         "contrast": None if found is None else _shown(found),
         "pattern": None if pattern is None else panel(pattern),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -159,3 +160,33 @@ def test_numbers_that_are_no_usual_ones_are_shown(desk):
     for p in (0.0, 1.0, 1e-300):
         assert "Rare" in page(desk, make_anomaly(**{**anomaly_values(), "p_value": p}))
     assert "never before" in page(desk, make_anomaly(glass_box_explanation="alone"))
+
+
+def metric(value: object, number: int, odd: bool = False) -> dict[str, Any]:
+    at = f"2026-11-28T10:{number:02}:00+00:00"
+    return {"line": number, "text": f"cpu,{value}", "odd": odd, "values": {"cpu <i>": value}, "at": at}
+
+
+METRIC = {
+    "stream_type": "metrics",
+    "glass_box_explanation": "cpu <i> 97 (line 12); usual 40 to 45.",
+    "baseline_data": [metric(40 + number % 6, number) for number in range(10)],
+    "window_data": [metric(44, 10), metric(97, 12, odd=True)],
+}
+
+
+def test_a_metric_shows_its_values_as_a_chart_instead_of_an_odd_line(desk):
+    shown = page(desk, make_anomaly(**METRIC))
+    assert 'aria-label="cpu &lt;i&gt;: 2 values, 44 to 97; usual 40 to 45; 1 odd, 97"' in shown
+    assert "<strong>cpu &lt;i&gt;</strong> 40 to 97" in shown
+    assert "<span>2026-11-28 10:00:00 UTC</span> <span>2026-11-28 10:12:00 UTC</span>" in shown
+    assert 'class="odd" d="M1000.0,8.0h0"' in shown
+    assert 'aria-labelledby="contrast"' not in shown
+
+
+@pytest.mark.parametrize("values", [(1e308, -1e308, 5e-324), (7, 7, 7), (0, 1e-12, -1e300)])
+def test_a_chart_of_extreme_values_stays_within_its_frame(desk, values):
+    shown = page(desk, make_anomaly(window_data=[metric(each, n) for n, each in enumerate(values)]))
+    places = re.findall(r"[\d.]+,(-?[\d.]+|nan|inf)", re.search(r'class="window" points="([^"]*)', shown)[1])
+    assert len(places) == 3
+    assert all(8 <= float(place) <= 142 for place in places)
