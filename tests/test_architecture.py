@@ -23,7 +23,7 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "api_tokens atomic_file audit fields ingest json_column json_limits local_times models permissions "
-    "queries safe_text schema sources thresholds triage web".split()
+    "queries retention safe_text schema sources thresholds triage web".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "thresholds": {"audit", "detection", "fields", "models"},
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
+    "retention": {"atomic_file", "audit", "models", "queries", "schema"},
     "migrations": {"fields"},
     "web": {"audit", "connection_settings", "safe_text"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
@@ -73,6 +74,7 @@ OUTSIDE = {
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "queries": {"django_filters"},
+    "retention": {"zstandard"},
     "ingest": {"msgspec", "psycopg"},
     "management": {"django_filters", "tqdm"},
     "sources": {"zstandard"},
@@ -222,6 +224,12 @@ def test_only_ingest_creates_anomalies():
         ast.Call, makes("Anomaly")
     )
     assert {name.split("/")[1] for name in writers} == {"ingest"}
+
+
+def test_only_retention_deletes_anomalies():
+    deletions = where(ast.Constant, sql(r"delete\s+from\s+(only\s+)?(\{anomalies\}|anomalies\b)"))
+    assert deletions == {"anomalies/retention/deletion.py"}
+    assert where(ast.Call, lambda n: is_method(n, "delete") and "Anomaly." in ast.unparse(n.func)) == set()
 
 
 def test_no_python_writes_the_audit_log():

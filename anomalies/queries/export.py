@@ -17,7 +17,7 @@ from math import isfinite, isnan
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, TextField
+from django.db.models import F, Func, TextField
 from django.db.models.functions import Cast
 
 from anomalies.models import Anomaly
@@ -29,7 +29,9 @@ JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 # Version, assignment and snooze concern this desk only; search document, source and pattern are derived.
 _OF_THIS_DESK = {"version", "search_document", "source", "pattern", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
+ROW_VERSION = "anomalies.xmin::text || anomalies.ctid::text"  # in SQL
 CHUNK = 200  # rows fetched at once: a row can take megabytes
+_NAMES = tuple(f"{name}_text" if name in JSON_COLUMNS else name for name in COLUMNS)
 _LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell shows
 # Categories of Unicode that a spreadsheet may skip before a formula: spaces, and characters of no width.
 _SKIPPED = {"Zs", "Zl", "Zp", "Cf", "Mn"}
@@ -50,18 +52,48 @@ def export(listing: Listing, format_name: str) -> Iterator[bytes]:
             yield line(row)
 
 
+def versioned_lines(listing: Listing, most: int, **conditions: Any) -> Iterator[tuple[Any, str, Any, bytes]]:
+    """Yield the oldest ``most`` anomalies of a list that meet conditions: id, version, time, JSON line.
+
+    The version changes with each UPDATE of the row. One snapshot, as in ``export``.
+    """
+    # idx_anomalies_walk_time, read backwards.
+    oldest_first = [F(name).asc(nulls_first=True) for name in ("timestamp", "id")]
+    with transaction.atomic():
+        found = _read(_as_read(listing).filter(**conditions), *oldest_first).annotate(
+            version_of_row=_Version()
+        )
+        for row in found.values_list(*_NAMES, "version_of_row")[:most].iterator(chunk_size=CHUNK):
+            values = dict(zip(COLUMNS, row, strict=False))
+            yield values["id"], row[-1], values["timestamp"], _json_line(row[:-1])
+
+
+class _Version(Func):
+    """The transaction that wrote this version of an anomaly, and its place in the table."""
+
+    output_field = TextField()
+    template = ROW_VERSION
+
+
 def _rows(listing: Listing) -> Any:
-    """The rows in order; a long list is read in index order, since a sort could fill the disk."""
+    # The order of idx_anomalies_walk_time.
+    newest_first = [F(name).desc(nulls_last=True) for name in ("timestamp", "id")]
+    return _read(_as_read(listing), *newest_first).values_list(*_NAMES)
+
+
+def _as_read(listing: Listing) -> Any:
+    """All rows of a list; a long one is read in index order, since a sort could fill the disk."""
     found = every(listing)
     if found is listing.rows:
         with connection.cursor() as cursor:
             cursor.execute(_AS_READ)
+    return found
+
+
+def _read(found: Any, *order: Any) -> Any:
     # jsonb can hold values that Python's parser can't, so it is exported as text without parsing.
     texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
-    names = [f"{name}_text" if name in JSON_COLUMNS else name for name in COLUMNS]
-    # The order of idx_anomalies_walk_time.
-    newest_first = [F(name).desc(nulls_last=True) for name in ("timestamp", "id")]
-    return found.order_by(*newest_first).annotate(**texts).values_list(*names)
+    return found.order_by(*order).annotate(**texts)
 
 
 # --- JSON Lines -------------------------------------------------------------------------------------------
