@@ -20,6 +20,7 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
 from anomalies.queries.patterns.rules import stopped_lately, templates
 from anomalies.queries.stats import NEWEST
+from anomalies.work.heartbeats import without_worker
 
 from .rules import words
 from .ui.charts import Chart, Link, bars, columns, heat
@@ -44,6 +45,7 @@ class OverviewSite(AdminSite):
             "is_empty": found and found.is_empty,
             **_detectors(),
             **_stopped_rules(),
+            "jobs_without_worker": _without_worker(),
         }
         if found and not found.is_empty:
             context["charts"] = charts(found)
@@ -66,6 +68,11 @@ def _detectors() -> dict[str, Any]:
         for one in found[:_DETECTORS]
     ]
     return {"detectors": shown, "more_detectors": len(found) - len(shown)}
+
+
+def _without_worker() -> list[dict[str, str]]:
+    """Return the background jobs that no worker runs any more."""
+    return [{"name": visible(job, 60), "reported": moment(when)} for job, when in without_worker().items()]
 
 
 def _stopped_rules() -> dict[str, Any]:

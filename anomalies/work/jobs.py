@@ -1,0 +1,42 @@
+"""The jobs that a worker runs: JOBS is their list, and the only place where one is added.
+
+A job is done in steps. A step is a short transaction or a few, it leaves everything whole when the process is
+killed within it, and several workers may run steps of one job at once: what one has locked, another one skips
+(FOR UPDATE SKIP LOCKED).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anomalies.queries.hourly_rollup import fold_if_many
+from anomalies.triage.snooze import wake
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A kind of work. ``run_once`` takes one step and returns True if it found something to do.
+
+    The next step follows at once where it did, and otherwise after ``every`` seconds.
+    """
+
+    name: str
+    words: str
+    run_once: Callable[[], bool]
+    every: float = 1.0
+
+
+def _end_snoozes() -> bool:
+    return bool(wake())
+
+
+def _fold() -> bool:
+    fold_if_many()
+    return False  # it folds all there is in one step
+
+
+JOBS: tuple[Job, ...] = (
+    Job("snoozes", "ends the snoozes that are due", _end_snoozes, every=30),
+    Job("rollup", "folds the roll-up where many changes wait", _fold, every=30),
+)
