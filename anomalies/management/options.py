@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from anomalies.local_times import LocalMomentField
 from anomalies.safe_text import printable
 
 
@@ -42,6 +45,24 @@ def seconds(text: str) -> float:
     if not 0 < value <= 86_400:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, at most 86400")
     return value
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1 to a billion from a command line."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= 10**9):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1,000,000,000")
+    return int(text)
+
+
+def moment(text: str) -> datetime:
+    """A date and time from a command line, in the desk's zone unless it names an offset."""
+    try:
+        found: datetime = LocalMomentField().clean(text)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(
+            f"{' '.join(error.messages)} Write a date and a time such as 2026-11-28T06:00, not {text!r}."
+        ) from None
+    return found
 
 
 def anomaly_id(text: str) -> UUID:

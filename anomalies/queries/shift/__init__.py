@@ -1,0 +1,1 @@
+"""A shift's work for its lead: decisions, contradictions, agreement, backlog and time to decision."""

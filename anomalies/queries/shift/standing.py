@@ -1,0 +1,28 @@
+"""SQL for the standing decisions about a pattern: anomalies that are acknowledged or dismissed now.
+
+The newest decisions are read along idx_anomalies_pattern_decided. The range of the pattern is written as two
+comparisons, so that the order by both columns of the index is answered by that index alone, and LIMIT bounds
+the entries read, whatever the planner expects.
+"""
+
+from __future__ import annotations
+
+# A time may be infinite, which Python can't hold. What was decided at the moment of its arrival was decided
+# by a rule, or by the program that stored it.
+DECISION = """id, status, dismissal_reason,
+    CASE status WHEN 'acknowledged' THEN acknowledged_by ELSE dismissed_by END AS who,
+    CASE WHEN isfinite(coalesce(acknowledged_at, dismissed_at))
+         THEN coalesce(acknowledged_at, dismissed_at) END AS at,
+    coalesce(acknowledged_at, dismissed_at) = created_at AS is_on_arrival"""
+
+
+def newest_decisions(pattern: str, most: int | str) -> str:
+    """A subquery in SQL: DECISION of the newest standing decisions about a pattern, ``most`` at most."""
+    return f"""(
+        SELECT {DECISION} FROM (
+            SELECT * FROM anomalies
+            WHERE pattern >= {pattern} AND pattern <= {pattern}
+              AND (acknowledged_at IS NOT NULL OR dismissed_at IS NOT NULL)
+            ORDER BY pattern, coalesce(acknowledged_at, dismissed_at) DESC LIMIT {most}
+        ) AS anomalies WHERE status IN ('acknowledged', 'dismissed')
+    )"""  # noqa: S608 -- the arguments are SQL of ours
