@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from html import unescape
@@ -18,6 +17,7 @@ import pytest
 from django.core.management import get_commands
 
 from tests.support.forms import carried
+from tests.support.memory_folder import temporary_folder
 from tests.support.processes import ROOT
 from tests.support.up import MANAGE, Up, environment
 
@@ -64,7 +64,7 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
-    folder = Path(tempfile.mkdtemp(prefix="driftlock-readme-"))
+    folder = Path(temporary_folder("driftlock-readme-"))
     up = Up(folder / "data")
     try:
         yield up.wait_until_served()

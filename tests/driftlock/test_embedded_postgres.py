@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from driftlock.embedded_postgres.server import Address, EmbeddedServer, EmbeddedServerError
+from tests.support.memory_folder import temporary_folder
 from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +64,7 @@ subprocess.run([sys.executable, "-c", program, home], check=True)
 @pytest.fixture
 def bare_home() -> Iterator[Path]:
     """A short path without a cluster, closed to everybody but us; what still runs in it is ended."""
-    folder = Path(tempfile.mkdtemp(prefix="dl-", dir="/tmp"))
+    folder = Path(temporary_folder("dl-"))
     yield folder / "data"
     end_servers_below(folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -72,7 +73,7 @@ def bare_home() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Path]:
     """A stopped cluster to copy: initdb takes ten times as long as the rest of a test."""
-    home = Path(tempfile.mkdtemp(prefix="dl-", dir="/tmp"))
+    home = Path(temporary_folder("dl-"))
     made = EmbeddedServer(home, FAST)
     made.ensure_running()
     made.release()

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ import psycopg
 import pytest
 
 from driftlock.embedded_postgres.server import EmbeddedServer
+from tests.support.memory_folder import temporary_folder
 from tests.support.programs import nginx
 
 pytestmark = pytest.mark.slow
@@ -44,9 +46,9 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
+def environment() -> Iterator[dict[str, str]]:
     """Production's settings: a database on a server of its own, migrated; the static files collected."""
-    folder = tmp_path_factory.mktemp("production")
+    folder = Path(temporary_folder("driftlock-production-"))
     server = EmbeddedServer(folder / "data", {"fsync": "off"})
     address = server.ensure_running()
     with psycopg.connect(
@@ -71,6 +73,7 @@ def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
     manage(environment, "createsuperuser --noinput --username lea --email lea@example.org")
     yield environment
     server.release()
+    shutil.rmtree(folder)
 
 
 def manage(environment: dict[str, str], command: str) -> subprocess.CompletedProcess[str]:

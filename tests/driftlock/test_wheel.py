@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.memory_folder import temporary_folder
 from tests.support.processes import ROOT
 from tests.support.up import Up, environment
 
@@ -60,15 +62,16 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Installed:
-    folder = tmp_path_factory.mktemp("installed")
+def installed(wheel) -> Iterator[Installed]:
+    folder = Path(temporary_folder("driftlock-installed-"))
     python = folder / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     if not ALONE:
         (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
         (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     pip("--python", python, "install", *([] if ALONE else ["--no-deps", "--no-index"]), wheel)
-    return Installed(folder)
+    yield Installed(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import stat
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.memory_folder import temporary_folder
 from tests.support.up import Up, postmaster
 
 PASSWORD = re.compile(r"^  (\w+) +([\w-]{12})$", re.MULTILINE)
@@ -39,7 +39,7 @@ class FirstRun:
 
 @pytest.fixture(scope="module")
 def first_run() -> Iterator[FirstRun]:
-    folder = Path(tempfile.mkdtemp(prefix="driftlock-up-"))
+    folder = Path(temporary_folder("driftlock-up-"))
     up = Up(folder / "data").wait_until_served()
     try:
         login = up.get("/")
