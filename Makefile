@@ -17,7 +17,7 @@ run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with the sample log
 WORKERS := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 test: ## run all tests (DATABASE_URL names another server than the throw-away one; ARGS go to pytest)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
-	@exec $(VENV) -m pytest $(WORKERS) $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= exec $(VENV) -m pytest $(WORKERS) $(ARGS)  # they start hundreds of processes
 
 API_CASES ?= 20000
 torture: ## kill, terminate, crash, fill the disk and fuzz, and look for what is lost (ARGS); requests to the API (API_CASES)

@@ -30,6 +30,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "DRIFTLOCK_TAMPERINGS": Size(50, 1000, "random tamperings with the audit log"),
+    "DRIFTLOCK_REPLAYS": Size(10, 100, "random changes that nothing recorded"),
     "DRIFTLOCK_URLS": Size(300, 5000, "generated addresses"),
     "DRIFTLOCK_CONCURRENCY": Size(0.1, 1, "times the writes of concurrent clients"),
     "DRIFTLOCK_TEST_ROWS": Size(10_000, 100_000, "rows a table under migrations and the overview"),
