@@ -1,4 +1,8 @@
-"""The usual ranges of a stream and the anomalies near one in time, both read by the stream's own index."""
+"""The usual ranges of a source and the anomalies near one in time, both read by an index of their own.
+
+An anomaly is compared with those of its source: a stream alone lumps this week's web server with the log of
+another machine from years ago. One that names no source is compared with its whole stream.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,10 @@ from anomalies.models import Anomaly
 from .bounded.listing import Listing
 from .bounded.pages import answered
 from .bounded.sql import Sql, hidden, sql, with_queries
-from .bounded.walks import state_walk
+from .bounded.walks import Walk, source_walk, state_walk
 from .keyset import cursor_of, reverse
 
-NEWEST = 1_000  # anomalies from which the usual ranges are computed
+NEWEST = 400  # anomalies from which the usual ranges are computed; of each status as many are looked at
 ON_EACH_SIDE = 40  # anomalies
 # With at least _ENOUGH neighbours, those farther than a day and than _FAR times the third quartile of the
 # distances are left out.
@@ -26,7 +30,6 @@ _ORDER = ("-timestamp", "-id")
 _MEASURES = ("ncd_score", "novelty", "p_value")
 _SHARES = "ARRAY[0.05, 0.5, 0.95]::float8[]"
 _QUANTILES = ", ".join(f"percentile_cont({_SHARES}) WITHIN GROUP (ORDER BY {name})" for name in _MEASURES)
-_COLUMNS = frozenset({"stream_type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,15 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """The ranges of a stream's newest anomalies by measure, and their number."""
+    """The ranges of the newest anomalies of a source by measure, and their number."""
 
     count: int
     ranges: dict[str, Range]
 
 
-def usual(stream_type: str) -> Usual:
-    """The ranges among the NEWEST anomalies of a stream; a measure without values is absent."""
-    statement = _newest(stream_type)
+def usual(anomaly: Anomaly) -> Usual:
+    """The ranges among the NEWEST anomalies of its source and stream; a measure without values is absent."""
+    statement = _newest(anomaly)
     with connection.cursor() as cursor:
         cursor.execute(statement.text, statement.values)
         count, *quantiles = cursor.fetchone()
@@ -56,32 +59,45 @@ def usual(stream_type: str) -> Usual:
     return Usual(count, {name: Range(*values) for name, values in found if values and values[0] is not None})
 
 
-def _newest(stream_type: str) -> Sql:
-    """Count and quantiles of a stream's NEWEST anomalies."""
-    walk = state_walk(_stream(stream_type))
+def _newest(anomaly: Anomaly) -> Sql:
+    """Count and quantiles of the NEWEST anomalies of a source and stream."""
+    walk = _walk_of(anomaly)
     return sql(
-        "{queries} SELECT count(*), {quantiles} FROM segment CROSS JOIN LATERAL "
-        "(SELECT anomalies.* FROM (SELECT anomalies.* {entries} LIMIT {newest}) AS anomalies WHERE {same}"
-        ") AS newest",
+        "{queries} SELECT count(*), {quantiles} FROM anomalies WHERE id = ANY (ARRAY("
+        "SELECT newest.id FROM segment CROSS JOIN LATERAL ("
+        "SELECT anomalies.id, anomalies.timestamp FROM ("
+        "SELECT anomalies.* {entries} LIMIT {newest}"
+        ") AS anomalies WHERE {same} AND stream_type = {stream}"
+        ") AS newest ORDER BY newest.timestamp DESC, newest.id DESC LIMIT {newest}))",
         queries=with_queries([("segment", walk.given())]),
         quantiles=_QUANTILES,
         entries=walk.entries,
         # Hidden: where the planner expects fewer rows than these, it would read and sort them all.
         newest=hidden(NEWEST, "bigint"),
         same=walk.same,
+        stream=Sql("%s", (anomaly.stream_type,)),
     )
 
 
-def _stream(stream_type: str) -> Listing:
-    rows = Anomaly.objects.filter(stream_type=stream_type)
-    return Listing(rows, columns=_COLUMNS, streams=(stream_type,))
+def of_source(anomaly: Anomaly) -> Listing:
+    """The anomalies of its source; those of its stream where it names none."""
+    if anomaly.source:
+        rows = Anomaly.objects.filter(source=anomaly.source)
+        return Listing(rows, columns=frozenset({"source"}), source=anomaly.source)
+    rows = Anomaly.objects.filter(stream_type=anomaly.stream_type)
+    return Listing(rows, columns=frozenset({"stream_type"}), streams=(anomaly.stream_type,))
+
+
+def _walk_of(anomaly: Anomaly) -> Walk:
+    listing = of_source(anomaly)
+    return source_walk(listing) if listing.source else state_walk(listing)
 
 
 def around(anomaly: Anomaly) -> list[Any]:
-    """The nearest anomalies of the same stream in time, including this one, newest first."""
+    """The nearest anomalies of the same source in time, including this one, newest first."""
     place = cursor_of(anomaly, _ORDER)
     sides: list[QuerySet[Anomaly]] = [
-        answered(_stream(anomaly.stream_type), order, place, ON_EACH_SIDE, Anomaly.objects.for_list())
+        answered(of_source(anomaly), order, place, ON_EACH_SIDE, Anomaly.objects.for_list())
         for order in (_ORDER, reverse(_ORDER))
     ]
     found = [*_near(anomaly, list(sides[0].union(sides[1], all=True))), anomaly]

@@ -2,14 +2,14 @@
 
 Similarity is measured by the normalised compression distance of the odd lines, with times and numbers masked:
 0 is identical, 1 is nothing in common (Cilibrasi & Vitányi, "Clustering by compression", IEEE Trans. Inf.
-Theory 51(4), 2005). Candidates are decided anomalies of the same stream, with a common tag if there are any,
-and evidence of about the same size, among the newest LOOKED_AT of each decision.
+Theory 51(4), 2005). Candidates are decided anomalies of the same source and stream, with a common tag if
+there are any, and evidence of about the same size, among the newest LOOKED_AT of each decision.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import nsmallest
 from uuid import UUID
@@ -21,10 +21,11 @@ from anomalies.detection.compression import ncd
 from anomalies.detection.scoring.masking import normalise
 from anomalies.models import Anomaly, DismissalReason, Status
 
-from .bounded.listing import Listing, Range
+from .bounded.listing import Range
 from .bounded.sql import TRUE, Sql, hidden, sql, with_queries
-from .bounded.walks import state_walk
+from .bounded.walks import source_walk, state_walk
 from .evidence_events import Head, odd_text
+from .neighbours import of_source
 
 CANDIDATES = 200  # compared at most
 NEAREST = 4  # shown at most
@@ -34,7 +35,6 @@ SIZES = 4  # the largest ratio of the stored sizes of two compared windows
 LOOKED_AT = 2_000  # the newest anomalies of each decision
 DECIDED = (Status.ACKNOWLEDGED, Status.DISMISSED)
 
-_COLUMNS = frozenset({"status", "stream_type", "timestamp"})
 # The stored size of the evidence in bytes is known without reading it.
 _ALIKE = """
     {queries}
@@ -42,7 +42,7 @@ _ALIKE = """
         SELECT alike.* FROM segment CROSS JOIN LATERAL (
             SELECT anomalies.id, anomalies.timestamp, pg_column_size(anomalies.window_data) AS size
             FROM (SELECT anomalies.* {entries} LIMIT {looked_at}) AS anomalies
-            WHERE {same} AND {tagged}
+            WHERE {same} AND anomalies.stream_type = {stream} AND {tagged}
         ) AS alike
     ) AS newest, (SELECT pg_column_size(window_data) AS size FROM anomalies WHERE id = {own}) AS own
     WHERE newest.size BETWEEN own.size / {sizes} AND own.size * {sizes}
@@ -126,15 +126,9 @@ def _candidates(anomaly: Anomaly, tags: list[str] | None) -> list[Anomaly]:
 def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> QuerySet[Anomaly]:
     """Anomalies with evidence of about the same size, among the newest LOOKED_AT: no index holds the size, or
     tags in order of time."""
-    before = Range(high=anomaly.timestamp)
-    listing = Listing(
-        Anomaly.objects.all(),
-        columns=_COLUMNS,
-        statuses=(status,),
-        streams=(anomaly.stream_type,),
-        ranges={"timestamp": before},
-    )
-    walk, most = state_walk(listing), CANDIDATES // len(DECIDED)
+    before = {"timestamp": Range(high=anomaly.timestamp)}
+    listing = replace(of_source(anomaly), statuses=(status,), ranges=before)
+    walk, most = (source_walk if listing.source else state_walk)(listing), CANDIDATES // len(DECIDED)
     ids = sql(
         _ALIKE,
         queries=with_queries([("segment", walk.given())]),
@@ -143,6 +137,7 @@ def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> QuerySet[A
         looked_at=hidden(LOOKED_AT // len(walk.segments), "bigint"),
         same=walk.same,
         tagged=Sql("anomalies.tags && %s::text[]", (tags,)) if tags else TRUE,
+        stream=Sql("%s", (anomaly.stream_type,)),
         own=Sql("%s::uuid", (anomaly.pk,)),
         sizes=SIZES,
         most=most,

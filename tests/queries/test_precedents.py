@@ -44,6 +44,12 @@ def test_the_same_line_with_other_numbers_is_a_precedent():
     assert found.distance < 0.2
 
 
+def test_a_decision_about_another_source_is_none():
+    decided(metadata={"service": "billing"})
+    same = decided(metadata={"service": "shop"})
+    assert [each.id for each in nearest_to(metadata={"service": "shop"})] == [same.pk]
+
+
 def test_another_line_is_none():
     decided(DISK)
     assert nearest_to() == []

@@ -16,6 +16,7 @@ from anomalies.queries.evidence_events import Event, Head, Total
 from anomalies.queries.neighbours import around
 
 from ..ui import formatting as show
+from ..ui.naming import source_of
 from ..ui.scale_charts import Tick, time_line
 
 PARTS = {"baseline": "baseline_data", "window": "window_data"}
@@ -80,7 +81,7 @@ def _text(event: Event) -> str:
 
 
 def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
-    """Return the nearby anomalies of the stream as a chart and as a table."""
+    """Return the nearby anomalies of the source as a chart and as a table."""
     rows = around(anomaly)
     first, last = rows[-1].timestamp, rows[0].timestamp
     span = (last - first).total_seconds() or 1.0
@@ -94,7 +95,7 @@ def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
         )
         for each in rows
     ]
-    words = f"{len(rows):,} anomalies of {anomaly.get_stream_type_display()} by time"
+    words = f"{len(rows):,} anomalies of {source_of(anomaly)} by time"
     return {
         "chart": time_line(ticks, words),
         "rows": [(each, tick) for each, tick in zip(rows, ticks, strict=True)],

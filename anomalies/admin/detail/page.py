@@ -22,7 +22,7 @@ from ..decide.edit_conflict import Answer, new_batch
 from ..decide.queue import bar
 from ..rules.words import new_rule_about
 from ..ui import formatting as show
-from ..ui.naming import name_of
+from ..ui.naming import name_of, source_of
 from ..views import DeskView
 from .card import card_of, proposed
 from .evidence_panel import Asked, evidence_of, time_line_of, with_evidence
@@ -60,6 +60,7 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
         "time_line": time_line_of(anomaly, view.preserved_filters),
         "metadata": show.pretty_json(anomaly.metadata_text),
         "similar": similar,
+        "whose": source_of(anomaly),
         "similar_in_words": in_words(similar),
         "new_rule": new_rule_about(anomaly.pattern) if can_make_rules(view.request.user) else "",
         "history": entries,

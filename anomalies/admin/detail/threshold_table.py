@@ -11,6 +11,7 @@ from anomalies.queries.neighbours import Range, usual
 from anomalies.thresholds import Thresholds, ThresholdsError, active_config, measure_of, thresholds_for
 
 from ..ui import formatting as show
+from ..ui.naming import source_of
 from ..ui.scale_charts import scale
 
 
@@ -44,7 +45,7 @@ def figures(anomaly: Any) -> Figures:
     active = _active(anomaly)
     thresholds = stored or (active.numbers.as_dict() if active.numbers else {})
     ncd, p = _share(thresholds.get("ncd_threshold")), _share(thresholds.get("p_value_threshold"))
-    ranges = usual(anomaly.stream_type)
+    ranges = usual(anomaly)
     source = (
         f"the detector's thresholds{f', config {config}' if config else ''}"
         if stored
@@ -53,7 +54,7 @@ def figures(anomaly: Any) -> Figures:
     return Figures(
         (*_compared(anomaly, ncd, p, ranges.ranges), *_compression(anomaly)),
         source if thresholds else active.name,
-        f"the middle 90% of the newest {ranges.count:,} anomalies of {anomaly.stream_type}",
+        f"the middle 90% of the newest {ranges.count:,} anomalies of {source_of(anomaly)}",
         config,
         _now(anomaly, active),
     )

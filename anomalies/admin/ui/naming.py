@@ -15,3 +15,8 @@ def name_of(anomaly: Any, limit: int = TITLE) -> str:
     """Return the name of an anomaly that was read ``with_headline``, safe to show, cut at ``limit``."""
     text = headline(anomaly.said, anomaly.odd_text) or f"{anomaly.get_stream_type_display()} anomaly"
     return visible(text[: limit - 1]) + "…" if len(text) > limit else visible(text)
+
+
+def source_of(anomaly: Any) -> str:
+    """Return the name of an anomaly's source; of its stream where it names none."""
+    return visible(anomaly.source, 60) if anomaly.source else str(anomaly.get_stream_type_display())

@@ -199,6 +199,11 @@ def state_walk(listing: Listing) -> Walk:
     return _walk(listing, NEWEST_FIRST, BY_STREAM if is_streams else BY_STATUS)
 
 
+def source_walk(listing: Listing) -> Walk:
+    """A walk over all rows of a list's source and statuses."""
+    return _walk(listing, NEWEST_FIRST, BY_SOURCE)
+
+
 def range_walk(listing: Listing, column: str) -> Walk:
     """A walk over all rows of a list's range of a column."""
     return _walk(listing, Order((f"-{column}", "-id")), _BY_COLUMN[column])

@@ -40,17 +40,29 @@ def test_a_number_is_a_picture_with_words(admin_client):
     assert 'aria-label="0.8; threshold 0.5; usual 0.23 to 0.77, median 0.5"' in shown
 
 
-def test_what_is_usual_is_that_of_the_newest_of_this_stream(monkeypatch):
+def there() -> Any:
+    """The newest anomaly of the logs, as a page reads it."""
+    return Anomaly.objects.for_list().filter(stream_type="logs").order_by("-timestamp").first()
+
+
+def test_what_is_usual_is_that_of_the_newest_of_this_source(monkeypatch):
     monkeypatch.setattr(neighbours, "NEWEST", 2)
     for hours, ncd in ((0, 0.9), (1, 0.7), (2, 0.1)):
         make_anomaly(timestamp=NOON - timedelta(hours=hours), ncd_score=ncd)
-    make_anomaly(stream_type="llm", ncd_score=0.2)
-    assert neighbours.usual("logs").ranges["ncd_score"].median == pytest.approx(0.8)
+    make_anomaly(metadata={}, ncd_score=0.2)
+    assert neighbours.usual(there()).ranges["ncd_score"].median == pytest.approx(0.8)
+
+
+def test_what_is_usual_is_that_of_the_same_source_and_stream():
+    for metadata, stream, ncd in (("web", "logs", 0.7), ("web", "llm", 0.2), ("db", "logs", 0.1)):
+        make_anomaly(metadata={"service": metadata}, stream_type=stream, ncd_score=ncd)
+    web = Anomaly.objects.for_list().get(source="web", stream_type="logs")
+    assert neighbours.usual(web).ranges["ncd_score"].median == pytest.approx(0.7)
 
 
 def test_what_no_anomaly_has_is_not_usual():
     make_anomaly(novelty=None)
-    assert "novelty" not in neighbours.usual("logs").ranges
+    assert "novelty" not in neighbours.usual(there()).ranges
 
 
 def test_no_picture_carries_a_style_of_its_own(admin_client):
@@ -141,12 +153,18 @@ def test_a_single_event_without_end_is_cut_and_said_to_be(admin_client):
 # --- the stream around it -------------------------------------------------------------------------
 
 
-def test_the_anomalies_of_the_stream_nearest_in_time_are_around_it(monkeypatch):
+def test_the_anomalies_of_the_source_nearest_in_time_are_around_it(monkeypatch):
     monkeypatch.setattr(neighbours, "ON_EACH_SIDE", 2)
     made = [make_anomaly(timestamp=NOON + timedelta(hours=hour)) for hour in range(7)]
-    make_anomaly(timestamp=NOON + timedelta(hours=3), stream_type="llm")
+    make_anomaly(timestamp=NOON + timedelta(hours=3), metadata={})
     here = Anomaly.objects.for_list().get(pk=made[3].pk)
     assert [each.pk for each in neighbours.around(here)] == [each.pk for each in made[5:0:-1]]
+
+
+def test_those_of_another_source_are_not_around_it():
+    here, near, _ = (make_anomaly(metadata={"file": name}) for name in ("a.log", "a.log.1", "b.log"))
+    found = neighbours.around(Anomaly.objects.for_list().get(pk=here.pk))
+    assert {each.pk for each in found} == {here.pk, near.pk}
 
 
 def test_a_clock_that_is_years_ahead_does_not_squeeze_the_time_line():
@@ -170,8 +188,11 @@ def test_each_mark_on_the_time_line_is_a_link_with_words(admin_client):
     assert f'{link} aria-label="2026-11-23 11:00:00 UTC, dismissed, NCD 0.250">' in shown
 
 
-def test_an_anomaly_alone_in_its_stream_is_said_to_be(admin_client):
-    assert "This is the only anomaly of its stream." in page(admin_client, make_anomaly())
+def test_an_anomaly_alone_in_its_source_is_said_to_be(admin_client):
+    assert "This is the only anomaly of db1." in page(admin_client, make_anomaly())
+    assert "This is the only anomaly of LLM." in page(
+        admin_client, make_anomaly(stream_type="llm", metadata={})
+    )
 
 
 def test_the_page_takes_no_more_than_10_queries_whatever_is_asked(admin_client):
