@@ -102,6 +102,7 @@ class Episode:
 
     def __init__(self, course: Course) -> None:
         self.course = course
+        self._reader: Reader | None = None  # made when lines are first read
 
     @classmethod
     def begun(cls, alarm: Alarm, is_text: bool = True) -> "Episode":
@@ -151,7 +152,7 @@ class Episode:
         course = self.course
         if not self._has_new_text:
             return
-        reader = Reader([line.normal for line in course.baseline])
+        reader = self._read_baseline()
         odd = [at for at, line in enumerate(following, 1) if reader.usual.finds_odd(reader.read(line.normal))]
         if odd:
             course.lines += following[: odd[-1]]
@@ -169,7 +170,7 @@ class Episode:
         course = self.course
         named = set(course.odd)
         if course.is_text:
-            reader = Reader([line.normal for line in course.baseline])
+            reader = self._read_baseline()
             surprises = [reader.read(line.normal) for line in course.lines]
             dear = [self._has_new_text and reader.usual.finds_odd(one) for one in surprises]
         else:
@@ -181,6 +182,12 @@ class Episode:
         ]
         first = sorted(reads, key=lambda read: (not read.odd, read.line.event.number))[:KEPT]
         return [*self._older(), *sorted(first, key=lambda read: read.line.event.number)]
+
+    def _read_baseline(self) -> Reader:
+        """Return a reader that has learnt the baseline, which is that of the first alarm."""
+        if self._reader is None:
+            self._reader = Reader([line.normal for line in self.course.baseline])
+        return self._reader
 
     @property
     def _has_new_text(self) -> bool:

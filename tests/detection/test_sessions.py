@@ -45,7 +45,15 @@ def news(memory: Sessions, *steps: str) -> News:
 
 def counts(memory: Sessions) -> list[object]:
     model = memory._model
-    inside = [model._counts, model._kinds, model._different, model._lines_seen, model._tokens_seen]
+    inside = [
+        model._places,
+        model._pairs,
+        model._alone,
+        model._kinds,
+        model._different,
+        model._lines_seen,
+        model._tokens_seen,
+    ]
     return [inside, memory._times, memory._seen, memory._weights._sorted, memory._steps_held]
 
 

@@ -78,6 +78,8 @@ class Text:
         news = NOTHING if pattern.latest or self._is_remembered(pattern) else self._news(pattern)
         if learn:
             self._learn(pattern, number)
+        elif not pattern.longer:
+            self._model.drop(self._model.code(pattern.text))
         return news
 
     def _is_remembered(self, pattern: Pattern) -> bool:
@@ -98,15 +100,13 @@ class Text:
         latest = model.new_share(coded, _LATEST)
         news = NOTHING
         if latest:
-            longer = model.new_share(coded, _LONGER)
-            rates = [sum(model.bits(coded, memory)) / coded.size for memory in (_LATEST, _LONGER)]
-            weight = round(min(rates) + SPELLED * (latest + longer), 6)
+            longer = 0.0 if pattern.longer else model.new_share(coded, _LONGER)
+            rate = min(model.bits_of_both(coded)) / coded.size
+            weight = round(rate + SPELLED * (latest + longer), 6)
             # What the latest events do not have is new, even where it came once, a thousand events ago.
-            now = min(rates) + SPELLED * (NOW * latest + (2 - NOW) * longer)
+            now = rate + SPELLED * (NOW * latest + (2 - NOW) * longer)
             body = pattern.body
             news = News(weight, _novelty(now / body, HALF), _novelty(weight / body, HALF_IF_SEVERE))
-        if not pattern.longer:
-            model.drop(coded)
         return news
 
     def _learn(self, pattern: Pattern, number: int) -> None:

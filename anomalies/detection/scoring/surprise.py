@@ -53,16 +53,26 @@ class Reader:
     """
 
     def __init__(self, baseline: Sequence[str]) -> None:
-        self._model = TokenModel()
+        self._model = model = TokenModel()
+        self._read: dict[str, Surprise] = {}
         rates = []
-        for line in baseline:
-            rates.append(self.read(line).rate)
-            self._model.learn(self._model.code(line))
-        self.usual = Usual(rates[len(rates) // 2 :])
+        for number, line in enumerate(baseline):
+            coded = model.code(line)
+            if number >= len(baseline) // 2:
+                rates.append(sum(model.bits(coded)) / coded.size)
+            model.learn(coded)
+        self.usual = Usual(rates)
 
     def read(self, line: str) -> Surprise:
         """Return what a normalised line costs given the baseline, whatever else has been read since."""
+        surprise = self._read.get(line)
+        if surprise is None:
+            surprise = self._read[line] = self._surprise(line)
+        return surprise
+
+    def _surprise(self, line: str) -> Surprise:
         coded = self._model.code(line)
         costs = self._model.bits(coded)
         self._model.drop(coded)
-        return Surprise(sum(costs), sum(costs) / coded.size, tuple(coded.tokens), tuple(costs))
+        bits = sum(costs)
+        return Surprise(bits, bits / coded.size, tuple(coded.tokens), tuple(costs))
