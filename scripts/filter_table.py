@@ -17,16 +17,24 @@ PLACE = re.compile(r"(?<=<!-- filters -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 def table() -> str:
     """Return the filters as a Markdown table."""
-    from anomalies.management.filter_options import option_of, values_of
+    from anomalies.management.filter_options import option_of
     from anomalies.queries.filters import MEANINGS, AnomalyFilter
+    from anomalies.queries.search.fields import values_of
 
     rows = [
         f"| `{name}` | `{option_of(name)}` | {AnomalyFilter().form[name].label} | {values_of(each)} "
-        f"| {'yes' if MEANINGS[name].is_rolled_up else ''} |"
+        f"| {_words(MEANINGS[name].words)} | {'yes' if MEANINGS[name].is_rolled_up else ''} |"
         for name, each in AnomalyFilter.base_filters.items()
     ]
-    head = ["| in the address | option | label | values | counted by the roll-up |", "|---|---|---|---|---|"]
+    head = ["| in the address | option | label | values | in the search | counted by the roll-up |"]
+    head.append("|---|---|---|---|---|---|")
     return "\n".join([*head, *rows, ""])
+
+
+def _words(spellings: tuple[str, ...]) -> str:
+    """The words of a filter; a comma at a spelling's end means a value with commas."""
+    spelled = (f"`{each.rstrip(',')}{'…,…' if each.endswith(',') else '…'}`" for each in spellings)
+    return " ".join(spelled) or "any text"
 
 
 def written(page: str) -> str:

@@ -52,7 +52,8 @@ class AnomalyAdmin(ReadOnlyAdmin):
     list_max_show_all = 200
     search_fields = ("glass_box_explanation",)  # shows the search box; the FilterSet searches
     search_help_text = (
-        'Words in explanation or notes; "in quotes" for an exact phrase, -word to exclude a word'
+        'Words in explanation or notes; "in quotes" for an exact phrase, -word to exclude a word; '
+        "filters such as status:pending, host:web1, p<0.01, -tag:noise, since:2h"
     )
     ordering = ("-timestamp", "-id")
     paginator = CappedPaginator

@@ -36,7 +36,7 @@ def checked(
     filterset = AnomalyFilter(data, queryset=Anomaly.objects.all(), me=me)
     if not filterset.form.is_valid():
         errors += [
-            {"field": names.get(name, name), "message": f"{' '.join(messages)} {_takes(name)}"}
+            {"field": names.get(name, name), "message": f"{' '.join(map(str, messages))} {_takes(name)}"}
             for name, messages in filterset.form.errors.items()
         ]
     _refuse(errors)

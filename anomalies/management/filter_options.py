@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters as df
-from django import forms
 from django.core.management import CommandError
 from django.http import QueryDict
 
-from anomalies.local_times import LocalMomentField
 from anomalies.queries.filters import AnomalyFilter
-
-# What a filter without choices accepts, by the class of its field.
-_KINDS = {
-    df.BooleanFilter.field_class: "true, false",
-    LocalMomentField: "date and time",
-    forms.FloatField: "0 to 1",
-}
+from anomalies.queries.search.fields import values_of
 
 
 def add_filter_options(parser: argparse.ArgumentParser) -> None:
@@ -44,25 +37,18 @@ def option_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def values_of(each: df.Filter, between: str = ", ") -> str:
-    """Return what a filter accepts: its choices, or a description."""
-    if choices := each.extra.get("choices"):
-        return between.join(str(key) for key, _ in choices)
-    return str(each.extra.get("help_text") or _KINDS[each.field_class])
-
-
 def given_filters(options: dict[str, Any]) -> dict[str, list[str]]:
     """Return the filters on the command line, with their values."""
     names = AnomalyFilter.base_filters
     return {name: values for name in names if (values := options.get(f"filter_{name}"))}
 
 
-def _problem(name: str, errors: list[str]) -> str:
+def _problem(name: str, errors: Iterable[object]) -> str:
     each = AnomalyFilter.base_filters[name]
     accepted = (
         f" Choose from {values_of(each)}." if "choices" in each.extra else f" It takes: {values_of(each)}."
     )
-    return f"{option_of(name)}: {' '.join(errors)}{accepted}"
+    return f"{option_of(name)}: {' '.join(map(str, errors))}{accepted}"
 
 
 def filterset(options: dict[str, Any]) -> AnomalyFilter:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import django_filters as df
 from django import forms
-from django.conf import settings
+from django.http import QueryDict
 from django.utils import timezone
 
-from anomalies import json_limits
-from anomalies.local_times import LocalMomentField, LocalMomentInput, zone_mark
-from anomalies.models import Anomaly, Status, Stream
+from anomalies.models import Anomaly, DismissalReason, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
+
+from .search.expansion import LONGEST_SEARCH, Expansion, expanded
+from .search.fields import (
+    AgeFilter,
+    ContainmentFilter,
+    KeyFilter,
+    NumberedKeyFilter,
+    TagsFilter,
+    yes_or_no,
+)
+from .search.form import FilterForm
+from .search.meaning import (
+    ADJECTIVE,
+    FEATURE,
+    NOUN,
+    PERSON,
+    STATUS,
+    TEXT,
+    TIME,
+    Meaning,
+    any_of,
+    bound,
+    declared,
+    moment,
+    pairs,
+)
 
 WITHIN = {
     "1h": ("last hour", timedelta(hours=1)),
@@ -29,140 +50,12 @@ ME, NOBODY = "me", "nobody"  # of ``assigned``
 FOR_REVIEW = {"review": True}  # the metadata of a window that is for review
 
 
-class ContainmentField(forms.CharField):
-    """A field for the object that metadata must contain: ``{"host": "db1"}`` or ``host=db1, service=web``."""
-
-    default_error_messages: ClassVar[dict[str, Any]] = {
-        "invalid": 'Write an object, {"host": "db1"}, or pairs, host=db1, service=web.',
-    }
-
-    def clean(self, value: Any) -> dict[str, Any] | None:
-        text = super().clean(value)
-        if not text:
-            return None
-        wanted = _as_object(text) if text.startswith("{") else _as_pairs(text)
-        if wanted is None:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return wanted
-
-
-def _as_object(text: str) -> dict[str, Any] | None:
-    try:
-        wanted = json_limits.loads(text, settings.INGEST_MAX_JSON_BYTES)
-    except json_limits.LimitError:
-        return None
-    return wanted if isinstance(wanted, dict) else None
-
-
-def _as_pairs(text: str) -> dict[str, str] | None:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if not pairs or not all(key.strip() and equals for key, equals, _ in pairs):
-        return None
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-class ContainmentFilter(df.Filter):
-    """A filter for rows whose JSON contains an object, answered by the GIN index."""
-
-    field_class = ContainmentField
-
-
-class UnitIntervalFilter(df.Filter):
-    """A filter by a bound from 0 to 1."""
-
-    field_class = forms.FloatField
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=0, max_value=1, widget=forms.NumberInput(attrs={"step": "any"}), **kwargs)
-
-
-class TagsFilter(df.BaseInFilter, df.CharFilter):
-    """A filter by tags, separated by commas."""
-
-    def filter(self, qs: AnomalyQuerySet, value: list[str] | None) -> AnomalyQuerySet:
-        tags = named_tags(value)
-        return super().filter(qs, tags) if tags else qs
-
-
-def named_tags(value: list[str] | None) -> list[str]:
-    """The tags of a parameter's value, without surrounding blanks."""
-    return [tag.strip() for tag in value or [] if tag.strip()]
-
-
 def name_of(who: str, me: str) -> str:
     """The username in the filter ``assigned``; "me" is the user ``me``."""
     return me if who == ME else who
 
 
 _COMMAS = "separated by commas"
-# Characters. PostgreSQL parses a search query recursively; some thousands of words overflow its stack.
-LONGEST_SEARCH = 1_000
-
-
-# Positions of the filters in the sentence: "significant, pending logs of the last 24 h with NCD ≥ 0.8".
-_ADJECTIVE, _STATUS, _NOUN, _TIME, _FEATURE, _TEXT, _PERSON = range(7)
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """A filter's properties beside its field: ``say`` describes a value in words, at ``place`` in a sentence.
-
-    ``is_rolled_up``: the hourly roll-up can count it. ``keeps_runs``: it selects whole detection runs, whose
-    number of tested windows is known. ``is_faceted``: the list counts each of its choices.
-    """
-
-    place: int
-    say: Callable[[Any], str]
-    is_rolled_up: bool = False
-    keeps_runs: bool = False
-    is_faceted: bool = False
-
-
-def _declared(each: df.Filter, place: int, say: Callable[[Any], str], **can: bool) -> df.Filter:
-    """Attach a Meaning to a filter; form, chips, sentence, command option and docs derive from it."""
-    each.meaning = Meaning(place, say, **can)
-    return each
-
-
-def _any_of(choices: type[Status] | type[Stream]) -> Callable[[list[str]], str]:
-    return lambda values: " or ".join(str(choices(value).label) for value in values)
-
-
-def _at(value: datetime) -> str:
-    local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-    return f"{local}{zone_mark(value) or f' {timezone.get_current_timezone_name()}'}"
-
-
-def _pairs(wanted: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in wanted.items()
-    )
-
-
-def _yes_or_no() -> forms.Select:
-    return forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")])
-
-
-class LocalMomentFilter(df.DateTimeFilter):
-    """A filter by a bound of the time, in the desk's time zone."""
-
-    field_class = LocalMomentField
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(field_name="timestamp", widget=LocalMomentInput(), **kwargs)
-
-
-def _moment(lookup: str, label: str, words: str) -> df.Filter:
-    """A filter by a bound of the time; ``words`` precede it in the sentence."""
-    each = LocalMomentFilter(lookup_expr=lookup, label=label)
-    can = {"is_rolled_up": True, "keeps_runs": True}
-    return _declared(each, _TIME, lambda value: f"{words} {_at(value)}", **can)
-
-
-def _bound(column: str, lookup: str, label: str, words: str) -> df.Filter:
-    """A filter by a bound of a measure, from 0 to 1."""
-    each = UnitIntervalFilter(field_name=column, lookup_expr=lookup, label=label)
-    return _declared(each, _FEATURE, lambda value: f"{words} {value:g}")
 
 
 class AnomalyFilter(df.FilterSet):
@@ -171,116 +64,186 @@ class AnomalyFilter(df.FilterSet):
     With an invalid parameter nothing matches: ignoring it would show, and decide about, too many rows.
     """
 
-    q = _declared(
+    q = declared(
         df.CharFilter(
             method="search",
             label="Text",
             help_text="words in explanation or notes",
             max_length=LONGEST_SEARCH,
         ),
-        _TEXT,
+        TEXT,
         lambda words: f"that say “{words}”",
     )
-    status = _declared(
+    status = declared(
         df.MultipleChoiceFilter(choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple),
-        _STATUS,
-        _any_of(Status),
+        STATUS,
+        any_of(Status),
+        "status:",
+        "-status:",
         is_rolled_up=True,
         is_faceted=True,
     )
-    stream = _declared(
+    stream = declared(
         df.MultipleChoiceFilter(
             field_name="stream_type",
             choices=Stream.choices,
             distinct=False,
             widget=forms.CheckboxSelectMultiple,
         ),
-        _NOUN,
-        _any_of(Stream),
+        NOUN,
+        any_of(Stream),
+        "stream:",
+        "-stream:",
+        "kind:",
+        "-kind:",
         is_rolled_up=True,
         keeps_runs=True,
         is_faceted=True,
     )
-    significant = _declared(
-        df.BooleanFilter(field_name="is_statistically_significant", label="Significant", widget=_yes_or_no()),
-        _ADJECTIVE,
+    significant = declared(
+        df.BooleanFilter(field_name="is_statistically_significant", label="Significant", widget=yes_or_no()),
+        ADJECTIVE,
         lambda value: "significant" if value else "not significant",
+        "significant:",
         is_rolled_up=True,
     )
-    review = _declared(
-        df.BooleanFilter(method="for_review", label="For review", widget=_yes_or_no()),
-        _ADJECTIVE,
+    review = declared(
+        df.BooleanFilter(method="for_review", label="For review", widget=yes_or_no()),
+        ADJECTIVE,
         lambda value: "for review" if value else "not for review",
+        "review:",
     )
-    within = _declared(
-        df.ChoiceFilter(
+    within = declared(
+        AgeFilter(
             field_name="timestamp",
             method="newer_than",
             label="When",
             choices=[(key, words) for key, (words, _) in WITHIN.items()],
             empty_label="any time",
         ),
-        _TIME,
+        TIME,
         lambda key: f"of the {WITHIN[key][0]}",
+        "within:",
         is_rolled_up=True,
         keeps_runs=True,
     )
-    since = _moment("gte", "From", "from")
-    until = _moment("lt", "Until", "until")
-    ncd_min = _bound("ncd_score", "gte", "NCD at least", "with NCD ≥")
-    ncd_max = _bound("ncd_score", "lte", "NCD at most", "with NCD ≤")
-    p_min = _bound("p_value", "gte", "p at least", "with p ≥")
-    p_max = _bound("p_value", "lte", "p at most", "with p ≤")
-    tags_any = _declared(
+    since = moment("gte", "From", "from", "since:", "from:")
+    until = moment("lt", "Until", "until", "until:", "to:")
+    ncd_min = bound("ncd_score", "gte", "NCD at least", "NCD")
+    ncd_max = bound("ncd_score", "lte", "NCD at most", "NCD")
+    p_min = bound("p_value", "gte", "p at least", "p")
+    p_max = bound("p_value", "lte", "p at most", "p")
+    tags_any = declared(
         TagsFilter(field_name="tags", lookup_expr="overlap", label="Any of the tags", help_text=_COMMAS),
-        _FEATURE,
+        FEATURE,
         lambda tags: f"tagged {' or '.join(tags)}",
+        "tag:,",
     )
-    tags_all = _declared(
+    tags_all = declared(
         TagsFilter(field_name="tags", lookup_expr="contains", label="All of the tags", help_text=_COMMAS),
-        _FEATURE,
+        FEATURE,
         lambda tags: f"tagged {' and '.join(tags)}",
+        "tag:",
     )
-    pattern = _declared(
+    tags_none = declared(
+        TagsFilter(
+            field_name="tags",
+            lookup_expr="overlap",
+            exclude=True,
+            label="None of the tags",
+            help_text=_COMMAS,
+        ),
+        FEATURE,
+        lambda tags: f"not tagged {' or '.join(tags)}",
+        "-tag:",
+    )
+    pattern = declared(
         df.UUIDFilter(
             field_name="pattern", label="Pattern", help_text="its key, as the page of patterns links it"
         ),
-        _FEATURE,
+        FEATURE,
         lambda key: f"of pattern {str(key)[:8]}",
+        "pattern:",
     )
-    source = _declared(
+    source = declared(
         df.CharFilter(field_name="source", label="Source", help_text="the name of a service, file or host"),
-        _FEATURE,
+        FEATURE,
         lambda source: f"from {source}",
+        "source:",
     )
-    metadata = _declared(
+    host = declared(
+        KeyFilter("host", label="Host", help_text="the host in the metadata"),
+        FEATURE,
+        lambda host: f"of host {host}",
+        "host:",
+    )
+    service = declared(
+        KeyFilter("service", label="Service", help_text="the service in the metadata"),
+        FEATURE,
+        lambda service: f"of service {service}",
+        "service:",
+    )
+    config = declared(
+        NumberedKeyFilter("config_id", label="Config", help_text="the number of the config that flagged it"),
+        FEATURE,
+        lambda config: f"flagged by config {config}",
+        "config:",
+    )
+    dismissal_reason = declared(
+        df.MultipleChoiceFilter(
+            field_name="dismissal_reason",
+            choices=DismissalReason.choices,
+            distinct=False,
+            widget=forms.CheckboxSelectMultiple,
+        ),
+        FEATURE,
+        lambda reasons: f"dismissed as {any_of(DismissalReason)(reasons)}",
+        "reason:",
+    )
+    metadata = declared(
         ContainmentFilter(
             field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"
         ),
-        _FEATURE,
-        lambda wanted: f"with {_pairs(wanted)}",
+        FEATURE,
+        lambda wanted: f"with {pairs(wanted)}",
+        "metadata:",
     )
-    assigned = _declared(
+    assigned = declared(
         df.CharFilter(method="by_assignee", label="Assigned to", help_text="me, nobody, or a name"),
-        _PERSON,
+        PERSON,
         lambda who: f"assigned to {who}",
+        "assigned:",
     )
-    snoozed = _declared(
+    snoozed = declared(
         df.ChoiceFilter(
             method="by_snooze", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
         ),
-        _STATUS,
+        STATUS,
         lambda answer: "snoozed" if answer == "yes" else "not snoozed",
+        "snoozed:",
     )
 
     class Meta:
         model = Anomaly
+        form = FilterForm
         fields: ClassVar[list[str]] = []
 
-    def __init__(self, *args: Any, me: str = "", **kwargs: Any) -> None:
-        """Bind the parameters; ``me`` is the user's name, for "assigned to me"."""
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: QueryDict | None = None, *args: Any, me: str = "", **kwargs: Any) -> None:
+        """Bind the parameters, with the words of a search expanded; ``me`` is the user's name, for "me".
+
+        ``given`` are the parameters as they were, ``expansion`` states what the words are.
+        """
+        self.given = QueryDict() if data is None else data
+        self.expansion: Expansion = expanded(self.given, self.base_filters, VOCABULARY)
+        super().__init__(None if data is None else self.expansion.data, *args, **kwargs)
         self.me = me
+
+    @property
+    def form(self) -> FilterForm:
+        """The bound form, which also states what is wrong with the words of the search."""
+        form: FilterForm = super().form
+        form.expansion, form.filters = self.expansion, self.filters
+        return form
 
     def search(self, queryset: AnomalyQuerySet, name: str, words: str) -> AnomalyQuerySet:
         """Full-text search in the syntax of web search."""
@@ -332,11 +295,22 @@ class AnomalyFilter(df.FilterSet):
 MEANINGS: dict[str, Meaning] = {name: each.meaning for name, each in AnomalyFilter.base_filters.items()}
 
 
+def _vocabulary() -> dict[str, tuple[str, ...]]:
+    spelled = [(spelling, name) for name, meaning in MEANINGS.items() for spelling in meaning.words]
+    return {each: tuple(name for spelling, name in spelled if spelling == each) for each, _ in spelled}
+
+
+# The words of a search, each with the filters that it sets.
+VOCABULARY = _vocabulary()
+
+
 def those(can: str) -> set[str]:
     """The names of the filters with a property of Meaning, such as "is_rolled_up"."""
     return {name for name, meaning in MEANINGS.items() if getattr(meaning, can)}
 
 
+# The filters by one key of the metadata.
+KEYS = {name: each for name, each in AnomalyFilter.base_filters.items() if isinstance(each, KeyFilter)}
 FACETS = tuple(name for name, meaning in MEANINGS.items() if meaning.is_faceted)
 
 
@@ -379,10 +353,10 @@ def in_words(filterset: AnomalyFilter) -> str:
     if not filterset.form.is_valid():
         return "nothing: invalid filter values"
     said = words_of(filterset)
-    head = ", ".join(_at_places(said, _ADJECTIVE, _STATUS))
-    nouns = _at_places(said, _NOUN) or ["anomalies"]
-    features = ", ".join(_at_places(said, _FEATURE, _TEXT, _PERSON))
-    parts = [head, *nouns, *_at_places(said, _TIME), features]
+    head = ", ".join(_at_places(said, ADJECTIVE, STATUS))
+    nouns = _at_places(said, NOUN) or ["anomalies"]
+    features = ", ".join(_at_places(said, FEATURE, TEXT, PERSON))
+    parts = [head, *nouns, *_at_places(said, TIME), features]
     return ("" if said else "all ") + " ".join(filter(None, parts))
 
 

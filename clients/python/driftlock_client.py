@@ -285,8 +285,13 @@ class FilterParameters(TypedDict):
     p_max: NotRequired[str]
     tags_any: NotRequired[str]
     tags_all: NotRequired[str]
+    tags_none: NotRequired[str]
     pattern: NotRequired[str]
     source: NotRequired[str]
+    host: NotRequired[str]
+    service: NotRequired[str]
+    config: NotRequired[str]
+    dismissal_reason: NotRequired[list[Literal["false_positive", "known_harmless", "duplicate", "other"]]]
     metadata: NotRequired[str]
     assigned: NotRequired[str]
     snoozed: NotRequired[Literal["yes", "no"]]
@@ -539,8 +544,14 @@ class Driftlock:
         p_max: str | None = None,
         tags_any: str | None = None,
         tags_all: str | None = None,
+        tags_none: str | None = None,
         pattern: str | None = None,
         source: str | None = None,
+        host: str | None = None,
+        service: str | None = None,
+        config: str | None = None,
+        dismissal_reason: list[Literal["false_positive", "known_harmless", "duplicate", "other"]]
+        | None = None,
         metadata: str | None = None,
         assigned: str | None = None,
         snoozed: Literal["yes", "no"] | None = None,
@@ -571,8 +582,13 @@ class Driftlock:
                     "p_max": p_max,
                     "tags_any": tags_any,
                     "tags_all": tags_all,
+                    "tags_none": tags_none,
                     "pattern": pattern,
                     "source": source,
+                    "host": host,
+                    "service": service,
+                    "config": config,
+                    "dismissal_reason": dismissal_reason,
                     "metadata": metadata,
                     "assigned": assigned,
                     "snoozed": snoozed,
@@ -633,8 +649,14 @@ class Driftlock:
         p_max: str | None = None,
         tags_any: str | None = None,
         tags_all: str | None = None,
+        tags_none: str | None = None,
         pattern: str | None = None,
         source: str | None = None,
+        host: str | None = None,
+        service: str | None = None,
+        config: str | None = None,
+        dismissal_reason: list[Literal["false_positive", "known_harmless", "duplicate", "other"]]
+        | None = None,
         metadata: str | None = None,
         assigned: str | None = None,
         snoozed: Literal["yes", "no"] | None = None,
@@ -660,8 +682,13 @@ class Driftlock:
                     "p_max": p_max,
                     "tags_any": tags_any,
                     "tags_all": tags_all,
+                    "tags_none": tags_none,
                     "pattern": pattern,
                     "source": source,
+                    "host": host,
+                    "service": service,
+                    "config": config,
+                    "dismissal_reason": dismissal_reason,
                     "metadata": metadata,
                     "assigned": assigned,
                     "snoozed": snoozed,
@@ -836,8 +863,14 @@ class Driftlock:
         p_max: str | None = None,
         tags_any: str | None = None,
         tags_all: str | None = None,
+        tags_none: str | None = None,
         pattern: str | None = None,
         source: str | None = None,
+        host: str | None = None,
+        service: str | None = None,
+        config: str | None = None,
+        dismissal_reason: list[Literal["false_positive", "known_harmless", "duplicate", "other"]]
+        | None = None,
         metadata: str | None = None,
         assigned: str | None = None,
         snoozed: Literal["yes", "no"] | None = None,
@@ -863,8 +896,13 @@ class Driftlock:
                     "p_max": p_max,
                     "tags_any": tags_any,
                     "tags_all": tags_all,
+                    "tags_none": tags_none,
                     "pattern": pattern,
                     "source": source,
+                    "host": host,
+                    "service": service,
+                    "config": config,
+                    "dismissal_reason": dismissal_reason,
                     "metadata": metadata,
                     "assigned": assigned,
                     "snoozed": snoozed,

@@ -82,6 +82,7 @@ FILTERS = {
     "p_max": "0.05",
     "tags_any": "db,web",
     "tags_all": "db",
+    "tags_none": "mail",
     "metadata": '{"host": "db1"}',
     "assigned": "nobody",
     "snoozed": "no",
@@ -89,13 +90,34 @@ FILTERS = {
 
 
 def test_each_filter_of_the_desk_is_a_parameter_of_the_same_name(reader):
-    kept = make_anomaly(timestamp=NOON.now(NOON.tzinfo) - timedelta(hours=1))
+    metadata = {"host": "db1", "service": "pay", "config_id": 3}
+    kept = make_anomaly(timestamp=NOON.now(NOON.tzinfo) - timedelta(hours=1), metadata=metadata)
     kept.refresh_from_db()
-    filters = {**FILTERS, "pattern": str(kept.pattern), "source": kept.source}
-    assert set(filters) == set(AnomalyFilter.base_filters)
+    own = {
+        "pattern": str(kept.pattern),
+        "source": kept.source,
+        "host": "db1",
+        "service": "pay",
+        "config": "3",
+    }
+    filters = {**FILTERS, **own}
+    assert {*filters, "dismissal_reason"} == set(AnomalyFilter.base_filters)
     for name, value in filters.items():
         assert ids(reader.get(LIST, {name: value})) == [str(kept.pk)], name
     assert ids(reader.get(LIST, filters)) == [str(kept.pk)]
+
+
+def test_the_words_of_a_search_filter_as_parameters_do(reader):
+    make_anomaly(status="dismissed", dismissal_reason="other")
+    kept = make_anomaly(status="dismissed", dismissal_reason="duplicate", p_value=0.001)
+    assert ids(reader.get(LIST, {"dismissal_reason": "duplicate"})) == [str(kept.pk)]
+    assert ids(reader.get(LIST, {"q": "reason:duplicate p<0.01 deadlock"})) == [str(kept.pk)]
+
+
+def test_a_word_with_an_invalid_value_is_refused_by_the_name_of_its_filter(reader):
+    (error,) = problem(reader.get(LIST, {"q": "p<abc"}), 400)["errors"]
+    assert error["field"] == "p_max"
+    assert "In the search: p<abc." in error["message"]
 
 
 def test_several_values_of_one_filter_are_joined_by_or(reader):

@@ -60,9 +60,10 @@ def queue_of(asked: QueryDict, request: HttpRequest) -> AnomalyFilter:
     for name in AnomalyFilter.base_filters:
         if values := [value for value in asked.getlist(name) if value]:
             kept.setlist(name, values)
-    if "status" not in kept:
+    asked_for = AnomalyFilter(kept).data  # by words of the search too
+    if "status" not in asked_for:
         kept["status"] = Status.PENDING
-    if "snoozed" not in kept:
+    if "snoozed" not in asked_for:
         kept["snoozed"] = "no"
     if asked.get("order") == BY_TIME:
         kept["order"] = BY_TIME
@@ -87,7 +88,7 @@ def bar(request: HttpRequest, anomaly: Any) -> dict[str, Any] | None:
     listing, is_by_time = listing_of(filterset), _is_by_time(filterset)
     waiting = count(listing)
     oldest = page_before(listing, _ORDER, "", 1, Anomaly.objects.only("timestamp")).rows
-    filters = filterset.data.copy()
+    filters = filterset.given.copy()
     filters.pop("order", None)
     other = filters.urlencode() if is_by_time else f"{filters.urlencode()}&order={BY_TIME}"
     return {
@@ -120,7 +121,7 @@ def _queue_in(request: HttpRequest) -> AnomalyFilter | None:
 
 
 def _is_by_time(filterset: AnomalyFilter) -> bool:
-    return bool(filterset.data.get("order") == BY_TIME)
+    return bool(filterset.given.get("order") == BY_TIME)
 
 
 def _found(request: HttpRequest, filterset: AnomalyFilter) -> tuple[UUID | None, Any]:
@@ -179,11 +180,11 @@ def _next(filterset: AnomalyFilter, place: str, *, is_backward: bool) -> Page:
 
 
 def _link(filterset: AnomalyFilter, way: str, anomaly: Anomaly) -> str:
-    asked = filterset.data.copy()
+    asked = filterset.given.copy()
     asked[way] = keyset.cursor_of(anomaly, _ORDER) if _is_by_time(filterset) else str(anomaly.pk)
     return f"{reverse(QUEUE)}?{asked.urlencode()}"
 
 
 def _page_in(filterset: AnomalyFilter, key: UUID) -> str:
     page = reverse("admin:anomalies_anomaly_change", args=[key])
-    return f"{page}?{urlencode({'queue': filterset.data.urlencode()})}"
+    return f"{page}?{urlencode({'queue': filterset.given.urlencode()})}"

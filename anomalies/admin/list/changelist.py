@@ -20,7 +20,7 @@ from anomalies.queries.filters import FACETS, AnomalyFilter, bounds, keeps_runs_
 from anomalies.querysets import AnomalyQuerySet
 
 from ..model_admin import AnyPaginator
-from ..ui.formatting import capped
+from ..ui.formatting import capped, visible
 from .date_drilldown import calendar_of
 from .filter_panel import Sidebar
 from .pagination import PLACE, Pages
@@ -101,7 +101,7 @@ class AnomalyChangeList(Sidebar, Pages):
         by_number = self.show_all or self.page_num != 1  # of which a page beyond the count is none
         if not by_number:
             self._try_to_read_page(request)
-        unfaceted, selection = self._unfaceted(request)
+        unfaceted, selection = self._unfaceted()
         with facets.figures(self.listing, unfaceted, self.calendar.steps, selection) as figures:
             if not by_number and request.method == "GET":
                 self.render_rows()
@@ -136,11 +136,11 @@ class AnomalyChangeList(Sidebar, Pages):
             f"up to {found.expected:,.0f} are expected by chance."
         )
 
-    def _unfaceted(self, request: HttpRequest) -> tuple[Listing, Counted | None]:
+    def _unfaceted(self) -> tuple[Listing, Counted | None]:
         """Return the list without its status and stream filters, and the same as a roll-up can count it."""
         if self.listing.is_nothing:
             return self.listing, None
-        if not set(FACETS) & set(request.GET):
+        if not set(FACETS) & set(self.filterset.data):
             return self.listing, counted_of(self.filterset)
         return listing_of(self.filterset, FACETS), counted_of(self.filterset, FACETS)
 
@@ -151,6 +151,10 @@ class AnomalyChangeList(Sidebar, Pages):
         if form.errors:
             labels = ", ".join(str(form[name].label) for name in form.errors)
             messages.error(request, f"Invalid filter values: {labels}. Nothing is shown.")
+            for name, problem in form.problems.items():
+                messages.error(request, visible(f"{form[name].label}: {problem}", 500))
+        for hint in self.filterset.expansion.hints:
+            messages.info(request, visible(hint, 500))
 
     def _without_filters(self, request: HttpRequest) -> str:
         kept = request.GET.copy()

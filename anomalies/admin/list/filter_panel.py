@@ -29,10 +29,14 @@ class Sidebar(ChangeList):
     @cached_property
     def chips(self) -> list[tuple[str, str]]:
         """Each filter that is set, in words, and the list without it."""
-        return [
-            (visible(words, 120), self.get_query_string(remove=[name]))
-            for name, words in words_of(self.filterset).items()
-        ]
+        return [(visible(words, 120), self.without(name)) for name, words in words_of(self.filterset).items()]
+
+    def without(self, *names: str, **more: str) -> str:
+        """The query of the list without these filters, and without the words of the search that set them."""
+        changed: dict[str, str | None] = {**more}
+        if self.filterset.expansion.words:
+            changed["q"] = self.filterset.expansion.without(*names) or None
+        return self.get_query_string(changed, remove=list(names))
 
     @property
     def in_words(self) -> str:
@@ -48,9 +52,9 @@ class Sidebar(ChangeList):
         return [(field, self._boxes(field)) for field in form]
 
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
-        if field.name not in FACETS:
+        if field.widget_type != "checkboxselectmultiple":
             return []
-        if self.figures.facets is None:
+        if field.name not in FACETS or self.figures.facets is None:
             return [(box, "") for box in field]
         own = FACETS.index(field.name)
         other = FACETS[1 - own]
@@ -66,7 +70,7 @@ class Sidebar(ChangeList):
     def calendar_links(self) -> list[tuple[str, str]]:
         """Months, or the days of the month in the filter."""
         parts = [] if self.calendar.day else self.calendar.parts(self.figures.parts)
-        kept = self.get_query_string(remove=["within", "since", "until"])
+        kept = self.without("within", "since", "until")
         begun = kept if kept == "?" else f"{kept}&"
         return [(part.words, begun + urlencode({"since": part.since, "until": part.until})) for part in parts]
 
@@ -75,9 +79,7 @@ class Sidebar(ChangeList):
         """The link from a day to its month, from a month to all months."""
         if self.calendar.day and self.calendar.month:
             return self.calendar.month.words, self._during(self.calendar.month)
-        return (
-            ("All months", self.get_query_string(remove=["since", "until"])) if self.calendar.month else None
-        )
+        return ("All months", self.without("since", "until")) if self.calendar.month else None
 
     @property
     def calendar_here(self) -> str:
@@ -86,4 +88,4 @@ class Sidebar(ChangeList):
         return part.words if part else ""
 
     def _during(self, part: Part) -> str:
-        return self.get_query_string({"since": part.since, "until": part.until}, remove=["within"])
+        return self.without("within", "since", "until", since=part.since, until=part.until)

@@ -8,16 +8,17 @@ from typing import Any
 from anomalies.queries import tag_rollup
 from anomalies.queries.filters import (
     FOR_REVIEW,
+    KEYS,
     NOBODY,
     AnomalyFilter,
     asked_of,
     bounds,
     name_of,
-    named_tags,
     those,
 )
 from anomalies.queries.hourly_rollup import Selection
 from anomalies.queries.patterns.rollup import Patterned
+from anomalies.queries.search.fields import named_tags
 from anomalies.queries.tag_rollup import Tagged
 
 from . import finders
@@ -78,6 +79,7 @@ def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
     if "source" in asked:
         yield finders.by_source(asked["source"])
     objects = [asked["metadata"]] if "metadata" in asked else []
+    objects += [each.contained(asked[name]) for name, each in KEYS.items() if name in asked]
     if asked.get("review"):
         objects.append(FOR_REVIEW)
     if objects:
