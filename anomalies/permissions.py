@@ -133,6 +133,11 @@ def can_activate(user: User) -> bool:
     return user.has_perm("anomalies.activate_detectionconfig")
 
 
+def can_see_shifts(user: User) -> bool:
+    """See who decided what during a shift: leads, who choose the config and see the audit log, may."""
+    return can_view(user) and can_activate(user) and user.has_perm("anomalies.view_auditlog")
+
+
 def can_make_rules(user: User) -> bool:
     """Make, renew and stop rules for what comes: they decide, and choose what nobody will look at."""
     return can_decide(user) and can_activate(user)

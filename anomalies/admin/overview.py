@@ -15,7 +15,7 @@ from django.utils import timezone
 from anomalies.ingest import detectors
 from anomalies.local_times import zone_mark
 from anomalies.models import OPEN, Status, Stream
-from anomalies.permissions import can_see_overview
+from anomalies.permissions import can_see_overview, can_see_shifts
 from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
 from anomalies.queries.patterns.rules import stopped_lately, templates
@@ -24,7 +24,7 @@ from anomalies.work.heartbeats import without_worker
 
 from .rules import words
 from .ui.charts import Chart, Link, bars, columns, heat
-from .ui.formatting import moment, visible, zone_name
+from .ui.formatting import duration, moment, visible, zone_name
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DETECTORS = 12  # shown; those that need attention come first
@@ -41,6 +41,7 @@ class OverviewSite(AdminSite):
         found = overview()
         context: dict[str, Any] = {
             "zone": zone_name(),
+            "may_see_shifts": can_see_shifts(request.user),
             "is_built": found is not None,
             "is_empty": found and found.is_empty,
             **_detectors(),
@@ -224,7 +225,7 @@ def _newest(decisions: Decisions) -> str:
 def _waits(decisions: Decisions) -> Chart:
     if decisions.median is None or decisions.p90 is None:
         return Chart("waits", "Time to decision", "No decisions yet.")
-    summary = f"Median {_span(decisions.median)}, 90% within {_span(decisions.p90)} of arrival."
+    summary = f"Median {duration(decisions.median)}, 90% within {duration(decisions.p90)} of arrival."
     labels = ["\n".join(name.rsplit(" ", 1)) for _, name in BINS]
     tips = [f"{name}: {count:,}" for (_, name), count in zip(BINS, decisions.waits, strict=True)]
     drawn = columns([float(count) for count in decisions.waits], labels, tips)
@@ -269,10 +270,3 @@ def _shares(key: str, title: str, decisions: Decisions, shares: list[Share], url
         body=body,
         drawing=bars(rows, 1.0),
     )
-
-
-def _span(seconds: float) -> str:
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= unit:
-            return f"{seconds / unit:.1f} {name}"
-    return f"{seconds:.0f} s"

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -27,6 +27,7 @@ from anomalies.models import (
 from .list import columns
 from .list.changelist import CappedPaginator
 from .model_admin import AnyModelAdmin, DeskAdmin
+from .shift import ShiftView
 from .ui import formatting as show
 
 
@@ -179,6 +180,10 @@ class AuditLogAdmin(ReadOnlyAdmin):
     ordering = ("-timestamp", "-id")
     json_columns = ("old_values", "new_values", "metadata")
     fields = ("when", "who", "ip_address", "action", "resource", "before", "after", "about")
+
+    def get_urls(self) -> list[URLPattern]:
+        shift = path("shift/", ShiftView.as_view(), name="anomalies_auditlog_shift")
+        return [shift, *super().get_urls()]
 
     @admin.display(description="When", ordering="timestamp")
     def when(self, row: AuditLog) -> str:

@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Func, TextField
 from django.db.models.functions import Cast
 
 from anomalies.models import Anomaly
 
+from .bounded.index_order import read_in_index_order
 from .bounded.listing import Listing
 from .bounded.matches import every
 
@@ -36,8 +37,6 @@ _LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell sh
 # Categories of Unicode that a spreadsheet may skip before a formula: spaces, and characters of no width.
 _SKIPPED = {"Zs", "Zl", "Zp", "Cf", "Mn"}
 _FORMULA = ("\u2212", "=", "+", "-", "@", "\t", "\r", "\n")
-# For the transaction: the index on time is used, whatever the planner estimates for the filter.
-_AS_READ = "; ".join(f"SET LOCAL enable_{plan} = off" for plan in ("sort", "bitmapscan", "seqscan"))
 
 
 def export(listing: Listing, format_name: str) -> Iterator[bytes]:
@@ -85,8 +84,7 @@ def _as_read(listing: Listing) -> Any:
     """All rows of a list; a long one is read in index order, since a sort could fill the disk."""
     found = every(listing)
     if found is listing.rows:
-        with connection.cursor() as cursor:
-            cursor.execute(_AS_READ)
+        read_in_index_order()
     return found
 
 

@@ -31,6 +31,7 @@ PAGES = {
     "queue": "{page}?queue=status%3Dpending",
     "saved filters": f"{LIST}filters/",
     "audit log": "/admin/anomalies/auditlog/",
+    "shift": "/admin/anomalies/auditlog/shift/?hours=168",
     "what if": "/admin/anomalies/detectionconfig/what-if/?ncd_threshold=0.9&p_value_threshold=0.05",
     "statistics": "/admin/anomalies/streamstatistics/",
     "rules": "/admin/anomalies/triagerule/",

@@ -98,6 +98,14 @@ def ago(value: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S}{mark}"
 
 
+def duration(seconds: float) -> str:
+    """Return a length of time in its largest unit: "1.5 h"."""
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.0f} s"
+
+
 def _iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat()
 

@@ -20,7 +20,7 @@ from django.db import connection
 
 from anomalies.models import DismissalReason, newest_of_pattern
 
-from .standing import DECISION, newest_decisions
+from .standing import DECISION, described, newest_decisions
 
 NEWEST = 20
 PAGE = 500  # patterns
@@ -43,13 +43,7 @@ _OPPOSED = f"""
         SELECT sum(acknowledged)::bigint AS acknowledged, sum(dismissed)::bigint AS dismissed
         FROM anomaly_patterns_now WHERE pattern = wanted.key
     ) AS counts
-    CROSS JOIN LATERAL (
-        SELECT stream_type, source, template FROM anomaly_patterns WHERE key = wanted.key
-        UNION ALL
-        SELECT stream_type, source, template FROM anomaly_pattern_deltas
-        WHERE pattern = wanted.key AND template IS NOT NULL
-        LIMIT 1
-    ) AS described
+    CROSS JOIN LATERAL {described("wanted.key")} AS described
     CROSS JOIN LATERAL (
         VALUES ('acknowledged', counts.acknowledged), ('dismissed', counts.dismissed)
     ) AS side (status, n)

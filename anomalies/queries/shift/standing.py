@@ -1,4 +1,4 @@
-"""SQL for the standing decisions about a pattern: anomalies that are acknowledged or dismissed now.
+"""SQL about one pattern: its description, and its standing decisions (acknowledged or dismissed at present).
 
 The newest decisions are read along idx_anomalies_pattern_decided. The range of the pattern is written as two
 comparisons, so that the order by both columns of the index is answered by that index alone, and LIMIT bounds
@@ -26,3 +26,14 @@ def newest_decisions(pattern: str, most: int | str) -> str:
             ORDER BY pattern, coalesce(acknowledged_at, dismissed_at) DESC LIMIT {most}
         ) AS anomalies WHERE status IN ('acknowledged', 'dismissed')
     )"""  # noqa: S608 -- the arguments are SQL of ours
+
+
+def described(pattern: str) -> str:
+    """A subquery in SQL: stream, source and template of a pattern, whether it is folded already or not."""
+    return f"""(
+        SELECT stream_type, source, template FROM anomaly_patterns WHERE key = {pattern}
+        UNION ALL
+        SELECT stream_type, source, template FROM anomaly_pattern_deltas
+        WHERE pattern = {pattern} AND template IS NOT NULL
+        LIMIT 1
+    )"""  # noqa: S608 -- the argument is SQL of ours

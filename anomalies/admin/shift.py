@@ -1,0 +1,355 @@
+"""The shift page for leads: who decided what in a stretch of time, and what of it contradicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from anomalies.audit.history import done
+from anomalies.local_times import LocalMomentField, LocalMomentInput, input_text
+from anomalies.models import OPEN, AuditLog, DismissalReason, Stream, TriageRule
+from anomalies.permissions import can_see_shifts
+from anomalies.queries.patterns.rules import templates
+from anomalies.queries.shift.backlog import DAYS, Backlog
+from anomalies.queries.shift.contradictions import Side
+from anomalies.queries.shift.record import READ, ROWS, Decided, Person, Record, RuleWork, Undone
+from anomalies.queries.shift.report import PATTERNS, Shift, shift
+
+from .rules import words
+from .ui import formatting as show
+from .ui.addresses import anomalies_of
+from .views import LIST, DeskView
+
+PAGE = "admin:anomalies_auditlog_shift"
+_PRESETS = (("8", "Last 8 hours"), ("24", "Last 24 hours"), ("168", "Last 7 days"))
+_TEMPLATE = 240  # characters shown
+
+Cell = SafeString | str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the page; ``head`` has the names of its columns, those in ``numbers`` are right-aligned."""
+
+    key: str
+    title: str
+    head: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+    numbers: frozenset[str] = frozenset()
+    note: str = ""
+
+    @property
+    def columns(self) -> list[tuple[str, bool]]:
+        """The names of the columns, each with whether it has numbers."""
+        return [(name, name in self.numbers) for name in self.head]
+
+    @property
+    def lines(self) -> list[list[tuple[Cell, str, bool]]]:
+        """The rows as cells, each with the name of its column and whether it is a number."""
+        return [
+            [(cell, *column) for cell, column in zip(row, self.columns, strict=True)] for row in self.rows
+        ]
+
+
+class RangeForm(forms.Form):
+    """The stretch of time: the last hours up to now, or from one time to another."""
+
+    hours = forms.TypedChoiceField(choices=_PRESETS, coerce=int, required=False, empty_value=None)
+    since = LocalMomentField(label="From", required=False, widget=LocalMomentInput())
+    until = LocalMomentField(label="Until", required=False, widget=LocalMomentInput())
+
+    def clean(self) -> dict[str, Any]:
+        """Check that the time does not end before it begins."""
+        given = super().clean() or {}
+        since, until = given.get("since"), given.get("until")
+        if since and since >= (until or timezone.now()):
+            raise ValidationError({"since": "The time ends before it begins."})
+        if until and not since and "since" not in self.errors:
+            raise ValidationError({"since": "Say from when on."})
+        return given
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return its begin and its end, of a valid form."""
+        given = self.cleaned_data
+        if given["since"]:
+            return given["since"], given["until"] or now
+        return now - timedelta(hours=given["hours"] or int(_PRESETS[0][0])), now
+
+
+class ShiftView(DeskView):
+    """Shows the report; it changes nothing."""
+
+    permission = staticmethod(can_see_shifts)
+    model = AuditLog
+    template = "admin/anomalies/auditlog/shift.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the report of the time in the address, by default of the last eight hours."""
+        form, now = RangeForm(request.GET), timezone.now()
+        context: dict[str, Any] = {"title": "Shift", "form": form, "zone": show.zone_name()}
+        if form.is_valid():
+            since, until = form.span(now)
+            context |= _report(shift(since, until, now))
+        return self.render({**context, "presets": _presets(form)})
+
+
+def _presets(form: RangeForm) -> list[dict[str, Any]]:
+    given = form.cleaned_data if form.is_valid() else {}
+    is_range = bool(given.get("since")) or not form.is_valid()
+    chosen = None if is_range else str(given.get("hours") or _PRESETS[0][0])
+    return [
+        {"words": label, "url": f"{reverse(PAGE)}?hours={value}", "is_chosen": value == chosen}
+        for value, label in _PRESETS
+    ]
+
+
+def _report(found: Shift) -> dict[str, Any]:
+    record = found.record
+    return {
+        "span": format_html("{} – {}", show.absolute(record.since), show.absolute(record.until)),
+        "facts": _facts(found),
+        "tables": [
+            _contradictions(found),
+            _decided(record),
+            _people(record),
+            _rules(record),
+            _undone(record),
+        ],
+        "reached": record.reached and show.absolute(record.reached),
+        "read": f"{READ:,}",
+        "before": record.reached and _address(record.since, record.reached),
+    }
+
+
+def _address(since: datetime, until: datetime) -> str:
+    return f"{reverse(PAGE)}?{urlencode({'since': input_text(since), 'until': input_text(until)})}"
+
+
+# --- facts --------------------------------------------------------------------------------------------------
+
+
+def _facts(found: Shift) -> list[tuple[str, Cell]]:
+    """Return the figures of the page as pairs of a name and a sentence."""
+    record = found.record
+    return [
+        ("Decisions", _decisions(record)),
+        ("Time to decision", _waits(record)),
+        ("By rules", f"{_anomalies(record.rules)} on arrival"),
+        ("Undone", _anomalies(record.undone)),
+        ("Agreement", _agreement(found)),
+        ("Backlog now", _backlog(found.backlog)),
+    ]
+
+
+def _decisions(record: Record) -> str:
+    decisions = sum(each.decisions for each in record.people)
+    people = sum(each.decisions > 0 for each in record.people)
+    return f"{decisions:,} about {_anomalies(record.decided)}, by {_count(people, 'person', 'people')}"
+
+
+def _anomalies(rows: Iterable[Decided | RuleWork | Undone]) -> str:
+    return _count(sum(each.anomalies for each in rows), "anomaly", "anomalies")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _waits(record: Record) -> str:
+    waits = record.waits
+    if waits.median is None or waits.p90 is None:
+        return "nothing was acknowledged or dismissed"
+    times = f"median {show.duration(waits.median)}, 90% within {show.duration(waits.p90)} of arrival"
+    return f"{times} (n = {waits.n:,}; a decision about many anomalies counts once)"
+
+
+def _agreement(found: Shift) -> str:
+    share, count = found.agreement.share, found.agreement.patterns
+    if share is None:
+        return "no pattern of this shift was decided by more than one person"
+    return (
+        f"{share:.0%}: one answer about {found.agreement.agreed:,} of {count:,} patterns that more than one "
+        "person decided about"
+    )
+
+
+def _backlog(backlog: Backlog) -> Cell:
+    if backlog.count is None:
+        return "is being counted"
+    if not backlog.count:
+        return "nothing is open"
+    median, p90 = (
+        show.duration(each.total_seconds()) if each is not None else f"more than {DAYS} d"
+        for each in (backlog.median, backlog.p90)
+    )
+    address = f"{reverse(LIST)}?{urlencode({'status': OPEN}, doseq=True)}"
+    oldest = show.moment(backlog.oldest.timestamp) if backlog.oldest else "–"
+    return format_html(
+        '<a href="{}">{} open</a>; age: median {}, 90% at most {}; the oldest {}',
+        address,
+        f"{backlog.count:,}",
+        median,
+        p90,
+        oldest,
+    )
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def _contradictions(found: Shift) -> Table:
+    which = f"The {PATTERNS:,} patterns decided last" if found.is_part else "Patterns decided"
+    return Table(
+        "contradictions",
+        "Contradictions",
+        ("Pattern", "Source", "Acknowledged", "Dismissed"),
+        [
+            (
+                _pattern(each.pattern, each.template),
+                _where(each.source, each.stream_type),
+                *map(_side, each.sides),
+            )
+            for each in found.contradictions
+        ],
+        note=f"{which} in this time of which some anomalies are acknowledged and others dismissed, whenever "
+        "that was.",
+    )
+
+
+def _side(side: Side) -> Cell:
+    reasons = f" as {', '.join(side.reasons)}" if side.reasons else ""
+    people = ", ".join(show.visible(name, 60) for name in side.people) or "nobody"
+    link = reverse("admin:anomalies_anomaly_change", args=[side.anomaly])
+    when = format_html('<a href="{}">{}</a>', link, show.moment(side.at) if side.at else "at an unknown time")
+    return format_html("{} by {}{}; last {}", f"{side.count:,}", people, reasons, when)
+
+
+def _decided(record: Record) -> Table:
+    def row(each: Decided) -> tuple[Cell, ...]:
+        return (
+            show.visible(each.username, 60),
+            _pattern(each.pattern, each.template),
+            _where(each.source, each.stream_type),
+            _done(each.action, each.reason),
+            f"{each.anomalies:,}",
+            f"{each.decisions:,}",
+            f"{each.changed:,}",
+            show.moment(each.last_at),
+        )
+
+    numbers = ("Anomalies", "Decisions", "Changed since")
+    return Table(
+        "decided",
+        "Decided, by pattern",
+        ("Who", "Pattern", "Source", "Decision", *numbers, "Last"),
+        [row(each) for each in record.decided],
+        frozenset(numbers),
+        _cut(record, "decided"),
+    )
+
+
+def _people(record: Record) -> Table:
+    def row(each: Person) -> tuple[Cell, ...]:
+        counts = (
+            each.decisions,
+            each.acknowledge,
+            each.dismiss,
+            each.investigate,
+            each.reopen,
+            each.undo,
+        )
+        waits = (each.median, each.p90)
+        return (
+            show.visible(each.username, 60),
+            *(f"{count:,}" for count in counts),
+            *("–" if wait is None else show.duration(wait) for wait in waits),
+        )
+
+    numbers = (
+        *("Decisions", "Acknowledged", "Dismissed", "Investigating", "Reopened", "Undone"),
+        *("Median time", "90% within"),
+    )
+    return Table(
+        "people",
+        "By person",
+        ("Who", *numbers),
+        [row(each) for each in record.people],
+        frozenset(numbers),
+        _cut(record, "people"),
+    )
+
+
+def _rules(record: Record) -> Table:
+    made = {rule.pk: rule for rule in TriageRule.objects.filter(pk__in={each.rule for each in record.rules})}
+    known = templates(list(made.values()))
+
+    def row(each: RuleWork) -> tuple[Cell, ...]:
+        rule = made.get(each.rule)
+        return (
+            words.subject(rule, known) if rule else str(each.rule),
+            show.visible(each.owner, 60),
+            done(each.action),
+            f"{each.anomalies:,}",
+            f"{each.changed:,}" if each.action == "dismiss" else "–",
+        )
+
+    return Table(
+        "rules",
+        "By rules",
+        ("About", "Owner", "Decision", "Anomalies", "Changed since"),
+        [row(each) for each in record.rules],
+        frozenset(("Anomalies", "Changed since")),
+        _cut(record, "rules"),
+    )
+
+
+def _undone(record: Record) -> Table:
+    def row(each: Undone) -> tuple[Cell, ...]:
+        return (
+            show.visible(each.username, 60),
+            f"{done(each.action) if each.action else 'a decision'} by {show.visible(each.owner, 60) or '–'}",
+            f"{each.anomalies:,}",
+            show.moment(each.at),
+        )
+
+    return Table(
+        "undone",
+        "Undone",
+        ("Who", "Decision", "Anomalies", "When"),
+        [row(each) for each in record.undone],
+        frozenset(("Anomalies",)),
+        _cut(record, "undone"),
+    )
+
+
+def _cut(record: Record, name: str) -> str:
+    return f"The first {ROWS:,} rows; there are more. Choose a shorter time." if name in record.cut else ""
+
+
+def _pattern(key: Any, template: str) -> Cell:
+    if key is None:
+        return "no pattern, or deleted"
+    return format_html(
+        '<a href="{}">{}</a>', anomalies_of(key), show.visible(template, _TEMPLATE) or str(key)
+    )
+
+
+def _where(source: str, stream_type: str) -> str:
+    stream = str(dict(Stream.choices).get(stream_type, stream_type))
+    return ", ".join(show.visible(part, 120) for part in (source, stream) if part) or "–"
+
+
+def _done(action: str, reason: str | None) -> str:
+    label = str(dict(DismissalReason.choices).get(reason or "", reason or ""))
+    return f"{done(action)} as {label}" if label else done(action)

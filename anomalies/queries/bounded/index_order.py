@@ -1,0 +1,33 @@
+"""Reads in the order of an index, whatever the planner estimates for the conditions.
+
+A statement with an ORDER BY then reads along an index that has this order. With a LIMIT it reads no more
+entries than that, also of a range that the planner takes for a small one and would sort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+_OFF = ("enable_sort", "enable_bitmapscan", "enable_seqscan", "jit")
+_FORMER = ", ".join(f"current_setting('{name}')" for name in _OFF)
+_SET = ", ".join(f"set_config('{name}', %s, true)" for name in _OFF)
+
+
+def read_in_index_order() -> None:
+    """Set it for the rest of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_SET}", ["off"] * len(_OFF))
+
+
+@contextmanager
+def index_order() -> Iterator[None]:
+    """Set it for a block, which is a transaction; afterwards the former settings apply again."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_FORMER}")
+        former = cursor.fetchone()
+        read_in_index_order()
+        yield
+        cursor.execute(f"SELECT {_SET}", former)

@@ -1,0 +1,85 @@
+"""The backlog: how many anomalies are undecided now, and for how long.
+
+The number and the ages come from the roll-up by hour: an age is counted from the beginning of the hour of the
+anomaly's timestamp, so it is up to an hour too high. The hours of the last DAYS days are read, a bounded
+number; a percentile that lies before them is None. The oldest anomaly is read by its index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from django.db import connection
+from django.http import QueryDict
+
+from anomalies.models import OPEN, Anomaly
+from anomalies.schema.search_path import ours
+
+from .. import hourly_rollup
+from ..bounded.filter_listing import listing_of
+from ..bounded.pages import Page, page_after
+from ..filters import AnomalyFilter
+
+DAYS = 90
+_OLDEST_FIRST = ("timestamp", "id")
+# Without the infinite times, which Python can't hold.
+_EVER = "since=0002-01-02T00:00:00Z&until=9998-12-31T00:00:00Z"
+_OPEN = "&".join([_EVER, *(f"status={status}" for status in OPEN)])
+_STATUSES = ", ".join(f"'{status}'" for status in OPEN)
+_TOTAL = f"SELECT coalesce(sum(total), 0)::bigint FROM {{totals}} WHERE status IN ({_STATUSES})"  # noqa: S608
+_BY_HOUR = f"""
+    SELECT hour, sum(total)::bigint FROM {{hours}}
+    WHERE hour >= %s AND hour < 'infinity' AND status IN ({_STATUSES})
+    GROUP BY hour HAVING sum(total) > 0 ORDER BY hour DESC
+"""  # noqa: S608 -- constants
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The undecided anomalies: ``count``, the median and 90th percentile of their age, the oldest one.
+
+    A percentile is None where it is more than DAYS days, or nothing is open. ``count`` is None as long as the
+    roll-up is not built.
+    """
+
+    count: int | None
+    median: timedelta | None
+    p90: timedelta | None
+    oldest: Anomaly | None
+
+    @property
+    def is_long(self) -> bool:
+        """True if a percentile is more than DAYS days."""
+        return bool(self.count) and self.p90 is None
+
+
+def backlog(now: datetime) -> Backlog:
+    """The backlog at present; ages are counted up to ``now``."""
+    oldest = next(iter(first_open(1).rows), None)
+    if not hourly_rollup.is_built():
+        return Backlog(None, None, None, oldest)
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTAL.format(totals=ours("anomaly_totals_now")))
+        (count,) = cursor.fetchone()
+        cursor.execute(_BY_HOUR.format(hours=ours("anomaly_hours_now")), [now - timedelta(days=DAYS)])
+        ages = [(max(now - hour, timedelta()), number) for hour, number in cursor.fetchall()]
+    return Backlog(count, _percentile(ages, count, 0.5), _percentile(ages, count, 0.9), oldest)
+
+
+def first_open(most: int, *, assigned_to: str = "") -> Page:
+    """The undecided anomalies that happened first, the oldest one first: all, or those of an assignee."""
+    query = f"{_OPEN}&assigned=me" if assigned_to else _OPEN
+    listing = listing_of(AnomalyFilter(QueryDict(query), me=assigned_to))
+    return page_after(listing, _OLDEST_FIRST, "", most, Anomaly.objects.for_list())
+
+
+def _percentile(ages: list[tuple[timedelta, int]], count: int, fraction: float) -> timedelta | None:
+    """The smallest age that at least this share does not exceed (nearest rank); None if it is not known."""
+    rank, seen = max(1, ceil(fraction * count)), 0
+    for age, number in ages:
+        seen += number
+        if seen >= rank:
+            return age
+    return None
