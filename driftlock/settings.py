@@ -187,6 +187,12 @@ ALLOWED_HOSTS = _list("DRIFTLOCK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("DRIFTLOCK_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "anomalies.web.error_pages.form_refused"
 
+# What the links in notifications begin with, and the hosts and networks that notifications are sent to though
+# they are not public.
+_HOME = f"https://{ALLOWED_HOSTS[0].lstrip('*.')}" if PRODUCTION else "http://127.0.0.1:8000"
+SITE_URL = (_origins("DRIFTLOCK_URL") or [_HOME])[0]
+NOTIFY_ALLOWED = _list("DRIFTLOCK_NOTIFY_ALLOWED")
+
 # Metrics for Prometheus at /metrics, for tokens with the scope read.
 METRICS = _flag("DRIFTLOCK_METRICS", False)
 

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "api_tokens atomic_file audit fields ingest json_column json_limits local_times models permissions "
-    "queries retention safe_text schema sources thresholds triage web work".split()
+    "api_tokens atomic_file audit fields ingest json_column json_limits local_times models "
+    "notifications permissions queries retention safe_text schema sources thresholds triage web work".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -60,7 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "triage": {"audit", "fields", "models", "permissions"},
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "retention": {"atomic_file", "audit", "models", "queries", "schema"},
-    "work": {"models", "queries", "triage"},
+    "work": {"models", "notifications", "queries", "triage"},
+    "notifications": {"audit", "fields", "models", "permissions", "queries", "safe_text"},
     "migrations": {"fields"},
     "web": {"audit", "connection_settings", "safe_text"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
@@ -80,6 +81,7 @@ OUTSIDE = {
     "management": {"django_filters", "tqdm"},
     "sources": {"zstandard"},
     "schema": {"psycopg"},
+    "notifications": {"urllib3"},
 }
 
 

@@ -33,6 +33,7 @@ TABLES = (
     "auth_group_permissions",
     "api_tokens",
     "triage_rules",
+    "notification_rules",
 )
 EXPECTED = Path(__file__).with_name("guards.json")
 WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # a difference in these stops sealing

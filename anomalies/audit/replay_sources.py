@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DateTimeField, Model
 
-from anomalies.models import Anomaly, DetectionConfig, TriageRule
+from anomalies.models import Anomaly, DetectionConfig, NotificationRule, TriageRule
 from anomalies.schema.search_path import ours
 
 from .replay import Event, Row, Rules, compared, fold, parsed, unexplained
@@ -186,6 +186,14 @@ _SMALL = (
         "rule",
         _columns(TriageRule),
         times=_columns(TriageRule, DateTimeField),
+    ),
+    _source(
+        "notification rule",
+        "notification_rules",
+        "metadata ->> 'id'",
+        "notification rule",
+        _columns(NotificationRule) - {"secret"},
+        times=_columns(NotificationRule, DateTimeField),
     ),
 )
 

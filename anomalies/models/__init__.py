@@ -10,6 +10,17 @@ from .audit import AuditLog, AuditSeal
 from .choices import OPEN, DismissalReason, Status, Stream
 from .config import DetectionConfig, override_problems
 from .database_views import RecentSignificantAnomaly, StreamFigures, StreamStatistics, StreamStatisticsNow
+from .notifications import (
+    MOST_DIGEST_SECONDS,
+    MOST_MINUTES,
+    Channel,
+    Condition,
+    NotificationArrival,
+    NotificationDelivery,
+    NotificationRule,
+    NotificationSeen,
+    NotificationWatch,
+)
 from .performance import PerformanceMetric
 from .rollups import (
     AnomalyHour,
@@ -29,6 +40,8 @@ from .triage import BulkRow, BulkSet, SavedFilter, StartPage
 
 __all__ = [
     "MOST_DAYS",
+    "MOST_DIGEST_SECONDS",
+    "MOST_MINUTES",
     "OPEN",
     "Anomaly",
     "AnomalyHour",
@@ -41,10 +54,17 @@ __all__ = [
     "AuditSeal",
     "BulkRow",
     "BulkSet",
+    "Channel",
+    "Condition",
     "CountedPattern",
     "CountedTag",
     "DetectionConfig",
     "DismissalReason",
+    "NotificationArrival",
+    "NotificationDelivery",
+    "NotificationRule",
+    "NotificationSeen",
+    "NotificationWatch",
     "Pattern",
     "PatternDelta",
     "PatternQuerySet",

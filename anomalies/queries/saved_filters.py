@@ -37,7 +37,7 @@ def visible_to(user: User) -> QuerySet[SavedFilter]:
 
 def save(user: User, name: str, query: str, *, shared: bool) -> SavedFilter:
     """Save a filter, replacing the user's own one of that name. Raises SavedFilterError."""
-    name, query = _name(name), _query(query)
+    name, query = _name(name), checked_query(query)
     own = SavedFilter.objects.filter(owner_id=user.pk)
     if own.count() >= _MOST and not own.filter(name=name).exists():
         raise SavedFilterError(f"You have {_MOST} saved filters; delete one first.")
@@ -105,7 +105,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _query(query: str) -> str:
+def checked_query(query: str) -> str:
     """The filters, order and view in a URL's query, without other parameters. Raises SavedFilterError."""
     if len(query) > _LONGEST:
         raise SavedFilterError(f"The filter is longer than {_LONGEST:,} characters.")

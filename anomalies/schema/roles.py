@@ -39,6 +39,11 @@ APP_MAY: dict[str, str] = {
     "api_tokens": "SELECT, INSERT, UPDATE (last_used_at, revoked_at), DELETE",
     "triage_rules": "SELECT, INSERT, UPDATE (expires_at, renewed_at, stopped_at, stopped_by, stop_reason)",
     "triage_rule_hours": "SELECT",
+    "notification_rules": "SELECT, INSERT, UPDATE (stopped_at, stopped_by, stop_reason)",
+    "notification_arrivals": "SELECT, UPDATE, DELETE",
+    "notification_watches": _ALL,
+    "notification_seen": _ALL,
+    "notification_deliveries": _ALL,
     "api_allowances": _ALL,
     "api_answers": _ALL,
     "anomaly_hours": "SELECT",
@@ -87,10 +92,12 @@ SEALER_MAY: dict[str, str] = {
     "auth_permission": "SELECT",
     "triage_rules": "SELECT",
 }
-# Every column of an account but its password; of a token but its digest.
+# Every column of an account but its password; of a token but its digest; of a rule but its secret.
 SEALER_READS = {
     "auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)",
     "api_tokens": "SELECT (id, owner_id, name, prefix, scopes, expires_at, revoked_at)",
+    "notification_rules": "SELECT (id, name, owner, condition, query, minutes, digest_seconds, quiet_from, "
+    "quiet_until, zone, channel, target, created_at, stopped_at, stopped_by, stop_reason)",
 }
 SEALER_SEQUENCES = ("audit_log_id_seq",)  # gives the last id drawn
 CALLS = ("audit_event(text, text, uuid, jsonb)",)

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anomalies.notifications.collecting import collect_once
+from anomalies.notifications.outbox import forget_old
+from anomalies.notifications.sender import send_once
 from anomalies.queries.hourly_rollup import fold_if_many
 from anomalies.triage.snooze import wake
 
@@ -39,4 +42,7 @@ def _fold() -> bool:
 JOBS: tuple[Job, ...] = (
     Job("snoozes", "ends the snoozes that are due", _end_snoozes, every=30),
     Job("rollup", "folds the roll-up where many changes wait", _fold, every=30),
+    Job("notifications", "adds what arrived to the digests of notification rules", collect_once),
+    Job("deliveries", "sends the digests that are due", send_once),
+    Job("old-deliveries", "deletes the log of notifications after 90 days", forget_old, every=3600),
 )

@@ -38,6 +38,7 @@ TABLES = (
     "auth_group_permissions",
     "api_tokens",
     "triage_rules",
+    "notification_rules",
 )
 
 

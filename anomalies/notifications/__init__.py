@@ -1,0 +1,4 @@
+"""Notifications: rules, the digests that collect what they are about, and the outbox that sends digests.
+
+Data flows one way: arrivals (a trigger writes them) → ``collecting`` → open digests → ``sender`` → a channel.
+"""
