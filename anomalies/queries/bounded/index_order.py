@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-_OFF = ("enable_sort", "enable_bitmapscan", "enable_seqscan", "jit")
+_OFF = ("enable_sort", "enable_incremental_sort", "enable_bitmapscan", "enable_seqscan", "jit")
 _FORMER = ", ".join(f"current_setting('{name}')" for name in _OFF)
 _SET = ", ".join(f"set_config('{name}', %s, true)" for name in _OFF)
 

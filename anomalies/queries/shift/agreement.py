@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from ..bounded.index_order import index_order
 from .standing import newest_decisions
 
 NEWEST = 50  # decisions about a pattern
@@ -44,6 +45,6 @@ class Agreement:
 
 def agreement(patterns: Sequence[UUID]) -> Agreement:
     """The agreement of people about these patterns, whenever they decided."""
-    with connection.cursor() as cursor:
+    with index_order(), connection.cursor() as cursor:
         cursor.execute(_AGREED, {"keys": list(patterns), "newest": NEWEST})
         return Agreement(*cursor.fetchone())

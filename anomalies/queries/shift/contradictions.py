@@ -20,6 +20,7 @@ from django.db import connection
 
 from anomalies.models import DismissalReason, newest_of_pattern
 
+from ..bounded.index_order import index_order
 from .standing import DECISION, described, newest_decisions
 
 NEWEST = 20
@@ -102,7 +103,7 @@ def contradictions(since: datetime | None = None) -> Iterator[Contradiction]:
 
 def contradictions_of(patterns: Sequence[UUID]) -> list[Contradiction]:
     """The contradictions among these patterns, in the same order."""
-    with connection.cursor() as cursor:
+    with index_order(), connection.cursor() as cursor:
         cursor.execute(_OPPOSED, {"keys": list(patterns), "newest": NEWEST})
         rows = cursor.fetchall()
     found = []

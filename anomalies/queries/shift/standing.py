@@ -1,8 +1,9 @@
 """SQL about one pattern: its description, and its standing decisions (acknowledged or dismissed at present).
 
 The newest decisions are read along idx_anomalies_pattern_decided. The range of the pattern is written as two
-comparisons, so that the order by both columns of the index is answered by that index alone, and LIMIT bounds
-the entries read, whatever the planner expects.
+comparisons, so that the order by both columns of the index is answered by that index alone. Of a table that
+the planner takes for a tiny one it would sort the rows instead, so these statements run in ``index_order``:
+then LIMIT bounds the entries read, whatever it expects.
 """
 
 from __future__ import annotations
