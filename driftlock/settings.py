@@ -362,6 +362,10 @@ API_RATE = _whole_number("DRIFTLOCK_API_RATE", 1_200, most=1_000_000)
 # The streams of events that one process serves at once, and how many seconds one may last.
 API_STREAMS = _whole_number("DRIFTLOCK_API_STREAMS", 4, most=1_000)
 API_STREAM_SECONDS = _whole_number("DRIFTLOCK_API_STREAM_SECONDS", 900, most=86_400)
+# The largest request of OTLP, in bytes as sent and as unpacked: it is held in memory as a whole.
+OTLP_MAX_BODY_BYTES = _whole_number("DRIFTLOCK_OTLP_MAX_BODY_BYTES", 16 * 1024 * 1024, least=1)
+# Bytes of such requests that may wait for the worker, compressed; beyond them senders wait and try again.
+OTLP_MAX_WAITING_BYTES = _whole_number("DRIFTLOCK_OTLP_MAX_WAITING_BYTES", 1024 * 1024 * 1024, least=1)
 # Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its
 # own for rows that others insert (docs/limits.md).
 INGEST_MAX_JSON_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_JSON_BYTES", 8 * 1024 * 1024)

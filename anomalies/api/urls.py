@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from anomalies.web.problems import problem
 
 from .application import api, original
 from .original.metrics import metrics
+from .otlp.receiver import urlpatterns as otlp
 
 
 @csrf_exempt
@@ -20,6 +21,7 @@ def no_such_address(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("api/", api.urls),
+    path("v1/", include(otlp)),
     path("v1/", original.urls),
     path("metrics", metrics, name="metrics"),
     re_path(r"^(?:api|v1)/", no_such_address, name="api-no-such-address"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -21,8 +22,8 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The origin of findings: ``name`` of the source as anomalies keep it, host, stream, tags, and the
-    config and thresholds they were found with."""
+    """The origin of findings: ``name`` of the source as anomalies keep it, host, stream, tags, the config and
+    thresholds they were found with, and ``about``, what else is known of it."""
 
     name: str
     stream_type: str
@@ -30,6 +31,7 @@ class Origin:
     thresholds: Thresholds
     host: str | None = None
     tags: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def row_of(finding: Finding, origin: Origin, untimed: datetime) -> dict[str, Any]:
@@ -101,4 +103,4 @@ def _metadata(finding: Finding, origin: Origin) -> dict[str, Any]:
         "config_id": origin.config_id,
         "thresholds": asdict(origin.thresholds),
     }
-    return {name: value for name, value in about.items() if value is not None}
+    return {name: value for name, value in {**origin.about, **about}.items() if value is not None}

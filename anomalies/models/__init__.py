@@ -10,6 +10,7 @@ from .audit import AuditLog, AuditSeal
 from .choices import OPEN, DismissalReason, Status, Stream
 from .config import DetectionConfig, override_problems
 from .database_views import RecentSignificantAnomaly, StreamFigures, StreamStatistics, StreamStatisticsNow
+from .incoming import DetectorStream, IncomingBatch
 from .notifications import (
     MOST_DIGEST_SECONDS,
     MOST_MINUTES,
@@ -59,7 +60,9 @@ __all__ = [
     "CountedPattern",
     "CountedTag",
     "DetectionConfig",
+    "DetectorStream",
     "DismissalReason",
+    "IncomingBatch",
     "NotificationArrival",
     "NotificationDelivery",
     "NotificationRule",

@@ -46,6 +46,8 @@ APP_MAY: dict[str, str] = {
     "notification_deliveries": _ALL,
     "api_allowances": _ALL,
     "api_answers": _ALL,
+    "incoming_batches": _ALL,
+    "detector_streams": _ALL,
     "anomaly_hours": "SELECT",
     "anomaly_totals": "SELECT",
     "anomaly_hour_deltas": "SELECT",

@@ -18,7 +18,7 @@ from anomalies.connection_settings import Preamble, each_transaction, is_pooled,
 from .error_pages import database_error_page, error_page
 from .health import PROBES
 from .kept_note import keep_note
-from .problems import MEDIA_TYPE, as_problem, is_for_programs, problem
+from .problems import as_problem, is_error_page, is_for_programs, problem
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -115,7 +115,7 @@ class ProblemsMiddleware:
         if "Transfer-Encoding" in request.headers:
             return problem(411)
         response = self.get_response(request)
-        if response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE:
+        if is_error_page(response):
             response = as_problem(response)
         for name, value in getattr(request, "answer_headers", {}).items():
             response.headers.setdefault(name, value)

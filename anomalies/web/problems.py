@@ -43,6 +43,16 @@ def problem(
     return JsonResponse({**body, **more}, status=status, content_type=MEDIA_TYPE, headers=said)
 
 
+class OwnForm(HttpResponse):
+    """An error in the form of its own protocol, which is no error page."""
+
+
+def is_error_page(response: HttpResponse) -> bool:
+    """True for an error that is neither a problem nor in the form of another protocol."""
+    is_said = response.get("Content-Type") == MEDIA_TYPE or isinstance(response, OwnForm)
+    return response.status_code >= 400 and not is_said
+
+
 def as_problem(response: HttpResponse) -> HttpResponse:
     """An error page as the problem of its status, with the headers that say what to do."""
     kept = {name: response[name] for name in ("Allow", "Retry-After") if name in response}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anomalies.ingest.otlp import Judge
 from anomalies.notifications.collecting import collect_once
 from anomalies.notifications.outbox import forget_old
 from anomalies.notifications.sender import send_once
@@ -39,8 +40,16 @@ def _fold() -> bool:
     return False  # it folds all there is in one step
 
 
+_judge = Judge()
+
+
+def _judge_otlp() -> bool:
+    return _judge.run_once() is not None
+
+
 JOBS: tuple[Job, ...] = (
     Job("snoozes", "ends the snoozes that are due", _end_snoozes, every=30),
+    Job("otlp", "judges what came by OTLP", _judge_otlp),
     Job("rollup", "folds the roll-up where many changes wait", _fold, every=30),
     Job("notifications", "adds what arrived to the digests of notification rules", collect_once),
     Job("deliveries", "sends the digests that are due", send_once),

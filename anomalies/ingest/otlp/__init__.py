@@ -1,0 +1,6 @@
+"""The records that came by OTLP, kept until the detector of their stream has judged them."""
+
+from .judging import Judge, Judged, judge
+from .spool import keep, waiting_bytes
+
+__all__ = ["Judge", "Judged", "judge", "keep", "waiting_bytes"]

@@ -1,0 +1,211 @@
+"""The worker's job: batches of a stream through its detector to anomalies, whatever fails in between."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from anomalies.audit import Actor
+from anomalies.ingest.otlp import Judge, judging, keep, spool
+from anomalies.models import (
+    Anomaly,
+    AuditLog,
+    DetectionConfig,
+    DetectorStream,
+    IncomingBatch,
+    PerformanceMetric,
+)
+from anomalies.sources.otlp import received
+from anomalies.thresholds import ThresholdsError
+from anomalies.triage.decisions import decide
+from tests.ingest.otlp.exports import BEGIN, PANIC, logs, normal_lines
+from tests.support.databases import connect
+
+pytestmark = pytest.mark.django_db
+
+
+def send(request: Any, signal: str = "logs") -> None:
+    keep(received(request.SerializeToString(), signal, False).batches)
+
+
+def judge_all() -> int:
+    """Judge until nothing is left; the number of items."""
+    judge, items = Judge(), 0
+    while judged := judge.run_once():
+        items += judged.items
+    return items
+
+
+def let_it_be_quiet() -> None:
+    """Every stream's last record came a minute ago."""
+    DetectorStream.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
+
+
+def found() -> list[Anomaly]:
+    return list(Anomaly.objects.filter(is_statistically_significant=True).order_by("timestamp"))
+
+
+def send_with_panic(count: int, at: int, parts: int = 1) -> None:
+    texts = normal_lines(count)
+    texts[at] = PANIC
+    size = count // parts
+    for first in range(0, count, size):
+        send(logs(texts[first : first + size], first))
+
+
+def test_one_panic_in_ten_thousand_records_arrives_with_its_own_time_and_source():
+    send_with_panic(10_000, 7_000, parts=5)
+    assert judge_all() == 10_000
+    (one,) = found()
+    assert one.timestamp == datetime.fromtimestamp(BEGIN + 7_000, UTC)
+    about = {name: one.metadata[name] for name in ("file", "service", "scope", "host", "via")}
+    assert about == {
+        "file": "checkout/app.orders",
+        "service": "checkout",
+        "scope": "app.orders",
+        "host": "web-1",
+        "via": "otlp",
+    }
+    assert one.metadata["resource"] == {"service.name": "checkout", "host.name": "web-1"}
+    assert "panic" in one.glass_box_explanation
+
+
+def test_findings_do_not_depend_on_how_the_records_came_in_requests(monkeypatch):
+    ids = []
+    for parts, most_items in ((1, 20_000), (30, 20_000), (30, 1)):
+        monkeypatch.setattr(judging, "MOST_ITEMS", most_items)
+        send_with_panic(300, 250, parts)
+        judge_all()
+        ids.append(set(Anomaly.objects.values_list("id", flat=True)))
+        for model in (IncomingBatch, DetectorStream):
+            model.objects.all().delete()
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE anomalies")
+    assert ids[0] == ids[1] == ids[2] != set()
+
+
+class StoppedHere(Exception):
+    """The worker was killed."""
+
+
+class StopAt:
+    """Ends the work before its n-th statement; the ends of savepoints, which a kill undoes, do not count."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, execute, sql, params, many, context):
+        if not sql.startswith(("RELEASE", "ROLLBACK")):
+            self.left -= 1
+            if self.left == -1:
+                raise StoppedHere
+        return execute(sql, params, many, context)
+
+
+def state_of_all() -> tuple:
+    batches = IncomingBatch.objects.values_list("number", "done_at", "size")
+    return (list(batches), list(DetectorStream.objects.values_list("state")), Anomaly.objects.count())
+
+
+def test_work_that_ends_before_any_statement_changes_nothing_and_is_done_later_once():
+    send_with_panic(170, 160)
+    judge_all()
+    send(logs(normal_lines(60, 170), 170))
+    before, statements = state_of_all(), 0
+    while True:
+        try:
+            with connection.execute_wrapper(StopAt(statements)):
+                Judge().run_once()
+            break
+        except StoppedHere:
+            assert state_of_all() == before
+            statements += 1
+    assert statements > 10
+    assert [one.metadata["odd_line"] for one in found()] == [161]
+    assert judge_all() == 0
+
+
+def test_the_last_record_is_reported_once_the_stream_is_quiet_and_not_twice():
+    send_with_panic(150, 149)
+    judge_all()
+    assert found() == []
+    let_it_be_quiet()
+    judge_all()
+    let_it_be_quiet()
+    judge_all()
+    assert [one.metadata["odd_line"] for one in found()] == [150]
+
+
+def test_a_stream_that_another_worker_has_is_left_to_it():
+    send(logs(normal_lines(3)))
+    send(logs(normal_lines(4), service_name="cart"))
+    with connect(connection.settings_dict["NAME"]) as other:
+        name = "\n".join(("driftlock stream", "logs", "cart", "app.orders"))
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        assert judge_all() == 3
+    assert judge_all() == 4
+
+
+def test_a_batch_that_the_detector_fails_on_is_set_aside_with_the_error_and_the_next_one_is_judged(caplog):
+    send(logs(normal_lines(3)))
+    IncomingBatch.objects.update(body=spool.zstandard.compress(b"\xff"))
+    send(logs(normal_lines(4, 3), 3))
+    assert judge_all() == 4
+    failed = IncomingBatch.objects.exclude(failure=None).get()
+    assert failed.failure.startswith("LineError: the batch can't be decoded")
+    assert "judging the oldest batch of logs of checkout/app.orders failed" in caplog.text
+    IncomingBatch.objects.update(done_at=timezone.now() - timedelta(days=1))
+    judge_all()
+    assert [one.number for one in IncomingBatch.objects.all()] == [failed.number]
+
+
+def test_a_state_of_another_version_is_said_and_the_stream_begins_again(caplog):
+    send(logs(normal_lines(3)))
+    judge_all()
+    DetectorStream.objects.update(state=spool.zstandard.compress(b'{"form": 0}'))
+    send(logs(normal_lines(4, 3), 3))
+    assert judge_all() == 4
+    assert "the detector of logs of checkout/app.orders starts again: it is of form 0" in caplog.text
+
+
+def test_without_an_active_config_everything_waits():
+    DetectionConfig.objects.update(is_active=False)
+    send(logs(normal_lines(3)))
+    with pytest.raises(ThresholdsError):
+        judge_all()
+    DetectionConfig.objects.update(is_active=True)
+    assert judge_all() == 3
+
+
+def test_what_was_acknowledged_is_not_learnt_as_normal(monkeypatch):
+    monkeypatch.setattr(judging, "LEARNT_EVERY", 0)
+    send_with_panic(200, 160)
+    judge_all()
+    (one,) = found()
+    decide("acknowledge", [one.pk], Actor("ana"))
+    send(logs([PANIC, *normal_lines(79, 201)], 200))
+    judge_all()
+    assert [line.metadata["odd_line"] for line in found()] == [161, 201]
+
+
+def test_the_windows_tested_are_recorded_for_the_statistics():
+    send(logs(normal_lines(200)))
+    judge_all()
+    metric = PerformanceMetric.objects.get(metric_type="detection")
+    assert (metric.endpoint, metric.metadata["events"]) == ("checkout/app.orders", 200)
+    assert metric.metadata["windows_tested"] == 91
+
+
+def test_the_audit_log_names_the_worker_and_the_source():
+    send_with_panic(200, 150)
+    judge_all()
+    entry = AuditLog.objects.filter(action="create").latest("id")
+    assert (entry.username, entry.metadata["via"], entry.metadata["source"]) == (
+        "otlp",
+        "work",
+        "checkout/app.orders",
+    )
