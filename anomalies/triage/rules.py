@@ -10,8 +10,8 @@ is not about. What a rule did is one decision, whose batch is the id of the rule
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -31,6 +31,7 @@ LOOKED_AT = 20_000  # the newest anomalies of each status
 # A maintenance window takes what detectors report later, too.
 LATE = timedelta(days=1)
 LONGEST_WINDOW = timedelta(days=MOST_DAYS) - LATE
+MOST_WEEKS = LONGEST_WINDOW // timedelta(weeks=1)
 
 
 class RuleError(DecisionError):
@@ -121,6 +122,19 @@ def make(new: NewRule, actor: Actor) -> TriageRule:
     return rule
 
 
+def make_weekly(new: NewRule, weeks: int, actor: Actor) -> list[TriageRule]:
+    """Make a maintenance window and those of the following weeks at the same local times: all, or none.
+
+    Each is a rule of its own. Raises RuleError.
+    """
+    if new.window is None or not 1 <= weeks <= MOST_WEEKS:
+        raise RuleError(f"A maintenance window is repeated for 1 to {MOST_WEEKS} weeks.")
+    start, end = new.window
+    windows = ((_weeks_later(start, week), _weeks_later(end, week)) for week in range(weeks))
+    with acting(actor):
+        return [make(replace(new, window=window), actor) for window in windows]
+
+
 def renew(rules: Iterable[UUID], actor: Actor, days: int = MOST_DAYS) -> int:
     """Have rules about patterns that are not stopped expire so many days from now; returns how many."""
     _check_days(days)
@@ -191,6 +205,13 @@ def _make_room(pattern: UUID, actor: Actor) -> None:
     if state_of(former) != "expired":
         raise RuleError(f"A rule by {former.owner} about this pattern is active; renew or stop that one.")
     stop([former.pk], actor, "expired; replaced")
+
+
+def _weeks_later(moment: datetime, weeks: int) -> datetime:
+    """The same local time so many weeks later, whether clocks are changed in between or not."""
+    local = timezone.localtime(moment)
+    later = local.replace(tzinfo=None) + timedelta(weeks=weeks)
+    return later.replace(tzinfo=local.tzinfo, fold=local.fold).astimezone(UTC)
 
 
 def _about_window(rule: TriageRule, new: NewRule) -> None:

@@ -100,6 +100,13 @@ def test_a_maintenance_window_is_previewed_and_made(desk):
     assert "maintenance of pay" in words(desk.post(NEW, sent, follow=True))
 
 
+def test_a_maintenance_window_is_made_for_several_weeks(desk):
+    sent = {"action": "snooze", "note": "backup", "source": "pay", "weeks": "3", **WINDOW}
+    assert "3 rules created, one for each week." in words(desk.post(NEW, sent, follow=True))
+    starts = sorted(TriageRule.objects.values_list("window_start", flat=True))
+    assert [later - starts[0] for later in starts] == [timedelta(weeks=n) for n in range(3)]
+
+
 def act(desk: Client, action: str) -> str:
     rows = [str(pk) for pk in TriageRule.objects.values_list("pk", flat=True)]
     return words(desk.post(RULES, {"action": action, "_selected_action": rows, "index": "0"}, follow=True))

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -23,7 +24,7 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import overview
 from anomalies.triage import rules
 from anomalies.triage.decisions import add_note, decide
-from anomalies.triage.rules import NewRule, RuleError, limits_of, make, renew, state_of, stop
+from anomalies.triage.rules import NewRule, RuleError, limits_of, make, make_weekly, renew, state_of, stop
 from anomalies.triage.undo import decision, undo
 from tests.support.databases import connect, run
 from tests.support.factories import NOON, anomaly_values, make_anomaly, make_user
@@ -277,6 +278,36 @@ def test_a_window_is_about_what_happens_within_it_on_its_source():
 def test_a_window_may_be_about_a_stream(stream, expected):
     window(stream_type=stream, source="")
     assert bring(timestamp=timezone.now())[0].status == expected
+
+
+def weekly(start: datetime, weeks: int) -> list[TriageRule]:
+    new = NewRule("snooze", "backup", source="web", window=(start, start + timedelta(hours=2)))
+    return make_weekly(new, weeks, LENA)
+
+
+def test_a_window_is_repeated_each_week():
+    start = timezone.now() + timedelta(hours=1)
+    windows = [(rule.window_start - start, rule.window_end - rule.window_start) for rule in weekly(start, 3)]
+    assert windows == [(timedelta(weeks=n), timedelta(hours=2)) for n in range(3)]
+
+
+def test_weeks_later_it_is_the_same_local_time_over_a_change_of_clocks():
+    start = datetime(2026, 3, 25, 9, tzinfo=ZoneInfo("Europe/Berlin"))
+    with timezone.override("Europe/Berlin"):
+        assert rules._weeks_later(start, 1) == datetime(2026, 4, 1, 7, tzinfo=UTC)
+        assert start.astimezone(UTC).hour == 8
+
+
+@pytest.mark.parametrize("weeks", [0, 13, 100])
+def test_a_window_is_repeated_for_twelve_weeks_at_most(weeks):
+    with pytest.raises(RuleError, match="for 1 to 12 weeks"):
+        weekly(timezone.now(), weeks)
+
+
+def test_weeks_beyond_the_longest_time_make_none():
+    with pytest.raises(RuleError, match="within 89 days"):
+        weekly(timezone.now() + timedelta(days=80), 3)
+    assert not TriageRule.objects.exists()
 
 
 def test_the_rule_of_a_pattern_comes_before_a_window():

@@ -15,7 +15,7 @@ from anomalies.models import MOST_DAYS, DismissalReason, Pattern, RuleAction, St
 from anomalies.queries import hourly_rollup
 from anomalies.queries.patterns.what_if import DAYS, MOST, WhatIf, patterns_of, what_if
 from anomalies.triage.decisions import DecisionError
-from anomalies.triage.rules import NewRule, limits_of, make
+from anomalies.triage.rules import MOST_WEEKS, NewRule, limits_of, make, make_weekly
 
 from ..ui import formatting as show
 from ..views import DeskView, uuid_of
@@ -70,6 +70,15 @@ class WindowRuleForm(RuleForm):
     start = forms.DateTimeField(label="From", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
     end = forms.DateTimeField(label="Until", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
 
+    weeks = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_WEEKS,
+        initial=1,
+        label="Weeks in a row",
+        help_text="At the same times each week; each week is a rule of its own.",
+    )
+
     def rule(self, pattern: UUID | None) -> NewRule:
         """The rule that the form describes."""
         given = self.cleaned_data
@@ -106,12 +115,25 @@ class NewRuleView(DeskView):
         if not form.is_valid() or "_preview" in request.POST:
             return self._page(form, pattern)
         try:
-            make(form.rule(pattern.key if pattern else None), self.actor)
+            made = self._made(form, pattern)
         except DecisionError as error:
             form.add_error(None, str(error))
             return self._page(form, pattern)
-        messages.success(request, "Rule created: it decides about new anomalies from now on.")
+        messages.success(
+            request,
+            "Rule created: it decides about new anomalies from now on."
+            if made == 1
+            else f"{made} rules created, one for each week.",
+        )
         return HttpResponseRedirect(reverse(_LIST))
+
+    def _made(self, form: PatternRuleForm | WindowRuleForm, pattern: Pattern | None) -> int:
+        """Make what the form describes; returns the number of rules."""
+        rule = form.rule(pattern.key if pattern else None)
+        if isinstance(form, WindowRuleForm):
+            return len(make_weekly(rule, form.cleaned_data["weeks"] or 1, self.actor))
+        make(rule, self.actor)
+        return 1
 
     def _pattern(self) -> Pattern | None:
         """The pattern that the address names."""
