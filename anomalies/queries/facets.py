@@ -83,11 +83,14 @@ def figures(
     unfaceted: Listing,
     steps: Steps,
     selection: Counted | None = None,
+    *,
+    is_frequent: bool = False,
 ) -> Iterator[Callable[[], Figures]]:
     """The figures beside a list; ``unfaceted`` is the same list without conditions on status and stream.
 
     ``selection`` is ``unfaceted`` in terms of a roll-up, if one can count it: facets and count are then exact
-    at any size.
+    at any size. ``is_frequent`` if the list's page was walked: then no finder collects its rows, and none is
+    looked for here.
 
     The server counts while the ``with`` block does other work (but no query); the function that the block
     receives waits for the result.
@@ -95,7 +98,11 @@ def figures(
     if selection is not None and not selection.answers_alone:
         selection = None
     try:
-        counted = _by_roll_up(listing, selection) if selection else _by_reading(unfaceted)
+        counted = (
+            _by_roll_up(listing, selection, is_frequent=is_frequent)
+            if selection
+            else _by_reading(unfaceted, is_frequent=is_frequent)
+        )
     except EmptyResultSet:
         yield Figures
         return
@@ -139,9 +146,9 @@ def _sum_of(found: Counter[tuple[str, str]], listing: Listing) -> int:
     )
 
 
-def _by_roll_up(listing: Listing, selection: Counted) -> Sql:
+def _by_roll_up(listing: Listing, selection: Counted, *, is_frequent: bool) -> Sql:
     """Facets from the roll-up; while it is being built, there are none and the rows are counted."""
-    read, (text, values) = counts.counting(listing), selection.counts_as_sql()
+    read, (text, values) = counts.counting(listing, is_frequent=is_frequent), selection.counts_as_sql()
     return sql(
         "{queries} SELECT CASE WHEN {unbuilt} THEN {pairs} END, CASE WHEN {unbuilt} THEN {is_whole} END, "
         "(SELECT jsonb_agg(jsonb_build_array(status, stream_type, n)) FROM ({facets}) AS each)",
@@ -153,9 +160,9 @@ def _by_roll_up(listing: Listing, selection: Counted) -> Sql:
     )
 
 
-def _by_reading(unfaceted: Listing) -> Sql:
+def _by_reading(unfaceted: Listing, *, is_frequent: bool) -> Sql:
     """Facets from the rows; the count is the sum of the selected ones."""
-    read = counts.counting(unfaceted)
+    read = counts.counting(unfaceted, is_frequent=is_frequent)
     return sql(
         "{queries} SELECT {pairs}, {is_whole}, NULL",
         queries=with_queries(read.queries),

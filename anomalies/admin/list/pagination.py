@@ -25,6 +25,7 @@ from .incident_rows import IncidentRow
 from .rows import Links, Rows
 
 # The place in the list; another filter or order starts from the first page.
+_JUST_AFTER = timedelta(microseconds=1)  # the end of a range of times is excluded
 PLACE = ("after", "before", "end", "p", "all")
 
 
@@ -96,7 +97,10 @@ class Pages(ChangeList):
         start, end = self._of_the_page(read, gap)
         if not self._is_ended(read, start, end, gap):
             # One page more than a page can hold: it shows whether the last incident continues.
-            read = self._read_on(read, self.list_max_show_all + self.list_per_page - size)
+            is_full = end - start < len(read.rows)
+            read = self._read_on(
+                read, self.list_max_show_all + self.list_per_page - size, gap if is_full else None
+            )
             start, end = self._of_the_page(read, gap)
         rows = read.rows[start:end]
         edge = read.edge if len(rows) == len(read.rows) else None
@@ -116,13 +120,27 @@ class Pages(ChangeList):
             edge, farthest, is_last = end - 1, len(read.rows) - 1, not read.has_next
         return is_last or abs(read.rows[edge].timestamp - read.rows[farthest].timestamp) > gap
 
-    def _read_on(self, read: Page, size: int) -> Page:
-        """Return the rows that were read and ``size`` more in the same direction."""
+    def _read_on(self, read: Page, size: int, gap: timedelta | None) -> Page:
+        """Return the rows that were read and up to ``size`` more in the same direction.
+
+        Of a full page only those are needed that lie at most ``gap`` from its last row: these an incident of
+        the page may continue with.
+        """
         if self.is_read_backward:
-            more = self._before(self._cursor(read.rows[0]), size)
+            first = read.rows[0]
+            more = page_before(
+                self._near(first, gap), self.ordering, self._cursor(first), size, self.root_queryset
+            )
             return Page(more.rows + read.rows, more.has_previous, read.has_next, more.edge)
-        more = self._after(self._cursor(read.rows[-1]), size)
+        last = read.rows[-1]
+        more = page_after(self._near(last, gap), self.ordering, self._cursor(last), size, self.root_queryset)
         return Page(read.rows + more.rows, read.has_previous, more.has_next, more.edge)
+
+    def _near(self, row: Any, gap: timedelta | None) -> Listing:
+        """The list, or its part that lies at most ``gap`` from a row."""
+        if gap is None:
+            return self.listing
+        return self.listing.within_time(row.timestamp - gap, row.timestamp + gap + _JUST_AFTER)
 
     def _of_the_page(self, read: Page, gap: timedelta) -> tuple[int, int]:
         """Return the first and last index of these rows that a page of incidents covers."""

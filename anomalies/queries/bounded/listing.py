@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -52,3 +53,15 @@ class Listing:
     def showing(self, rows: QuerySet[Anomaly]) -> Listing:
         """The same list with its ``rows`` narrowed further."""
         return replace(self, rows=rows)
+
+    def within_time(self, since: datetime, until: datetime) -> Listing:
+        """The part of the list from ``since`` to ``until``, which is excluded."""
+        asked = self.ranges.get("timestamp", Range())
+        low = since if asked.low is None else max(since, asked.low)
+        high = until if asked.high is None else min(until, asked.high)
+        return replace(
+            self,
+            rows=self.rows.filter(timestamp__gte=low, timestamp__lt=high),
+            columns=self.columns | {"timestamp"},
+            ranges={**self.ranges, "timestamp": Range(low, high)},
+        )

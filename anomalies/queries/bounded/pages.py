@@ -22,11 +22,11 @@ from anomalies.queries import keyset
 from .finding import Named, finding
 from .listing import Listing
 from .sql import Sql, condition_of, joined, sql, with_queries
-from .walks import Order, Walk, walk_of
+from .walks import BY_TIME, Order, Walk, walk_of
 
 # Index entries read for a page, in all segments together. Rows of one time are stored together, those of one
-# NCD all over the table.
-LOOKED_AT = {"timestamp": 10_000, "ncd_score": 5_000, "p_value": 5_000}
+# status, source or NCD lie apart: each is a block to read.
+LOOKED_AT, LOOKED_AT_APART = 10_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class Page:
     has_previous: bool = False
     has_next: bool = False
     edge: Any = None
+
+    @property
+    def is_walked(self) -> bool:
+        """True if it is known that no finder collects the list's rows."""
+        first = next(iter(self.rows), self.edge)
+        return bool(getattr(first, "is_walked", False))
 
 
 def page_after(
@@ -135,7 +141,9 @@ def _looked_for(
 ) -> RawQuerySet[Any]:
     """The rows of ``page``: matches, and the edges at which the search stopped."""
     rows = shown.filter(pk__in=RawSQL("SELECT id FROM page", ())).annotate(
-        is_hit=_is_in_page("NOT is_edge"), is_edge=_is_in_page("is_edge")
+        is_hit=_is_in_page("NOT is_edge"),
+        is_edge=_is_in_page("is_edge"),
+        is_walked=RawSQL("EXISTS (SELECT FROM segment)", (), output_field=BooleanField()),
     )
     text, values = rows.order_by(*walk.order.names).query.sql_with_params()
     queries = with_queries(_page(listing, walk, size, skipped))
@@ -186,7 +194,8 @@ def _either(walk: Walk, is_known: Sql, *, is_found: bool) -> Sql:
 
 def _budget(walk: Walk) -> int:
     """The number of entries read from each segment."""
-    return max(1, LOOKED_AT[walk.order.tail] // len(walk.segments))
+    most = LOOKED_AT if walk.index == BY_TIME else LOOKED_AT_APART
+    return max(1, most // len(walk.segments))
 
 
 def walked(walk: Walk, condition: Sql, size: int, budget: int) -> Sql:

@@ -74,3 +74,16 @@ def test_where_no_finder_has_all_the_newest_are_looked_at(monkeypatch):
 def test_as_many_as_are_looked_at_are_all():
     Anomaly.objects.filter(timestamp__lt=NOON - timedelta(hours=4)).delete()
     assert counted("") == Count(5, is_exact=True)
+
+
+def test_of_a_list_with_more_rows_than_are_counted_fewer_are_fetched(monkeypatch):
+    monkeypatch.setattr(counts, "COUNTED", 8)
+    monkeypatch.setattr(counts, "FETCHED", 3)
+    assert counted("q=-nowhere") == Count(4, is_exact=False)
+    assert counted("significant=true") == Count(8, is_exact=False)  # the index answers it
+
+
+def test_of_a_list_that_no_finder_collects_the_newest_are_looked_at(monkeypatch):
+    monkeypatch.setattr(counts, "COUNTED", 5)
+    read = counts.counting(listing_of(AnomalyFilter(QueryDict("tags_any=web"))), is_frequent=True)
+    assert [name for name, _ in read.queries] == ["newest", "further", "counted"]

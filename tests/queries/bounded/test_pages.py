@@ -78,7 +78,8 @@ def rows() -> None:
 
 def narrow(monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     """Bounds of so few entries that a page of five stops short nearly always; nothing is collected."""
-    monkeypatch.setattr(pages, "LOOKED_AT", dict.fromkeys(pages.LOOKED_AT, looked_at))
+    monkeypatch.setattr(pages, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(pages, "LOOKED_AT_APART", looked_at)
     monkeypatch.setattr(finding, "_FEW_BLOCKS", -1)
 
 
@@ -145,3 +146,25 @@ def test_a_search_that_nothing_can_meet_asks_nothing(rows, django_assert_num_que
     listing = listing_of(AnomalyFilter(QueryDict("status=nonsense")))
     with django_assert_num_queries(0):
         assert page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all()) == Page([])
+
+
+@pytest.mark.parametrize(
+    ("query", "is_walked"), [("q=-client", True), ("q=deadlock", False), ("q=nowhere", False), ("", False)]
+)
+def test_a_page_says_if_no_finder_collected_its_rows(rows, query, is_walked):
+    listing = listing_of(AnomalyFilter(QueryDict(query)))
+    page = page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all())
+    assert page.is_walked == is_walked
+
+
+def test_rows_of_one_time_are_looked_at_in_greater_number(rows, monkeypatch):
+    narrow(monkeypatch, 60)
+    monkeypatch.setattr(pages, "LOOKED_AT_APART", 20)
+    unknown = [
+        page_after(
+            listing_of(AnomalyFilter(QueryDict(query))), ("-timestamp", "-id"), "", 50, Anomaly.objects.all()
+        ).edge
+        is not None
+        for query in ("q=-client", "q=-client&status=pending")
+    ]
+    assert unknown == [False, True]
