@@ -21,6 +21,7 @@ from django.db import connection
 from .bounded import counts
 from .bounded.listing import Listing
 from .bounded.sql import Sql, sql, with_queries
+from .bounded.value_counts import ValueCounts, counting_values, counts_of
 from .hourly_rollup import Selection
 from .patterns.rollup import Patterned
 from .tag_rollup import Tagged
@@ -66,7 +67,7 @@ class Figures:
 
     ``facets`` are counts by (status, stream) without the filters on these two, None while the roll-up is
     being built; lower bounds if ``is_sampled``. ``newest_run`` is the id of the newest detection run
-    (`stats.chance_of`).
+    (`stats.chance_of`). ``values`` are the most frequent values of other filters.
     """
 
     count: int = 0
@@ -75,6 +76,7 @@ class Figures:
     parts: tuple[datetime, ...] = ()
     is_sampled: bool = False
     newest_run: int | None = None
+    values: ValueCounts = field(default_factory=ValueCounts)
 
 
 @contextmanager
@@ -85,12 +87,13 @@ def figures(
     selection: Counted | None = None,
     *,
     is_frequent: bool = False,
+    with_values: bool = False,
 ) -> Iterator[Callable[[], Figures]]:
     """The figures beside a list; ``unfaceted`` is the same list without conditions on status and stream.
 
     ``selection`` is ``unfaceted`` in terms of a roll-up, if one can count it: facets and count are then exact
     at any size. ``is_frequent`` if the list's page was walked: then no finder collects its rows, and none is
-    looked for here.
+    looked for here. ``with_values`` also counts the values of other filters (`bounded.value_counts`).
 
     The server counts while the ``with`` block does other work (but no query); the function that the block
     receives waits for the result.
@@ -103,6 +106,7 @@ def figures(
             if selection
             else _by_reading(unfaceted, is_frequent=is_frequent)
         )
+        values = counting_values(listing) if with_values else Sql("NULL")
     except EmptyResultSet:
         yield Figures
         return
@@ -110,16 +114,17 @@ def figures(
         {counted.text},
                ({_WALK}),
                NOT {(selection or Selection).unbuilt()},
+               {values.text},
                (SELECT max(id) FROM (
                    SELECT id FROM performance_metrics WHERE metric_type = 'detection' OFFSET 0) AS runs)
     """  # noqa: S608 - all of it is ours; values go beside it
     with connection.cursor() as cursor, connection.connection.pipeline():
-        cursor.execute(statement, [*counted.values, *steps.values])
+        cursor.execute(statement, [*counted.values, *steps.values, *values.values])
         yield lambda: _figures(cursor.fetchone(), selection, listing)
 
 
 def _figures(row: tuple[Any, ...], selection: Counted | None, listing: Listing) -> Figures:
-    pairs, is_whole, facets, parts, is_built, newest_run = row
+    pairs, is_whole, facets, parts, is_built, values, newest_run = row
     read, found = _counter(pairs), _counter(facets)
     by_roll_up = selection is not None and is_built
     total = _sum_of(found if by_roll_up else read, listing)
@@ -130,6 +135,7 @@ def _figures(row: tuple[Any, ...], selection: Counted | None, listing: Listing) 
         parts=tuple(parts or ()),
         is_sampled=not (by_roll_up or is_whole),
         newest_run=newest_run,
+        values=counts_of(values) if values else ValueCounts(),
     )
 
 

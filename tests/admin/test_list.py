@@ -299,7 +299,7 @@ def test_the_pages_of_incidents_hold_every_row_once_both_ways(desk, short):
 def counts(cl: Any, name: str) -> dict[str, str]:
     return {
         box.data["value"]: count
-        for field, boxes in cl.filter_fields
+        for field, boxes, _ in cl.filter_fields
         if field.name == name
         for box, count in boxes
     }

@@ -102,9 +102,9 @@ class AnomalyChangeList(Sidebar, Pages):
         if not by_number:
             self._try_to_read_page(request)
         unfaceted, selection = self._unfaceted()
+        beside = (self.listing, unfaceted, self.calendar.steps, selection)
         is_frequent = not by_number and self.page.is_walked
-        steps = self.calendar.steps
-        with facets.figures(self.listing, unfaceted, steps, selection, is_frequent=is_frequent) as figures:
+        with facets.figures(*beside, is_frequent=is_frequent, with_values=self.add_facets) as figures:
             if not by_number and request.method == "GET":
                 self.render_rows()
             self.figures = figures()

@@ -10,13 +10,15 @@ from urllib.parse import urlencode
 from django.contrib.admin.views.main import ChangeList
 
 from anomalies.queries.facets import Figures
-from anomalies.queries.filters import FACETS, AnomalyFilter, in_words, words_of
+from anomalies.queries.filters import FACETS, WITHIN, AnomalyFilter, in_words, words_of
 
 from ..ui.formatting import visible
 from .cached_widgets import CachingRenderer
 from .date_drilldown import Calendar, Part
 
 _RENDERER = CachingRenderer()
+_FREE = ("source", "host", "service", "config", "tags_all")  # filters by any value, with their frequent ones
+_TIME = ("within", "since", "until")
 
 
 class Sidebar(ChangeList):
@@ -45,32 +47,69 @@ class Sidebar(ChangeList):
         return f"{words[:1].upper()}{words[1:]}"
 
     @property
-    def filter_fields(self) -> list[tuple[Any, list[tuple[Any, str]]]]:
-        """The filter's fields, each choice of a faceted one with its count."""
+    def filter_fields(self) -> list[tuple[Any, list[tuple[Any, str]], list[tuple[str, str, str]]]]:
+        """The filter's fields: choices with their counts, and links to the most frequent values.
+
+        A link is (value, count, address).
+        """
         form = self.filterset.form
         form.renderer = _RENDERER
-        return [(field, self._boxes(field)) for field in form]
+        return [(field, self._boxes(field), self._values(field.name)) for field in form]
+
+    def _values(self, name: str) -> list[tuple[str, str, str]]:
+        """The most frequent values of a filter that takes any, without those that are set."""
+        if name not in _FREE:
+            return []
+        asked = self.filterset.data.get(name) or ""
+        own = {tag.strip() for tag in asked.split(",")} if name == "tags_all" else {asked}
+        before = f"{asked}," if name == "tags_all" and asked else ""
+        return [
+            (visible(value, 60), self._least(count), self.without(name, **{name: before + value}))
+            for value, count in self.figures.values.values.get(name, ())
+            if value not in own
+        ]
+
+    def _least(self, count: int) -> str:
+        return f"{count:,}{'+' if self.figures.values.is_part else ''}"
 
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
         if field.widget_type != "checkboxselectmultiple":
             return []
-        if field.name not in FACETS or self.figures.facets is None:
+        if field.name not in FACETS:
+            found = dict(self.figures.values.values.get(field.name, ()))
+            return [
+                (box, self._least(found[value]) if (value := box.data["value"]) in found else "")
+                for box in field
+            ]
+        if self.figures.facets is None:
             return [(box, "") for box in field]
         own = FACETS.index(field.name)
         other = FACETS[1 - own]
         chosen = set(self.filterset.data.getlist(other))
-        found: Counter[str] = Counter()
+        counted: Counter[str] = Counter()
         for pair, count in self.figures.facets.items():
             if not chosen or pair[1 - own] in chosen:
-                found[pair[own]] += count
+                counted[pair[own]] += count
         more = "+" if self.figures.is_sampled else ""
-        return [(box, f"{found[box.data['value']]:,}{more}") for box in field]
+        return [(box, f"{counted[box.data['value']]:,}{more}") for box in field]
+
+    @property
+    def time_links(self) -> list[tuple[str, str, bool]]:
+        """The presets of the time, each with its address, and whether it is the one in the filter."""
+        asked = self.filterset.data
+        chosen = "" if asked.get("since") or asked.get("until") else asked.get("within") or ""
+        is_any = not any(asked.get(name) for name in _TIME)
+        presets = [
+            (words.capitalize(), self.without(*_TIME, within=key), key == chosen)
+            for key, (words, _) in WITHIN.items()
+        ]
+        return [*presets, ("Any time", self.without(*_TIME), is_any)]
 
     @cached_property
     def calendar_links(self) -> list[tuple[str, str]]:
         """Months, or the days of the month in the filter."""
         parts = [] if self.calendar.day else self.calendar.parts(self.figures.parts)
-        kept = self.without("within", "since", "until")
+        kept = self.without(*_TIME)
         begun = kept if kept == "?" else f"{kept}&"
         return [(part.words, begun + urlencode({"since": part.since, "until": part.until})) for part in parts]
 
@@ -88,4 +127,4 @@ class Sidebar(ChangeList):
         return part.words if part else ""
 
     def _during(self, part: Part) -> str:
-        return self.without("within", "since", "until", since=part.since, until=part.until)
+        return self.without(*_TIME, since=part.since, until=part.until)

@@ -22,7 +22,7 @@ from anomalies.queries import keyset
 from .finding import Named, finding
 from .listing import Listing
 from .sql import Sql, condition_of, joined, sql, with_queries
-from .walks import BY_TIME, Order, Walk, walk_of
+from .walks import BY_TIME, NEWEST_FIRST, Order, Walk, walk_of
 
 # Index entries read for a page, in all segments together. Rows of one time are stored together, those of one
 # status, source or NCD lie apart: each is a block to read.
@@ -72,6 +72,23 @@ def page_before(
     """The page before the cursor's row, in the list's order; the last page for ''. Raises CursorError."""
     rows, edge = _read(listing, keyset.reverse(ordering), cursor, size + 1, shown)
     return Page(rows[:size][::-1], len(rows) > size or edge is not None, bool(cursor), edge)
+
+
+def newest_ids(listing: Listing, most: int) -> Sql:
+    """``WITH …`` up to ``page``: the ids of the newest matches, at most ``most``, and the edge of the search.
+
+    Raises EmptyResultSet for a list that can't have rows.
+    """
+    walk = walk_of(listing, NEWEST_FIRST)
+    if not listing.columns <= walk.index.answers:
+        return with_queries(_page(listing, walk, most, 0))
+    hits = walked(walk, condition_of(listing.rows), most, most)
+    page = sql(
+        "SELECT id, false AS is_edge FROM walked ORDER BY {order} LIMIT {most}",
+        order=walk.order.as_sql(),
+        most=most,
+    )
+    return with_queries([("segment", walk.given()), ("walked", hits), ("page", page)])
 
 
 def answered(

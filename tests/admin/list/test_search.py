@@ -112,3 +112,59 @@ def test_a_saved_filter_keeps_its_words(desk, rows):
     desk.post(f"{LIST}filters/", {"action": "save", "name": "mine", "query": query(SEARCH)})
     page = desk.get(f"{LIST}filters/").content.decode()
     assert "dismissed anomalies with p &lt; 0.05, that say “deadlock”" in page
+
+
+def test_frequent_values_are_links_that_filter_by_them(desk):
+    for host in ("db1", "db1", "db2"):
+        make_anomaly(metadata={"host": host}, tags=["a", host])
+    cl = listed(desk, "host:db1 deadlock", stream="logs", _facets="True")
+    found = {field.name: values for field, _, values in cl.filter_fields}
+    assert found["host"] == []  # it is set
+    ((value, count, link), other) = found["tags_all"]
+    assert (value, count, other[:2]) == ("a", "2", ("db1", "2"))
+    assert parse_qs(link[1:]) == {
+        "q": ["host:db1 deadlock"],
+        "stream": ["logs"],
+        "tags_all": ["a"],
+        "_facets": ["True"],
+    }
+
+
+def test_a_second_tag_is_added_to_the_first(desk):
+    make_anomaly(tags=["a", "b"])
+    found = {
+        field.name: values
+        for field, _, values in listed(desk, "", tags_all="a", _facets="True").filter_fields
+    }
+    assert [parse_qs(link[1:])["tags_all"] for _, _, link in found["tags_all"]] == [["a,b"]]
+
+
+def test_reasons_have_their_counts(desk):
+    make_anomaly(status="dismissed", dismissal_reason="duplicate")
+    boxes = {field.name: boxes for field, boxes, _ in listed(desk, "", _facets="True").filter_fields}[
+        "dismissal_reason"
+    ]
+    assert [(box.data["value"], count) for box, count in boxes if count] == [("duplicate", "1")]
+
+
+def test_frequent_values_are_counted_only_on_request(desk, django_assert_max_num_queries):
+    make_anomaly(tags=["a"])
+    cl = listed(desk, "")
+    assert not any(values for _, _, values in cl.filter_fields)
+    with django_assert_max_num_queries(8):
+        shown = desk.get(LIST + cl.add_facet_link).context["cl"]
+    assert any(values for _, _, values in shown.filter_fields)
+
+
+def test_presets_of_the_time_replace_what_the_filter_says_of_it(desk):
+    cl = listed(desk, "since:2h deadlock", until="2026-11-02T00:00", status="pending")
+    links = {words: parse_qs(link[1:]) for words, link, _ in cl.time_links}
+    kept = {"q": ["deadlock"], "status": ["pending"]}
+    assert links["Last 24 h"] == {**kept, "within": ["24h"]}
+    assert links["Any time"] == kept
+    assert [is_chosen for _, _, is_chosen in cl.time_links] == [False] * 5
+
+
+@pytest.mark.parametrize(("search", "chosen"), [("within:7d", "Last 7 days"), ("deadlock", "Any time")])
+def test_the_preset_in_the_filter_is_marked(desk, search, chosen):
+    assert [words for words, _, is_chosen in listed(desk, search).time_links if is_chosen] == [chosen]
