@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from anomalies.ingest.otlp import keep
 from anomalies.safe_text import printable
 from anomalies.sources.otlp import (
+    SIGNALS,
     BodyError,
     BodyTooLarge,
     Received,
@@ -127,4 +128,4 @@ def _of_problem(problem: HttpResponse, is_json: bool) -> HttpResponse:
     return error(problem.status_code, json.loads(problem.content)["detail"], is_json, kept)
 
 
-urlpatterns = [path(signal, _receiver(signal), name=f"otlp-{signal}") for signal in ("logs",)]
+urlpatterns = [path(signal, _receiver(signal), name=f"otlp-{signal}") for signal in SIGNALS]

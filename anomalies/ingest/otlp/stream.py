@@ -18,7 +18,7 @@ from anomalies.detection import Detector, Event, Finding, Format, Parameters, Ti
 from anomalies.detection.formats.records.logs import JsonLogs
 from anomalies.detection.formats.records.metrics import JsonSeries
 from anomalies.detection.formats.records.traces import JsonTraces
-from anomalies.sources.otlp import SIGNALS, StreamKey, lines_of
+from anomalies.sources.otlp import SIGNALS, Rates, StreamKey, lines_of
 
 FORM = 1  # of a saved state
 MOST_STATE = 512 * 1024 * 1024  # bytes, unpacked
@@ -51,6 +51,7 @@ class StreamDetector:
         self.seconds = 0.0
         self.first: datetime | None = None
         self.last: datetime | None = None
+        self._rates = Rates()
         self._due: dict[str, float] = {}  # seconds since 1970
         self._next = 1  # the number of the next record
         self._resources: list[tuple[int, dict[str, Any]]] = []
@@ -65,6 +66,7 @@ class StreamDetector:
                 raise StateError(f"it is of form {state['form']}; this version reads {FORM}")
             one.detector = Detector.load(state["detector"], parameters)
             one._form.restore(state["format"])
+            one._rates.restore(state["rates"])
             one._next = state["next"]
             one._resources = [(number, resource) for number, resource in state["resources"]]
             one._due, one.recorded, one.seconds = state["due"], state["recorded"], state["seconds"]
@@ -81,6 +83,7 @@ class StreamDetector:
             "form": FORM,
             "detector": detector,
             "format": form,
+            "rates": self._rates.state(),
             "next": self._next,
             "resources": self._resources,
             "due": self._due,
@@ -102,7 +105,7 @@ class StreamDetector:
 
     def feed(self, body: bytes) -> Iterator[Finding]:
         """Yield what is found in a batch, each episode as soon as it is closed."""
-        for line in lines_of(body, self.key.signal):
+        for line in lines_of(body, self.key.signal, self._rates):
             first, self._next = self._next, self._next + line.items
             self._note(first, line.resource)
             results = self._form.read(first, line.data, len(line.data))

@@ -6,6 +6,7 @@
 
 from .bodies import BodyError, BodyTooLarge, unpacked
 from .lines import ResourceLine, host_of, lines_of
+from .points import Rates
 from .requests import Batch, Received, RequestError, StreamKey, received
 from .signals import SIGNALS, Signal
 
@@ -14,6 +15,7 @@ __all__ = [
     "Batch",
     "BodyError",
     "BodyTooLarge",
+    "Rates",
     "Received",
     "RequestError",
     "ResourceLine",

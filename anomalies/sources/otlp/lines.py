@@ -16,6 +16,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from anomalies.detection.formats.records.fields import attributes_of, fields_of
 
+from .points import Rates
 from .signals import SIGNALS, Signal
 
 MOST_ATTRIBUTES = 30  # of a resource that are kept with an anomaly
@@ -41,19 +42,30 @@ class ResourceLine:
     resource: dict[str, Any]
 
 
-def lines_of(body: bytes, signal_name: str) -> Iterator[ResourceLine]:
-    """Yield the lines of a batch. Raises LineError for what is none."""
-    signal = SIGNALS[signal_name]
+def lines_of(body: bytes, signal_name: str, rates: Rates | None = None) -> Iterator[ResourceLine]:
+    """Yield the lines of a batch; `rates` has what counters were before. Raises LineError for no batch."""
+    signal, rates = SIGNALS[signal_name], rates or Rates()
     try:
         data = signal.data.FromString(body)
     except DecodeError as error:
         raise LineError(f"the batch can't be decoded: {error}") from error
     for holder in data.ListFields()[0][1] if data.ListFields() else ():
-        plain = _plain(holder)
-        if signal_name == "metrics":
-            plain["resource"] = {"attributes": _instance(plain.get("resource"))}
+        plain = _gauges(holder, signal, rates) if signal_name == "metrics" else _plain(holder)
         items = sum(signal.check(record).items for record in _records(holder, signal))
         yield ResourceLine(_encode({signal.resources: [plain]}), items, _attributes(holder.resource))
+
+
+def _gauges(holder: Any, signal: Signal, rates: Rates) -> dict[str, Any]:
+    """Return the metrics of a resource as gauges, with the one attribute of it that names the instance."""
+    instance = _instance(_plain(holder.resource))
+    found: dict[str, list[Any]] = {}
+    for metric in _records(holder, signal):
+        for name, point, value in rates.values(metric, str(instance)):
+            about = _plain(point)
+            kept = {key: about[key] for key in ("timeUnixNano", "attributes") if key in about}
+            found.setdefault(name, []).append({**kept, "asDouble": value})
+    metrics = [{"name": name, "gauge": {"dataPoints": points}} for name, points in found.items()]
+    return {"resource": {"attributes": instance}, "scopeMetrics": [{"metrics": metrics}]}
 
 
 def _records(holder: Any, signal: Signal) -> Iterator[Any]:
@@ -71,9 +83,9 @@ def _attributes(resource: Resource) -> dict[str, Any]:
     return dict(fields_of(attributes_of(plain))[:MOST_ATTRIBUTES])
 
 
-def _instance(resource: Any) -> list[Any]:
+def _instance(resource: dict[str, Any]) -> list[Any]:
     """Return the one attribute that names the instance, as a list; none where there is none."""
-    pairs = (resource or {}).get("attributes", [])
+    pairs = resource.get("attributes", [])
     named = [pair for name in _INSTANCE for pair in pairs if pair.get("key") == name]
     return named[:1]
 

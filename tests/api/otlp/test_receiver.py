@@ -11,11 +11,13 @@ import zstandard
 from django.test import Client
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from anomalies.api.otlp import pressure
 from anomalies.models import IncomingBatch
 from tests.api.programs import Program, program
-from tests.ingest.otlp.exports import logs, normal_lines
+from tests.ingest.otlp.exports import logs, metrics, normal_lines, spans
 
 pytestmark = pytest.mark.django_db
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -122,6 +124,41 @@ def test_an_error_is_a_status_in_the_encoding_of_the_request(
         message = Status.FromString(answer.content)
         assert (message.code, says in message.message) == (code, True), message
     assert stored() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "broken", "answer", "refused", "says"),
+    [
+        (
+            "/v1/metrics",
+            metrics([1.0, 2.0]),
+            metrics([3.0, 4.0], name=""),
+            ExportMetricsServiceResponse,
+            "rejected_data_points",
+            "data point 3 of the request is a metric without a name",
+        ),
+        (
+            "/v1/traces",
+            spans([(1, ("open", "read"))]),
+            spans([(0, ("open", "read"))]),
+            ExportTraceServiceResponse,
+            "rejected_spans",
+            "span 3 of the request has no trace id of 16 bytes",
+        ),
+    ],
+    ids=["metrics", "traces"],
+)
+def test_metrics_and_traces_are_stored_and_refused_alike(
+    sender, path, request_, broken, answer, refused, says
+):
+    both = request_.SerializeToString() + broken.SerializeToString()  # protobuf's merger of two messages
+    found = post(sender, both, path=path)
+    assert found.status_code == 200
+    partial = answer.FromString(found.content).partial_success
+    assert getattr(partial, refused) == 2
+    assert partial.error_message.startswith(says)
+    ((signal, service, _, items),) = stored()
+    assert (signal, service, items) == (path.removeprefix("/v1/"), "checkout", 2)
 
 
 def test_only_a_token_for_ingest_may_send_and_only_by_post(sender):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from anomalies.models import (
 from anomalies.sources.otlp import received
 from anomalies.thresholds import ThresholdsError
 from anomalies.triage.decisions import decide
-from tests.ingest.otlp.exports import BEGIN, PANIC, logs, normal_lines
+from tests.ingest.otlp.exports import BEGIN, PANIC, logs, metrics, normal_lines, spans
 from tests.support.databases import connect
 
 pytestmark = pytest.mark.django_db
@@ -209,3 +210,39 @@ def test_the_audit_log_names_the_worker_and_the_source():
         "work",
         "checkout/app.orders",
     )
+
+
+def test_a_metric_that_jumps_is_found_in_the_minutes_in_which_it_does():
+    dice = random.Random(1)
+    values = [50 + dice.gauss(0, 2) for _ in range(1_500)]
+    values[1_200:1_230] = [120.0] * 30
+    for first in range(0, 1_500, 250):
+        send(metrics(values[first : first + 250], first), "metrics")
+    assert judge_all() == 1_500
+    (one,) = found()
+    jump = datetime.fromtimestamp(BEGIN + 1_200 * 60, UTC)
+    assert abs(one.timestamp - jump) <= timedelta(minutes=10)
+    assert (one.stream_type, one.metadata["file"]) == ("metrics", "checkout/app.meter")
+    assert one.glass_box_explanation.startswith('queue.depth{host.name="web-1"} 120.0')
+
+
+STEPS = ("GET /cart", "auth", "db.query", "render")
+
+
+def test_the_spans_of_a_trace_are_joined_over_requests_once_their_service_is_quiet():
+    usual = [(number, STEPS) for number in range(1, 301)]
+    odd = ("GET /cart", "auth", "db.failover", "retry", "retry", "render")
+    send(spans([*usual[:250], (251, odd[:2])]), "traces")
+    judge_all()
+    send(spans([(251, odd[2:])], first=2), "traces")
+    send(spans(usual[251:]), "traces")
+    judge_all()
+    assert DetectorStream.objects.get().is_open
+    let_it_be_quiet()
+    judge_all()
+    let_it_be_quiet()
+    judge_all()
+    (one,) = found()
+    assert (one.stream_type, one.metadata["file"]) == ("traces", "checkout")
+    assert "db.failover" in one.glass_box_explanation
+    assert any(" | ".join(odd) in line["text"] for line in one.window_data)
