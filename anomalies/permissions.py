@@ -100,7 +100,7 @@ def can_view(user: User) -> bool:
 
 
 def can_decide(user: User) -> bool:
-    """Acknowledge, dismiss, investigate, reopen, write notes, assign and snooze."""
+    """Acknowledge, dismiss, investigate, reopen, write notes and comments, assign and snooze."""
     return user.has_perm("anomalies.decide_anomaly")
 
 
@@ -111,7 +111,17 @@ def can_see_overview(user: User) -> bool:
 
 def deciders() -> QuerySet[Account, str]:
     """The names of all who may decide, and so can be given an anomaly to decide about, by the alphabet."""
-    named = Q(codename="decide_anomaly", content_type__app_label="anomalies")
+    return _holders("decide_anomaly")
+
+
+def viewers() -> QuerySet[Account, str]:
+    """The names of all who may see anomalies, and so can be named in a comment, by the alphabet."""
+    return _holders("view_anomaly")
+
+
+def _holders(codename: str) -> QuerySet[Account, str]:
+    """The names of the active staff who have this permission, by themselves or by a role."""
+    named = Q(codename=codename, content_type__app_label="anomalies")
     right = Permission.objects.filter(named).values("pk")
     has_it = Q(is_superuser=True) | Q(groups__permissions__in=right) | Q(user_permissions__in=right)
     accounts = Account.objects.filter(has_it, is_active=True, is_staff=True)

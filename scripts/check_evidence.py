@@ -19,6 +19,7 @@ import sys
 FORMAT = "driftlock evidence 1"
 SAID = "number made_at ids rows settled seen digest row_hashes guard former key".split()
 HASH_BYTES = 8
+LISTS = {"history": "anomaly", "comments": "comment"}  # of entries, and what they are about
 
 
 class Wrong(Exception):
@@ -149,9 +150,14 @@ def check(document, key):
     yield f"the bundle was signed by the key, for {said['made_by']} at {said['made_at']}"
     check_chain(said["seals"], key)
     yield f"{len(said['seals'])} seals follow each other, each signed"
-    sealed = sum(check_entry(row, said) for row in said["history"])
-    yield f"{sealed} of {len(said['history'])} entries of its history are as they were sealed"
-    if sealed < len(said["history"]):
+    sealed = 0
+    for name, about in LISTS.items():
+        rows = said.get(name, [])
+        found = sum(check_entry(row, said, about) for row in rows)
+        sealed += found
+        if rows or name == "history":
+            yield f"{found} of {len(rows)} entries of its {name} are as they were sealed"
+    if sealed < sum(len(said.get(name, [])) for name in LISTS):
         yield f"not sealed when the bundle was made: {said['not_sealed_yet']}"
 
 
@@ -175,11 +181,11 @@ def check_chain(seals, key):
         former = seal["head"]
 
 
-def check_entry(row, said):
+def check_entry(row, said, about):
     """Return True if a seal covers the entry. Raises Wrong if it is another or changed."""
     columns = row.split("\t")
     entry = int(columns[0])
-    if columns[5:7] != ["anomaly", said["anomaly"]["id"]]:
+    if columns[5:7] != [about, said["anomaly"]["id"]]:
         raise Wrong(f"entry {entry} is not about this anomaly")
     for seal in said["seals"]:
         place = place_in(seal["ids"], entry)

@@ -1,4 +1,4 @@
-"""A signed bundle: one anomaly with all that was decided about it, for a reader without the database.
+"""A signed bundle: one anomaly with all decisions and comments about it, for a reader without the database.
 
 The bundle is JSON; its signature is over the canonical bytes of RFC 8785 (JCS). JSON columns and audit
 entries are texts in it, as PostgreSQL writes them: they hold numbers that no JSON parser keeps.
@@ -52,8 +52,11 @@ def _contents(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
     if found is None:
         raise NoSuchAnomaly(f"there is no anomaly {anomaly_id}")
     with pinned() as cursor:
-        entries = list(canonical_rows.rows("resource_type = 'anomaly' AND resource_id = %s", [anomaly_id]))
-        ids = [canonical_rows.id_of(row) for row in entries]
+        entries, comments = (
+            list(canonical_rows.rows("resource_type = %s AND resource_id = %s", [about, anomaly_id]))
+            for about in ("anomaly", "comment")
+        )
+        ids = sorted(canonical_rows.id_of(row) for row in (*entries, *comments))
         seals = seals_over(cursor, ids)
     covered = {each for seal in seals for part in seal.ids for each in ids if each in part}
     config_id = json_column.object_of(found.metadata_text).get("config_id")
@@ -65,6 +68,7 @@ def _contents(anomaly_id: UUID, actor: Actor) -> dict[str, Any]:
         "config": _config(id=config_id) if isinstance(config_id, int) else None,
         "active_config": _config(is_active=True),
         "history": [row.decode() for row in entries],
+        "comments": [row.decode() for row in comments],
         "seals": [_seal(seal, ids) for seal in seals],
         "not_sealed_yet": sorted(set(ids) - covered),
     }

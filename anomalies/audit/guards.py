@@ -34,6 +34,7 @@ TABLES = (
     "api_tokens",
     "triage_rules",
     "notification_rules",
+    "anomaly_comments",
 )
 EXPECTED = Path(__file__).with_name("guards.json")
 WRITERS = ("trigger", "rule", "policy", "function", "event trigger")  # a difference in these stops sealing

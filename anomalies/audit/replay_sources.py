@@ -1,4 +1,4 @@
-"""The replayed tables: anomalies, configs, accounts, roles, permissions and rules, with their entries.
+"""The replayed tables with their entries: anomalies, configs, accounts, permissions, rules and comments.
 
 It is a sort-merge join: one statement per table returns its entries and its rows sorted by row and entry, so
 that each row follows its own entries. PostgreSQL sorts on disk and a cursor fetches 2,000 at a time, so
@@ -18,7 +18,7 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DateTimeField, Model
 
-from anomalies.models import Anomaly, DetectionConfig, NotificationRule, TriageRule
+from anomalies.models import Anomaly, Comment, DetectionConfig, NotificationRule, TriageRule
 from anomalies.schema.search_path import ours
 
 from .replay import Event, Row, Rules, compared, fold, parsed, unexplained
@@ -194,6 +194,14 @@ _SMALL = (
         "notification rule",
         _columns(NotificationRule) - {"secret"},
         times=_columns(NotificationRule, DateTimeField),
+    ),
+    _source(
+        "comment",
+        "anomaly_comments",
+        "metadata ->> 'id'",
+        "comment",
+        _columns(Comment),
+        times=_columns(Comment, DateTimeField),
     ),
 )
 

@@ -8,6 +8,7 @@ from .anomaly import Anomaly, newest_of_pattern
 from .api_token import ApiAllowance, ApiAnswer, ApiToken, Scope
 from .audit import AuditLog, AuditSeal
 from .choices import OPEN, DismissalReason, Status, Stream
+from .comments import LONGEST_COMMENT, Comment, Mention
 from .config import DetectionConfig, override_problems
 from .database_views import RecentSignificantAnomaly, StreamFigures, StreamStatistics, StreamStatisticsNow
 from .incoming import DetectorStream, IncomingBatch
@@ -40,6 +41,7 @@ from .rules import MOST_DAYS, RuleAction, RuleHour, TriageRule
 from .triage import BulkRow, BulkSet, SavedFilter, StartPage
 
 __all__ = [
+    "LONGEST_COMMENT",
     "MOST_DAYS",
     "MOST_DIGEST_SECONDS",
     "MOST_MINUTES",
@@ -56,6 +58,7 @@ __all__ = [
     "BulkRow",
     "BulkSet",
     "Channel",
+    "Comment",
     "Condition",
     "CountedPattern",
     "CountedTag",
@@ -63,6 +66,7 @@ __all__ = [
     "DetectorStream",
     "DismissalReason",
     "IncomingBatch",
+    "Mention",
     "NotificationArrival",
     "NotificationDelivery",
     "NotificationRule",

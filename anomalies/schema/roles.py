@@ -44,6 +44,8 @@ APP_MAY: dict[str, str] = {
     "notification_watches": _ALL,
     "notification_seen": _ALL,
     "notification_deliveries": _ALL,
+    "anomaly_comments": "SELECT, INSERT, UPDATE (withdrawn_at)",
+    "comment_mentions": "SELECT, INSERT",
     "api_allowances": _ALL,
     "api_answers": _ALL,
     "incoming_batches": _ALL,
@@ -93,6 +95,7 @@ SEALER_MAY: dict[str, str] = {
     "auth_group_permissions": "SELECT",
     "auth_permission": "SELECT",
     "triage_rules": "SELECT",
+    "anomaly_comments": "SELECT",
 }
 # Every column of an account but its password; of a token but its digest; of a rule but its secret.
 SEALER_READS = {

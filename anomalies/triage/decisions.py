@@ -217,14 +217,14 @@ def add_note(
     return _write(_Deed("update", None, frozenset(Status), {}, *how), [anomaly_id])
 
 
-def clean_note(note: str) -> str:
+def clean_note(note: str, what: str = "note") -> str:
     """The note without surrounding space. Raises DecisionError for text that PostgreSQL can't store."""
     try:
         note.encode()
     except UnicodeEncodeError as error:
-        raise DecisionError("The note holds a character that is no text (a lone surrogate).") from error
+        raise DecisionError(f"The {what} holds a character that is no text (a lone surrogate).") from error
     if "\0" in note:
-        raise DecisionError("The note holds a NUL character.")
+        raise DecisionError(f"The {what} holds a NUL character.")
     return note.strip()
 
 

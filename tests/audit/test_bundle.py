@@ -20,9 +20,10 @@ from anomalies.audit import Actor
 from anomalies.audit.bundle import bundle
 from anomalies.audit.seals import seal
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
+from anomalies.triage.comments import add
 from anomalies.triage.decisions import add_note, decide
 from scripts.check_evidence import Wrong, canonical, check, is_signed
-from tests.support.factories import make_anomaly
+from tests.support.factories import make_anomaly, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,17 @@ def test_a_bundle_holds_the_anomaly_its_history_and_the_seals_over_it(anomaly):
     assert json.loads(said["anomaly"]["window_data"])[1] == 10**30
     assert (len(said["history"]), len(said["seals"]), said["not_sealed_yet"]) == (5, 4, [])
     assert "5 of 5 entries of its history are as they were sealed" in list(check(document, key))
+
+
+def test_the_comments_about_it_are_in_it_and_checked_as_its_history_is(anomaly):
+    make_user("analyst", "ana")
+    add(anomaly.pk, "is it the disk?", ANA)
+    document, key = made(anomaly)
+    (entry,) = document["bundle"]["comments"]
+    assert "is it the disk?" in entry
+    assert "0 of 1 entries of its comments are as they were sealed" in list(check(document, key))
+    seal()
+    assert "1 of 1 entries of its comments are as they were sealed" in list(check(*made(anomaly)))
 
 
 def test_what_is_not_sealed_yet_is_said(anomaly):

@@ -64,6 +64,7 @@ RECORDED = {
         "DROP TRIGGER",
         "audit_triage_rules on public.triage_rules",
     ),
+    "ALTER TABLE anomaly_comments DISABLE TRIGGER ALL": ("ALTER TABLE", "public.anomaly_comments"),
     "DROP TRIGGER audit_api_tokens ON api_tokens": ("DROP TRIGGER", "audit_api_tokens on public.api_tokens"),
     "ALTER TABLE anomaly_patterns ALTER COLUMN pending SET DEFAULT 1": (
         "ALTER TABLE",

@@ -21,6 +21,7 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.schema.search_path import identifier
 from anomalies.thresholds import activate
 from anomalies.triage.assignment import assign
+from anomalies.triage.comments import add
 from anomalies.triage.decisions import add_note, decide
 from tests.support.databases import run
 from tests.support.factories import anomaly_values, make_anomaly, make_user
@@ -39,6 +40,7 @@ TABLES = (
     "api_tokens",
     "triage_rules",
     "notification_rules",
+    "anomaly_comments",
 )
 
 
@@ -53,7 +55,7 @@ def differences() -> list[str]:
 
 @pytest.fixture
 def history(db) -> None:
-    """Decisions of each kind, two configs, three accounts with roles; sealed."""
+    """Decisions of each kind, a comment, two configs, three accounts with roles; sealed."""
     for name in ("ana", "bob", "eve"):
         make_user("analyst", name)
     for number in range(12):
@@ -66,6 +68,7 @@ def history(db) -> None:
     decide("reopen", rows[:1], ANA)
     assign(rows[8:9], "bob", ANA)
     add_note(rows[9], ANA, "seen")
+    add(rows[9], "@bob, is this the disk?", ANA)
     run("UPDATE anomalies SET ncd_score = 0.8, window_data = '[1]' WHERE id = %s", rows[10])
     User.objects.filter(username="bob").update(email="bob@example.org")
     User.objects.get(username="eve").user_permissions.add(Permission.objects.get(codename="view_anomaly"))
@@ -76,7 +79,7 @@ def history(db) -> None:
 
 def test_what_was_recorded_is_what_the_tables_hold(history):
     verdict = verify(replay=True)
-    assert (verdict.problems, verdict.replayed) == ((), 12 + 2 + 2 + 2 + 3 + 23)
+    assert (verdict.problems, verdict.replayed) == ((), 12 + 1 + 2 + 2 + 2 + 3 + 23)
 
 
 def test_a_new_database_has_nothing_to_name(db):
@@ -123,6 +126,10 @@ OFF_RECORD = {
     "a note": (
         "UPDATE anomalies SET notes = 'fine' WHERE status = 'acknowledged' AND {one}",
         r'anomaly \S+: notes is "fine"; entry \d+ recorded "row \d+\\nreal"',
+    ),
+    "a comment": (
+        "UPDATE anomaly_comments SET text = 'it is not the disk'",
+        r'comment \S+: text is "it is not the disk"; entry \d+ recorded "@bob, is this the disk\?"',
     ),
     "a recorded score": (
         "UPDATE anomalies SET ncd_score = 0.1 WHERE ncd_score = 0.8",
