@@ -1,13 +1,19 @@
-"""The settings, read by a process of its own from an environment that holds nothing else."""
+"""The settings, read from an environment that holds nothing else; commands are processes of their own."""
 
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
+import environ
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 ROOT = Path(__file__).parents[2]
 SECRET = "nZ4vM2tQ8rX1yL6kD9wB3hJ7cF5gS0pA-uE_iOzKqTmVbNxRlH"
@@ -25,19 +31,26 @@ def process(arguments: list[str], settings: dict[str, str]) -> subprocess.Comple
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
+def read(**settings: str) -> SimpleNamespace:
+    """The module of the settings as a new process would have it. Raises ImproperlyConfigured."""
+    variables = mock.patch.dict(os.environ, settings | {"PATH": os.environ["PATH"]}, clear=True)
+    forgets = mock.patch.object(
+        environ.FileAwareEnv, "ENVIRON", FileAwareMapping()
+    )  # the values that it keeps
+    with variables, forgets, mock.patch.object(sys, "argv", ["-c"]):
+        return SimpleNamespace(**runpy.run_path(str(ROOT / "driftlock" / "settings.py")))
+
+
 def value(expression: str, **settings: str) -> str:
-    """The value of an expression about the settings in an environment."""
-    program = f"from driftlock import settings; print(({expression}))"
-    done = process(["-c", program], settings)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    """The value of an expression about the settings in an environment, as text."""
+    return str(eval(expression, {"settings": read(**settings)}))
 
 
 def complaint(**settings: str) -> str:
-    """The last line of a start that failed."""
-    done = process(["-c", "import driftlock.settings"], settings)
-    assert done.returncode != 0
-    return done.stderr.strip().splitlines()[-1]
+    """The error that stops a start in an environment."""
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        read(**settings)
+    return f"ImproperlyConfigured: {stopped.value}"
 
 
 def without(name: str) -> dict[str, str]:
