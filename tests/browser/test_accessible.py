@@ -16,11 +16,14 @@ from anomalies.queries.saved_filters import save
 from anomalies.triage.decisions import decide
 from anomalies.triage.rules import NewRule, make
 from tests.support.factories import make_anomaly
+from tests.support.sizes import amount
 
 from .conftest import LIST
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
+# The first two have each width and each scheme once; DRIFTLOCK_SIZES=full adds the other pairs.
+SCREENS = [(1280, "light"), (390, "dark"), (390, "light"), (1280, "dark")][: amount("DRIFTLOCK_SCREENS")]
 SERIOUS = ("serious", "critical")
 PAGES = {
     "overview": "/admin/?overview",
@@ -69,8 +72,7 @@ def faults(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
 def test_axe_finds_no_serious_fault_on_any_page(desk, scheme, width):
     lea = User.objects.create_superuser("lea")
     anomaly = a_busy_desk()

@@ -38,6 +38,8 @@ SIZES = {
     "DRIFTLOCK_ADOPT_KILLS": Size(1, 3, "kills while a database is adopted"),
     "DRIFTLOCK_LONG_LINE_BYTES": Size(256 * 1024**2, 1024**3, "bytes in one line"),
     "DRIFTLOCK_LOOK_ALIKES": Size(500, 50_000, "anomalies of five templates cleared by keys"),
+    "DRIFTLOCK_SCREENS": Size(2, 4, "screens whose pages axe-core looks at"),
+    "DRIFTLOCK_FUZZ_SECONDS": Size(2, 5, "seconds of fuzzing every parser"),
     "DRIFTLOCK_TORTURE": Size(0.05, 0.1, "of what make torture does"),
 }
 

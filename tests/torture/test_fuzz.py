@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import subprocess
@@ -11,11 +10,12 @@ import sys
 import pytest
 
 from tests.support.processes import ROOT
+from tests.support.sizes import size
 
 from . import fuzz
 from .fuzz_targets import TARGETS
 
-SECONDS = os.environ.get("DRIFTLOCK_FUZZ_SECONDS", "5")
+SECONDS = str(size("DRIFTLOCK_FUZZ_SECONDS"))
 each_target = pytest.mark.parametrize("name", TARGETS)
 
 
