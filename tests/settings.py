@@ -27,8 +27,7 @@ if "EMBEDDED" in DATABASES["default"]:
     DATABASES["default"]["EMBEDDED"]["PARAMETERS"] = {"fsync": "off", "full_page_writes": "off"}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 
-# Each browser of a test has middleware of its own; it looks for a static file when one is requested, not
-# for all of them.
+# Each browser of a test has middleware of its own: it looks for a static file when one is requested.
 WHITENOISE_AUTOREFRESH = True
 
 PAGE_SECONDS = 300  # no page is refused because the machine is busy; what tests the limit sets its own

@@ -7,22 +7,21 @@ back, so a failure is repeated by itself.
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
 from django.conf import settings as product
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis import checks
-from schemathesis.specs.openapi import checks as openapi
 
+from anomalies.api.application import documents
 from anomalies.models import Anomaly, BulkSet, DetectionConfig
 from anomalies.triage.frozen_selection import freeze
 from tests.api.programs import program
@@ -30,31 +29,38 @@ from tests.support.factories import make_anomaly
 
 pytestmark = pytest.mark.django_db
 CASES = int(os.environ.get("DRIFTLOCK_API_CASES", "100"))
-CHECKS = [
-    checks.not_a_server_error,
-    openapi.status_code_conformance,
-    openapi.content_type_conformance,
-    openapi.response_schema_conformance,
-]
 DOCUMENTS = ("/api/openapi.json", "/v1/openapi.json")
 
 
-@schemathesis.serializer("application/x-ndjson")
 def lines(context: Any, value: Any) -> bytes:
     """The body of an ingest."""
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
 
 
-def operations() -> list[Any]:
+# Schemathesis is imported where it is used: each worker collects this file, and one runs it.
+
+
+@functools.cache
+def operations() -> dict[str, Any]:
+    """The operations of the documents by their method and path."""
+    import schemathesis
+
+    schemathesis.serializer("application/x-ndjson")(lines)
     application = get_wsgi_application()
-    found = []
-    for path in DOCUMENTS:
-        schema = schemathesis.openapi.from_wsgi(path, application)
-        found += [each.ok() for each in schema.get_all_operations()]
-    return found
+    schemas = [schemathesis.openapi.from_wsgi(path, application) for path in DOCUMENTS]
+    return {each.ok().label: each.ok() for schema in schemas for each in schema.get_all_operations()}
 
 
-OPERATIONS = operations()
+LABELS = [
+    f"{method.upper()} {path}"
+    for document in documents()
+    for path, methods in document["paths"].items()
+    for method in methods
+]
+
+
+def test_schemathesis_reads_every_operation_of_the_documents():
+    assert sorted(operations()) == sorted(LABELS)
 
 
 made = 0  # requests
@@ -82,13 +88,15 @@ def rows(django_db_setup, django_db_blocker) -> Iterator[dict[str, Any]]:
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
     product.API_STREAM_SECONDS, product.API_RATE = former
-    print(f"{made:,} requests to {len(OPERATIONS)} operations")
+    print(f"{made:,} requests to {len(LABELS)} operations")
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.label)
-def test_no_answer_is_a_server_error_or_breaks_the_document(rows, operation):
+@pytest.mark.parametrize("label", LABELS)
+def test_no_answer_is_a_server_error_or_breaks_the_document(rows, label):
+    operation = operations()[label]
+
     @settings(
-        max_examples=max(1, CASES // len(OPERATIONS)),
+        max_examples=max(1, CASES // len(LABELS)),
         derandomize="DRIFTLOCK_API_CASES" not in os.environ,
         database=None,
         deadline=None,
@@ -103,9 +111,23 @@ def test_no_answer_is_a_server_error_or_breaks_the_document(rows, operation):
         with transaction.atomic():
             answer = case.call(headers=rows["headers"])
             transaction.set_rollback(True)
-        case.validate_response(answer, checks=CHECKS)
+        case.validate_response(answer, checks=checks())
 
     holds()
+
+
+@functools.cache
+def checks() -> list[Any]:
+    """What is asked of an answer."""
+    from schemathesis import checks
+    from schemathesis.specs.openapi import checks as openapi
+
+    return [
+        checks.not_a_server_error,
+        openapi.status_code_conformance,
+        openapi.content_type_conformance,
+        openapi.response_schema_conformance,
+    ]
 
 
 def other(key: Any) -> Any:
