@@ -12,7 +12,15 @@ from django.db import connection
 from anomalies.schema.scratch_database import migrate_to
 from tests.support.databases import as_default
 from tests.support.processes import manage
-from tests.support.programs.golang_migrate import CONTRACT, DOWN, TABLES, UP, Database, made_by_golang_migrate
+from tests.support.programs.golang_migrate import (
+    CONTRACT,
+    DOWN,
+    TABLES,
+    UP,
+    Database,
+    copied,
+    made_by_golang_migrate,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -146,11 +154,19 @@ def test_check_after_a_failed_migrate_says_adopt_too(database):
 # --- golang-migrate's down, after the adoption --------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def adopted_once(django_db_setup, django_db_blocker) -> Iterator[Database]:
+    with django_db_blocker.unblock(), made_by_golang_migrate() as made:
+        code, _, said = made.schema_here("adopt", "--apply", "--no-checksums")
+        assert code == 0, said
+        yield made
+
+
 @pytest.fixture
-def adopted(database) -> Database:
-    code, _, said = database.schema_here("adopt", "--apply", "--no-checksums")
-    assert code == 0, said
-    return database
+def adopted(adopted_once, django_db_blocker) -> Iterator[Database]:
+    """A copy of a database that was adopted, for a test to change."""
+    with django_db_blocker.unblock(), copied(adopted_once.name) as made:
+        yield made
 
 
 def go_down(database: Database, cascade: str = "CASCADE") -> None:

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import pickle
+import runpy
 import signal
 import socket
 import struct
@@ -83,13 +84,15 @@ def _the_parent() -> _Parent:
 
 
 class Command(subprocess.Popen[bytes]):
-    """A Popen whose ``args`` are the arguments of ``manage.py``; ``database`` is the name of its database.
+    """A Popen whose ``args`` are those of ``manage.py``, or -m and a module; ``database`` names its database.
 
     Popen makes and reads the pipes; its three methods that start a process and wait for it are replaced here.
     """
 
-    def __init__(self, args: list[str], database: str, **streams: Any) -> None:
-        self._database = database
+    def __init__(self, args: list[str], database: str, remembers: bool, **streams: Any) -> None:
+        from tests.support import catalogs  # which needs Django's settings
+
+        self._database, self._catalogs = database, catalogs.folder() if remembers else None
         super().__init__(args, **streams)
 
     def _execute_child(self, args: Any, *rest: Any) -> None:
@@ -99,6 +102,7 @@ class Command(subprocess.Popen[bytes]):
         ]
         self._end, theirs = os.pipe()
         request = {"args": args, "environment": dict(os.environ), "database": self._database}
+        request["catalogs"] = self._catalogs
         self.pid = _the_parent().fork(request, [*streams, theirs])
         self._child_created = self._closed_child_pipe_fds = True
         for end in {their_in, their_out, their_err, theirs} - {-1}:
@@ -124,11 +128,11 @@ class Command(subprocess.Popen[bytes]):
         return self.returncode
 
 
-def command(args: list[str], database: str, **streams: Any) -> Command | None:
+def command(args: list[str], database: str, remembers: bool = False, **streams: Any) -> Command | None:
     """Start it; None where the environment is another than that of the process that imported everything."""
     if _the_parent().environment != _environment():
         return None
-    return Command(args, database, **streams)
+    return Command(args, database, remembers, **streams)
 
 
 # --- in the process that has imported everything ----------------------------------------------------------
@@ -183,6 +187,7 @@ if __name__ == "__main__":
 
     from driftlock import settings
     from driftlock.command_line import main
+    from tests.support import catalogs
 
     django.setup()
     for name, app in get_commands().items():
@@ -192,5 +197,7 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the commands
-    _become(_next_child(socket.socket(fileno=int(sys.argv[1]))))
-    main()
+    request = _next_child(socket.socket(fileno=int(sys.argv[1])))
+    _become(request)
+    with catalogs.remembered(request["catalogs"]) if request["catalogs"] else contextlib.nullcontext():
+        runpy.run_module(request["args"][1], run_name="__main__") if request["args"][0] == "-m" else main()

@@ -25,15 +25,18 @@ main()
 """
 
 
-def manage(*args: str, database: str | None = None, **over: Any) -> subprocess.Popen[bytes]:
+def manage(
+    *args: str, database: str | None = None, remembers: bool = False, **over: Any
+) -> subprocess.Popen[bytes]:
     """``manage.py`` with these arguments; every stream is a pipe. Rows must be committed to be seen by it.
 
-    ``database`` is one on the same server, instead of the test's; ``over`` goes to Popen.
+    ``database`` is one on the same server, instead of the test's; with ``remembers`` the
+    command takes the catalogs that migrations make from ``support.catalogs``; ``over`` goes to Popen.
     """
     name = database or str(connection.settings_dict["NAME"])
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | over
     if over.keys() <= {"stdin", "stdout", "stderr"}:
-        forked = preforked.command(list(args), name, **pipes)
+        forked = preforked.command(list(args), name, remembers, **pipes)
         if forked is not None:
             return forked
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "driftlock.settings", "DATABASE_OF_THE_TEST": name}

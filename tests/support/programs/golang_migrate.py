@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg import sql
 
+from tests.support.catalogs import remembered
 from tests.support.processes import manage
 
 # uuid-ossp where the server has it; else a function of its name, as it would be after a restore without it.
@@ -208,7 +209,7 @@ class Database:
 
     def schema(self, *arguments: str, **over: Any) -> tuple[int, str, str]:
         """``manage.py schema`` on it: exit status, what it printed, what it said."""
-        process = manage("schema", *arguments, database=self.name, **over)
+        process = manage("schema", *arguments, database=self.name, remembers=True, **over)
         printed, said = process.communicate(timeout=600)
         return process.returncode, printed.decode(), said.decode()
 
@@ -219,7 +220,8 @@ class Database:
         connection.close()
         connection.settings_dict["NAME"] = self.name
         try:
-            call_command("schema", *arguments, stdout=printed, stderr=said)
+            with remembered():
+                call_command("schema", *arguments, stdout=printed, stderr=said)
         except SystemExit as end:
             code = int(str(end.code))
         except CommandError as error:
@@ -241,16 +243,22 @@ def connect(name: str, **over: Any) -> psycopg.Connection:
 @contextmanager
 def made_by_golang_migrate(rows: int = 50) -> Iterator[Database]:
     """A database that golang-migrate made, with some rows; dropped at the end."""
-    name = f"golang_{secrets.token_hex(4)}"
-    identifier = sql.Identifier(name)
-    with connect("postgres") as maintenance:
-        maintenance.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(identifier))
-    made = Database(name, lambda **over: connect(name, **over))
-    try:
+    with copied() as made:
         made.run(UUID)
         made.run(UP)
         made.run(ROWS.format(rows=rows))
         yield made
+
+
+@contextmanager
+def copied(template: str = "template0") -> Iterator[Database]:
+    """A copy of a database that nobody uses; dropped at the end."""
+    name = f"golang_{secrets.token_hex(4)}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    with connect("postgres") as maintenance:
+        maintenance.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    try:
+        yield Database(name, lambda **over: connect(name, **over))
     finally:
         with connect("postgres") as maintenance:
-            maintenance.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+            maintenance.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
