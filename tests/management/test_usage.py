@@ -13,7 +13,7 @@ from django.core.management import CommandError, get_commands, load_command_clas
 from django.core.management.base import BaseCommand
 
 from anomalies.management.filter_options import filterset
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, manage
 
 OURS = sorted(name for name, app in get_commands().items() if app == "anomalies")
 
@@ -36,10 +36,9 @@ def own_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 def run(*arguments: str) -> tuple[int, list[str]]:
     """The exit status of manage.py as a process, and the lines on standard error."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600
-    )
-    return done.returncode, done.stderr.splitlines()
+    process = manage(*arguments)
+    _, said = process.communicate(timeout=600)
+    return process.returncode, said.decode().splitlines()
 
 
 @each_command

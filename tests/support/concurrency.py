@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from tests.support import preforked
 from tests.support.sizes import size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,15 +49,7 @@ def at_once(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
 
 def in_processes(tasks: Sequence[dict[str, Any]], seconds: float = 600) -> list[Any]:
     """Do the tasks in processes that start together, on the database of the test; what each said."""
-    from django.db import connection
-
-    env = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "driftlock.settings",
-        "DATABASE_OF_THE_TEST": str(connection.settings_dict["NAME"]),
-    }
-    command, pipe = [sys.executable, "-m", "tests.support.concurrency"], subprocess.PIPE
-    hands = [subprocess.Popen(command, env=env, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in tasks]
+    hands = [_started() for _ in tasks]
     try:
         for hand, task in zip(hands, tasks, strict=True):
             print(json.dumps(task), file=hand.stdin, flush=True)
@@ -69,6 +62,21 @@ def in_processes(tasks: Sequence[dict[str, Any]], seconds: float = 600) -> list[
             hand.kill()
             hand.wait()
     return [json.loads(text) for text in said]
+
+
+def _started() -> subprocess.Popen[Any]:
+    """One of many, forked off the process that has imported everything; else a process of its own."""
+    from django.db import connection
+
+    name = str(connection.settings_dict["NAME"])
+    arguments, streams = (
+        ["-m", "tests.support.concurrency"],
+        {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE},
+    )
+    if forked := preforked.command(arguments, name, text=True, **streams):
+        return forked
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "driftlock.settings", "DATABASE_OF_THE_TEST": name}
+    return subprocess.Popen([sys.executable, *arguments], env=env, cwd=ROOT, text=True, **streams)
 
 
 # --- what one of many does ------------------------------------------------------------------------------
@@ -118,8 +126,9 @@ def main() -> None:
 
     from driftlock import settings
 
-    settings.DATABASES["default"]["NAME"] = os.environ["DATABASE_OF_THE_TEST"]
-    django.setup()
+    if "DATABASE_OF_THE_TEST" in os.environ:  # a forked one knows its database
+        settings.DATABASES["default"]["NAME"] = os.environ["DATABASE_OF_THE_TEST"]
+        django.setup()
     task = json.loads(sys.stdin.readline())
     print("ready", flush=True)
     sys.stdin.readline()
