@@ -49,6 +49,7 @@ def parts(rows: int) -> dict[str, list[str]]:
         "filters": ["--rows", str(SMALL), str(rows)],
         "patterns": ["--rows", str(SMALL), str(rows)],
         "api": ["--rows", str(SMALL), str(rows)],
+        "otlp": [],
         "adopt": [],
     }
 
@@ -56,7 +57,8 @@ def parts(rows: int) -> dict[str, list[str]]:
 def run(name: str, given: list[str]) -> list[str]:
     """Run one, print its output and return it. Raises CalledProcessError where it fails."""
     print(f"\n--- {name}", flush=True)
-    command = [sys.executable, str(HERE / f"{name}.py"), *given]
+    folder = HERE / name / "__main__.py"
+    command = [sys.executable, str(folder if folder.exists() else HERE / f"{name}.py"), *given]
     said = []
     unbuffered = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=unbuffered) as process:

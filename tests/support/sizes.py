@@ -36,6 +36,7 @@ SIZES = {
     "DRIFTLOCK_TEST_ROWS": Size(10_000, 100_000, "rows a table under migrations and the overview"),
     "DRIFTLOCK_FOLLOWINGS": Size(25, 150, "generated lives of a followed file"),
     "DRIFTLOCK_ADOPT_KILLS": Size(1, 3, "kills while a database is adopted"),
+    "DRIFTLOCK_OTLP_KILLS": Size(1, 100, "kills of workers that judge what came by OTLP"),
     "DRIFTLOCK_LONG_LINE_BYTES": Size(256 * 1024**2, 1024**3, "bytes in one line"),
     "DRIFTLOCK_LOOK_ALIKES": Size(500, 50_000, "anomalies of five templates cleared by keys"),
     "DRIFTLOCK_SCREENS": Size(2, 4, "screens whose pages axe-core looks at"),
