@@ -13,6 +13,7 @@ from django.utils import timezone
 from anomalies.models import Anomaly, DismissalReason, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
 
+from .search.completion import completions
 from .search.expansion import LONGEST_SEARCH, Expansion, expanded
 from .search.fields import (
     AgeFilter,
@@ -302,6 +303,7 @@ def _vocabulary() -> dict[str, tuple[str, ...]]:
 
 # The words of a search, each with the filters that it sets.
 VOCABULARY = _vocabulary()
+COMPLETIONS = completions(AnomalyFilter.base_filters, VOCABULARY)
 
 
 def those(can: str) -> set[str]:

@@ -156,7 +156,7 @@ class AnomalyChangeList(Sidebar, Pages):
             for name, problem in form.problems.items():
                 messages.error(request, visible(f"{form[name].label}: {problem}", 500))
         for hint in self.filterset.expansion.hints:
-            messages.info(request, visible(hint, 500))
+            messages.warning(request, visible(hint, 500))
 
     def _without_filters(self, request: HttpRequest) -> str:
         kept = request.GET.copy()

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
+from django.utils.html import format_html_join
 
 from anomalies.queries.facets import Figures
-from anomalies.queries.filters import FACETS, WITHIN, AnomalyFilter, in_words, words_of
+from anomalies.queries.filters import COMPLETIONS, FACETS, WITHIN, AnomalyFilter, in_words, words_of
 
 from ..ui.formatting import visible
 from .cached_widgets import CachingRenderer
@@ -21,12 +22,17 @@ _FREE = ("source", "host", "service", "config", "tags_all")  # filters by any va
 _TIME = ("within", "since", "until")
 
 
+# The words that the search offers, the same on every page.
+_COMPLETIONS = format_html_join("", '<option value="{}">', ((word,) for word in COMPLETIONS))
+
+
 class Sidebar(ChangeList):
     """A changelist with its facets and its calendar."""
 
     filterset: AnomalyFilter
     figures: Figures
     calendar: Calendar
+    completions = _COMPLETIONS
 
     @cached_property
     def chips(self) -> list[tuple[str, str]]:

@@ -16,9 +16,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-# Longer operators come first: "<=" is not "<" with the value "=…".
+# An operator is as long as it can be: "<=" is not "<" with the value "=…".
 _WORD = re.compile(
-    r"(?P<minus>-?)(?P<key>[A-Za-z_]+)(?P<operator>[<>]=?|[:=])"
+    r"(?P<minus>-?)(?P<key>[A-Za-z_]+)(?P<operator>[<>]=?+|[:=])"
     r'(?:"(?P<quoted>(?:\\.|[^"\\])*)(?:"|\Z)|(?P<plain>[^\s"]\S*))(?=\s|\Z)',
     re.DOTALL,
 )
@@ -42,7 +42,8 @@ class Word:
 
     def __str__(self) -> str:
         """The word as it is typed."""
-        value = self.value if _PLAIN.fullmatch(self.value) else _quoted(self.value)
+        is_plain = _PLAIN.fullmatch(self.value) and not (self.operator in "<>" and self.value[0] == "=")
+        value = self.value if is_plain else _quoted(self.value)
         return f"{'-' * self.is_excluding}{self.key}{self.operator}{value}"
 
 

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from hypothesis import given
 
-from anomalies.queries.filters import MEANINGS, VOCABULARY, AnomalyFilter, in_words
+from anomalies.queries.filters import COMPLETIONS, MEANINGS, VOCABULARY, AnomalyFilter, in_words
 from anomalies.queries.search.expansion import LONGEST_SEARCH, operators_of
 from tests.queries.search.test_grammar import ANY_SEARCH
 
@@ -182,6 +182,21 @@ def test_a_filter_is_taken_out_of_the_search_by_its_words():
     found = searched('disk status:pending p<0.01 "lost  client" status:dismissed').expansion
     assert found.without("status") == 'disk p<0.01 "lost  client"'
     assert found.without("q", "p_max") == "status:pending status:dismissed"
+
+
+def test_every_completion_is_a_word_and_a_whole_one_is_valid():
+    assert {
+        "status:pending",
+        "reason:known_harmless",
+        "stream:llm",
+        "significant:yes",
+        "source:",
+        "-tag:",
+    } <= {*COMPLETIONS}
+    for word in COMPLETIONS:
+        is_whole = word[-1] not in ":=<>"
+        assert bool(searched(word).expansion.words) is is_whole, word
+        assert searched(word).form.errors == {}, word
 
 
 @given(ANY_SEARCH)

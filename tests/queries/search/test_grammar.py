@@ -49,6 +49,7 @@ def test_a_word_is_a_key_with_an_operator_and_a_value(search, word):
         "https://db:5432/x?p<1",
         "ERROR:",
         "status:",
+        "ncd>=",
         "status=500",
         "sorce:web",
         "x.status:pending",
@@ -81,7 +82,8 @@ def test_any_string_is_a_search_and_what_is_written_of_it_has_the_same_parts(sea
     assert parsed(formatted(found), OPERATORS) == found
 
 
-@given(st.text(max_size=50), st.booleans())
-def test_every_value_can_be_written(value, is_excluding):
-    word = Word("tag", ":", value, is_excluding)
+@given(st.text(max_size=50), st.booleans(), st.sampled_from(sorted(OPERATORS)))
+@example("=1", False, ("p", "<"))
+def test_every_value_can_be_written(value, is_excluding, operator):
+    word = Word(*operator, value, is_excluding)
     assert parts(str(word)) == [word]
