@@ -90,6 +90,7 @@ class Detector:
         self._near: list[Candidate] = []
         self._review = Review(parameters.review_per_day, self._is_text)
         self._acknowledged = Acknowledged()
+        self._is_taught = False  # something of it was acknowledged
         self._episode: Episode | None = None
         self._known_time: datetime | None = None
 
@@ -105,7 +106,7 @@ class Detector:
             if event.timestamp is not None:
                 self._known_time = event.timestamp
             keep((event, self._known_time))
-            found = score(event, not (self._acknowledged and self._acknowledged.holds(event)))
+            found = score(event, not (self._is_taught and self._acknowledged.holds(event)))
             if found:
                 self._pending += found
             if seen >= span and (hop == 1 or (seen - span) % hop == 0):
@@ -127,7 +128,7 @@ class Detector:
 
         What they dismissed stays: it is normal for the stream.
         """
-        self._acknowledged = acknowledged
+        self._acknowledged, self._is_taught = acknowledged, bool(acknowledged)
         if acknowledged:
             self._scorer.leave_out(acknowledged)
 
@@ -211,14 +212,16 @@ class Detector:
         candidates, self._pending = self._pending, []
         if not candidates:
             return
-        novel = [one for one in candidates if self._parameters.reaches(one.novelty)]
-        p_value = joined(novel, self._scorer.weights)
-        if novel and self._parameters.is_flagged(max(one.novelty for one in novel), p_value):
-            self.windows_flagged += 1
-            is_text = any(one.view == "text" for one in novel)
-            near, self._near = self._near_to(candidates), []
-            self._flag(self._alarm(novel if is_text else [*novel, *near], p_value))
-            return
+        least = self._parameters.ncd_threshold
+        novel = [one for one in candidates if one.novelty >= least]
+        if novel:
+            p_value = joined(novel, self._scorer.weights)
+            if self._parameters.is_flagged(max(one.novelty for one in novel), p_value):
+                self.windows_flagged += 1
+                is_text = any(one.view == "text" for one in novel)
+                near, self._near = self._near_to(candidates), []
+                self._flag(self._alarm(novel if is_text else [*novel, *near], p_value))
+                return
         self._near = self._near_to(candidates)
         if self._parameters.review_per_day and not self._episode:
             yield from self._consider(candidates)
@@ -226,8 +229,10 @@ class Detector:
     def _near_to(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the lines of the last 60 of which at least a quarter was new: they explain what is flagged
         by another view (an error among the locks that it waits for)."""
-        newest = self._lines[-1][0].number
         least = self._parameters.ncd_threshold / 2
+        if not self._near and all(one.novelty < least for one in candidates):
+            return []
+        newest = self._lines[-1][0].number
         return [
             one
             for one in (*self._near, *candidates)

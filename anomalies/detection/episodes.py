@@ -1,7 +1,7 @@
 """Episodes: alarms that are close together, merged, since one incident shows in many lines and views."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .compression import Figures, measure
@@ -141,7 +141,7 @@ class Episode:
         for index, one in enumerate(course.candidates):
             if (one.view, one.thing) == (candidate.view, candidate.thing):
                 larger = max(one, candidate, key=lambda each: each.bits)
-                course.candidates[index] = replace(larger, p_value=min(one.p_value, candidate.p_value))
+                course.candidates[index] = larger._replace(p_value=min(one.p_value, candidate.p_value))
                 return
         course.candidates.append(candidate)
         if len(course.candidates) > _MOST_CANDIDATES:

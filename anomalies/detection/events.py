@@ -68,6 +68,10 @@ def event_from_line(number: int, raw: bytes, full_length: int, clock: TimestampR
 
 def shown_text(raw: bytes, full_length: int) -> str:
     """Return the text of a line's event (`event_from_line`)."""
+    if len(raw) == full_length <= MAX_CHARACTERS:
+        text = raw.decode("utf-8", "backslashreplace")
+        if text.isprintable() and len(text) <= MAX_CHARACTERS:  # no line end either: nearly every line
+            return text
     line = raw.rstrip(b"\r\n")
     head = line[: MAX_CHARACTERS * _MAX_UTF8_BYTES]
     text = head.decode("utf-8", "backslashreplace")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import zstandard
 
@@ -44,8 +44,7 @@ class TooLarge(ReadError):
     """The source has more bytes than it may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line: its number from 1, its bytes without the line end, and its full length in bytes.
 
     ``full_length`` exceeds ``len(data)`` if the line was longer than the reader's limit.
@@ -153,8 +152,9 @@ def _read_from(
     number = 0
     try:
         with closing(opened()) as stream:
-            for number, data, length in cut(stream):
-                yield Line(number, data, length)
+            for one in cut(stream):
+                number = one[0]
+                yield Line._make(one)
     except DAMAGED as error:
         raise ReadError(f"{name} is damaged after line {number:,}: {error}") from error
     except OSError as error:
@@ -168,12 +168,8 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _numbered(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes, int]]:
-    for number, (data, length) in enumerate(_split(stream, max_bytes), 1):
-        yield number, data, length
-
-
-def _split(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[bytes, int]]:
     limit = max_bytes + 2  # with its line end, a line of max_bytes is still whole
+    number = 1
     line = stream.readline(limit + len(BOM)).removeprefix(BOM)
     while line:
         length, last_two = len(line), line[-2:]
@@ -181,8 +177,9 @@ def _split(stream: BinaryIO, max_bytes: int) -> Iterator[tuple[bytes, int]]:
             length += len(more)
             last_two = (last_two + more[-2:])[-2:]
         whole = length - line_end(last_two)
-        yield line[: min(max_bytes, whole)], whole
+        yield number, line[: min(max_bytes, whole)], whole
         line = stream.readline(limit)
+        number += 1
 
 
 def line_end(last_two: bytes) -> int:

@@ -225,12 +225,17 @@ class Scan:
             self._sum_up(started)
 
     def _events(self, lines: Iterable[Line]) -> Iterator[Event]:
-        counts, read = self.counts, self._format.read
-        for line in lines:
-            counts.last_line = line.number
+        counts, read, notice = self.counts, self._format.read, self._notice
+        for number, data, full_length in lines:
+            counts.last_line = number
             if self._live:
                 self._live.move_to(datetime.now(UTC))
-            yield from self._taken(read(line.number, line.data, line.full_length))
+            for result in read(number, data, full_length):
+                if isinstance(result, Event):
+                    notice(result)
+                    yield result
+                else:
+                    self._complain(result)
 
     def _taken(self, results: Iterable[Result]) -> Iterator[Event]:
         for result in results:
@@ -256,11 +261,13 @@ class Scan:
         if counts.events < self._first_events:
             self._key.update(event.text.encode() + b"\n")
         counts.events += 1
-        if event.timestamp:
-            if self._format.in_order and counts.last is not None and event.timestamp < counts.last:
+        moment, last = event[2], counts.last
+        if moment is not None and moment is not last:
+            if last is None:
+                counts.first = moment
+            elif moment < last and self._format.in_order:
                 counts.backwards += 1
-            counts.first = counts.first or event.timestamp
-            counts.last = event.timestamp
+            counts.last = moment
 
     def _sum_up(self, started: float) -> None:
         counts = self.counts

@@ -102,8 +102,12 @@ class Numbers:
 
     def take(self, line: int) -> tuple[int, int]:
         """Return the number of the next event of a line, and the line where that is another, 0 otherwise."""
-        self.last = max(self.last + 1, line)
-        return self.last, 0 if self.last == line else line
+        following = self.last + 1
+        if line >= following:
+            self.last = line
+            return line, 0
+        self.last = following
+        return following, line
 
 
 def long_form(metric: str, name: str) -> str:

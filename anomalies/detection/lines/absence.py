@@ -18,7 +18,10 @@ from .things import Thing
 
 ENOUGH = 20  # times a thing came before it can be missed
 _TWICE = 2.0
-_FADE_EVERY, _FADE = 64, 0.97  # the longest gaps are forgotten slowly, as the thing comes
+_FADE_EVERY, _FADE = (
+    64,
+    0.97,
+)  # times, a power of two; the longest gaps are forgotten slowly, as the thing comes
 _HALVE = 1_000
 _MOST_INDEX = 20.0
 _WEIGHT = 2.0  # of the bits by the tail index, which is estimated from few gaps and low
@@ -56,14 +59,19 @@ class Absence:
                 gap, pause = position, now
             thing.gap_sum += gap
             thing.gap_squares += gap * gap
-            thing.time_sum += pause
-            thing.time_squares += pause * pause
-            if pause > thing.longest_time:
-                thing.longest_time = pause
+            if pause:
+                thing.time_sum += pause
+                thing.time_squares += pause * pause
+                if pause > thing.longest_time:
+                    thing.longest_time = pause
             thing.count = count = count + 1
-            thing.last, thing.last_number, thing.last_text, thing.last_time = position, number, text, now
-            thing.is_gone = False
-            if not count % _FADE_EVERY:
+            thing.last = position
+            thing.last_number = number
+            thing.last_text = text
+            thing.last_time = now
+            if thing.is_gone:
+                thing.is_gone = False
+            if not count & (_FADE_EVERY - 1):
                 self._fade(thing)
             if not thing.due and count >= ENOUGH:
                 self._look(thing, position + int(_TWICE * thing.gaps[-1]) + 1)

@@ -32,15 +32,21 @@ class Backwards:
 
     def __init__(self) -> None:
         self._before: float | None = None
+        self._back = 0.0  # seconds of the last step back
         self._record = Record()
         self._far: deque[tuple[int, int, float]] = deque()  # position, number, seconds
 
-    def take(self, now: float, pause: float, position: int, number: int, learn: bool) -> Disorder | None:
-        """Return the disorder that an event adds to: its time is `now`, the longest pause `pause` seconds."""
+    def is_back(self, now: float) -> bool:
+        """Note the time of an event; return whether it is before that of the event before it."""
         before, self._before = self._before, now
         if before is None or now >= before:
-            return None
-        seconds, record = before - now, self._record.value(position)
+            return False
+        self._back = before - now
+        return True
+
+    def take(self, pause: float, position: int, number: int, learn: bool) -> Disorder | None:
+        """Return the disorder that an event adds to which `is_back`; the longest pause is `pause` seconds."""
+        seconds, record = self._back, self._record.value(position)
         if learn:
             self._record.add(position, seconds)
         if seconds <= _TIMES * max(record, pause, 1.0):

@@ -60,7 +60,8 @@ class Mix:
             record = max(1.0, thing.record.value(position))
             if now > record:
                 bits = now * log2(now / record) - (now - record) * _LOG2_E
-        thing.record.add(position, now)
+        if now > 1:  # a record of one is as none
+            thing.record.add(position, now)
         return bits
 
     def whole(self, position: int) -> tuple[float, float]:
@@ -71,9 +72,11 @@ class Mix:
         each = WINDOW / outside
         # Rounded once, so that the order of the sum does not matter.
         bits = fsum(
-            now * log2(now / usual)
-            for thing, now in self._inside.items()
-            if now > (usual := (max(thing.seen - now, 0) + 0.5) * each)
+            [
+                now * log2(now / usual)
+                for thing, now in self._inside.items()
+                if now > (usual := ((thing.seen - now if thing.seen > now else 0) + 0.5) * each)
+            ]
         )
         if self._mean < 0:
             self._mean = bits

@@ -43,8 +43,9 @@ _BEFORE_A_VALUE = "=(:,<\"'"  # or nothing: what stands before a number that is 
 _NO_NUMBERS: tuple[tuple[int, int], ...] = ()
 _CACHED = 64  # characters: longer words rarely come twice
 
-# Digits as zeros: texts that differ in digits alone have one shape, and the same places in it.
-SHAPE = str.maketrans("123456789", "000000000")
+# Digits as zeros: texts that differ in digits alone have one shape, and the same places in it. Of bytes,
+# which is ten times as fast as of a string.
+ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Masked(NamedTuple):
@@ -67,10 +68,10 @@ def pattern_of(text: str) -> str:
 
 
 def masked(text: str) -> Masked:
-    """Return the pattern of a text and where its values stand. Texts of one shape (`SHAPE`) give the same."""
+    """Return the pattern of a text and where its values stand. Texts of one shape (`ZEROS`) give the same."""
     if "\x1b" in text:
         text = _ANSI.sub(lambda found: " " * len(found.group()), text)
-    shape = text.translate(SHAPE)
+    shape = text.encode("utf-8", "surrogatepass").translate(ZEROS).decode("utf-8", "surrogatepass")
     out = Masked([], [])
     done = 0
     if "00:00" in shape or "00.00" in shape or "00-00" in shape or "00/00" in shape:
@@ -85,24 +86,20 @@ def masked(text: str) -> Masked:
 def _add(out: Masked, text: str, shape: str, start: int, end: int) -> int:
     """Add the words of a part of the text that holds no time."""
     words, numbers = out
-    part = text[start:end]
+    part = shape[start:end]
     glued = start > 0 and bool(words) and not part[:1].isspace()
     place = start
     for raw in part.split():
-        place = text.index(raw, place)
+        place = shape.index(raw, place)
         if len(words) >= MOST_WORDS:
             words[-1] = _of_length(end - place)
             break
-        pattern, found = raw, _NO_NUMBERS
-        # ASCII digits in a shape are zeros.
-        if "0" in shape[place : place + len(raw)]:
-            size = len(raw)
-            pattern, found = (_word_cached if size <= _CACHED else _word)(shape[place : place + size])
+        pattern, found = _word_cached(raw) if len(raw) <= _CACHED else _word(raw)
         if glued:
             words[-1] += pattern
             glued = False
-        elif not words or pattern != words[-1] or "<id>" not in pattern:  # a list of ids is as one
-            words.append(intern(pattern))
+        elif "<id>" not in pattern or not words or pattern != words[-1]:  # a list of ids is as one
+            words.append(pattern)
         for first, last in found:
             if len(numbers) < MOST_NUMBERS:
                 numbers.append((len(words) - 1, place + first, place + last))
@@ -119,6 +116,8 @@ def _glue(out: Masked, text: str, at: int, mask: str) -> None:
 
 def _word(shape: str) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The pattern of one word by its shape, and where values begin and end in it."""
+    if "0" not in shape:  # the digits of a shape that are ASCII are zeros
+        return intern(shape), _NO_NUMBERS
     pieces, numbers, done = [], [], 0
     for found in _IN_WORD.finditer(shape):
         start, end = found.span()
@@ -138,10 +137,10 @@ def _word(shape: str) -> tuple[str, tuple[tuple[int, int], ...]]:
             pieces.append("<id>" if kind == "uuid" else "<ip>")
         done = end
     pieces.append(shape[done:])
-    return "".join(pieces), tuple(numbers)
+    return intern("".join(pieces)), tuple(numbers)
 
 
-_word_cached = lru_cache(maxsize=16_384)(_word)
+_word_cached = lru_cache(maxsize=32_768)(_word)
 
 
 def _run(run: str) -> tuple[str, int]:

@@ -8,6 +8,7 @@ only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ..acknowledged import Acknowledged
@@ -94,8 +95,9 @@ class LineScorer:
         pattern = plan.pattern
         template = pattern.template
         found: list[Candidate] = []
-        if event[2] is not None:
-            self._take_time(event, learn, found)
+        moment = event[2]
+        if moment is not None:
+            self._take_time(event, moment, learn, found)
         if pattern.level:
             self._severe_until = position + _MESSAGE if self._is_severe(pattern.level) else 0
         news = self._text.take(pattern, number, learn)
@@ -146,9 +148,10 @@ class LineScorer:
     def _take_values(self, plan: Plan, text: str, event: Event, found: list[Candidate]) -> None:
         position, number = self._position, event[0]
         for slot, start, end in plan.numbers:
-            bits = slot.see(text[start:end], position, number)
+            word = text[start:end]
+            bits = slot.see(word, position, number)
             if bits:
-                self._odd_value(slot, text[start:end], bits, found)
+                self._odd_value(slot, word, bits, found)
         pattern = plan.pattern
         template = pattern.template
         for slot, word in pattern.slots:
@@ -184,17 +187,18 @@ class LineScorer:
                 self._odd_order(self._former, bits, text, found)
         self._former = template.follower
 
-    def _take_time(self, event: Event, learn: bool, found: list[Candidate]) -> None:
-        assert event.timestamp is not None
-        seconds = event.timestamp.timestamp()
+    def _take_time(self, event: Event, moment: datetime, learn: bool, found: list[Candidate]) -> None:
+        seconds = moment.timestamp()
         if not self._epoch:
             self._epoch = seconds - self._time
         now = seconds - self._epoch
         position = self._position
-        back = self._backwards.take(now, self._pauses.longest(position), position, event.number, learn)
-        if back:
-            said = words.backwards(back)
-            self._add(found, "time", "back", back.novelty, back.bits, back.lines, event.number, said)
+        if self._backwards.is_back(now):
+            longest = self._pauses.longest(position)
+            back = self._backwards.take(longest, position, event.number, learn)
+            if back:
+                said = words.backwards(back)
+                self._add(found, "time", "back", back.novelty, back.bits, back.lines, event.number, said)
         if now <= self._time:
             self._hours.take(seconds)
             return

@@ -147,7 +147,8 @@ class Slot:
 
         `position` is the event's in the stream, `number` its own.
         """
-        if self.kind == "few":
+        kind = self.kind
+        if kind == "few":
             if word == self._mode and not self.sum:
                 self._calm += 1
                 self.first = 0.0
@@ -155,12 +156,12 @@ class Slot:
                     self._count_calm()
                 return 0.0
             bits = self._category(word)
-        elif self.kind == "number":
+        elif kind == "number":
             bits = self._number(word)
-            if bits < 0 and not self.sum:
-                return 0.0
         else:
             return 0.0
+        if bits <= 0 and not self.sum:
+            return 0.0  # as nearly always: no run, and none begins
         return self._add(word, bits, position, number)
 
     def _add(self, word: str, bits: float, position: int, number: int) -> float:
@@ -213,21 +214,21 @@ class Slot:
             return -_SLACK
         if self.is_word and word != self._last:
             self._count_burst(word)
-        self._n += 1
-        self._seen += 1
-        all_seen, count = self._n + len(counts) / 2, counts.get(word, 0)
+        self._n = n = self._n + 1
+        self._seen = seen = self._seen + 1
+        all_seen, count = n + len(counts) / 2, counts.get(word, 0)
         self.first = 0.0
         if count:
             bits = log2(all_seen / (count + 0.5))
         else:
             once = sum(1 for times in counts.values() if times == 1)
-            bits = max(0.0, log2(all_seen / (once + 0.5))) if self._n > 1 else 0.0
+            bits = max(0.0, log2(all_seen / (once + 0.5))) if n > 1 else 0.0
             least = _KNOWN_WORDS if self.is_of_message else _KNOWN
-            if self._n > least and (once + 1) < _EXPECTED * self._n:
+            if n > least and (once + 1) < _EXPECTED * n:
                 self.first = bits
         counts[word] = count + 1
         bits = max(bits - self._mean - _SLACK, self._less if word == self._mode else self._more)
-        if self._seen % _EVERY == 0 or self._seen == _EVERY // 4:
+        if not seen % _EVERY or seen == _EVERY // 4:
             self._fit()
         return bits
 
@@ -283,15 +284,15 @@ class Slot:
 
     def _number(self, word: str) -> float:
         value = float(word)
-        self._seen += 1
+        self._seen = seen = self._seen + 1
         held = self._held
         held.append(value)
         bits = -_SLACK
         if not self._low <= value <= self._high:
             self._outside += 1
             bits = self._beyond(value)
-        if self._seen % _EVERY == 0:
-            self.mute = self._outside > _DRIFTS or self._seen <= 2 * _ENOUGH
+        if not seen % _EVERY:
+            self.mute = self._outside > _DRIFTS or seen <= 2 * _ENOUGH
             self._outside = 0
             del held[:-_HELD]
             self._fit_range()

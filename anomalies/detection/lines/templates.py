@@ -12,7 +12,7 @@ from typing import Any
 
 from .levels import level_of
 from .outcomes import outcome_of
-from .patterns import masked, pattern_of
+from .patterns import ZEROS, masked, pattern_of
 from .slots import Slot
 from .things import Thing
 
@@ -23,7 +23,6 @@ _LEAST_WORDS = 2  # words without a mask that they must share
 _MOST_COMPARED = 64  # templates that share a word in its place
 _MOST_PATTERNS = 4_000
 _MOST_SHAPES = 20_000
-_ZEROS = bytes.maketrans(b"123456789", b"000000000")  # as patterns.SHAPE, ten times as fast
 WILD = "<*>"
 # Words of masks and punctuation alone, and zones.
 _PREAMBLE = re.compile(r"(?:(?:(?:<(?:time|ip|id)>|[^\w\s<>])+|UTC|GMT|Z) )+")
@@ -120,7 +119,7 @@ class Templates:
 
     def plan(self, text: str, position: int) -> Plan:
         """Return what is known of a line; one look-up where a line of its shape came before."""
-        key = text.encode("utf-8", "surrogatepass").translate(_ZEROS)
+        key = text.encode("utf-8", "surrogatepass").translate(ZEROS)
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _MOST_SHAPES:
@@ -130,7 +129,7 @@ class Templates:
 
     def pattern_of(self, text: str) -> str:
         """Return the pattern of a line, without learning it."""
-        plan = self._plans.get(text.encode("utf-8", "surrogatepass").translate(_ZEROS))
+        plan = self._plans.get(text.encode("utf-8", "surrogatepass").translate(ZEROS))
         return plan.pattern.text if plan else pattern_of(text)
 
     def things(self) -> Iterator[Thing]:

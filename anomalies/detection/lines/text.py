@@ -68,6 +68,7 @@ class Text:
         self._latest: deque[Pattern] = deque()
         self._longer: deque[tuple[int, Pattern]] = deque()
         self._remembered: set[int] = set()
+        self._is_full = False  # the model has more counts than it may have
 
     def __len__(self) -> int:
         """Return the number of events that it holds."""
@@ -110,35 +111,43 @@ class Text:
         return news
 
     def _learn(self, pattern: Pattern, number: int) -> None:
-        model = self._model
         if not pattern.latest:
+            model = self._model
             coded = model.code(pattern.text)
             model.learn(coded, _LATEST)
             if not pattern.longer:
                 model.learn(coded, _LONGER)
+                self._is_full = len(model) > self._most_counts
         pattern.latest += 1
         pattern.longer += 1
-        self._latest.append(pattern)
-        self._longer.append((number, pattern))
-        if len(self._latest) > self._most_latest:
+        latest, longer = self._latest, self._longer
+        latest.append(pattern)
+        longer.append((number, pattern))
+        if len(latest) > self._most_latest:
             self._forget_latest()
-        if len(self._longer) > self._most_longer or len(model) > self._most_counts:
+        if len(longer) > self._most_longer or self._is_full:
             self._forget_longer()
-            while len(model) > self._most_counts and len(self._longer) > 1:
-                self._forget_longer()
+            if self._is_full:
+                self._shrink()
+
+    def _shrink(self) -> None:
+        """Forget the oldest events until the model is no larger than it may be."""
+        while len(self._model) > self._most_counts and len(self._longer) > 1:
+            self._forget_longer()
+        self._is_full = len(self._model) > self._most_counts
 
     def _forget_latest(self) -> None:
         pattern = self._latest.popleft()
-        pattern.latest -= 1
-        if not pattern.latest:
+        pattern.latest = often = pattern.latest - 1
+        if not often:
             self._model.forget(self._model.code(pattern.text), _LATEST)
 
     def _forget_longer(self) -> None:
         if len(self._latest) == len(self._longer):
             self._forget_latest()
         _, pattern = self._longer.popleft()
-        pattern.longer -= 1
-        if not pattern.longer:
+        pattern.longer = often = pattern.longer - 1
+        if not often:
             self._model.forget(self._model.code(pattern.text), _LONGER)
 
     def leave_out(self, acknowledged: Acknowledged) -> None:
@@ -147,6 +156,7 @@ class Text:
         if len(held) < len(self._longer):
             while self._longer:
                 self._forget_longer()
+            self._is_full = False
             for number, pattern in held:
                 self._learn(pattern, number)
 

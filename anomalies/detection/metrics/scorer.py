@@ -12,7 +12,7 @@ The series of one stream move together as well, and n of them count as √n.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from math import isfinite, sqrt
 from typing import Any
 
@@ -227,7 +227,7 @@ def _one_gap(found: list[Candidate], event: Event) -> list[Candidate]:
     first = min(gaps, key=lambda one: one.p_value)
     name = event.values[gaps.index(first)][0]
     said = first.said.removeprefix(f"{name}: ")
-    whole = replace(first, said=said[:1].upper() + said[1:])
+    whole = first._replace(said=said[:1].upper() + said[1:])
     return [whole, *(one for one in found if one.view != "gap")]
 
 

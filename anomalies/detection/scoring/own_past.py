@@ -15,6 +15,7 @@ WINDOW = 60  # events that rates are counted over
 LAG = 3 * WINDOW
 HORIZON = 10_000  # events that a record lasts
 _GRAIN = 30  # events: one value is kept for each stretch of so many
+_MOST_RECENT = 24  # stretches that may be recent until they are looked at: LAG has six
 _BLOCKS = 500  # that a past remembers
 _TAIL = 0.1  # of a past's surprises, that its tail is fitted to
 _LEAST_TAIL = 4  # surprises
@@ -39,20 +40,25 @@ class Record:
     def add(self, position: int, value: float) -> None:
         """Note a value at an event's position in the stream."""
         recent, stretch = self._recent, position // _GRAIN
-        if recent and recent[-1][0] == stretch:
-            if value > recent[-1][1]:
-                recent[-1] = stretch, value
-            return
+        if recent:
+            last, most = recent[-1]
+            if last == stretch:
+                if value > most:
+                    recent[-1] = stretch, value
+                return
         recent.append((stretch, value))
-        if len(recent) > 2 * LAG // _GRAIN:
+        if len(recent) > _MOST_RECENT:
             self._settle(position)
 
     def value(self, position: int) -> float:
         """Return the record as it stands for an event at this position."""
-        if self._recent:
+        recent, settled = self._recent, self._settled
+        if recent and recent[0][0] < (position - (LAG if position > 3 * LAG else position // 3)) // _GRAIN:
             self._settle(position)
-        settled = self._settled
-        while settled and settled[0][0] < (position - HORIZON) // _GRAIN:
+        if not settled:
+            return 0.0
+        oldest = (position - HORIZON) // _GRAIN
+        while settled and settled[0][0] < oldest:
             settled.popleft()
         return settled[0][1] if settled else 0.0
 
@@ -61,7 +67,8 @@ class Record:
         until = (position - min(LAG, position // 3)) // _GRAIN
         while recent and recent[0][0] < until:
             one = recent.popleft()
-            while settled and settled[-1][1] <= one[1]:
+            value = one[1]
+            while settled and settled[-1][1] <= value:
                 settled.pop()
             settled.append(one)
 

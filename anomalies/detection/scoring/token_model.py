@@ -7,6 +7,7 @@ modeling and coding", IEEE Trans. Inf. Theory 27(1), 1981): rare words in rare p
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from math import log2
 
@@ -21,6 +22,7 @@ _Key = tuple[_Token, _Token, _Token]  # a token after the two before it
 _Counts = list[int]
 # One number for each memory: how many different tokens were seen in a context.
 _Kinds = list[int]
+_Pair = tuple[_Counts, _Kinds, _Counts, int]
 _Place = tuple[_Counts, _Kinds, _Counts, _Kinds, _Counts, int, _Key]
 
 
@@ -65,7 +67,7 @@ class TokenModel:
         self._tokens_seen: _Counts = [0] * memories
         self._different: _Kinds = [0] * memories
         self._places: dict[_Key, _Place] = {}
-        self._pairs: dict[tuple[_Token, _Token], _Counts] = {}
+        self._pairs: dict[tuple[_Token, _Token], _Pair] = {}
         self._alone: dict[_Token, _Counts] = {}
         self._kinds: dict[object, _Kinds] = {}
         self._lines: dict[str, Coded] = {}
@@ -101,15 +103,19 @@ class TokenModel:
     def _place(self, key: _Key) -> _Place:
         before, last, token = key
         size = self._last + 1
-        return (
-            [0] * size,
-            self._kinds.setdefault((before, last), [0] * size),
-            self._pairs.setdefault((last, token), [0] * size),
-            self._kinds.setdefault(last, [0] * size),
-            self._alone.setdefault(token, [0] * size),
-            len(token.encode("utf-8", "surrogatepass")) if isinstance(token, str) else 0,
-            key,
-        )
+        context, pair = (before, last), (last, token)
+        after_two = self._kinds.get(context)
+        if after_two is None:
+            after_two = self._kinds[context] = [0] * size
+        known = self._pairs.get(pair)
+        if known is None:
+            known = self._pairs[pair] = (
+                [0] * size,
+                self._kinds.setdefault(last, [0] * size),
+                self._alone.setdefault(token, [0] * size),
+                len(token.encode("utf-8", "surrogatepass")) if isinstance(token, str) else 0,
+            )
+        return ([0] * size, after_two, *known, key)
 
     def learn(self, coded: Coded, memory: int = 0) -> None:
         """Count the tokens of a line for one memory, each after its contexts."""
@@ -217,24 +223,35 @@ class TokenModel:
                 share = (n1 + kinds1 * share) / (one + kinds1)
                 if two:
                     share = (n2 + kinds2 * share) / (two + kinds2)
-            bits += (0 if n0 else spelled * ((size or 1) + 1)) - log(share)
+            if n0:
+                bits -= log(share)
+            else:
+                bits += spelled * ((size or 1) + 1) - log(share)
             two, one = n1, n0
             share = (n0_ or different_ or 1) / all_seen_
             if one_:
                 share = (n1_ + kinds1_ * share) / (one_ + kinds1_)
                 if two_:
                     share = (n2_ + kinds2_ * share) / (two_ + kinds2_)
-            bits_ += (0 if n0_ else spelled * ((size or 1) + 1)) - log(share)
+            if n0_:
+                bits_ -= log(share)
+            else:
+                bits_ += spelled * ((size or 1) + 1) - log(share)
             two_, one_ = n1_, n0_
         return bits, bits_
 
 
-def tokenise(line: str, most: int = MOST_TOKENS) -> list[str]:
+def tokenise(line: str, most: int = MOST_TOKENS) -> Sequence[str]:
     """Return the words and single other characters of a line, so many at most; the rest is one word."""
-    if len(line) < most:
-        return _TOKEN.findall(line)
+    if len(line) < min(most, MOST_TOKENS):
+        return _all_tokens(line)
     found = list(islice(_TOKEN.finditer(line), most))
     tokens = [match.group() for match in found]
     if len(found) == most:
         tokens.append(line[found[-1].end() :])  # and is paid for if it is new
     return tokens
+
+
+@lru_cache(maxsize=2_048)  # some 5 MB: a line is cut where it is scored and again where it is explained
+def _all_tokens(line: str) -> Sequence[str]:
+    return tuple(_TOKEN.findall(line))

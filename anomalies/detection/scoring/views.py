@@ -7,8 +7,7 @@ it returns what departs, with a p-value of that view alone; the detector joins t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ..acknowledged import Acknowledged
 from ..events import Event
@@ -16,9 +15,8 @@ from ..events import Event
 Method = Literal["conformal", "tail"]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One thing that departs from its own past, at one event.
+class Candidate(NamedTuple):
+    """One thing that departs from its own past, at one event. A tuple, since varied lines give one in four.
 
     view      the view that speaks, one of the scorer's `weights`
     thing     what departs (a template, a slot, a series): the same text for the same thing

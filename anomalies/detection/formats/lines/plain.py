@@ -33,7 +33,7 @@ class PlainLines(Reader):
             return ()
         text = shown_text(raw, full_length)
         own, line = self._numbers.take(number)
-        return (Event(own, text, self._clock.read(text), line=line),)
+        return (Event(own, text, self._clock.read(text), "", (), (), "", (), line),)
 
     def state(self) -> Any:
         """Return the number of the last event, and what was learnt of the stamps."""
@@ -70,7 +70,7 @@ class EnvelopeLines(PlainLines):
         inner = message_in_text(message)
         if inner:
             message, fields = inner.text, _joined(fields, inner)
-        return (Event(own, text, moment, message.strip(), fields, line=line),)
+        return (Event(own, text, moment, message.strip(), fields, (), "", (), line),)
 
 
 class ContainerLines(EnvelopeLines):

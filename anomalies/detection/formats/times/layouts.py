@@ -48,6 +48,8 @@ class Layout:
 
     `order` names the order of the numbers of a date that may be read in several ('' for one that can't).
     A `weak` one says so little that it is believed only in a place where nearly every line has it.
+    One of its `traces` is in every text that has such a stamp, once all digits are zeros: this is looked for
+    first, since a search that finds nothing tries the expression at every character.
     """
 
     name: str
@@ -56,9 +58,12 @@ class Layout:
     weak: bool
     has_year: bool
     parts: Callable[[re.Match[str]], Parts]
+    traces: tuple[bytes, ...]
 
 
-def _layout(name: str, pattern: str, order: str = "", weak: bool = False) -> Layout:
+def _layout(
+    name: str, pattern: str, order: str = "", weak: bool = False, traces: tuple[bytes, ...] = (b"",)
+) -> Layout:
     compiled = _compile(pattern)
     places = compiled.groupindex
     get: Any = itemgetter(*(places.get(part, 0) for part in PARTS))
@@ -67,7 +72,7 @@ def _layout(name: str, pattern: str, order: str = "", weak: bool = False) -> Lay
         found: Parts = get((None, *match.groups()))
         return found
 
-    return Layout(name, compiled, order, weak, bool({"year", "epoch", "tai"} & places.keys()), parts)
+    return Layout(name, compiled, order, weak, bool({"year", "epoch", "tai"} & places.keys()), parts, traces)
 
 
 def _numeric(order: str, year: str) -> Layout:
@@ -89,13 +94,18 @@ LAYOUTS = (
         "iso",
         rf"(?<!\d){_YEAR}(?P<between>[-/.])(?P<month>\d\d)(?P=between)(?P<day>\d\d)(?:,? |T)"
         rf"{_TIME}{_ZONE}",
+        traces=(b"0000-00-00", b"0000/00/00", b"0000.00.00"),
     ),
-    _layout("syslog", rf"\b{_MONTH} {{1,2}}{_DAY} {_CLOCK}{_SECOND}"),
+    _layout("syslog", rf"\b{_MONTH} {{1,2}}{_DAY} {_CLOCK}{_SECOND}", traces=(b"0 00:00:00", b"0 0:00:00")),
     _layout("epoch at the start", rf"\A\s*+\[?{_EPOCH}(?![\w.-])"),
     _layout("epoch in JSON", rf'"(?:@?timestamp|time|ts)"\s?:\s?"?{_EPOCH}(?!\d)'),
     _layout("epoch by name", rf"(?:^|[\s,;])(?:ts|time|timestamp|t|at)=\"?{_EPOCH}(?![\w.-])"),
     _layout("audit", rf"\baudit\({_EPOCH}:\d+\)"),
-    _layout("clf", rf"(?<!\d)(?P<day>\d\d)/{_MONTH}/{_YEAR}:{_CLOCK}{_SECOND}(?: (?P<offset>[+-]\d{{4}}))?"),
+    _layout(
+        "clf",
+        rf"(?<!\d)(?P<day>\d\d)/{_MONTH}/{_YEAR}:{_CLOCK}{_SECOND}(?: (?P<offset>[+-]\d{{4}}))?",
+        traces=(b"/0000:0",),
+    ),
     _layout(
         "asctime",
         rf"\b[MTWFS][a-z]{{2}} {_MONTH} {{1,2}}{_DAY} {_CLOCK}{_SECOND}"

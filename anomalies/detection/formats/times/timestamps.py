@@ -1,5 +1,6 @@
 """The timestamp of a line of a log: its moment, found in the text."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal, get_args
@@ -14,6 +15,8 @@ _IMPOSSIBLE = (ValueError, OverflowError, KeyError)  # 30 February, hour 25, an 
 _SILENT = 100  # lines without a stamp of the layouts learnt, after which another one is looked for
 _LOOKED_AGAIN = 10  # and then in each tenth line, because that costs a multiple
 _MOST_LEARNT = 4
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_MOST_KNOWN = 512  # stamps: the lines of several programs share a second
 _LONGEST = 64  # characters of a field that may be a stamp
 
 
@@ -61,11 +64,16 @@ class TimestampReader:
         self._last: datetime | None = None
         self._seen = ""  # many lines in a row have the same stamp
         self._seen_moment: datetime | None = None
+        # The latest moments by their stamps, where a stamp means the same wherever it stands: in other zones,
+        # and with a year that is counted on, the stamp before it matters.
+        self._known: dict[str, datetime] = {}
+        self._is_known = timezone is UTC and year is None
 
     def move_to(self, reference: datetime) -> None:
         """Take a later time as the reference: a log that is followed may run for years."""
         self._latest = reference.astimezone(UTC) + timedelta(days=1)
         self._years.move_to(self._latest)
+        self._known.clear()
 
     def learn(self, texts: Sequence[str]) -> None:
         """Learn the layout of the stream's stamps from its first lines: from now on those alone are read.
@@ -90,16 +98,38 @@ class TimestampReader:
         """Return the moment of a line by the opening 200 characters; None for none or an impossible one."""
         if self._learnt is None:
             return self._remembered(self._search(text[:SEARCHED]))
+        shape = b""
         for layout in self._learnt:
-            match = layout.pattern.search(text, 0, SEARCHED)
+            match = layout.pattern.match(text, 0, SEARCHED)
+            if match is None:
+                shape = shape or text[:SEARCHED].encode("ascii", "replace").translate(_ZEROS)
+                for trace in layout.traces:
+                    if trace in shape:
+                        break
+                else:
+                    continue
+                match = layout.pattern.search(text, 0, SEARCHED)
             if match is not None:
                 self._missed = 0
                 stamp = match.group()
-                if stamp != self._seen:
-                    moment = self._iso(stamp) or self._moment(layout.parts(match))
-                    self._seen, self._seen_moment = stamp, moment
-                return self._remembered(self._seen_moment)
+                moment = self._known.get(stamp)
+                if moment is None:
+                    moment = self._read_stamp(stamp, layout, match)
+                if moment is not None:
+                    self._last = moment
+                return moment
         return self._look_again(text)
+
+    def _read_stamp(self, stamp: str, layout: Layout, match: re.Match[str]) -> datetime | None:
+        """Read a stamp of a layout that was learnt."""
+        if stamp != self._seen:
+            moment = self._iso(stamp) or self._moment(layout.parts(match))
+            self._seen, self._seen_moment = stamp, moment
+            if moment is not None and self._is_known:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[stamp] = moment
+        return self._seen_moment
 
     def read_field(self, text: str) -> datetime | None:
         """Return the moment that a whole field or cell names, a date alone too; None where it is none."""
@@ -128,12 +158,16 @@ class TimestampReader:
         learnt, self._missed, last = state
         self._learnt = None if learnt is None else [_layout_of(name) for name in learnt]
         self._last = last and datetime.fromisoformat(last)
-        self._seen, self._seen_moment = "", None
+        self._forget_stamps()
 
     def _take(self, learnt: Learnt) -> None:
         self.note = learnt.note
         self._learnt = list(learnt.layouts)
-        self._seen = ""
+        self._forget_stamps()
+
+    def _forget_stamps(self) -> None:
+        self._seen, self._seen_moment = "", None
+        self._known.clear()
 
     def _may_be(self, layout: Layout) -> bool:
         return self._order is None or len(layout.order) != 3 or layout.order == self._order
@@ -179,6 +213,7 @@ class TimestampReader:
             stamp = self._first(layout, head) if not layout.weak else None
             if stamp is not None:
                 self._learnt = [layout, *(self._learnt or [])][:_MOST_LEARNT]
+                self._known.clear()
                 return self._remembered(stamp[2])
         return None
 
@@ -197,6 +232,8 @@ class TimestampReader:
         if len(text) < 19 or text[4] != "-" or text[7] != "-":
             return None
         try:
+            if text.endswith(" UTC"):
+                return _storable(datetime.fromisoformat(text[:-4]).replace(tzinfo=UTC))
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is UTC:
                 return _storable(moment)
