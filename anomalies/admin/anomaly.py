@@ -20,6 +20,7 @@ from .decide.decision import DecisionView
 from .decide.edit_conflict import new_batch
 from .decide.queue import QueueView
 from .decide.selected import ACTIONS
+from .decide.stored import StoredView
 from .decide.undo import UndoView
 from .detail.bundle import BundleView
 from .list import columns
@@ -73,6 +74,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
                 name="anomalies_anomaly_export_jsonl",
             ),
             path("bulk/<str:key>/", AllMatchingView.as_view(), name="anomalies_anomaly_bulk"),
+            path("stored/", StoredView.as_view(), name="anomalies_anomaly_stored"),
             path("undo/<path:undone>/", UndoView.as_view(), name="anomalies_anomaly_undo"),
             path(f"{one}/assign/", AssignView.as_view(), name="anomalies_anomaly_assign"),
             path(f"{one}/snooze/", SnoozeView.as_view(), name="anomalies_anomaly_snooze"),

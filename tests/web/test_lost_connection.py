@@ -126,6 +126,39 @@ def test_where_the_database_does_not_answer_it_is_not_known_yet(tmp_path):
     assert (answer.status_code, "It is not known yet" in said, "&lt;b&gt;" in said) == (503, True, True)
 
 
+LOOK_UP = f"{LIST}stored/"
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_decision_is_looked_up_once_the_database_is_back(desk, is_stored):
+    page = f"{LIST}{make_anomaly().pk}/change/"
+    opened = desk.get(page)
+    fields = {**carried(opened), "action": "acknowledge", "note": "real", "sent_to": page}
+    if is_stored:
+        send(desk, page, opened, action="acknowledge", note="real")
+    answer = desk.post(LOOK_UP, fields)
+    said = "Your decision was stored" if is_stored else "Your decision was not stored"
+    assert (answer.status_code, said in answer.content.decode()) == (200, True)
+    assert (decisions(), page in answer.content.decode()) == (int(is_stored), True)
+
+
+def test_while_the_database_is_gone_a_look_up_offers_another_of_the_same_form(desk):
+    page = f"{LIST}{make_anomaly().pk}/change/"
+    fields = {**carried(desk.get(page)), "action": "acknowledge", "note": "real", "sent_to": page}
+    for _ in range(2):
+        with ended(lambda sql: True):
+            answer = desk.post(LOOK_UP, fields)
+        assert answer.status_code == 503
+        fields = {**carried(answer), "sent_to": page}
+    assert f'<form method="post" action="{page}">' in answer.content.decode()
+    assert (decisions(), desk.post(page, carried(answer)).status_code, decisions()) == (0, 302, 1)
+
+
+def test_a_look_up_leads_to_no_other_site(desk):
+    fields = {"batch": str(uuid4()), "sent_to": "//evil.example/"}
+    assert "evil.example" not in desk.post(LOOK_UP, fields).content.decode()
+
+
 def test_a_page_that_reads_is_offered_again(desk):
     with ended(lambda sql: True):
         answer = desk.get(LIST)
