@@ -143,9 +143,14 @@ def can_activate(user: User) -> bool:
     return user.has_perm("anomalies.activate_detectionconfig")
 
 
+def can_see_audit_log(user: User) -> bool:
+    """See who changed what."""
+    return user.has_perm("anomalies.view_auditlog")
+
+
 def can_see_shifts(user: User) -> bool:
     """See who decided what during a shift: leads, who choose the config and see the audit log, may."""
-    return can_view(user) and can_activate(user) and user.has_perm("anomalies.view_auditlog")
+    return can_view(user) and can_activate(user) and can_see_audit_log(user)
 
 
 def can_make_rules(user: User) -> bool:

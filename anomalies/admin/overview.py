@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,12 +18,24 @@ from anomalies.local_times import zone_mark
 from anomalies.models import OPEN, Status, Stream
 from anomalies.permissions import can_see_overview, can_see_shifts
 from anomalies.queries import hourly_rollup
-from anomalies.queries.overview import BINS, HOUR, WEEKS, Decisions, Overview, Share, overview
+from anomalies.queries.overview import (
+    BINS,
+    HOUR,
+    STEP,
+    TREND,
+    WEEKS,
+    Decisions,
+    Open,
+    Overview,
+    Share,
+    overview,
+)
 from anomalies.queries.patterns.rules import stopped_lately, templates
 from anomalies.queries.stats import NEWEST
 from anomalies.work.heartbeats import without_worker
 
 from .rules import words
+from .start import beginning
 from .ui.charts import Chart, Link, bars, columns, heat
 from .ui.formatting import duration, moment, visible, zone_name
 
@@ -42,6 +55,7 @@ class OverviewSite(AdminSite):
         context: dict[str, Any] = {
             "zone": zone_name(),
             "may_see_shifts": can_see_shifts(request.user),
+            **beginning(request, timezone.now()),
             "is_built": found is not None,
             "is_empty": found and found.is_empty,
             **_detectors(),
@@ -49,6 +63,7 @@ class OverviewSite(AdminSite):
             "jobs_without_worker": _without_worker(),
         }
         if found and not found.is_empty:
+            context["trend"] = backlog_trend(found)
             context["charts"] = charts(found)
         hourly_rollup.fold_if_many()
         response = super().index(request, {**context, **(extra_context or {})})
@@ -152,6 +167,49 @@ def _waiting(found: Overview) -> Chart:
     )
 
 
+def backlog_trend(found: Overview) -> Chart:
+    """Return the chart of the backlog over the last days."""
+    trend = found.trend
+    if not trend:
+        return Chart(
+            "trend", "Backlog", f"The newest {NEWEST:,} decisions do not go back to a time before now."
+        )
+    labels = ["", *(_day_label(before.at, each.at) for before, each in pairwise(trend))]
+    body = [[Link(_moment_label(each.at)), Link(f"{each.count:,}")] for each in trend]
+    return Chart(
+        "trend",
+        "Backlog",
+        _change(trend, found),
+        _list(status=list(OPEN)),
+        note=_newest(found.decisions) if len(trend) <= TREND // STEP else "",
+        head=["At", "Open"],
+        body=body[::-1],
+        drawing=columns([each.count for each in trend], labels, [f"{at.text}: {n.text}" for at, n in body]),
+    )
+
+
+def _change(trend: list[Open], found: Overview) -> str:
+    """Return the backlog in words, with its change over a day as far as that is known."""
+    now, day = trend[-1].count, timedelta(days=1) // STEP
+    words = f"{now:,} open {_until(found)}"
+    if len(trend) <= day:
+        return f"{words}."
+    change = now - trend[-1 - day].count
+    if not change:
+        return f"{words}, as many as 24 hours before."
+    return f"{words}, {abs(change):,} {'more' if change > 0 else 'fewer'} than 24 hours before."
+
+
+def _day_label(before: datetime, at: datetime) -> str:
+    """Return the day for the first column that ends on it."""
+    day = timezone.localtime(at)
+    return "" if timezone.localtime(before).date() == day.date() else f"{day:%a}\n{day:%d}"
+
+
+def _moment_label(at: datetime) -> str:
+    return f"{timezone.localtime(at):%a %d %b %H:%M}{zone_mark(at)}"
+
+
 def _hourly(found: Overview) -> Chart:
     hours = found.hours
     total, expected = sum(hour.found for hour in hours), sum(hour.expected for hour in hours)
@@ -161,7 +219,7 @@ def _hourly(found: Overview) -> Chart:
     body = [
         [
             Link(
-                f"{timezone.localtime(hour.start):%a %d %b %H:%M}{zone_mark(hour.start)}",
+                _moment_label(hour.start),
                 _list(since=_moment(hour.start), until=_moment(hour.start + HOUR)),
             ),
             Link(f"{hour.found:,}"),

@@ -7,7 +7,7 @@ NEWEST decisions. Read-only; returns plain values.
 from __future__ import annotations
 
 import math
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from anomalies.models import AuditLog, DetectionConfig, Status, Stream
+from anomalies.models import OPEN, AuditLog, DetectionConfig, Status, Stream
 from anomalies.schema.search_path import ours
 
 from . import hourly_rollup
@@ -25,6 +25,7 @@ from .stats import NEWEST, chance_per_hour
 
 HOUR = timedelta(hours=1)
 HOURS, WEEKS, TAGS, SWITCHES = 48, 4, 8, 200
+TREND, STEP = timedelta(days=7), timedelta(hours=6)
 
 _TOTALS = "SELECT stream_type, status, sum(total)::bigint FROM {totals} GROUP BY 1, 2"
 _LATEST = """
@@ -48,7 +49,8 @@ _DECISIONS = """
 _WAITS = f"""
     SELECT stream_type, status, extract(epoch FROM created_at)::float8,
            CASE WHEN isfinite(decided_at) AND isfinite(created_at)
-                THEN extract(epoch FROM waited_until - created_at)::float8 END
+                THEN extract(epoch FROM waited_until - created_at)::float8 END,
+           CASE WHEN isfinite(decided_at) THEN decided_at END
     FROM ({_DECISIONS}) AS newest
 """  # noqa: S608 -- constants
 _BY_TAG = f"""
@@ -110,11 +112,20 @@ BINS: list[tuple[float, str]] = [
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """The number of anomalies that were undecided at a moment."""
+
+    at: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The content of the page. ``waiting`` is the present number of anomalies by stream and status.
 
     ``week`` is the number found by weekday (Monday is 0) and hour in the current time zone, over the WEEKS up
-    to ``until``.
+    to ``until``. ``trend`` is the backlog at every STEP of the TREND up to then, as far as the newest
+    decisions go back.
     """
 
     waiting: dict[str, dict[str, int]]
@@ -122,6 +133,7 @@ class Overview:
     week: list[list[int]]
     until: datetime
     decisions: Decisions
+    trend: list[Open]
 
     @property
     def is_empty(self) -> bool:
@@ -138,7 +150,9 @@ def overview(now: datetime | None = None) -> Overview | None:
     starts = [until - HOUR * back for back in reversed(range(HOURS))]
     chance = chance_per_hour(starts)
     hours = [Hour(start, found.get(start, 0), chance[start]) for start in starts]
-    return Overview(_waiting(), hours, _week(found), until, _decisions())
+    waiting, decided = _waiting(), _rows(_WAITS, [NEWEST])
+    trend = _trend(waiting, found, decided, until + HOUR)
+    return Overview(waiting, hours, _week(found), until, _decisions(decided), trend)
 
 
 _OF_THE_ROLL_UP = {
@@ -180,9 +194,33 @@ def _week(found: dict[datetime, int]) -> list[list[int]]:
     return week
 
 
-def _decisions() -> Decisions:
-    rows = _rows(_WAITS, [NEWEST])
-    waits = sorted(max(waited, 0.0) for _, _, _, waited in rows if waited is not None)
+def _trend(
+    waiting: dict[str, dict[str, int]],
+    found: dict[datetime, int],
+    decided: list[tuple[Any, ...]],
+    end: datetime,
+) -> list[Open]:
+    """The backlog in the past, by what it is now.
+
+    At a time t, open were those that are open now, without those that happened since t, and with those that
+    were decided since t: an anomaly that happened and was decided since t counts in both, and so in neither.
+    It goes by the decisions that stand: what was decided and reopened was open all the time.
+    """
+    times = sorted(at for _, status, _, _, at in decided if at and status not in OPEN)
+    known_from = times[0] if len(decided) >= NEWEST and times else None
+    now = sum(counts.get(status, 0) for counts in waiting.values() for status in OPEN)
+    trend = []
+    for back in range(TREND // STEP, -1, -1):
+        moment = end - back * STEP
+        if known_from is None or moment >= known_from:
+            happened = sum(count for hour, count in found.items() if hour >= moment)
+            since = len(times) - bisect_left(times, moment)
+            trend.append(Open(moment, max(0, now - happened + since)))
+    return trend
+
+
+def _decisions(rows: list[tuple[Any, ...]]) -> Decisions:
+    waits = sorted(max(waited, 0.0) for _, _, _, waited, _ in rows if waited is not None)
     bounds = [bound for bound, _ in BINS]
     binned = Counter(bisect(bounds, waited) for waited in waits)
     config_of = _configs()
@@ -209,7 +247,7 @@ def _percentile(ordered: list[float], fraction: float) -> float | None:
 
 def _shares(rows: Iterable[tuple[Any, ...]], name_of: Callable[[str, float], str]) -> list[Share]:
     counts: Counter[tuple[str, str]] = Counter()
-    for stream, status, created, _ in rows:
+    for stream, status, created, *_ in rows:
         if status in (Status.ACKNOWLEDGED, Status.DISMISSED):
             counts[name_of(stream, created), status] += 1
     names = sorted({name for name, _ in counts})

@@ -16,8 +16,9 @@ from anomalies.admin.ui.charts import columns
 from anomalies.audit import Actor
 from anomalies.models import DetectionConfig, PerformanceMetric
 from anomalies.queries import hourly_rollup
-from anomalies.queries.overview import BINS, Share, overview
+from anomalies.queries.overview import BINS, HOUR, Share, overview
 from anomalies.thresholds import activate
+from anomalies.triage.decisions import decide
 from tests.support.factories import NOON, make_anomaly, other_program
 from tests.support.sizes import amount
 
@@ -127,6 +128,20 @@ def test_without_a_switch_all_came_in_under_the_active_config():
     assert overview(NOON).decisions.by_config == [Share(f"config {config.pk}", 0, 1)]
 
 
+def test_the_backlog_is_counted_back_from_what_is_open_and_what_was_decided_since():
+    make_anomaly(timestamp=NOON - timedelta(days=2))
+    decided(timestamp=NOON - timedelta(days=3), after=-timedelta(days=1))
+    decided(timestamp=NOON - timedelta(hours=1), after=timedelta(minutes=-1))
+    found = {NOON + HOUR - each.at: each.count for each in overview(NOON).trend}
+    assert [found[timedelta(days=back)] for back in (0, 1, 2, 3, 4)] == [1, 1, 2, 1, 0]
+
+
+def test_the_backlog_goes_back_as_far_as_the_decisions_that_are_read(monkeypatch):
+    monkeypatch.setattr("anomalies.queries.overview.NEWEST", 1)
+    decided(timestamp=NOON - timedelta(days=3), after=-timedelta(hours=10))
+    assert [NOON + HOUR - each.at for each in overview(NOON).trend] == [timedelta(hours=6), timedelta()]
+
+
 # --- the page ---------------------------------------------------------------------------------------------
 
 
@@ -152,6 +167,36 @@ def test_the_apps_and_recent_actions_stay_below(client, lead):
     )
 
 
+def test_it_begins_with_start_triage_then_what_waits_then_detectors_then_charts(client, analyst):
+    make_anomaly(timestamp=timezone.now(), glass_box_explanation="disk full")
+    shown = page(client, analyst)
+    headings = ("Mine", "Oldest waiting", "New patterns", "Backlog", "Detectors", "Waiting")
+    order = [shown.index("Start triage"), *(shown.index(f">{each}</h2>") for each in headings)]
+    assert order == sorted(order)
+    assert shown.count("disk full") == 2  # the oldest one, and its pattern
+
+
+def test_mine_is_for_those_who_decide(client, viewer):
+    make_anomaly()
+    assert ">Mine</h2>" not in page(client, viewer)
+
+
+def test_recent_actions_are_those_of_the_audit_log(client, viewer):
+    decide("dismiss", [make_anomaly().pk for _ in range(3)], ANA, reason="other")
+    assert re.search(r"3 anomalies dismissed <span[^>]*>by ana", page(client, viewer))
+
+
+def test_the_shift_page_is_linked_for_leads_only(client, lead, analyst):
+    make_anomaly()
+    assert "/auditlog/shift/" in page(client, lead)
+    assert "/auditlog/shift/" not in page(client, analyst)
+
+
+def test_a_headline_of_an_anomaly_is_shown_as_text(client, viewer):
+    make_anomaly(glass_box_explanation="<script>alert(2)</script>", timestamp=timezone.now())
+    assert "<script>alert(2)" not in page(client, viewer)
+
+
 def test_an_empty_desk_says_what_to_do_first(client, viewer):
     shown = page(client, viewer)
     assert "manage.py detect" in shown
@@ -168,7 +213,7 @@ def test_every_chart_has_words_a_link_and_a_table(client, viewer):
     decided("acknowledged", timestamp=timezone.now())
     shown = page(client, viewer)
     charts = re.findall(r'<section class="overview-chart".*?</section>', shown, re.DOTALL)
-    assert len(charts) == 7
+    assert len(charts) == 8
     for chart in charts:
         assert re.search(r'role="img" aria-labelledby="(\w+)-title \1-summary"', chart)
         assert all(part in chart for part in ("<title ", "<desc ", "<details>", "<table>", 'href="/admin/'))
@@ -218,12 +263,12 @@ def test_the_number_of_queries_does_not_grow(client, viewer, django_assert_max_n
     for number in range(30):
         decided(tags=[f"tag {number}"], timestamp=NOON - timedelta(hours=number))
     client.force_login(viewer)
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(20):
         client.get("/admin/")
 
 
 def test_nothing_on_it_reads_the_table(client, viewer):
-    """Each query's plan: anomalies are read by the index of decisions, or not at all."""
+    """Each query's plan: anomalies are read by the index of decisions, or of what waits, or not at all."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -244,7 +289,8 @@ def test_nothing_on_it_reads_the_table(client, viewer):
     plans = [plan_of(query["sql"]) for query in queries if query["sql"].lstrip().startswith("SELECT")]
     assert any("idx_anomalies_decided" in plan for plan in plans)
     assert not [plan for plan in plans if re.search(r"Seq Scan on anomalies\b", plan)]
-    assert all("idx_anomalies_decided" in plan for plan in plans if re.search(r" on anomalies\b", plan))
+    indexes = {name for plan in plans for name in re.findall(r"using (\w+) on anomalies\b", plan)}
+    assert indexes <= {"idx_anomalies_decided", "idx_anomalies_walk_status", "anomalies_pkey"}
 
 
 def plan_of(sql: str) -> str:

@@ -1,0 +1,121 @@
+"""The beginning of the start page: one's own anomalies, the oldest ones, new patterns, recent actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from anomalies.audit.history import DONE
+from anomalies.models import OPEN, Anomaly, Stream
+from anomalies.permissions import can_decide, can_see_audit_log
+from anomalies.queries.bounded.pages import Page
+from anomalies.queries.shift.backlog import first_open
+from anomalies.queries.shift.start import LOOKED_AT, Action, NewPattern, new_patterns, recent_actions
+
+from .ui import formatting as show
+from .ui.addresses import anomalies_of
+
+_SHOWN = 5
+_LIST, _QUEUE, _CARD = (f"admin:anomalies_anomaly_{page}" for page in ("changelist", "queue", "change"))
+_PATTERNS = "admin:anomalies_pattern_changelist"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a panel: a linked text, and what is said beside it."""
+
+    url: str
+    text: str
+    beside: SafeString | str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A short list of the start page, with a link to the whole one; ``empty`` is said if there is nothing."""
+
+    key: str
+    title: str
+    lines: list[Line]
+    more: tuple[str, str]  # address and words
+    empty: str
+
+
+def beginning(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Return the panels for this user, and the recent actions for those who may see the audit log."""
+    user = request.user
+    mine = [_mine(user.get_username())] if can_decide(user) else []
+    actions = [_action(each) for each in recent_actions()] if can_see_audit_log(user) else None
+    return {"panels": [*mine, _oldest(), _new(now)], "actions": actions}
+
+
+def _mine(username: str) -> Panel:
+    query = urlencode({"assigned": "me", "status": OPEN}, doseq=True)
+    return Panel(
+        "mine",
+        "Mine",
+        _anomalies(first_open(_SHOWN, assigned_to=username), "assigned=me"),
+        (f"{reverse(_LIST)}?{query}", "All that are assigned to me"),
+        "Nothing open is assigned to you.",
+    )
+
+
+def _oldest() -> Panel:
+    query = urlencode({"status": OPEN}, doseq=True)
+    return Panel(
+        "oldest",
+        "Oldest waiting",
+        _anomalies(first_open(_SHOWN)),
+        (f"{reverse(_LIST)}?{query}", "All that are open"),
+        "Nothing is open.",
+    )
+
+
+def _new(now: datetime) -> Panel:
+    return Panel(
+        "new-patterns",
+        "New patterns",
+        [_pattern(each) for each in new_patterns(now, _SHOWN)],
+        (f"{reverse(_PATTERNS)}?open=yes", "All patterns with undecided anomalies"),
+        "No undecided pattern was first seen in the last 24 hours.",
+    )
+
+
+def _anomalies(page: Page, queue: str = "") -> list[Line]:
+    query = f"?{urlencode({'queue': queue})}" if queue else ""
+    return [_anomaly(each, query) for each in page.rows]
+
+
+def _anomaly(row: Any, query: str) -> Line:
+    beside = format_html("{}, {}", _stream(row.stream_type), show.moment(row.timestamp))
+    return Line(f"{reverse(_CARD, args=[row.pk])}{query}", show.first_line(row.headline), beside)
+
+
+def _pattern(each: NewPattern) -> Line:
+    parts = (show.visible(each.source, 60), _stream(each.stream_type), f"{each.open:,} open")
+    beside = format_html("{}, first {}", ", ".join(filter(None, parts)), show.moment(each.first_seen))
+    text = show.visible(each.template or str(each.key), 160)
+    return Line(anomalies_of(each.key, *OPEN), text, beside)
+
+
+def _stream(value: str) -> str:
+    return str(dict(Stream.choices).get(value, value))
+
+
+def _action(each: Action) -> Line:
+    done = DONE.get(each.action, each.action)
+    beside = format_html("by {}, {}", show.visible(each.username, 60), show.moment(each.at))
+    if each.resource_type != Anomaly._meta.model_name:
+        number = each.number if each.number and each.number.isdigit() else ""
+        what = f"{each.resource_type.replace('_', ' ')} {number}".strip()
+        return Line("", show.visible(f"{what}: {done}", 120), beside)
+    if each.count == 1 and each.resource:
+        return Line(reverse(_CARD, args=[each.resource]), f"1 anomaly {done}", beside)
+    more = "+" if each.count >= LOOKED_AT else ""
+    return Line("", f"{each.count:,}{more} anomalies {done}", beside)
