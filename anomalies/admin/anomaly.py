@@ -16,6 +16,7 @@ from anomalies.querysets import AnomalyQuerySet
 
 from .decide.all_matching import AllMatchingView
 from .decide.assign_snooze import AssignView, SnoozeView, WakeView
+from .decide.comment import CommentView
 from .decide.decision import DecisionView
 from .decide.edit_conflict import new_batch
 from .decide.queue import QueueView
@@ -79,6 +80,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
             path(f"{one}/assign/", AssignView.as_view(), name="anomalies_anomaly_assign"),
             path(f"{one}/snooze/", SnoozeView.as_view(), name="anomalies_anomaly_snooze"),
             path(f"{one}/wake/", WakeView.as_view(), name="anomalies_anomaly_wake"),
+            path(f"{one}/comment/", CommentView.as_view(), name="anomalies_anomaly_comment"),
             path(f"{one}/evidence/", BundleView.as_view(), name="anomalies_anomaly_evidence"),
             path(f"{one}/change/", DecisionView.as_view(), name="anomalies_anomaly_change"),
         ]

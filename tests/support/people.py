@@ -106,6 +106,8 @@ def body_of(address: str) -> dict[str, Any]:
     """The form fields of a valid request to that address."""
     if address.endswith("anomaly/ID/change/"):
         return {"action": "note", "note": "seen"}
+    if address.endswith("anomaly/ID/comment/"):
+        return {"text": "seen", "key": str(uuid4())}
     if address.endswith("apitoken/add/"):
         return {"name": "a program", "scopes": ["read"], "days": "90"}
     if address.endswith("triagerule/add/"):

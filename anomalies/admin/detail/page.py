@@ -26,13 +26,14 @@ from ..ui.naming import name_of, source_of
 from ..views import DeskView
 from .card import card_of, proposed
 from .evidence_panel import Asked, evidence_of, time_line_of, with_evidence
+from .thread import thread, with_comments
 from .threshold_table import figures
 
 
 def read(object_id: str, request: HttpRequest) -> Any:
     """Read an anomaly with as much of its evidence as the address asks for; None where there is none."""
     rows = with_last_entry(with_evidence(Anomaly.objects.all(), Asked.of(request)), "anomaly")
-    rows = with_pattern(with_headline(rows))
+    rows = with_comments(with_pattern(with_headline(rows)))
     try:
         return with_people(rows).filter(pk=object_id).first()
     except ValidationError:
@@ -63,6 +64,7 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
         "whose": source_of(anomaly),
         "similar_in_words": in_words(similar),
         "new_rule": new_rule_about(anomaly.pattern) if can_make_rules(view.request.user) else "",
+        **thread(view.request, anomaly),
         "history": entries,
         "undoable": last if may_undo else None,
     }
