@@ -16,11 +16,13 @@ from anomalies.audit.history import DONE
 from anomalies.models import OPEN, Anomaly, Stream
 from anomalies.permissions import can_decide, can_see_audit_log
 from anomalies.queries.bounded.pages import Page
+from anomalies.queries.people.named import Named, named
 from anomalies.queries.shift.backlog import first_open
 from anomalies.queries.shift.start import LOOKED_AT, Action, NewPattern, new_patterns, recent_actions
 
 from .ui import formatting as show
 from .ui.addresses import anomalies_of
+from .ui.naming import name_of
 
 _SHOWN = 5
 _LIST, _QUEUE, _CARD = (f"admin:anomalies_anomaly_{page}" for page in ("changelist", "queue", "change"))
@@ -50,7 +52,7 @@ class Panel:
 def beginning(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Return the panels for this user, and the recent actions for those who may see the audit log."""
     user = request.user
-    mine = [_mine(user.get_username())] if can_decide(user) else []
+    mine = [_mine(user.get_username()), *_named(user.get_username(), now)] if can_decide(user) else []
     actions = [_action(each) for each in recent_actions()] if can_see_audit_log(user) else None
     return {"panels": [*mine, _oldest(), _new(now)], "actions": actions}
 
@@ -64,6 +66,21 @@ def _mine(username: str) -> Panel:
         (f"{reverse(_LIST)}?{query}", "All that are assigned to me"),
         "Nothing open is assigned to you.",
     )
+
+
+def _named(username: str, now: datetime) -> list[Panel]:
+    """The comments that name this user; no panel without any."""
+    found = named(username, now)
+    more = (f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All that are open")
+    return (
+        [Panel("named", "Named in comments", [_comment(each) for each in found], more, "")] if found else []
+    )
+
+
+def _comment(each: Named) -> Line:
+    author, when = show.visible(each.author, 60), show.moment(each.at)
+    beside = format_html("by {}, {}, about {}", author, when, name_of(each.anomaly))
+    return Line(f"{reverse(_CARD, args=[each.anomaly.pk])}#comments", show.first_line(each.text), beside)
 
 
 def _oldest() -> Panel:

@@ -18,8 +18,9 @@ from anomalies.models import DetectionConfig, PerformanceMetric
 from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import BINS, HOUR, Share, overview
 from anomalies.thresholds import activate
+from anomalies.triage.comments import add
 from anomalies.triage.decisions import decide
-from tests.support.factories import NOON, make_anomaly, other_program
+from tests.support.factories import NOON, make_anomaly, make_user, other_program
 from tests.support.sizes import amount
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +175,17 @@ def test_it_begins_with_start_triage_then_what_waits_then_detectors_then_charts(
     order = [shown.index("Start triage"), *(shown.index(f">{each}</h2>") for each in headings)]
     assert order == sorted(order)
     assert shown.count("disk full") == 2  # the oldest one, and its pattern
+
+
+def test_a_comment_that_names_me_is_shown_as_text_with_a_link(client):
+    ana, anomaly = make_user("analyst", "ana"), make_anomaly()
+    make_user("lead", "lena")
+    assert ">Named in comments</h2>" not in page(client, ana)
+    add(anomaly.pk, "@ana <script>x</script>?\nplease", Actor("lena"))
+    panel = page(client, ana).split(">Named in comments</h2>")[1].split("</section>")[0]
+    assert f'href="/admin/anomalies/anomaly/{anomaly.pk}/change/#comments"' in panel
+    assert "@ana &lt;script&gt;x&lt;/script&gt;?" in panel
+    assert "by lena, " in panel
 
 
 def test_mine_is_for_those_who_decide(client, viewer):

@@ -1,0 +1,1 @@
+"""Reads about one person's work, for the start page."""
