@@ -158,6 +158,11 @@ def can_make_rules(user: User) -> bool:
     return can_decide(user) and can_activate(user)
 
 
+def can_notify(user: User) -> bool:
+    """Make, test and stop notification rules and see their addresses: what they send leaves the desk."""
+    return can_make_rules(user)
+
+
 def can_ingest(user: User) -> bool:
     """Store anomalies through the HTTP API: who chooses the config of the detectors may act for them."""
     return can_activate(user)

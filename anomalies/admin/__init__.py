@@ -8,6 +8,8 @@ from .accounts import AccountAdmin, RoleAdmin
 from .anomaly import AnomalyAdmin
 from .api_tokens import ApiTokenAdmin
 from .config import DetectionConfigAdmin
+from .notifications.delivery_log import NotificationDeliveryAdmin
+from .notifications.rule_list import NotificationRuleAdmin
 from .patterns import PatternAdmin
 from .read_only import (
     AuditLogAdmin,
@@ -23,6 +25,8 @@ __all__ = [
     "ApiTokenAdmin",
     "AuditLogAdmin",
     "DetectionConfigAdmin",
+    "NotificationDeliveryAdmin",
+    "NotificationRuleAdmin",
     "PatternAdmin",
     "PerformanceMetricAdmin",
     "RecentSignificantAnomalyAdmin",

@@ -192,7 +192,7 @@ _SMALL = (
         "notification_rules",
         "metadata ->> 'id'",
         "notification rule",
-        _columns(NotificationRule) - {"secret"},
+        _columns(NotificationRule) - {"secret", "target"},
         times=_columns(NotificationRule, DateTimeField),
     ),
     _source(

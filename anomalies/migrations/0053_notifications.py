@@ -1,7 +1,8 @@
 """Notifications: their rules, whose changes the audit log records, what arrived, and the outbox.
 
 A rule sends what the desk shows to an address outside, in its owner's name, so making and stopping one leaves an
-entry. The secret that signs its webhooks never does, only that it changed.
+entry. Its secret never does, nor the whole address of a receiver, which is a secret where it is Slack's: only the
+host is, and that one of them changed.
 
 A trigger writes the ids of inserted anomalies into notification_arrivals, in the transaction of the INSERT: a row of
 it is visible exactly when the anomalies are, however late they are committed, and no cursor can pass it by. It writes one
@@ -26,14 +27,25 @@ record = pinning.record
 
 OWN = pinning.OWN
 COLUMNS = (
-    "id name owner condition query minutes digest_seconds quiet_from quiet_until zone channel target created_at "
+    "id name owner condition query minutes digest_seconds quiet_from quiet_until zone channel created_at "
     "stopped_at stopped_by stop_reason"
 ).split()
 
 
 def rule(row):
-    """A rule as the audit log shows it: without its secret."""
-    return f"jsonb_build_object({', '.join(f'{name!r}, {row}.{name}' for name in COLUMNS)})"
+    """A rule as the audit log shows it: without its secret, and of an address the host."""
+    shown = ", ".join(f"{name!r}, {row}.{name}" for name in COLUMNS)
+    host = f"CASE {row}.channel WHEN 'email' THEN {row}.target ELSE substring({row}.target FROM '^[a-z]+://[^/?#]+') END"
+    return f"jsonb_build_object({shown}, 'receiver', {host})"
+
+
+def withheld(column):
+    """Statements that record of a column only that it changed."""
+    return f"""
+            IF OLD.{column} IS DISTINCT FROM NEW.{column} THEN
+                before := before || '{{"{column}": "former"}}';
+                after := after || '{{"{column}": "changed"}}';
+            END IF;"""
 
 
 CHANGE = pinning.function(
@@ -42,12 +54,7 @@ CHANGE = pinning.function(
         "'notification rule'",
         rule("NEW"),
         rule("OLD"),
-        pinning.first.compare(COLUMNS)
-        + """
-            IF OLD.secret IS DISTINCT FROM NEW.secret THEN
-                before := before || '{"secret": "former"}';
-                after := after || '{"secret": "changed"}';
-            END IF;""",
+        pinning.first.compare(COLUMNS) + withheld("secret") + withheld("target"),
         """action := CASE WHEN before ? 'stopped_at' AND NEW.stopped_at IS NOT NULL THEN 'stop'
                            ELSE 'update' END;""",
         lambda row: f"jsonb_build_object('id', {row or 'NEW'}.id)",
@@ -318,6 +325,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "notification",
+                "verbose_name_plural": "notification log",
                 "db_table": "notification_deliveries",
                 "default_permissions": (),
                 "indexes": [

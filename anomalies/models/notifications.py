@@ -180,6 +180,7 @@ class NotificationDelivery(models.Model):
     class Meta:
         db_table = "notification_deliveries"
         verbose_name = "notification"
+        verbose_name_plural = "notification log"
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -97,12 +97,12 @@ SEALER_MAY: dict[str, str] = {
     "triage_rules": "SELECT",
     "anomaly_comments": "SELECT",
 }
-# Every column of an account but its password; of a token but its digest; of a rule but its secret.
+# Every column of an account but its password; of a token but its digest; of a rule but where it sends.
 SEALER_READS = {
     "auth_user": "SELECT (id, username, is_active, is_staff, is_superuser, email)",
     "api_tokens": "SELECT (id, owner_id, name, prefix, scopes, expires_at, revoked_at)",
     "notification_rules": "SELECT (id, name, owner, condition, query, minutes, digest_seconds, quiet_from, "
-    "quiet_until, zone, channel, target, created_at, stopped_at, stopped_by, stop_reason)",
+    "quiet_until, zone, channel, created_at, stopped_at, stopped_by, stop_reason)",
 }
 SEALER_SEQUENCES = ("audit_log_id_seq",)  # gives the last id drawn
 CALLS = ("audit_event(text, text, uuid, jsonb)",)

@@ -15,7 +15,15 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.exceptions import Resolver404
 
 from anomalies.audit import Actor
-from anomalies.models import Anomaly, ApiToken, DetectionConfig, PerformanceMetric, TriageRule
+from anomalies.models import (
+    Anomaly,
+    ApiToken,
+    DetectionConfig,
+    NotificationDelivery,
+    NotificationRule,
+    PerformanceMetric,
+    TriageRule,
+)
 from anomalies.triage.decisions import decide
 from tests.support.forms import carried
 from tests.support.people import ROLES, TABLE, body_of, browser_of, outcome, path_of, rows_by_table, table
@@ -140,6 +148,8 @@ MAY = {
         {"anomaly.notes", "anomaly.updated_at", "anomaly.version"},
     ),
     "/admin/anomalies/apitoken/add/": (set(PEOPLE), {"apitoken new"}),
+    "/admin/anomalies/notificationrule/add/": (LEADS, {"notificationrule new"}),
+    "/admin/anomalies/notificationrule/ID/test/": (LEADS, {"notificationdelivery new"}),
     "/admin/anomalies/triagerule/add/": (LEADS, {"triagerule new"}),
     "/admin/anomalies/apitoken/ID/delete/": ({"superuser"}, {"apitoken gone"}),
     "/admin/anomalies/detectionconfig/add/": (LEADS, {"detectionconfig new"}),
@@ -185,7 +195,8 @@ def forged() -> dict[str, Any]:
 def snapshot() -> dict[tuple[str, Any], dict[str, Any]]:
     """Every row that a form could be after, rights included; sessions and the record aside."""
     rows: dict[tuple[str, Any], dict[str, Any]] = {}
-    for model in (Anomaly, ApiToken, DetectionConfig, PerformanceMetric, TriageRule, User, Group):
+    ours = (Anomaly, ApiToken, DetectionConfig, NotificationDelivery, NotificationRule, PerformanceMetric)
+    for model in (*ours, TriageRule, User, Group):
         rows |= {
             (model._meta.model_name, row["pk"]): row for row in model.objects.values("pk", *columns(model))
         }

@@ -12,7 +12,16 @@ from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from anomalies.models import ApiToken, AuditLog, DetectionConfig, Pattern, PerformanceMetric, TriageRule
+from anomalies.models import (
+    ApiToken,
+    AuditLog,
+    DetectionConfig,
+    NotificationDelivery,
+    NotificationRule,
+    Pattern,
+    PerformanceMetric,
+    TriageRule,
+)
 from anomalies.queries import hourly_rollup
 
 from .factories import make_anomaly, make_user
@@ -78,6 +87,14 @@ def rows_by_table() -> dict[str, str]:
         hourly_limit=10,
         expires_at=expires,
     )
+    notifying = NotificationRule.objects.create(
+        owner="somebody",
+        name="theirs",
+        condition="every_match",
+        channel="webhook",
+        target="https://x.example",
+    )
+    delivery = NotificationDelivery.objects.create(rule=notifying, due_at=NEVER)
     return {
         "anomaly": str(anomaly.pk),
         "bulk": "no-such-set",
@@ -91,6 +108,8 @@ def rows_by_table() -> dict[str, str]:
         "user": str(somebody.pk),
         "apitoken": str(token.pk),
         "triagerule": str(rule.pk),
+        "notificationrule": str(notifying.pk),
+        "notificationdelivery": str(delivery.pk),
         "group": str(Group.objects.get(name="viewer").pk),
         "r": f"{ContentType.objects.get_for_model(Group).pk}/{Group.objects.get(name='viewer').pk}",
     }
@@ -112,6 +131,9 @@ def body_of(address: str) -> dict[str, Any]:
         return {"name": "a program", "scopes": ["read"], "days": "90"}
     if address.endswith("triagerule/add/"):
         return {"action": "snooze", "note": "new disks", "source": "web", **WINDOW}
+    if address.endswith("notificationrule/add/"):
+        sent = {"condition": "every_match", "channel": "webhook", "target": "https://hooks.example.org/x"}
+        return {"name": "ours", "digest_seconds": "60", "zone": "UTC", **sent}
     if address.endswith("pattern/ID/decide/"):
         return {"action": "dismiss"}
     if "/detectionconfig/" in address:
