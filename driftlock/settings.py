@@ -58,6 +58,21 @@ def _origins(name: str) -> list[str]:
     return origins
 
 
+def _mail_server(name: str) -> dict[str, object]:
+    """The settings of Django's e-mail; without a server none is asked."""
+    url = _text(name)
+    if not url:
+        return {"EMAIL_HOST": ""}
+    scheme = url.partition("://")[0]
+    if scheme not in ("smtp", "smtp+tls", "smtp+ssl"):
+        raise ImproperlyConfigured(f"{name} must look like smtp+tls://user:password@mail.example.org:587")
+    try:
+        found: dict[str, object] = env.email_url_config(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+    return {key: value for key, value in found.items() if key.startswith("EMAIL_")}
+
+
 def _choice(name: str, allowed: tuple[str, ...]) -> str:
     value = _text(name, allowed[0])
     if value not in allowed:
@@ -192,6 +207,13 @@ CSRF_FAILURE_VIEW = "anomalies.web.error_pages.form_refused"
 _HOME = f"https://{ALLOWED_HOSTS[0].lstrip('*.')}" if PRODUCTION else "http://127.0.0.1:8000"
 SITE_URL = (_origins("DRIFTLOCK_URL") or [_HOME])[0]
 NOTIFY_ALLOWED = _list("DRIFTLOCK_NOTIFY_ALLOWED")
+
+# The server for e-mail, smtp+tls://user:password@mail.example.org:587, and the sender.
+vars().update(_mail_server("DRIFTLOCK_EMAIL"))
+DEFAULT_FROM_EMAIL = _text(
+    "DRIFTLOCK_EMAIL_FROM", f"driftlock@{SITE_URL.partition('://')[2].partition(':')[0]}"
+)
+EMAIL_TIMEOUT = 10
 
 # Metrics for Prometheus at /metrics, for tokens with the scope read.
 METRICS = _flag("DRIFTLOCK_METRICS", False)

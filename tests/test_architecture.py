@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest": {"audit", "detection", "json_limits", "models", "queries", "sources", "thresholds"},
     "retention": {"atomic_file", "audit", "models", "queries", "schema"},
     "work": {"ingest", "models", "notifications", "queries", "triage"},
-    "notifications": {"audit", "fields", "models", "permissions", "queries", "safe_text"},
+    "notifications": {"audit", "fields", "ingest", "models", "permissions", "queries", "safe_text"},
     "migrations": {"fields"},
     "web": {"audit", "connection_settings", "safe_text"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,

@@ -34,7 +34,6 @@ from .quiet_hours import QuietHours
 
 SYSTEM = Actor("driftlock", via="work")
 ABOUT_ANOMALIES = (Condition.EVERY_MATCH, Condition.NEW_PATTERN, Condition.UNASSIGNED)
-CONDITIONS = (Condition.EVERY_MATCH, Condition.NEW_PATTERN)  # those that the worker looks for
 MOST_RULES = 100  # active ones: each is compared with every anomaly that arrives
 _SECRET_BYTES = 32
 
@@ -122,8 +121,8 @@ def _checked(new: NewNotification, owner: str) -> NotificationRule:
     name = " ".join(new.name.split())
     if not 0 < len(name) <= 80 or not name.isprintable():
         raise NotificationError("Give the rule a name of 1 to 80 printable characters.")
-    if new.condition not in CONDITIONS:
-        raise NotificationError(f"Choose a condition: {', '.join(CONDITIONS)}.")
+    if new.condition not in Condition.values:
+        raise NotificationError(f"Choose a condition: {', '.join(Condition.values)}.")
     if new.channel not in Channel.values:
         raise NotificationError(f"Choose a channel: {', '.join(Channel.values)}.")
     if (new.condition == Condition.UNASSIGNED) != (new.minutes is not None):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from anomalies.ingest.otlp import Judge
 from anomalies.notifications.collecting import collect_once
+from anomalies.notifications.occasions import forget_seen, look_once
 from anomalies.notifications.outbox import forget_old
 from anomalies.notifications.sender import send_once
 from anomalies.queries.hourly_rollup import fold_if_many
@@ -47,11 +48,16 @@ def _judge_otlp() -> bool:
     return _judge.run_once() is not None
 
 
+def _forget() -> bool:
+    return forget_old() | forget_seen()
+
+
 JOBS: tuple[Job, ...] = (
     Job("snoozes", "ends the snoozes that are due", _end_snoozes, every=30),
     Job("otlp", "judges what came by OTLP", _judge_otlp),
     Job("rollup", "folds the roll-up where many changes wait", _fold, every=30),
     Job("notifications", "adds what arrived to the digests of notification rules", collect_once),
+    Job("conditions", "looks at what is unassigned, stopped or silent, for such rules", look_once, every=15),
     Job("deliveries", "sends the digests that are due", send_once),
-    Job("old-deliveries", "deletes the log of notifications after 90 days", forget_old, every=3600),
+    Job("old-deliveries", "deletes the log of notifications after 90 days", _forget, every=3600),
 )

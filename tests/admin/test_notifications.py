@@ -77,7 +77,9 @@ def test_a_saved_filter_of_somebody_else_is_not_offered(desk):
         ({"target": "ftp://x"}, "Write a whole address"),
         ({"query": "status=x"}, "Invalid filter values"),
         ({"zone": "Mars"}, "Name a zone"),
-        ({"condition": "silent"}, "Select a valid choice"),
+        ({"condition": "sometimes"}, "Select a valid choice"),
+        ({"condition": "unassigned"}, "after how many minutes"),
+        ({"channel": "email"}, "e-mail address"),
     ],
 )
 def test_what_is_wrong_is_said_and_what_was_typed_stays(desk, over, said):

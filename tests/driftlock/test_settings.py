@@ -165,6 +165,9 @@ BAD = [
     ("DRIFTLOCK_TIME_ZONE", "Mars/Base"),
     ("DRIFTLOCK_TIME_ZONE", "../../etc/passwd"),
     ("DRIFTLOCK_INGEST_MAX_LINE_BYTES", "16M"),
+    ("DRIFTLOCK_EMAIL", "mail.example.org"),
+    ("DRIFTLOCK_EMAIL", "smtp://mail.example.org:port"),
+    ("DRIFTLOCK_URL", "desk.example.org"),
     ("DATABASE_URL", "mysql://db.example.org/driftlock"),
     ("DATABASE_URL", "db.example.org"),
     ("DATABASE_URL", "postgres://ana:secret@db.example.org:fivethousand/driftlock"),
@@ -255,3 +258,17 @@ def test_the_line_end_of_a_file_is_no_part_of_its_value(tmp_path):
 def test_names_in_a_list_may_have_space_around_them():
     hosts = value("settings.ALLOWED_HOSTS", DRIFTLOCK_HOSTS="a.example.org, b.example.org ,")
     assert hosts == "['a.example.org', 'b.example.org']"
+
+
+def test_the_server_for_mail_is_one_address():
+    names = "EMAIL_HOST EMAIL_PORT EMAIL_USE_TLS EMAIL_HOST_PASSWORD DEFAULT_FROM_EMAIL".split()
+    said = value(
+        ", ".join(f"settings.{name}" for name in names),
+        DRIFTLOCK_EMAIL="smtp+tls://ana:p%40ss@mail.example.org:587",
+        DRIFTLOCK_URL="https://desk.example.org",
+    )
+    assert said == "('mail.example.org', 587, True, 'p@ss', 'driftlock@desk.example.org')"
+
+
+def test_links_in_notifications_begin_with_the_first_host():
+    assert value("settings.SITE_URL", **PRODUCTION) == "https://driftlock.example.org"

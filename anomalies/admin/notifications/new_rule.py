@@ -11,8 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from anomalies import permissions
 from anomalies.models import MOST_DIGEST_SECONDS, MOST_MINUTES, Channel, Condition, NotificationRule
-from anomalies.notifications.channels import names
-from anomalies.notifications.rules import CONDITIONS, NewNotification, NotificationError, make
+from anomalies.notifications.rules import NewNotification, NotificationError, make
 from anomalies.queries import saved_filters
 
 from ..views import DeskView, uuid_of
@@ -24,7 +23,7 @@ class NotificationForm(forms.Form):
     """A notification rule; its filter is a saved one, or the query of the list's address."""
 
     name = forms.CharField(max_length=80)
-    condition = forms.ChoiceField(label="Notify of")
+    condition = forms.ChoiceField(choices=Condition.choices, label="Notify of")
     minutes = forms.IntegerField(
         required=False, min_value=1, max_value=MOST_MINUTES, help_text="For unassigned ones: after so many."
     )
@@ -41,21 +40,18 @@ class NotificationForm(forms.Form):
     quiet_from = forms.TimeField(required=False, widget=forms.TimeInput(attrs=_TIME), label="Quiet from")
     quiet_until = forms.TimeField(required=False, widget=forms.TimeInput(attrs=_TIME), label="Quiet until")
     zone = forms.CharField(max_length=64, label="Time zone")
-    channel = forms.ChoiceField()
+    channel = forms.ChoiceField(choices=Channel.choices)
     target = forms.CharField(
-        max_length=2_000, label="To", help_text="An address, such as https://hooks.example.org/x."
+        max_length=2_000,
+        label="To",
+        help_text="Such as https://hooks.example.org/x, or e-mail addresses.",
     )
 
     def __init__(self, user: permissions.User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._saved = {str(each.pk): each for each in saved_filters.visible_to(cast(Any, user))}
-        choices = {
-            "condition": [(one.value, one.label) for one in Condition if one in CONDITIONS],
-            "saved_filter": [("", "–"), *((pk, each.name) for pk, each in self._saved.items())],
-            "channel": [(name, Channel(name).label) for name in names()],
-        }
-        for name, offered in choices.items():
-            cast(forms.ChoiceField, self.fields[name]).choices = offered
+        offered = cast(forms.ChoiceField, self.fields["saved_filter"])
+        offered.choices = [("", "–"), *((pk, each.name) for pk, each in self._saved.items())]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
