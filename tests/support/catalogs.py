@@ -62,7 +62,7 @@ def _remembered(
 
 
 def _key(stages: Sequence[Targets], known_roles: Collection[str]) -> tuple[Any, ...]:
-    """What the catalogs depend on beside the migrations."""
+    """The values that the catalogs depend on beside the migrations."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user::text, current_setting('server_version')")
         role_and_server = cursor.fetchone()

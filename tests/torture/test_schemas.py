@@ -118,7 +118,7 @@ def test_no_answer_is_a_server_error_or_breaks_the_document(rows, label):
 
 @functools.cache
 def checks() -> list[Any]:
-    """What is asked of an answer."""
+    """The checks of an answer."""
     from schemathesis import checks
     from schemathesis.specs.openapi import checks as openapi
 
