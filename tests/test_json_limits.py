@@ -15,7 +15,7 @@ from anomalies.admin.config import BoundedJSONField
 from anomalies.ingest.rows import look_closer, read_row
 from anomalies.ingest.validation_errors import Misfit
 from anomalies.json_limits import LimitError, deeper_than, key_deeper_than, loads
-from anomalies.queries.filters import ContainmentField
+from anomalies.queries.search.fields import ContainmentField
 from tests.ingest.test_json_lines import with_raw
 
 # --- Depth, before any parser ---------------------------------------------------------------------------
