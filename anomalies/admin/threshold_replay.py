@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.text import capfirst
 
-from anomalies.models import DetectionConfig, Stream
+from anomalies.models import DetectionConfig, Status, Stream
 from anomalies.permissions import can_activate, can_replay
-from anomalies.queries.threshold_replay import Replay, ReplayError, apply, replay
+from anomalies.queries.threshold_replay import Point, Replay, ReplayError, apply, replay
 from anomalies.thresholds import ConfigChanged, ThresholdsError, active_config, thresholds_for
 
 from .decide.edit_conflict import Answer, VersionedForm, answer_to, new_batch
 from .ui import formatting as show
-from .views import DeskView
+from .ui.charts import Chart, Link, columns
+from .views import LIST, DeskView
 
 CONFIGS = "admin:anomalies_detectionconfig_changelist"
 KEYS = ("ncd_threshold", "p_value_threshold")
@@ -141,13 +144,48 @@ class ThresholdReplayView(DeskView):
 
     def _page(self, form: ThresholdsForm, result: Replay | None, status: int = 200) -> HttpResponse:
         lost: tuple[Any, ...] = result.lost if result else ()
+        hidden: tuple[Any, ...] = result.open.first if result else ()
         context = {
             "title": "Threshold simulator",
             "form": form,
             "current": form.current,
             "result": result,
             "lost": [(anomaly, show.first_line(anomaly.headline)) for anomaly in lost],
+            "hidden": [(anomaly, show.first_line(anomaly.headline)) for anomaly in hidden],
+            "chart": _chart(result) if result and result.before.decided else None,
             "may_apply": can_activate(self.request.user),
             "batch": new_batch(),
         }
         return self.render(context, status)
+
+
+def _chart(result: Replay) -> Chart:
+    """Return the chart of the curve: what each novelty threshold shows, and how much of it is confirmed."""
+    curve = result.curve
+    body = [_figures(point) for point in curve]
+    tips = [f"{at.text}: {shown.text} shown, {real.text} confirmed" for at, shown, real, *_ in body]
+    decided = {"status": [Status.ACKNOWLEDGED, Status.DISMISSED]}
+    return Chart(
+        "curve",
+        "By novelty threshold",
+        f"From {curve[0].threshold:g} to 1, n = {result.before.decided:,} decided anomalies.",
+        f"{reverse(LIST)}?{urlencode(decided, doseq=True)}",
+        note="With the p-value thresholds above; a stream with a higher threshold of its own keeps it.",
+        legend=[("bar", "decided anomalies shown"), ("chance", "of them confirmed")],
+        head=["Threshold", "Shown (n)", "Confirmed", "Share (95% interval)", "Missed", "Open ones hidden"],
+        body=body,
+        drawing=columns(
+            [float(point.shown.decided) for point in curve],
+            [f"{point.threshold:.2f}" if number % 2 == 0 else "" for number, point in enumerate(curve)],
+            tips,
+            [float(point.shown.acknowledged) for point in curve],
+        ),
+    )
+
+
+def _figures(point: Point) -> list[Link]:
+    precision = point.shown.precision
+    share = f"{precision.share:.0%} ({precision.low:.0%}–{precision.high:.0%})" if precision else "–"
+    counts = (f"{n:,}" for n in (point.shown.decided, point.shown.acknowledged))
+    rest = (share, f"{point.missed:,}", f"{point.hidden:,}")
+    return [Link(text) for text in (f"{point.threshold:.3f}", *counts, *rest)]

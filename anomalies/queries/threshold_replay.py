@@ -4,22 +4,30 @@ It is a counterfactual replay of logged decisions: each decided anomaly is kept 
 thresholds, and the confirmed share of the kept ones estimates the precision. Only stricter thresholds can be
 replayed: windows that the present ones did not flag were never stored, so the result of looser ones is
 unknown.
+
+The curve is the same replay at POINTS novelty thresholds from the active one to 1, each applied to all
+streams whose own threshold is below it, with the proposed p-value thresholds. One pass counts the anomalies
+whose measure lies between two points (``width_bucket``); what a point shows is the sum above it. What is open
+has no verdict yet, so of it only the number that would be hidden is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, FloatField, Func, IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
+from django.http import QueryDict
 
 from anomalies.audit import Actor, acting, is_made
-from anomalies.models import Anomaly, DetectionConfig, Status, Stream
+from anomalies.models import OPEN, Anomaly, DetectionConfig, Status, Stream
 from anomalies.thresholds import (
     ConfigChanged,
     Thresholds,
@@ -29,9 +37,15 @@ from anomalies.thresholds import (
     thresholds_for,
 )
 
+from .bounded.filter_listing import listing_of
+from .bounded.matches import first
+from .bounded.walks import NEWEST_FIRST
+from .filters import AnomalyFilter
+
 VERDICT_FROM = 20  # decisions; with fewer the interval is wider than any difference
 LISTED = 50  # missed anomalies that are listed
-REPLAYED = 50_000  # the newest decisions
+REPLAYED = 50_000  # the newest decisions, and the newest open anomalies
+POINTS = 11  # of the curve
 _Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 _BREAK = "15 minutes"  # a longer pause between two decisions is not counted as work on the second
 
@@ -68,18 +82,48 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenEffect:
+    """Of ``shown`` open anomalies that the active config flags, ``hidden`` would not be shown.
+
+    ``first`` are the newest of these, at most LISTED; ``is_part`` if REPLAYED were read: more may be open.
+    """
+
+    shown: int
+    hidden: int
+    first: tuple[Anomaly, ...]
+    is_part: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Decided anomalies that one novelty threshold shows, and the number of open ones that it would hide."""
+
+    threshold: float
+    shown: Counts
+    missed: int  # confirmed anomalies that it would not show
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
-    """The effect of other thresholds on the decided anomalies."""
+    """The effect of other thresholds on the decided and the open anomalies."""
 
     before: Counts
     after: Counts
     lost: tuple[Anomaly, ...]  # acknowledged ones that would not be shown, newest first, at most LISTED
     seconds_per_decision: float | None  # the median pause between two decisions of one person
+    open: OpenEffect
+    curve: tuple[Point, ...]
 
     @property
     def both(self) -> tuple[Counts, Counts]:
         """Before and after."""
         return self.before, self.after
+
+    @property
+    def open_left(self) -> int:
+        """The number of open anomalies that would still be shown."""
+        return self.open.shown - self.open.hidden
 
     @property
     def lost_count(self) -> int:
@@ -133,17 +177,91 @@ def replay(current: DetectionConfig, proposed: DetectionConfig) -> Replay:
     Raises ReplayError for a config that is looser than the current one in any stream.
     """
     _check_stricter(current, proposed)
-    decided = Anomaly.objects.filter(status__in=(Status.ACKNOWLEDGED, Status.DISMISSED))
-    newest = decided.order_by("-timestamp", "-id").values("pk")[:REPLAYED]
-    replayed = Anomaly.objects.filter(pk__in=newest)
+    replayed = _newest((Status.ACKNOWLEDGED, Status.DISMISSED))
+    waiting = _newest(OPEN).filter(shown_by(current))
     kept = replayed.filter(shown_by(proposed))
     lost = replayed.filter(status=Status.ACKNOWLEDGED).exclude(pk__in=kept.values("pk"))
+    before, open_now = _counts(replayed), _open_effect(waiting, proposed)
     return Replay(
-        before=_counts(replayed),
+        before=before,
         after=_counts(kept),
-        lost=tuple(lost.for_list().order_by("-timestamp", "-id")[:LISTED]),
+        lost=_listed(lost),
         seconds_per_decision=_seconds_per_decision(),
+        open=open_now,
+        curve=_curve(current, proposed, (replayed, waiting), (before.acknowledged, open_now.shown)),
     )
+
+
+def _newest(statuses: Iterable[Status]) -> QuerySet[Anomaly]:
+    """The newest REPLAYED anomalies of these statuses, however rare they are among all."""
+    listing = listing_of(AnomalyFilter(QueryDict("&".join(f"status={status}" for status in statuses))))
+    return first(listing, NEWEST_FIRST.names, REPLAYED).rows.order_by()
+
+
+def _listed(anomalies: Any) -> tuple[Anomaly, ...]:
+    return tuple(anomalies.for_list().order_by("-timestamp", "-id")[:LISTED])
+
+
+def _open_effect(waiting: QuerySet[Anomaly], proposed: DetectionConfig) -> OpenEffect:
+    shown, is_part = waiting.count(), _newest(OPEN).count() >= REPLAYED
+    hidden = shown - waiting.filter(shown_by(proposed)).count()
+    return OpenEffect(shown, hidden, _listed(waiting.exclude(shown_by(proposed))), is_part)
+
+
+def _curve(
+    current: DetectionConfig,
+    proposed: DetectionConfig,
+    rows: tuple[QuerySet[Anomaly], QuerySet[Anomaly]],
+    totals: tuple[int, int],
+) -> tuple[Point, ...]:
+    """The points of the curve, from the decided and the open ``rows``.
+
+    ``totals`` are the numbers of confirmed and of open anomalies that no threshold hides.
+    """
+    low = current.ncd_threshold
+    points = sorted({low + (1 - low) * number / (POINTS - 1) for number in range(POINTS)})
+    shown = _shown_by_streams(
+        {
+            stream: replace(
+                thresholds_for(current, stream),
+                p_value_threshold=thresholds_for(proposed, stream).p_value_threshold,
+            )
+            for stream in Stream.values
+        }
+    )
+    decided, waiting = (_above(each.filter(shown), points) for each in rows)
+    confirmed, open_now = totals
+    return tuple(
+        Point(threshold, counts, confirmed - counts.acknowledged, open_now - sum(open_above.values()))
+        for threshold, counts, open_above in zip(
+            points,
+            (Counts(each[Status.ACKNOWLEDGED], each[Status.DISMISSED]) for each in decided),
+            waiting,
+            strict=True,
+        )
+    )
+
+
+def _above(anomalies: QuerySet[Anomaly], points: list[float]) -> list[Counter[str]]:
+    """For each point the number of anomalies whose measure is not below it, by status."""
+    bucket = Func(
+        Coalesce("novelty", "ncd_score"),
+        Value(points, ArrayField(FloatField())),
+        function="width_bucket",
+        output_field=IntegerField(),
+    )
+    rows = (
+        anomalies.annotate(bucket=bucket).values_list("bucket", "status").annotate(n=Count("pk")).order_by()
+    )
+    found = list(rows)
+    above = []
+    for number in range(1, len(points) + 1):
+        counts: Counter[str] = Counter()
+        for reached, status, n in found:
+            if reached >= number:
+                counts[status] += n
+        above.append(counts)
+    return above
 
 
 def apply(
@@ -191,9 +309,13 @@ def _looser(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
 
 def shown_by(config: DetectionConfig) -> Q:
     """The condition that a config flags an anomaly by the thresholds of its stream."""
+    return _shown_by_streams({stream: thresholds_for(config, stream) for stream in Stream.values})
+
+
+def _shown_by_streams(thresholds: Mapping[str, Thresholds]) -> Q:
     shown = Q()
-    for stream in Stream.values:
-        shown |= Q(stream_type=stream) & flagged(thresholds_for(config, stream))
+    for stream, numbers in thresholds.items():
+        shown |= Q(stream_type=stream) & flagged(numbers)
     return shown
 
 

@@ -7,14 +7,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from anomalies.audit import Actor
-from anomalies.models import AuditLog, DetectionConfig
+from anomalies.models import Anomaly, AuditLog, DetectionConfig
+from anomalies.queries import threshold_replay
 from anomalies.queries.threshold_replay import ReplayError, apply, replay, wilson
 from anomalies.thresholds import activate
-from tests.support.factories import NOON, make_anomaly
+from tests.support.databases import run
+from tests.support.factories import NOON, anomaly_values, make_anomaly
 from tests.support.forms import send
+from tests.support.plans import explain, rows_read
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/anomalies/detectionconfig/what-if/"
@@ -153,6 +158,67 @@ def apply_it(client: Client, page: Any = None, **over: str) -> Any:
     return send(client, PAGE, page or opened(client), **{**ASKED, **over})
 
 
+# --- what is open, and the curve ---------------------------------------------------------------------------
+
+
+def waiting(**over: Any) -> None:
+    make_anomaly(**{"novelty": 0.6, "p_value": 0.01, **over})
+
+
+def test_open_anomalies_that_would_be_hidden_are_counted_and_listed():
+    waiting(), waiting(status="investigating"), waiting(novelty=None, ncd_score=0.7)
+    waiting(novelty=0.9), waiting(novelty=None, ncd_score=0.9)
+    found = replayed(ncd_threshold=0.8).open
+    assert (found.shown, found.hidden, len(found.first), found.is_part) == (5, 3, 3, False)
+
+
+def test_what_the_active_config_does_not_flag_would_not_be_hidden_by_another():
+    waiting(novelty=0.4), waiting(p_value=0.2)
+    assert (replayed(ncd_threshold=0.8).open.shown, replayed(ncd_threshold=0.8).open.hidden) == (0, 0)
+
+
+def test_of_more_open_ones_than_are_replayed_it_says_so(monkeypatch):
+    monkeypatch.setattr(threshold_replay, "REPLAYED", 1)
+    waiting(), waiting()
+    assert replayed().open.is_part
+
+
+def test_few_open_ones_among_many_decided_are_found_by_their_status():
+    Anomaly.objects.bulk_create(Anomaly(**anomaly_values(status="acknowledged")) for _ in range(2_000))
+    waiting()
+    run("ANALYZE anomalies")
+    run("SET LOCAL enable_seqscan = off")  # so small a table is read whole otherwise
+    with CaptureQueriesContext(connection) as queries:
+        replayed(ncd_threshold=0.8)
+    of_open = [each["sql"] for each in queries if "acknowledged" not in each["sql"]]
+    read = [rows_read(explain(sql)) for sql in of_open if "TABLESAMPLE" not in sql]
+    assert len(read) >= 4 and max(read) <= 20
+
+
+def test_the_curve_has_at_each_threshold_what_a_replay_of_it_has():
+    for novelty in (0.5, 0.6, 0.7, 0.95, None):
+        decided("acknowledged", novelty=novelty, ncd_score=0.8), decided("dismissed", novelty=novelty)
+        waiting(novelty=novelty), decided("dismissed", novelty=novelty, stream_type="llm")
+    own = {"stream_overrides": {"llm": {"ncd_threshold": 0.7}}}
+    for point in replay(config(**own), config(**own)).curve:
+        streams = {"llm": {"ncd_threshold": max(0.7, point.threshold)}}
+        same = replay(config(**own), config(ncd_threshold=point.threshold, stream_overrides=streams))
+        assert (point.shown, point.missed, point.hidden) == (same.after, same.lost_count, same.open.hidden)
+
+
+def test_the_curve_goes_from_the_active_threshold_to_one_with_the_proposed_p_value():
+    decided("dismissed", novelty=1.0, p_value=0.02), decided("dismissed", novelty=1.0, p_value=0.001)
+    curve = replayed(p_value_threshold=0.01).curve
+    assert (curve[0].threshold, curve[-1].threshold, len(curve)) == (0.5, 1.0, 11)
+    assert {point.shown.dismissed for point in curve} == {1}
+
+
+def test_the_highest_threshold_has_a_curve_of_one_point():
+    assert [
+        point.threshold for point in replay(config(ncd_threshold=1.0), config(ncd_threshold=1.0)).curve
+    ] == [1.0]
+
+
 # --- the page ---------------------------------------------------------------------------------------------
 
 
@@ -161,6 +227,18 @@ def test_the_page_shows_what_would_be(client: Client, viewer):
     client.force_login(viewer)
     page = client.get(PAGE, {"ncd_threshold": "0.65", "p_value_threshold": "0.05"}).content.decode()
     assert "10 confirmed anomalies would be missed" in page and "make it active" not in page
+
+
+def test_the_page_shows_the_curve_with_n_and_the_open_ones_that_would_be_hidden(client: Client, viewer):
+    (
+        decided("acknowledged", 10, novelty=0.6),
+        decided("dismissed", 10),
+        waiting(glass_box_explanation="disk full"),
+    )
+    client.force_login(viewer)
+    page = opened(client).content.decode()
+    assert "n = 20 decided anomalies" in page and 'aria-labelledby="curve-heading"' in page
+    assert "Open anomalies that would be hidden" in page and "disk full" in page
 
 
 def test_the_page_says_why_looser_thresholds_cannot_be_replayed(client, lead):
