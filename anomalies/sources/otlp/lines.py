@@ -1,6 +1,7 @@
 """Stored batches as the lines of JSON that `detection.formats` reads: one for each resource.
 
-So a record gives the same event whether it comes by HTTP or stands in a file that the Collector wrote.
+So a record gives the same event whether it comes by HTTP or stands in a file that the Collector wrote, but
+for its resource, whose attributes change with each start.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def lines_of(body: bytes, signal_name: str, rates: Rates | None = None) -> Itera
         raise LineError(f"the batch can't be decoded: {error}") from error
     for holder in data.ListFields()[0][1] if data.ListFields() else ():
         plain = _gauges(holder, signal, rates) if signal_name == "metrics" else _plain(holder)
+        if signal_name == "logs":  # a new pod or process is no event; the resource goes to the anomaly itself
+            plain.pop("resource", None)
         items = sum(signal.check(record).items for record in _records(holder, signal))
         yield ResourceLine(_encode({signal.resources: [plain]}), items, _attributes(holder.resource))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from anomalies.sources.otlp import received
 from anomalies.thresholds import ThresholdsError
 from anomalies.triage.decisions import decide
 from tests.ingest.otlp.exports import BEGIN, PANIC, logs, metrics, normal_lines, spans
+from tests.sources.otlp.test_points import counter
 from tests.support.databases import connect
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +91,18 @@ def test_findings_do_not_depend_on_how_the_records_came_in_requests(monkeypatch)
     assert ids[0] == ids[1] == ids[2] != set()
 
 
+def test_the_host_is_that_of_the_record_that_is_named_first():
+    for host, first, texts in (
+        ("web-1", 0, normal_lines(200)),
+        ("web-2", 200, [*normal_lines(50, 200), PANIC]),
+        ("web-3", 251, normal_lines(100, 251)),
+    ):
+        send(logs(texts, first, host_name=host))
+    judge_all()
+    (one,) = found()
+    assert (one.metadata["host"], one.metadata["resource"]["host.name"]) == ("web-2", "web-2")
+
+
 class StoppedHere(Exception):
     """The worker was killed."""
 
@@ -148,7 +162,8 @@ def test_a_stream_that_another_worker_has_is_left_to_it():
         name = "\n".join(("driftlock stream", "logs", "cart", "app.orders"))
         other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         assert judge_all() == 3
-    assert judge_all() == 4
+        other.execute("SELECT pg_advisory_unlock_all()")
+        assert judge_all() == 4
 
 
 def test_a_batch_that_the_detector_fails_on_is_set_aside_with_the_error_and_the_next_one_is_judged(caplog):
@@ -224,6 +239,19 @@ def test_a_metric_that_jumps_is_found_in_the_minutes_in_which_it_does():
     assert abs(one.timestamp - jump) <= timedelta(minutes=10)
     assert (one.stream_type, one.metadata["file"]) == ("metrics", "checkout/app.meter")
     assert one.glass_box_explanation.startswith('queue.depth{host.name="web-1"} 120.0')
+
+
+def test_a_counter_is_compared_with_its_last_point_of_the_batch_before():
+    for first in (1, 2, 3):
+        request = metrics([], name="none")
+        request.resource_metrics[0].scope_metrics[0].metrics.append(counter(10.0 * first, begin=10 * first))
+        send(request, "metrics")
+        judge_all()
+    (state,) = DetectorStream.objects.values_list("state", flat=True)
+    events = json.loads(spool.zstandard.ZstdDecompressor().decompress(bytes(state), 2**24))["detector"][
+        "counts"
+    ][0]
+    assert events == 2
 
 
 STEPS = ("GET /cart", "auth", "db.query", "render")
