@@ -11,6 +11,7 @@ from anomalies.web.problems import MEDIA_TYPE
 
 from .bulk import router as bulk
 from .configs import router as configs
+from .discussion.comments import router as comments
 from .ingest import router as ingest
 from .original.analytics import router as original_analytics
 from .original.anomalies import router as original_anomalies
@@ -62,5 +63,5 @@ for each in (api, original):
     add_handlers(each)
 for router in (original_server, original_anomalies, original_analytics, original_stream):
     original.add_router("", router)
-for router in (reading, patterns, writing, bulk, configs, ingest):
+for router in (reading, patterns, writing, comments, bulk, configs, ingest):
     api.add_router("/v1", router)

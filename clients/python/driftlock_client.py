@@ -27,6 +27,18 @@ class ApiError(Exception):
         self.problem = problem
 
 
+class AddedComment(TypedDict):
+    """A stored comment; ``unknown`` are the @names that nobody has who may see anomalies."""
+
+    id: str
+    author: str
+    text: str | None
+    named: list[str]
+    created_at: str
+    withdrawn_at: str | None
+    unknown: list[str]
+
+
 class AnomalyDetail(TypedDict):
     """An anomaly with the long explanation."""
 
@@ -194,6 +206,23 @@ class Change(TypedDict):
     after: NotRequired[Any]
 
 
+class CommentRow(TypedDict):
+    """A comment; ``named`` are the users whom its text names, and a withdrawn one has no text."""
+
+    id: str
+    author: str
+    text: str | None
+    named: list[str]
+    created_at: str
+    withdrawn_at: str | None
+
+
+class Comments(TypedDict):
+    """The comments about an anomaly, the oldest first, at most the newest 200."""
+
+    comments: list[CommentRow]
+
+
 class Config(TypedDict):
     """A detection config."""
 
@@ -347,6 +376,12 @@ class LineError(TypedDict):
     line: int
     field: str | None
     reason: str
+
+
+class NewComment(TypedDict):
+    """A comment; @username in its text names somebody who may see anomalies."""
+
+    text: str
 
 
 class NewConfig(TypedDict):
@@ -838,6 +873,31 @@ class Driftlock:
             self._call(
                 "POST",
                 f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/undo",
+                {},
+                {"Idempotency-Key": idempotency_key},
+                body,
+                "application/json",
+            ),
+        )
+
+    def get_comments(self, anomaly_id: str) -> Comments:
+        """Return the comments about an anomaly, the oldest first."""
+        return cast(
+            Comments,
+            self._call(
+                "GET", f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/comments", {}, {}
+            ),
+        )
+
+    def add_comment(
+        self, anomaly_id: str, body: NewComment, *, idempotency_key: str | None = None
+    ) -> AddedComment:
+        """Add a comment to an anomaly."""
+        return cast(
+            AddedComment,
+            self._call(
+                "POST",
+                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/comments",
                 {},
                 {"Idempotency-Key": idempotency_key},
                 body,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
 
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, AuditLog, DetectionConfig
+from anomalies.triage.comments import withdraw
 from anomalies.triage.decisions import decide
 from tests.api.programs import Program, program
 from tests.support.factories import make_anomaly, make_user
@@ -234,3 +235,64 @@ def test_a_number_beyond_those_of_configs_is_404(number, db):
     lead = program("lead")
     problem(lead.get(f"/api/v1/configs/{number}"), 404)
     problem(lead.post(f"/api/v1/configs/{number}/activation", If_Match="*"), 404)
+
+
+# --- comments ---------------------------------------------------------------------------------------------
+
+
+def test_a_comment_is_stored_in_the_owners_name_and_read_again(writer, row):
+    make_user("analyst", "bob")
+    answer = writer.post(path(row, "comments"), {"text": "@bob, or @nobody?"})
+    assert answer.status_code == 201, answer.content
+    said = answer.json()
+    assert (said["author"], said["named"], said["unknown"]) == ("analyst of a program", ["bob"], ["nobody"])
+    read = program("viewer", "read").get(path(row, "comments")).json()["comments"]
+    assert read == [{name: value for name, value in said.items() if name != "unknown"}]
+    entry = AuditLog.objects.get(resource_type="comment")
+    assert (entry.username, entry.resource_id, entry.metadata["token"]) == (
+        "analyst of a program",
+        row.pk,
+        writer.token.prefix,
+    )
+
+
+def test_a_comment_needs_no_version_and_changes_none(writer, row):
+    writer.post(path(row, "comments"), {"text": "x"})
+    row.refresh_from_db()
+    assert row.version == 1
+
+
+def test_a_withdrawn_comment_is_read_without_its_text(writer, row):
+    said = writer.post(path(row, "comments"), {"text": "secret"}).json()
+    withdraw(row.pk, UUID(said["id"]), Actor("analyst of a program"))
+    [read] = program("viewer", "read").get(path(row, "comments")).json()["comments"]
+    assert read["text"] is None and read["withdrawn_at"] is not None
+
+
+def test_a_comment_sent_again_with_its_key_is_answered_as_at_first(writer, row):
+    first, again = (
+        writer.post(path(row, "comments"), {"text": "x"}, Idempotency_Key=KEY).json() for _ in range(2)
+    )
+    assert first == again and first["id"] == KEY
+    other = writer.post(path(row, "comments"), {"text": "y"}, Idempotency_Key=KEY)
+    assert "another request" in problem(other, 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"text": " \n"}, "empty"),
+        ({"text": "a\0b"}, "NUL"),
+        ({"text": "x" * 10_001}, "10000"),
+        ({"text": None}, "text"),
+        ({}, "text"),
+    ],
+)
+def test_a_comment_that_can_not_be_stored_is_422_with_the_reason(writer, row, body, words):
+    assert words in problem(writer.post(path(row, "comments"), body), 422)["detail"]
+
+
+def test_there_are_no_comments_about_an_anomaly_that_is_not_there(writer):
+    nowhere = f"/api/v1/anomalies/{uuid4()}/comments"
+    problem(writer.post(nowhere, {"text": "x"}), 404)
+    problem(program("viewer", "read").get(nowhere), 404)

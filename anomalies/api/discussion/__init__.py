@@ -1,0 +1,1 @@
+"""Conversations about anomalies over the HTTP API."""
