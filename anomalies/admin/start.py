@@ -52,9 +52,10 @@ class Panel:
 def beginning(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Return the panels for this user, and the recent actions for those who may see the audit log."""
     user = request.user
-    mine = [_mine(user.get_username()), *_named(user.get_username(), now)] if can_decide(user) else []
+    mine = [_mine(user.get_username())] if can_decide(user) else []
     actions = [_action(each) for each in recent_actions()] if can_see_audit_log(user) else None
-    return {"panels": [*mine, _oldest(), _new(now)], "actions": actions}
+    named_in = _named(user.get_username(), now)  # who may see anomalies can be named
+    return {"panels": [*mine, *named_in, _oldest(), _new(now)], "actions": actions}
 
 
 def _mine(username: str) -> Panel:

@@ -188,6 +188,14 @@ def test_a_comment_that_names_me_is_shown_as_text_with_a_link(client):
     assert "by lena, " in panel
 
 
+def test_a_viewer_sees_who_named_them(client, viewer):
+    make_user("lead", "lena")
+    viewer.username = "vic"
+    viewer.save()
+    add(make_anomaly().pk, "@vic, for your report", Actor("lena"))
+    assert "@vic, for your report" in page(client, viewer).split(">Named in comments</h2>")[1]
+
+
 def test_mine_is_for_those_who_decide(client, viewer):
     make_anomaly()
     assert ">Mine</h2>" not in page(client, viewer)
