@@ -13,6 +13,7 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.queries.saved_filters import save
+from anomalies.triage.comments import add
 from anomalies.triage.decisions import decide
 from anomalies.triage.rules import NewRule, make
 from tests.support.factories import make_anomaly
@@ -59,6 +60,7 @@ def a_busy_desk() -> Anomaly:
     decide("dismiss", [each.pk for each in made[15:20]], Actor("bo"), reason="other", note="a load test")
     decide("investigate", [made[20].pk], Actor("bo"))
     make(NewRule("snooze", "new disks", source="db1", window=(now, now + timedelta(days=1))), Actor("lea"))
+    add(made[0].pk, "is it the disk, @lea?", Actor("lea"))
     return Anomaly.objects.get(pk=made[0].pk)
 
 
