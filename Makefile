@@ -9,7 +9,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 	@echo "Commands of the product: $(VENV) manage.py help"
 
-run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with the sample log
+run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with two sample logs
 	@$(PYTHON) scripts/bootstrap.py
 	@exec $(VENV) manage.py up --port $(PORT)
 

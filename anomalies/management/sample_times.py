@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-_STAMP = re.compile(rb"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?=(?:\.\d+)? UTC\b)")
-_FORM = "%Y-%m-%d %H:%M:%S"
+# A time in UTC as PostgreSQL writes it, and as web servers do (the common log format), with its form.
+_FORMS = (
+    (re.compile(rb"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?=(?:\.\d+)? UTC\b)"), "%Y-%m-%d %H:%M:%S"),
+    (re.compile(rb"(?<=\[)\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?= \+0000\])"), "%d/%b/%Y:%H:%M:%S"),
+)
 
 
 def ending_at(log: bytes, end: datetime) -> bytes:
@@ -14,13 +17,14 @@ def ending_at(log: bytes, end: datetime) -> bytes:
 
     Pauses, order and all other text are unchanged, and so is a log without such times.
     """
-    stamps = _STAMP.findall(log)
-    if not stamps:
+    stamp, form = next((one for one in _FORMS if one[0].search(log)), _FORMS[0])
+    times = [_time(found, form) for found in stamp.finditer(log)]
+    if not times:
         return log
-    newest = datetime.strptime(max(stamps).decode(), _FORM).replace(tzinfo=end.tzinfo)
+    newest = max(times).replace(tzinfo=UTC)
     by = timedelta(seconds=int((end - newest).total_seconds()))
+    return stamp.sub(lambda found: f"{_time(found, form) + by:{form}}".encode(), log)
 
-    def moved(stamp: re.Match[bytes]) -> bytes:
-        return f"{datetime.strptime(stamp[0].decode(), _FORM) + by:{_FORM}}".encode()
 
-    return _STAMP.sub(moved, log)
+def _time(stamp: re.Match[bytes], form: str) -> datetime:
+    return datetime.strptime(stamp[0].decode(), form)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalies.management.commands.up import SAMPLES
 from tests.support.memory_folder import temporary_folder
 from tests.support.processes import ROOT
 from tests.support.up import Up, environment
@@ -94,11 +95,11 @@ def test_every_file_of_the_packages_is_in_it(wheel):
     assert expected - packed == set()
 
 
-def test_nothing_else_is_in_it_but_the_sample_and_what_a_wheel_says_of_itself(wheel):
+def test_nothing_else_is_in_it_but_the_samples_and_what_a_wheel_says_of_itself(wheel):
     with zipfile.ZipFile(wheel) as file:
         foreign = [name for name in file.namelist() if not (ROOT / name).exists()]
     kinds = {re.sub(r"^driftlock-[^/]+\.dist-info/.*", "dist-info", name) for name in foreign}
-    assert kinds == {"dist-info", "driftlock/samples/postgresql.log"}
+    assert kinds == {"dist-info", *(f"driftlock/samples/{name}" for name in SAMPLES)}
 
 
 # --- installed ------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from anomalies.detection import TimestampReader
 from tests.support.memory_folder import temporary_folder
 from tests.support.up import Up, postmaster
 
@@ -109,14 +110,18 @@ def test_a_later_run_keeps_the_key(first_run, up, name):
     assert key.read_text() == former
 
 
-def test_the_sample_ends_now(first_run):
-    [newest] = re.findall(rb"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ UTC", _last_lines(first_run), re.M)[-1:]
-    age = datetime.now(UTC) - datetime.fromisoformat(newest.decode()).replace(tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("postgresql.log", r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ UTC"),
+        ("nginx.log", r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d"),
+    ],
+)
+def test_both_samples_end_now(first_run, name, form):
+    end = (first_run.data / "samples" / name).read_text()[-10_000:]
+    clock = TimestampReader(datetime.now(UTC))
+    age = datetime.now(UTC) - clock.read(re.findall(form, end, re.MULTILINE)[-1])
     assert timedelta(0) <= age < timedelta(hours=1)
-
-
-def _last_lines(run: FirstRun) -> bytes:
-    return (run.data / "samples" / "postgresql.log").read_bytes()[-10_000:]
 
 
 def test_a_later_run_tells_no_password(up):

@@ -27,11 +27,11 @@ from anomalies.queries.stats import has_run_over
 
 from ..base import ShortUsage
 
-SAMPLE = "postgresql.log"
+SAMPLES = ("postgresql.log", "nginx.log")
 
 
 class Command(ShortUsage):
-    help = "Migrate, load the sample log, create the first users, and serve the admin."
+    help = "Migrate, load the sample logs, create the first users, and serve the admin."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -68,16 +68,18 @@ class Command(ShortUsage):
         call_command("migrate", verbosity=0, interactive=False)
         _keep_key(settings.DEVELOPMENT_KEY_FILE)
         _keep_seal_key(settings.DEVELOPMENT_SEAL_KEY_FILE)
-        self._load_sample()
+        for sample in SAMPLES:
+            self._load(sample)
         self._make_users()
 
-    def _load_sample(self) -> None:
-        sample = settings.SAMPLES / SAMPLE
-        if sample.exists() and not has_run_over(SAMPLE):
+    def _load(self, name: str) -> None:
+        """Detect what is in a sample, once; its times are moved so that it ends now."""
+        sample = settings.SAMPLES / name
+        if sample.exists() and not has_run_over(name):
             self.stderr.write(
-                f"detecting anomalies in the sample {SAMPLE}, with its times shifted to end now …"
+                f"detecting anomalies in the sample {name}, with its times shifted to end now …"
             )
-            copy = settings.DATA_DIR / "samples" / SAMPLE
+            copy = settings.DATA_DIR / "samples" / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(copy, ending_at(sample.read_bytes(), timezone.now()), replace=True)
             call_command("detect", str(copy), tags=["sample"], by="driftlock")
