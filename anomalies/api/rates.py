@@ -34,14 +34,14 @@ _MOST_TOKENS = 10_000  # tokens that a process counts in memory
 # The setting holds for this statement's transaction: a crash forgets requests, not data.
 _TAKE = f"""
     INSERT INTO {ApiAllowance._meta.db_table} AS kept (token_id, spent_until, granted)
-    SELECT %(token)s, clock_timestamp() + %(share)s * %(cost)s * interval '1 second', %(share)s
+    SELECT %(token)s, now() + %(share)s * %(cost)s * interval '1 second', %(share)s
     FROM set_config('synchronous_commit', 'off', true)
     ON CONFLICT (token_id) DO UPDATE SET (spent_until, granted) = (
-        SELECT greatest(kept.spent_until, clock_timestamp()) + share * %(cost)s * interval '1 second', share
+        SELECT greatest(kept.spent_until, now()) + share * %(cost)s * interval '1 second', share
         FROM (SELECT least(%(share)s, greatest(0, floor(({WINDOW} - extract(epoch FROM
-            greatest(kept.spent_until - clock_timestamp(), interval '0'))) / %(cost)s)))::integer
+            greatest(kept.spent_until - now(), interval '0'))) / %(cost)s)))::integer
         ) AS taken (share))
-    RETURNING granted, extract(epoch FROM spent_until - clock_timestamp())::float8
+    RETURNING granted, extract(epoch FROM spent_until - now())::float8
 """  # noqa: S608 -- the name of a table of ours
 
 
