@@ -101,7 +101,7 @@ def wait(attempts: int, asked: float | None = None, chance: float | None = None)
     """The wait after so many attempts: FIRST_WAIT doubled each time, up to LONGEST_WAIT, half of it by chance
     (0 to 1), and at least the seconds that the receiver asked for."""
     longest: timedelta = min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
-    share = random.random() if chance is None else chance  # noqa: S311 -- jitter
+    share = random.SystemRandom().random() if chance is None else chance
     return max(longest * (0.5 + share / 2), timedelta(seconds=asked or 0))
 
 

@@ -17,7 +17,8 @@ from django.test import Client
 
 from anomalies.audit import Actor, history
 from anomalies.json_column import OF_EACH_ROW, Unreadable
-from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
+from anomalies.models import Anomaly, AuditLog, DetectionConfig, NotificationDelivery, PerformanceMetric
+from anomalies.notifications.rules import NewNotification, make
 from anomalies.thresholds import ThresholdsError, activate, active_config, thresholds_for
 from tests.support.factories import anomaly_values, make_anomaly, make_user, other_program
 from tests.support.forms import send
@@ -32,12 +33,13 @@ HOSTILE = {
     "no double": "1" * 400 + ".5",
     "65 levels": "[" * 65 + "]" * 65,
 }
-OURS = [Anomaly, AuditLog, PerformanceMetric, DetectionConfig]
+OURS = [Anomaly, AuditLog, PerformanceMetric, DetectionConfig, NotificationDelivery]
 WHOLE = {
     Anomaly: {**anomaly_values(), "version": 2},  # as rows that are older than the CHECKs
     AuditLog: {"username": "bob", "action": "update", "resource_type": "anomaly"},
     PerformanceMetric: {"metric_type": "detection", "duration_ms": 1},
     DetectionConfig: {"version": 2},
+    NotificationDelivery: {"due_at": "2026-11-28"},
 }
 each_value = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 
@@ -45,6 +47,9 @@ each_value = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys(
 def insert(model: type[models.Model], **over: Any) -> Any:
     """One row by SQL, as another program writes it; its id."""
     values = {**WHOLE[model], **over}
+    if model is NotificationDelivery:
+        new = NewNotification("ours", "every_match", "webhook", "https://hooks.example.org/x")
+        values["rule_id"] = make(new, Actor("lena"))[0].pk
     values = {
         k: json.dumps(v) if k in json_columns(model) and k not in over else v for k, v in values.items()
     }
@@ -93,9 +98,10 @@ def test_every_list_and_every_page_goes_on(desk, model, text):
     key = insert(model, **dict.fromkeys(json_columns(model), text))
     for other in admin.site._registry:
         assert desk.get(f"/admin/{other._meta.app_label}/{other._meta.model_name}/").status_code == 200
-    page = desk.get(f"/admin/anomalies/{model._meta.model_name}/{key}/change/")
+    page = desk.get(f"/admin/anomalies/{model._meta.model_name}/{key}/change/", follow=True)
     assert page.status_code == 200
-    assert "can&#x27;t be shown as JSON" in page.content.decode() or model is DetectionConfig
+    without = (DetectionConfig, NotificationDelivery)  # whose pages show such a value otherwise
+    assert "can&#x27;t be shown as JSON" in page.content.decode() or model in without
 
 
 @each_value
@@ -300,3 +306,20 @@ def test_a_host_that_is_no_text_is_kept_as_one_can_read_it(tmp_path):
     log = tmp_path / "a.log"
     log.write_text("a\n")
     call_command("detect", str(log), host="caf\udce9", stderr=io.StringIO())
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01", "0001-01-01"])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_time_that_python_cant_hold_is_shown_as_the_nearest_that_it_can(desk, settings, moment, zone):
+    settings.TIME_ZONE = zone
+    key = insert(Anomaly, timestamp=moment, created_at=moment, version=2)
+    make_anomaly()
+    pages = ("", f"{key}/change/", "queue/", "?incidents=no", "?o=-1", "?within=30d")
+    for page in pages:
+        answer = desk.get(f"/admin/anomalies/anomaly/{page}", follow=True)
+        assert answer.status_code == 200, page
+    assert ("9999" if moment in ("infinity", "20000-01-01") else "0001") in text_of(desk, key)
+
+
+def text_of(desk: Client, key: Any) -> str:
+    return desk.get(f"/admin/anomalies/anomaly/{key}/change/").content.decode()

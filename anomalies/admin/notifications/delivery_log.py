@@ -57,7 +57,8 @@ class NotificationDeliveryAdmin(ForLeads):
 
     @admin.display(description="Most unusual")
     def first(self, delivery: NotificationDelivery) -> str:
-        return show.visible(str(delivery.items[0].get("title", "")), 160) if delivery.items else "–"
+        first = delivery.items[0] if isinstance(delivery.items, list) and delivery.items else None
+        return show.visible(str(first.get("title", "")), 160) if isinstance(first, dict) else "–"
 
     @admin.display(description="Outcome")
     def outcome(self, delivery: NotificationDelivery) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any
 from uuid import UUID
 
@@ -139,8 +139,9 @@ def pattern_of(anomaly: Any) -> PatternFacts | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Return a time; None for one that Python can't hold, such as infinity."""
+    """Return a time; None for one that Python can't hold in every zone, such as infinity."""
     try:
-        return parse_datetime(text) if text else None
+        found = parse_datetime(text) if text else None
     except ValueError:
         return None
+    return found if found and MINYEAR < found.year < MAXYEAR else None
