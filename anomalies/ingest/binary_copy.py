@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
 from msgspec import Raw
 
+from .copied_values import EPOCH, shape
 from .rows import Row
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _NULL = b"\xff\xff\xff\xff"
 _TEXT_OID = 25
 _int32 = struct.Struct(">i").pack
 _sized_float = struct.Struct(">id").pack
 _sized_int64 = struct.Struct(">iq").pack
-_array_head = struct.Struct(">iiiii").pack
+_array_head = struct.Struct(">iii").pack
+_array_dimension = struct.Struct(">ii").pack
 
 
 def encoder(columns: Sequence[str]) -> Callable[[Row], bytes]:
@@ -64,8 +65,10 @@ def _bool(value: bool) -> bytes:
     return b"\0\0\0\1\1" if value else b"\0\0\0\1\0"
 
 
-def _time(value: datetime) -> bytes:
-    since = value - _EPOCH
+def _time(value: datetime | int) -> bytes:
+    if isinstance(value, int):
+        return _sized_int64(8, value)
+    since = value - EPOCH
     return _sized_int64(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
@@ -76,9 +79,11 @@ def _jsonb(value: Raw) -> bytes:
     return _int32(len(data) + 1) + b"\1" + data  # 1 is the format's version
 
 
-def _texts(values: list[str]) -> bytes:
-    head = _array_head(1, 0, _TEXT_OID, len(values), 1) if values else struct.pack(">iii", 0, 0, _TEXT_OID)
-    return _sized(head + b"".join(map(_text, values)))
+def _texts(values: list[Any]) -> bytes:
+    lengths, texts = shape(values)
+    head = _array_head(len(lengths), None in texts, _TEXT_OID)
+    head += b"".join(_array_dimension(length, 1) for length in lengths)
+    return _sized(head + b"".join(_NULL if text is None else _text(text) for text in texts))
 
 
 _BY_TYPE: dict[Any, Callable[[Any], bytes]] = {

@@ -16,6 +16,7 @@ from msgspec import Meta, Raw
 from anomalies import json_limits
 from anomalies.models import DismissalReason, Status, Stream
 
+from .copied_values import OTHER_TIME, microseconds, shape
 from .identity import row_id
 from .validation_errors import Misfit, misfit
 
@@ -94,14 +95,18 @@ class Limits:
 _OF_A_COPY = Limits(json_bytes=256 * 1024 * 1024, tags=1_000, tag_length=256 * 1024)
 _KEYS_OF_A_COPY = {"id", "created_at", "updated_at"}
 _NOT_FINITE = {b'"NaN"': nan, b'"Infinity"': inf, b'"-Infinity"': -inf}
+_NO_TAGS = Raw(b"[]")
+_FILLED = {"tags": _NO_TAGS}
+_ANY_TIME = Raw(b'"2000-01-01T00:00:00Z"')
 
 
 def read_row(data: bytes) -> Row:
     """The row that a line holds, with an id of its own or one made from its content.
 
     JSON columns stay the bytes they came as. A line with ``id``, ``created_at`` and ``updated_at`` is a copy
-    of a row that a table has held, as `export` writes it: it may exceed the settings' limits, and its numbers
-    may be "NaN", "Infinity" or "-Infinity". Raises Misfit with the first thing that is wrong.
+    of a row that a table has held, as `export` writes it: it may exceed the settings' limits, its numbers may
+    be "NaN", "Infinity" or "-Infinity", its times such as Python can't hold, and its tags nested or null.
+    Raises Misfit with the first thing that is wrong.
     """
     try:
         return _read(data, _limits())
@@ -142,10 +147,34 @@ def _copied(data: bytes) -> Row | None:
     _check_once(data)
     special = {name: bytes(columns[name]) for name in columns.keys() & set(NUMBERS)}
     special = {name: text for name, text in special.items() if text in _NOT_FINITE}
-    row = _read(msgspec.json.encode(columns | dict.fromkeys(special, Raw(b"0"))), _OF_A_COPY)
+    others = _other_values(columns)
+    filled = dict.fromkeys(special, Raw(b"0")) | {name: _FILLED.get(name, _ANY_TIME) for name in others}
+    row = _read(msgspec.json.encode(columns | filled), _OF_A_COPY)
     for name, text in special.items():
         setattr(row, name, _NOT_FINITE[text])
+    for name, value in others.items():
+        setattr(row, name, value)
     return row
+
+
+def _other_values(columns: dict[str, Raw]) -> dict[str, Any]:
+    """The times, as microseconds, and the tags of a copy that a new line may not have. Raises Misfit."""
+    found: dict[str, Any] = {}
+    for name in columns.keys() & set(TIMES):
+        match = OTHER_TIME.fullmatch(columns[name])
+        if match:
+            try:
+                found[name] = microseconds(match)
+            except ValueError as error:
+                raise Misfit(name, "is no time that PostgreSQL can hold") from error
+    try:
+        tags = _anything.decode(columns.get("tags", _NO_TAGS))
+        lengths, elements = shape(tags)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return found  # the reader of the row says what is wrong
+    if len(lengths) > 1 or None in elements:
+        found["tags"] = tags
+    return found
 
 
 def _decoded(data: bytes) -> Row:

@@ -2,8 +2,8 @@
 
 JSON Lines contain every column in the form that `ingest` accepts, so an export can be imported again. JSON
 (RFC 8259) has no number for NaN and the infinities, so they are written as PostgreSQL's to_json writes them:
-"NaN", "Infinity", "-Infinity". CSV is for spreadsheets: a text that one would run as a formula gets an
-apostrophe in front.
+"NaN", "Infinity", "-Infinity". So are times that Python can't hold: "infinity", a year before 1 or after
+9999. CSV is for spreadsheets: a text that one would run as a formula gets an apostrophe in front.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from math import isfinite, isnan
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Func, TextField
+from django.db.models import DateTimeField, F, Func, TextField
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from anomalies.models import Anomaly
@@ -31,6 +32,7 @@ JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 _OF_THIS_DESK = {"version", "search_document", "source", "pattern", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
 ROW_VERSION = "anomalies.xmin::text || anomalies.ctid::text"  # in SQL
+TIMES = tuple(name for name in COLUMNS if name == "timestamp" or name.endswith("_at"))
 CHUNK = 200  # rows fetched at once: a row can take megabytes
 _NAMES = tuple(f"{name}_text" if name in JSON_COLUMNS else name for name in COLUMNS)
 _LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell shows
@@ -48,7 +50,34 @@ def export(listing: Listing, format_name: str) -> Iterator[bytes]:
     yield from header()
     with transaction.atomic():
         for row in _rows(listing).iterator(chunk_size=CHUNK):
-            yield line(row)
+            yield line(_with_times(row))
+
+
+_SOURCES = {name: f"{name}_text" for name in JSON_COLUMNS} | {name: f"{name}_held" for name in TIMES}
+_IS_HELD = "anomalies.{0} BETWEEN '0001-01-02T00:00:00Z' AND '9999-12-30T00:00:00Z'"
+_HELD = f"CASE WHEN {_IS_HELD} THEN anomalies.{{0}} END"
+
+
+def _other_times() -> RawSQL:
+    """The times of a row that Python can't hold, as a JSON object of texts; NULL for nearly every row."""
+    others = ", ".join(
+        f"'{name}', CASE WHEN NOT {_IS_HELD.format(name)} THEN anomalies.{name} END" for name in TIMES
+    )
+    is_any = " OR ".join(f"NOT {_IS_HELD.format(name)}" for name in TIMES)
+    whole = f"CASE WHEN {is_any} THEN jsonb_strip_nulls(jsonb_build_object({others}))::text END"
+    return RawSQL(whole, (), output_field=TextField())  # noqa: S611 - names of columns
+
+
+_OTHER_TIMES = _other_times()
+
+
+def _with_times(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of COLUMNS, its first value, the times that Python can't hold, put in their places."""
+    others, *values = row
+    if others is None:
+        return tuple(values)
+    given = json.loads(others)
+    return tuple(given.get(name, value) for name, value in zip(COLUMNS, values, strict=True))
 
 
 def versioned_lines(listing: Listing, most: int, **conditions: Any) -> Iterator[tuple[Any, str, Any, bytes]]:
@@ -77,7 +106,10 @@ class _Version(Func):
 def _rows(listing: Listing) -> Any:
     # The order of idx_anomalies_walk_time.
     newest_first = [F(name).desc(nulls_last=True) for name in ("timestamp", "id")]
-    return _read(_as_read(listing), *newest_first).values_list(*_NAMES)
+    # A time that Python can't hold would end the export, so it is exported as text.
+    times = {f"{name}_held": RawSQL(_HELD.format(name), (), DateTimeField()) for name in TIMES}  # noqa: S611 - names of columns
+    found = _read(_as_read(listing), *newest_first).annotate(**times, times=_OTHER_TIMES)
+    return found.values_list("times", *(_SOURCES.get(name, name) for name in COLUMNS))
 
 
 def _as_read(listing: Listing) -> Any:

@@ -79,6 +79,51 @@ def test_what_the_table_takes_from_other_programs_is_strict_json_that_ingest_tak
     assert checksum("anomalies", COLUMNS) == before
 
 
+OTHER_TIMES = ["infinity", "-infinity", "20000-02-29T00:00:00.5Z", "294276-12-31T23:59:59.999999Z"]
+OTHER_TIMES += ["0044-03-15T12:00:00Z BC", "4713-01-01T00:00:00Z BC", "9999-12-31T23:59:59.999999Z"]
+
+
+@pytest.mark.parametrize("column", ["timestamp", "created_at", "acknowledged_at"])
+def test_times_that_python_cannot_hold_are_exported_and_taken_back(column, tmp_path):
+    for time in OTHER_TIMES:
+        pk = make_anomaly().pk
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL driftlock.requires_actor = off")
+            cursor.execute(f"UPDATE anomalies SET {column} = %s WHERE id = %s", [time, pk])
+    before, text = checksum("anomalies", COLUMNS), exported()
+    (tmp_path / "a.jsonl").write_text(text)
+    Anomaly.objects.all().delete()
+    call_command("ingest", str(tmp_path / "a.jsonl"), by="ana")
+    assert checksum("anomalies", COLUMNS) == before
+    assert exported("csv").count("infinity") == 2
+
+
+@pytest.mark.parametrize("tags", ["{{a,b},{c,d}}", "{a,NULL}", "{NULL}", "{{{a},{NULL}}}"])
+def test_tags_of_other_shapes_are_exported_and_taken_back(tags, tmp_path):
+    pk = make_anomaly().pk
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE anomalies SET tags = %s WHERE id = %s", [tags, pk])
+    before, text = checksum("anomalies", COLUMNS), exported()
+    (tmp_path / "a.jsonl").write_text(text)
+    Anomaly.objects.all().delete()
+    call_command("ingest", str(tmp_path / "a.jsonl"), by="ana")
+    assert checksum("anomalies", COLUMNS) == before
+
+
+def test_a_line_too_long_for_ingest_is_named_with_the_setting_that_takes_it(settings, tmp_path, capsys):
+    settings.INGEST_MAX_LINE_BYTES = 2_000
+    long, _ = make_anomaly(notes="x" * 2_000), make_anomaly()
+    call_command("export", out=tmp_path / "a.jsonl")
+    size = max(map(len, (tmp_path / "a.jsonl").read_bytes().splitlines()))
+    said = capsys.readouterr().err
+    assert f"anomaly {long.pk}: a line of {size:,} bytes" in said
+    assert f"DRIFTLOCK_INGEST_MAX_LINE_BYTES={size}" in said
+    Anomaly.objects.all().delete()
+    settings.INGEST_MAX_LINE_BYTES = size
+    call_command("ingest", str(tmp_path / "a.jsonl"), by="ana")
+    assert Anomaly.objects.count() == 2
+
+
 def test_csv_names_numbers_that_are_not_finite_as_postgresql_does():
     make_anomaly(novelty=math.nan, compression_window=-math.inf)
     (row,) = rows_of(exported("csv"))
