@@ -74,9 +74,9 @@ class RangeForm(forms.Form):
         given = super().clean() or {}
         since, until = given.get("since"), given.get("until")
         if since and since >= (until or timezone.now()):
-            raise ValidationError({"since": "The time ends before it begins."})
+            raise ValidationError({"since": "The start must be before the end."})
         if until and not since and "since" not in self.errors:
-            raise ValidationError({"since": "Say from when on."})
+            raise ValidationError({"since": "Enter a start time."})
         return given
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
@@ -186,7 +186,7 @@ def _agreement(found: Shift) -> str:
 
 def _backlog(backlog: Backlog) -> Cell:
     if backlog.count is None:
-        return "is being counted"
+        return "being counted"
     if not backlog.count:
         return "nothing is open"
     median, p90 = (

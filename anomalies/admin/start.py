@@ -64,7 +64,7 @@ def _mine(username: str) -> Panel:
         "mine",
         "Mine",
         _anomalies(first_open(_SHOWN, assigned_to=username), "assigned=me"),
-        (f"{reverse(_LIST)}?{query}", "All that are assigned to me"),
+        (f"{reverse(_LIST)}?{query}", "All open anomalies assigned to me"),
         "Nothing open is assigned to you.",
     )
 
@@ -72,7 +72,7 @@ def _mine(username: str) -> Panel:
 def _named(username: str, now: datetime) -> list[Panel]:
     """The comments that name this user; no panel without any."""
     found = named(username, now)
-    more = (f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All that are open")
+    more = (f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All open anomalies")
     return (
         [Panel("named", "Named in comments", [_comment(each) for each in found], more, "")] if found else []
     )
@@ -90,7 +90,7 @@ def _oldest() -> Panel:
         "oldest",
         "Oldest waiting",
         _anomalies(first_open(_SHOWN)),
-        (f"{reverse(_LIST)}?{query}", "All that are open"),
+        (f"{reverse(_LIST)}?{query}", "All open anomalies"),
         "Nothing is open.",
     )
 

@@ -59,5 +59,10 @@ JOBS: tuple[Job, ...] = (
     Job("notifications", "adds what arrived to the digests of notification rules", collect_once),
     Job("conditions", "looks at what is unassigned, stopped or silent, for such rules", look_once, every=15),
     Job("deliveries", "sends the digests that are due", send_once),
-    Job("old-deliveries", "deletes the log of notifications after 90 days", _forget, every=3600),
+    Job(
+        "old-deliveries",
+        "deletes entries of the notification log that are older than 90 days",
+        _forget,
+        every=3600,
+    ),
 )

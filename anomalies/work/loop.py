@@ -116,7 +116,7 @@ class Worker:
         try:
             _asked(lambda: self.heartbeat.stop(self.clock()))
         except (LostDatabase, Error) as error:
-            self.say(f"the end of this worker is not recorded: {_first_line(error)}")
+            self.say(f"this worker's stop could not be recorded: {_first_line(error)}")
 
 
 def _asked(question: Callable[[], T]) -> T:

@@ -68,7 +68,7 @@ def undecided(**over: Any) -> Anomaly:
 
 def test_open_anomalies_stay_unless_their_status_is_asked_for(tmp_path):
     waiting = undecided()
-    assert archive(tmp_path) == "archived 0 anomalies: none is old enough\n"
+    assert archive(tmp_path) == "archived 0 anomalies: none that matches is old enough and decided\n"
     archive(tmp_path, "--status", "pending")
     assert waiting.pk not in left()
 
@@ -225,7 +225,7 @@ def test_it_waits_for_a_replica_that_is_behind(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["missing", "--older-than", "9"], "is no folder; make it first"),
+        (["missing", "--older-than", "9"], "is not a folder; create it first"),
         ([".", "--older-than", "0"], "expected a number of days from 1 to 36,500"),
         ([".", "--older-than", "x"], "expected a number of days"),
         ([".", "--older-than", "9", "--most", "0"], "expected a number from 1 to 1,000,000"),

@@ -46,7 +46,7 @@ def test_a_row_of_this_type_by_another_program_is_read_too(metadata):
 
 def test_the_start_page_says_that_no_worker_runs_any_more(client, viewer):
     client.force_login(viewer)
-    assert "No worker runs" not in client.get("/admin/").content.decode()
+    assert "Jobs without a worker" not in client.get("/admin/").content.decode()
     reported("a:1", ago=9999, jobs=("<b>",))
     assert "background job <bdi>&lt;b&gt;</bdi>" in client.get("/admin/").content.decode()
 

@@ -25,7 +25,10 @@ class NotificationForm(forms.Form):
     name = forms.CharField(max_length=80)
     condition = forms.ChoiceField(choices=Condition.choices, label="Notify of")
     minutes = forms.IntegerField(
-        required=False, min_value=1, max_value=MOST_MINUTES, help_text="For unassigned ones: after so many."
+        required=False,
+        min_value=1,
+        max_value=MOST_MINUTES,
+        help_text="Only for “undecided and unassigned”: after so many.",
     )
     saved_filter = forms.ChoiceField(required=False, label="Saved filter")
     query = forms.CharField(

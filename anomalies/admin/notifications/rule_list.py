@@ -95,7 +95,7 @@ class NotificationRuleAdmin(ForLeads):
     def stop(self, request: HttpRequest, chosen: QuerySet[NotificationRule]) -> None:
         """Stop the selected rules; what waits to be sent is sent."""
         count = rules.stop([rule.pk for rule in chosen], actor_of(request))
-        messages.success(request, f"Stopped: {count:,}. What waits to be sent is sent.")
+        messages.success(request, f"Stopped: {count:,}. Digests already collected are still sent.")
 
     @admin.display(description="Notifies of")
     def about(self, rule: NotificationRule) -> str:

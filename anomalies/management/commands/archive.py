@@ -67,7 +67,9 @@ class Command(ShortUsage):
             help="wait while a replica is further behind than this (default: 64)",
         )
         parser.add_argument(
-            "--unsealed", action="store_true", help="continue although the audit log is not sealed so far"
+            "--unsealed",
+            action="store_true",
+            help="continue even if the audit log is not sealed up to that age",
         )
         parser.add_argument("--dry-run", action="store_true", help="print the number and change nothing")
         add_actor_option(parser)
@@ -91,7 +93,7 @@ class Command(ShortUsage):
     def _refuse(self, options: dict[str, Any], before: datetime) -> None:
         """Refuse what would fail half-way."""
         if not options["folder"].is_dir():
-            raise CommandError(f"{options['folder']} is no folder; make it first", returncode=2)
+            raise CommandError(f"{options['folder']} is not a folder; create it first", returncode=2)
         if not options["unsealed"] and not is_sealed_until(before):
             raise CommandError(
                 f"the audit log is not sealed up to {before:%Y-%m-%d}: run `manage.py audit seal` first, "
@@ -113,7 +115,7 @@ class Command(ShortUsage):
         except ArchiveError as error:
             raise CommandError(str(error)) from error
         if archive is None:
-            self.stderr.write("archived 0 anomalies: none is old enough")
+            self.stderr.write("archived 0 anomalies: none that matches is old enough and decided")
             return
         self.stdout.write(str(archive.manifest))
         self._delete(archive, options)

@@ -28,7 +28,7 @@ _TEMPLATE = 200  # characters shown
 
 
 class Command(ShortUsage):
-    help = "List decided anomalies that lack a reason, a name or a time, and contradictions."
+    help = "List decisions that lack a reason, a name or a time, or that contradict each other."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

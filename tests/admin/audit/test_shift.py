@@ -106,9 +106,9 @@ def test_the_time_is_given_and_shown_in_the_desk_s_zone(desk):
     [
         ({"hours": "99"}, "Select a valid choice"),
         ({"since": "soon"}, "Enter a valid date/time"),
-        ({"until": "2026-11-01T09:00"}, "Say from when on."),
-        ({"since": "2026-11-02T09:00", "until": "2026-11-01T09:00"}, "The time ends before it begins."),
-        ({"since": "9999-11-02T09:00"}, "The time ends before it begins."),
+        ({"until": "2026-11-01T09:00"}, "Enter a start time."),
+        ({"since": "2026-11-02T09:00", "until": "2026-11-01T09:00"}, "The start must be before the end."),
+        ({"since": "9999-11-02T09:00"}, "The start must be before the end."),
     ],
 )
 def test_an_invalid_time_is_shown_with_its_message_and_no_report(desk, asked, why):
