@@ -158,7 +158,7 @@ def test_a_page_says_if_no_finder_collected_its_rows(rows, query, is_walked):
 
 
 def test_rows_of_one_time_are_looked_at_in_greater_number(rows, monkeypatch):
-    narrow(monkeypatch, 60)
+    narrow(monkeypatch, 61)
     monkeypatch.setattr(pages, "LOOKED_AT_APART", 20)
     unknown = [
         page_after(
