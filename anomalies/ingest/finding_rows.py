@@ -73,6 +73,8 @@ def finding_id(finding: Finding, origin: Origin) -> UUID:
         finding.first_line,
         [line.text for line in finding.baseline],
     )
+    if origin.about:
+        place += (origin.name,)  # of a stream: its name stays, where a file's may change as logs are rotated
     if finding.review:
         place += ("review",)  # what another config flags is another finding
     content = hashlib.sha256(msgspec.json.encode(place)).digest()

@@ -15,11 +15,12 @@ from verdict import verdict  # noqa: E402
 from benchmarks.__main__ import parts, run  # noqa: E402
 
 NO_BENCHMARKS = {"__main__", "verdict"}
-ON_DATA_OF_ITS_OWN = {"sessions"}  # which is named on the command line
+ON_DATA_OF_ITS_OWN = {"sessions", "detect"}  # which is named on the command line
 
 
 def test_every_benchmark_is_run_by_make_bench():
-    there = {file.stem for file in HERE.glob("*.py")}
+    files, folders = HERE.glob("*.py"), HERE.glob("*/__main__.py")
+    there = {file.stem for file in files} | {main.parent.name for main in folders}
     assert set(parts(1000)) == there - NO_BENCHMARKS - ON_DATA_OF_ITS_OWN
 
 

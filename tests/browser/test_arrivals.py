@@ -26,7 +26,7 @@ def test_new_anomalies_are_counted_in_text_and_title_and_shown_by_a_link(desk, a
     expect(page.locator(".arrivals")).to_have_text("1 new show")
     assert page.title().startswith("(1) ")
     expect(rows(page)).to_have_count(1)
-    page.get_by_role("link", name="show").click()
+    page.get_by_role("link", name="show", exact=True).click()
     expect(rows(page)).to_have_count(2)
     expect(page.locator(".arrivals a")).to_be_hidden()
 

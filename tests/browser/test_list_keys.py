@@ -100,9 +100,9 @@ def test_the_help_sheet_opens_and_closes_by_its_key_and_a_key_in_the_search_is_a
     expect(page.get_by_role("dialog")).to_contain_text("open or close an incident")
     press(page, "?")
     expect(page.get_by_role("dialog")).to_be_hidden()
-    page.get_by_role("textbox", name="Search").focus()
+    page.get_by_role("combobox", name="Search").focus()
     press(page, "j", "d")
-    expect(page.get_by_role("textbox", name="Search")).to_have_value("jd")
+    expect(page.get_by_role("combobox", name="Search")).to_have_value("jd")
 
 
 def test_keys_that_decide_do_nothing_for_a_viewer(desk, viewer):

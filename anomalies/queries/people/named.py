@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from anomalies.models import OPEN, Anomaly
 
+from ..bounded.index_order import index_order
 from ..card.headline import with_headline
 
 LATELY = timedelta(days=7)
@@ -63,7 +64,7 @@ def named(username: str, now: datetime | None = None) -> list[Named]:
 
 
 def _rows(statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
+    with index_order(), connection.cursor() as cursor:
         cursor.execute(statement, values)
         found: list[tuple[Any, ...]] = cursor.fetchall()
     return found

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from anomalies.audit import Actor, acting
 from anomalies.models import Comment, Mention
+from anomalies.queries.bounded.index_order import index_order
 from anomalies.queries.people import named as module
 from anomalies.queries.people.named import LATELY, LOOKED_AT, SHOWN
 from anomalies.triage.comments import add, withdraw
@@ -73,10 +74,10 @@ def test_an_anomaly_with_several_comments_is_there_once_with_the_newest():
     assert named() == ["0"]
 
 
-def test_who_has_nothing_costs_one_statement():
+def test_who_has_nothing_costs_one_read():
     with CaptureQueriesContext(connection) as queries:
         assert named() == []
-    assert len(queries) == 1
+    assert len([query for query in queries if "comment_mentions" in query["sql"]]) == 1
 
 
 def test_five_anomalies_are_shown_at_most():
@@ -92,12 +93,20 @@ MENTIONS = """
 """
 
 
-@pytest.mark.parametrize("statement", ["ANALYZE comment_mentions", "SELECT"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ANALYZE comment_mentions",
+        "SELECT",
+        "UPDATE pg_class SET reltuples = 10, relpages = 1 WHERE relname = 'comment_mentions'",
+    ],
+)
 def test_what_is_read_does_not_grow_with_the_table(statement):
     with connection.cursor() as cursor, other_program():
         cursor.execute(MENTIONS)
         cursor.execute(statement)
     with CaptureQueriesContext(connection) as queries:
         assert named() == []
-    (newest,) = (query["sql"] for query in queries)
-    assert rows_read(explain(newest), "comment_mentions") <= LOOKED_AT
+    (newest,) = (query["sql"] for query in queries if "comment_mentions" in query["sql"])
+    with index_order():  # as it was read
+        assert rows_read(explain(newest), "comment_mentions") <= LOOKED_AT
