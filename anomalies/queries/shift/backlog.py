@@ -64,7 +64,9 @@ def backlog(now: datetime) -> Backlog:
         cursor.execute(_TOTAL.format(totals=ours("anomaly_totals_now")))
         (count,) = cursor.fetchone()
         cursor.execute(_BY_HOUR.format(hours=ours("anomaly_hours_now")), [now - timedelta(days=DAYS)])
-        ages = [(max(now - hour, timedelta()), number) for hour, number in cursor.fetchall()]
+        # No age is above that of the oldest one, whose hour began before it.
+        longest = now - oldest.timestamp if oldest else timedelta.max
+        ages = [(max(min(now - hour, longest), timedelta()), number) for hour, number in cursor.fetchall()]
     return Backlog(count, _percentile(ages, count, 0.5), _percentile(ages, count, 0.9), oldest)
 
 

@@ -73,6 +73,12 @@ def test_the_backlog_s_age_is_given_by_median_ninth_decile_and_oldest(is_folded)
     assert found.oldest.timestamp == NOON - 10 * HOUR
 
 
+def test_no_age_is_above_that_of_the_oldest_one():
+    waiting(10 / 60)
+    found = backlog(NOON + HOUR / 2)
+    assert found.median == found.p90 == NOON + HOUR / 2 - found.oldest.timestamp
+
+
 def test_an_age_beyond_what_is_read_is_not_stated():
     waiting(1, 24 * 100)
     found = backlog(NOON)
