@@ -23,10 +23,9 @@ _SURROGATES = "\ud800-\udfff"  # no encoding can write one alone
 # Scripts and emoji are spelled with these: each after a character that is not ASCII, and no two in a row
 # but the selector of a picture and the joiner to the next one.
 _JOINERS = "\u200c\u200d\ufe0f"
-_UNSAFE = re.compile(
-    f"[{_CONTROLS}{_SEPARATORS}{_BIDIRECTIONAL}{_INVISIBLE}{_SURROGATES}]"
-    f"|(?<![^\x00-\x7f])[{_JOINERS}]|(?<=[{_JOINERS}])[{_JOINERS}](?<!\ufe0f\u200d)"
-)
+_NEVER_SHOWN = f"{_CONTROLS}{_SEPARATORS}{_BIDIRECTIONAL}{_INVISIBLE}{_SURROGATES}"
+_SHOWN = f"[^\x00-\x7f{_NEVER_SHOWN}{_JOINERS}]"  # not ASCII, and still there once the text is escaped
+_UNSAFE = re.compile(f"[{_NEVER_SHOWN}]|(?<!{_SHOWN})[{_JOINERS}](?<!{_SHOWN}\ufe0f\u200d)")
 
 
 def printable(text: str, limit: int = 500) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from itertools import product
 
 import pytest
 
@@ -69,6 +70,11 @@ def test_joiners_stay_where_a_script_or_an_emoji_is_spelled_with_them(text):
 )
 def test_joiners_in_a_row_can_hide_a_message_and_are_escaped(joiners):
     assert escaped(f"é{joiners}é").count("\\u") == len(joiners) - 1
+
+
+def test_an_escaped_text_stays_as_it_is():
+    texts = map("".join, product("a\u00e9\u202e\u200d\ufe0f\n", repeat=5))
+    assert [text for text in texts if escaped(escaped(text)) != escaped(text)] == []
 
 
 def test_what_is_kept_stays():
