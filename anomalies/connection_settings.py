@@ -15,8 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, tzinfo
-from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -24,7 +22,9 @@ from django.db import NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.types.datetime import IntervalLoader, TimestamptzLoader
+from psycopg.types.datetime import IntervalLoader
+
+from anomalies.stored_times import loader_of
 
 # A role, a database or a server may have others. psycopg reads no other style of date and interval, and a
 # rounded number would be taken for the value; code that locks rows and then reads them again relies on READ
@@ -44,8 +44,6 @@ _WANTED = {
 _FOLLOWS_THE_CLIENT = ("DateStyle", "standard_conforming_strings")
 _SINCE = {"transaction_timeout": 17_00_00}  # the first server version that knows it
 _FURTHER = "driftlock_preambles"
-# A day from the ends of what Python holds: no zone moves them beyond.
-_EARLIEST, _LATEST = datetime(1, 1, 2), datetime(9999, 12, 30)
 _STANDS_ALONE = re.compile(r"\s*(SET\s+TRANSACTION|VACUUM|(CREATE|DROP)\s+DATABASE)\b", re.IGNORECASE)
 
 
@@ -67,7 +65,7 @@ def on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
         return
     raw, wanted = connection.connection, _wanted(connection)
     _forget_pooler(connection)
-    raw.adapters.register_loader("timestamptz", _any_time(connection.timezone))
+    raw.adapters.register_loader("timestamptz", loader_of(connection.timezone))
     former = _set_unless_pooled(raw, wanted)
     if former is None:
         return
@@ -171,32 +169,6 @@ class _PostgresInterval(IntervalLoader):
     def __init__(self, oid: int, context: Any = None) -> None:
         super().__init__(oid, context)
         self._load_method = self._load_postgres
-
-
-class _AnyTime(TimestamptzLoader):
-    """Reads a time that Python can't hold as the nearest one that every zone holds.
-
-    The table allows the infinities and years before 1 and after 9999. A program that writes one must not keep
-    a page from being shown.
-    """
-
-    timezone: tzinfo | None = None  # of the connection; Django looks at it
-
-    def load(self, data: Any) -> datetime:
-        """Return the time in the connection's zone."""
-        first, last = _EARLIEST.replace(tzinfo=self.timezone), _LATEST.replace(tzinfo=self.timezone)
-        try:
-            found = super().load(data).replace(tzinfo=self.timezone)
-        except psycopg.DataError:
-            text = bytes(data)
-            return first if text.startswith((b"-", b"0001-01-01")) or text.endswith(b"BC") else last
-        return found if 1 < found.year < 9999 else min(max(found, first), last)
-
-
-@lru_cache
-def _any_time(zone: tzinfo | None) -> type[_AnyTime]:
-    """The loader of a zone. Django keeps the loader of a connection as long as its zone is the same."""
-    return type("_AnyTimeOfZone", (_AnyTime,), {"timezone": zone})
 
 
 def _further(connection: Any) -> list[Callable[[], Preamble]]:

@@ -18,6 +18,7 @@ from django.db.models import Model
 from anomalies import json_column
 from anomalies.models import Anomaly, AuditSeal, DetectionConfig
 from anomalies.schema.search_path import pinned
+from anomalies.stored_times import exact
 
 from . import canonical_rows
 from .actor import Actor
@@ -96,7 +97,7 @@ def _row(row: Model) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, datetime):
-        return canonical_rows.moment(value)
+        return exact(value) or canonical_rows.moment(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if isinstance(value, str | int | list | None) else str(value)

@@ -11,17 +11,17 @@ from __future__ import annotations
 import csv
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateTimeField, F, Func, TextField
-from django.db.models.expressions import RawSQL
+from django.db.models import F, Func, TextField
 from django.db.models.functions import Cast
 
 from anomalies.models import Anomaly
+from anomalies.stored_times import exact
 
 from .bounded.index_order import read_in_index_order
 from .bounded.listing import Listing
@@ -32,7 +32,6 @@ JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 _OF_THIS_DESK = {"version", "search_document", "source", "pattern", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
 ROW_VERSION = "anomalies.xmin::text || anomalies.ctid::text"  # in SQL
-TIMES = tuple(name for name in COLUMNS if name == "timestamp" or name.endswith("_at"))
 CHUNK = 200  # rows fetched at once: a row can take megabytes
 _NAMES = tuple(f"{name}_text" if name in JSON_COLUMNS else name for name in COLUMNS)
 _LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell shows
@@ -48,36 +47,11 @@ def export(listing: Listing, format_name: str) -> Iterator[bytes]:
     """
     header, line = FORMATS[format_name]
     yield from header()
+    # The order of idx_anomalies_walk_time.
+    newest_first = [F(name).desc(nulls_last=True) for name in ("timestamp", "id")]
     with transaction.atomic():
-        for row in _rows(listing).iterator(chunk_size=CHUNK):
-            yield line(_with_times(row))
-
-
-_SOURCES = {name: f"{name}_text" for name in JSON_COLUMNS} | {name: f"{name}_held" for name in TIMES}
-_IS_HELD = "anomalies.{0} BETWEEN '0001-01-02T00:00:00Z' AND '9999-12-30T00:00:00Z'"
-_HELD = f"CASE WHEN {_IS_HELD} THEN anomalies.{{0}} END"
-
-
-def _other_times() -> RawSQL:
-    """The times of a row that Python can't hold, as a JSON object of texts; NULL for nearly every row."""
-    others = ", ".join(
-        f"'{name}', CASE WHEN NOT {_IS_HELD.format(name)} THEN anomalies.{name} END" for name in TIMES
-    )
-    is_any = " OR ".join(f"NOT {_IS_HELD.format(name)}" for name in TIMES)
-    whole = f"CASE WHEN {is_any} THEN jsonb_strip_nulls(jsonb_build_object({others}))::text END"
-    return RawSQL(whole, (), output_field=TextField())  # noqa: S611 - names of columns
-
-
-_OTHER_TIMES = _other_times()
-
-
-def _with_times(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row of COLUMNS, its first value, the times that Python can't hold, put in their places."""
-    others, *values = row
-    if others is None:
-        return tuple(values)
-    given = json.loads(others)
-    return tuple(given.get(name, value) for name, value in zip(COLUMNS, values, strict=True))
+        for row in _read(_as_read(listing), newest_first).values_list(*_NAMES).iterator(chunk_size=CHUNK):
+            yield line(row)
 
 
 def versioned_lines(listing: Listing, most: int, **conditions: Any) -> Iterator[tuple[Any, str, Any, bytes]]:
@@ -85,15 +59,14 @@ def versioned_lines(listing: Listing, most: int, **conditions: Any) -> Iterator[
 
     The version changes with each UPDATE of the row. One snapshot, as in ``export``.
     """
-    # idx_anomalies_walk_time, read backwards.
+    # The same index, read backwards.
     oldest_first = [F(name).asc(nulls_first=True) for name in ("timestamp", "id")]
     with transaction.atomic():
-        found = _read(_as_read(listing).filter(**conditions), *oldest_first).annotate(
-            version_of_row=_Version()
-        )
-        for row in found.values_list(*_NAMES, "version_of_row")[:most].iterator(chunk_size=CHUNK):
-            values = dict(zip(COLUMNS, row, strict=False))
-            yield values["id"], row[-1], values["timestamp"], _json_line(row[:-1])
+        found = _read(_as_read(listing).filter(**conditions), oldest_first)
+        rows = found.annotate(version_of_row=_Version()).values_list("version_of_row", *_NAMES)[:most]
+        for version, *row in rows.iterator(chunk_size=CHUNK):
+            values = dict(zip(COLUMNS, row, strict=True))
+            yield values["id"], version, values["timestamp"], _json_line(tuple(row))
 
 
 class _Version(Func):
@@ -101,15 +74,6 @@ class _Version(Func):
 
     output_field = TextField()
     template = ROW_VERSION
-
-
-def _rows(listing: Listing) -> Any:
-    # The order of idx_anomalies_walk_time.
-    newest_first = [F(name).desc(nulls_last=True) for name in ("timestamp", "id")]
-    # A time that Python can't hold would end the export, so it is exported as text.
-    times = {f"{name}_held": RawSQL(_HELD.format(name), (), DateTimeField()) for name in TIMES}  # noqa: S611 - names of columns
-    found = _read(_as_read(listing), *newest_first).annotate(**times, times=_OTHER_TIMES)
-    return found.values_list("times", *(_SOURCES.get(name, name) for name in COLUMNS))
 
 
 def _as_read(listing: Listing) -> Any:
@@ -120,7 +84,7 @@ def _as_read(listing: Listing) -> Any:
     return found
 
 
-def _read(found: Any, *order: Any) -> Any:
+def _read(found: Any, order: Sequence[Any]) -> Any:
     # jsonb can hold values that Python's parser can't, so it is exported as text without parsing.
     texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
     return found.order_by(*order).annotate(**texts)
@@ -144,7 +108,7 @@ def _json(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return exact(value) or value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, float) and not isfinite(value):
         return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value if isinstance(value, str | float | bool | int | list) else str(value)
@@ -179,6 +143,8 @@ def _cell(value: Any) -> str:
         return defused(value)
     if isinstance(value, list):
         return defused(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, datetime):
+        return defused(_plain(value))
     return str(_plain(value))
 
 

@@ -15,6 +15,7 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from anomalies.audit import Actor
 from anomalies.audit.bundle import bundle
@@ -23,7 +24,7 @@ from anomalies.models import Anomaly, AuditLog, DetectionConfig
 from anomalies.triage.comments import add
 from anomalies.triage.decisions import add_note, decide
 from scripts.check_evidence import Wrong, canonical, check, is_signed
-from tests.support.factories import make_anomaly, make_user
+from tests.support.factories import make_anomaly, make_user, other_program
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +108,16 @@ def test_numbers_are_numbers_and_those_that_are_not_finite_texts():
         "inf",
         "nan",
     )
+
+
+def test_a_time_that_python_cant_hold_is_the_stored_one():
+    row = make_anomaly()
+    with other_program(), connection.cursor() as cursor:
+        cursor.execute("UPDATE anomalies SET timestamp = 'infinity', created_at = '20000-01-01T00:00:00Z'")
+    document, key = made(row)
+    held = document["bundle"]["anomaly"]
+    assert (held["timestamp"], held["created_at"]) == ("infinity", "20000-01-01T00:00:00+00:00")
+    check(document, key)
 
 
 def test_that_it_was_made_is_on_record(anomaly):

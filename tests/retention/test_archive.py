@@ -118,6 +118,20 @@ def test_ingest_takes_an_archive_back(tmp_path):
     assert rows.get() == before
 
 
+@pytest.mark.parametrize("time", ["-infinity", "0044-03-15T12:00:00+00:00 BC"])
+def test_a_time_that_python_cant_hold_is_archived_as_it_is_stored(tmp_path, time):
+    old(timestamp=LONG_AGO, dismissed_at=LONG_AGO)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL driftlock.requires_actor = 'off'")
+        cursor.execute("UPDATE anomalies SET timestamp = %s, dismissed_at = 'infinity'", [time])
+        cursor.execute("ALTER TABLE anomalies DISABLE TRIGGER USER")
+        cursor.execute("UPDATE anomalies SET updated_at = %s", [LONG_AGO])
+        cursor.execute("ALTER TABLE anomalies ENABLE TRIGGER USER")
+    archive(tmp_path)
+    [line] = lines_of(tmp_path)
+    assert (line["timestamp"], line["dismissed_at"]) == (time, "infinity")
+
+
 # --- the audit log ----------------------------------------------------------------------------------------
 
 
