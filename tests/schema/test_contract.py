@@ -467,8 +467,9 @@ def our_operations() -> list[Any]:
 
 @pytest.fixture
 def scratch_database(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """An empty database in place of the tests' own, on the same server."""
-    usual, name = connection.settings_dict["NAME"], "driftlock_scratch"
+    """An empty database in place of the tests' own, on the same server, which other workers may use too."""
+    usual = connection.settings_dict["NAME"]
+    name = f"{usual}_scratch"
     with django_db_blocker.unblock():
         with connection._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS {name}")
