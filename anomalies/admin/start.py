@@ -72,10 +72,8 @@ def _mine(username: str) -> Panel:
 def _named(username: str, now: datetime) -> list[Panel]:
     """The comments that name this user; no panel without any."""
     found = named(username, now)
-    more = (f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All open anomalies")
-    return (
-        [Panel("named", "Named in comments", [_comment(each) for each in found], more, "")] if found else []
-    )
+    lines = [_comment(each) for each in found]
+    return [Panel("named", "Named in comments", lines, _all_open(), "")] if found else []
 
 
 def _comment(each: Named) -> Line:
@@ -85,14 +83,12 @@ def _comment(each: Named) -> Line:
 
 
 def _oldest() -> Panel:
-    query = urlencode({"status": OPEN}, doseq=True)
-    return Panel(
-        "oldest",
-        "Oldest waiting",
-        _anomalies(first_open(_SHOWN)),
-        (f"{reverse(_LIST)}?{query}", "All open anomalies"),
-        "Nothing is open.",
-    )
+    oldest = _anomalies(first_open(_SHOWN))
+    return Panel("oldest", "Oldest waiting", oldest, _all_open(), "Nothing is open.")
+
+
+def _all_open() -> tuple[str, str]:
+    return f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All open anomalies"
 
 
 def _new(now: datetime) -> Panel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,6 +14,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from anomalies.local_times import LocalMomentField
 from anomalies.safe_text import printable
+
+_DIGITS = 10  # int() reads any number of them, slowly
 
 
 def add_actor_option(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +50,19 @@ def seconds(text: str) -> float:
     return value
 
 
-def at_least_one(text: str) -> int:
-    """A whole number from 1 to a billion from a command line."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 0 < int(text) <= 10**9):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1,000,000,000")
-    return int(text)
+def whole_number(most: int, unit: str = "") -> Callable[[str], int]:
+    """Return a parser of whole numbers from 1 to ``most`` from a command line; an error names the unit."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and 0 < int(text) <= most):
+            what = f"a whole number of {unit}" if unit else "a whole number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what} from 1 to {most:,}")
+        return int(text)
+
+    return parse
+
+
+at_least_one = whole_number(10**9)
 
 
 def moment(text: str) -> datetime:

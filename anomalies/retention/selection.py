@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from anomalies.models import OPEN, AuditSeal, Status
 from anomalies.queries.bounded.listing import Listing
@@ -19,16 +20,18 @@ def rows(listing: Listing, before: datetime, most: int) -> Iterator[Row]:
 
     Open ones are left out unless the list is of certain statuses.
     """
-    statuses = {} if listing.statuses else {"status__in": DECIDED}
-    found = versioned_lines(listing, most, timestamp__lt=before, updated_at__lt=before, **statuses)
-    return (Row(*each) for each in found)
+    return (Row(*each) for each in versioned_lines(listing, most, **_conditions(listing, before)))
 
 
 def count(listing: Listing, before: datetime) -> int:
     """Return how many ``rows`` there are without a limit; the table is read."""
-    statuses = {} if listing.statuses else {"status__in": DECIDED}
-    found: int = listing.rows.filter(timestamp__lt=before, updated_at__lt=before, **statuses).count()
+    found: int = listing.rows.filter(**_conditions(listing, before)).count()
     return found
+
+
+def _conditions(listing: Listing, before: datetime) -> dict[str, Any]:
+    statuses = {} if listing.statuses else {"status__in": DECIDED}
+    return {"timestamp__lt": before, "updated_at__lt": before} | statuses
 
 
 def is_sealed_until(moment: datetime) -> bool:

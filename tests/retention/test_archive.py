@@ -240,9 +240,9 @@ def test_it_waits_for_a_replica_that_is_behind(tmp_path, monkeypatch):
     ("given", "said"),
     [
         (["missing", "--older-than", "9"], "is not a folder; create it first"),
-        ([".", "--older-than", "0"], "expected a number of days from 1 to 36,500"),
-        ([".", "--older-than", "x"], "expected a number of days"),
-        ([".", "--older-than", "9", "--most", "0"], "expected a number from 1 to 1,000,000"),
+        ([".", "--older-than", "0"], "a whole number of days from 1 to 36,500"),
+        ([".", "--older-than", "x"], "not a whole number of days"),
+        ([".", "--older-than", "9", "--most", "0"], "not a whole number from 1 to 1,000,000"),
     ],
 )
 def test_wrong_usage_names_what_is_expected(given, said):

@@ -42,6 +42,11 @@ def p_value(value: float | None) -> SafeString | str:
     return format_html('<span title="{}">&lt; 0.001</span>', f"{value:.3g}")
 
 
+def coordinate(value: float) -> str:
+    """Return a place in an SVG drawing to a tenth of a unit."""
+    return f"{value:.1f}"
+
+
 def percent(value: float | None) -> str:
     """Format a signed percentage."""
     return "–" if value is None else f"{value:+,.0f}%"

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 
 from anomalies.queries.neighbours import Range
 
+from . import formatting as show
+
 _WIDTH, _HEIGHT = 180, 22
 _LEAST_P = 1e-4  # the left end of a p-value's logarithmic scale
 # A shape for each status: they also differ in black and white.
@@ -51,7 +53,7 @@ def scale(
             format_html(
                 '<rect class="usual" x="{}" y="7" width="{}" height="8"/>',
                 low,
-                _number(max(float(high) - float(low), 1)),
+                show.coordinate(max(float(high) - float(low), 1)),
             )
         )
         parts.append(format_html('<line class="median" x1="{0}" x2="{0}" y1="5" y2="17"/>', median))
@@ -83,7 +85,7 @@ def time_line(ticks: Sequence[Tick], words: str) -> SafeString:
                 tick.words,
                 tick.status,
                 " here" if tick.here else "",
-                _number(tick.at * 1000),
+                show.coordinate(tick.at * 1000),
                 30,
                 " scale(1.8)" if tick.here else "",
                 tick.words,
@@ -110,13 +112,9 @@ def _in_words(value: float, threshold: float | None, usual: Range | None) -> str
 
 
 def _place(value: Any) -> str:
-    return _number(min(max(float(value), 0.0), 1.0) * _WIDTH)
+    return show.coordinate(min(max(float(value), 0.0), 1.0) * _WIDTH)
 
 
 def _log_place(value: Any) -> str:
     share = 1 - log10(min(max(float(value), _LEAST_P), 1.0)) / log10(_LEAST_P)
-    return _number(share * _WIDTH)
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}"
+    return show.coordinate(share * _WIDTH)

@@ -95,12 +95,18 @@ def _band(scale: _Scale, band: Sequence[float]) -> list[SafeString]:
     if not band:
         return []
     top, bottom = scale.y(band[1]), scale.y(band[0])
-    height = _number(max(bottom - top, 1))
-    return [format_html('<rect class="band" y="{}" width="{}" height="{}"/>', _number(top), _WIDTH, height)]
+    height = show.coordinate(max(bottom - top, 1))
+    return [
+        format_html(
+            '<rect class="band" y="{}" width="{}" height="{}"/>', show.coordinate(top), _WIDTH, height
+        )
+    ]
 
 
 def _line(scale: _Scale, points: Sequence[Point], kind: str) -> SafeString:
-    path = " ".join(f"{_number(scale.x(point.x))},{_number(scale.y(point.value))}" for point in points)
+    path = " ".join(
+        f"{show.coordinate(scale.x(point.x))},{show.coordinate(scale.y(point.value))}" for point in points
+    )
     return format_html('<polyline class="{}" points="{}"/>', kind, path)
 
 
@@ -108,13 +114,13 @@ def _begin(scale: _Scale, series: Series) -> list[SafeString]:
     """The line at which the window begins."""
     if not series.before:
         return []
-    x = _number(scale.x(series.window[0].x))
+    x = show.coordinate(scale.x(series.window[0].x))
     return [format_html('<line class="begin" x1="{0}" x2="{0}" y1="0" y2="{1}"/>', x, _HEIGHT)]
 
 
 def _dots(scale: _Scale, points: Sequence[Point]) -> SafeString:
     """Lines of no length with round ends, which stay round however the drawing is stretched."""
-    places = ((_number(scale.x(point.x)), _number(scale.y(point.value))) for point in points)
+    places = ((show.coordinate(scale.x(point.x)), show.coordinate(scale.y(point.value))) for point in points)
     kind = "odd many" if len(points) > _MANY else "odd"
     return format_html('<path class="{}" d="{}"/>', kind, " ".join(f"M{x},{y}h0" for x, y in places))
 
@@ -127,7 +133,3 @@ def _share(value: float, low: float, high: float) -> float:
 
 def _moment(seconds: float) -> str:
     return show.absolute_text(datetime.fromtimestamp(seconds, UTC))
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,24 +19,13 @@ from anomalies.retention.selection import count, is_sealed_until, rows
 
 from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset, given_filters
-from ..options import add_actor_option
+from ..options import add_actor_option, whole_number
 from ..progress import interruptible
 
 MOST = 1_000_000  # rows of one archive: their ids are kept in memory
 _LONGEST = 36_500  # days
+_LARGEST_LAG = 1_000_000  # MB
 _SAY_EVERY = 10_000  # rows
-
-
-def _days(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= _LONGEST:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"expected a number of days from 1 to {_LONGEST:,}, such as 400")
-
-
-def _number(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MOST:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST:,}")
 
 
 class Command(ShortUsage):
@@ -47,21 +35,21 @@ class Command(ShortUsage):
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder for archive and manifest")
         parser.add_argument(
             "--older-than",
-            type=_days,
+            type=whole_number(_LONGEST, "days"),
             required=True,
             metavar="DAYS",
             help="only what happened, and was last changed, more than this many days ago",
         )
         parser.add_argument(
             "--most",
-            type=_number,
+            type=whole_number(MOST),
             default=MOST,
             metavar="N",
             help=f"at most this many, oldest first (default: {MOST:,})",
         )
         parser.add_argument(
             "--max-lag",
-            type=_number,
+            type=whole_number(_LARGEST_LAG, "MB"),
             default=64,
             metavar="MB",
             help="wait while a replica is further behind than this (default: 64)",
