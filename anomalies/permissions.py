@@ -154,7 +154,7 @@ def can_see_shifts(user: User) -> bool:
 
 
 def can_make_rules(user: User) -> bool:
-    """Make, renew and stop rules for what comes: they decide, and choose what nobody will look at."""
+    """Make, renew and stop triage rules: they decide, and choose what nobody will look at."""
     return can_decide(user) and can_activate(user)
 
 

@@ -1,4 +1,4 @@
-"""The rules for what comes: the table ``triage_rules``, and how often each of them was applied."""
+"""The triage rules: the table ``triage_rules``, and how often each of them was applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for what comes: made, renewed and stopped here; a trigger of the database applies them (0048).
+"""Triage rules: made, renewed and stopped here; a trigger of the database applies them (0048).
 
 A rule says what is decided about the anomalies of a pattern that arrive from now on, or about those of a
 maintenance window. It expires after MOST_DAYS days at the latest, and stops by itself where the pattern is no

@@ -1,4 +1,4 @@
-"""Rules for what comes: applied by whichever statement inserts, on record, and undone at once."""
+"""Triage rules: applied by whichever statement inserts, on record, and undone at once."""
 
 from __future__ import annotations
 

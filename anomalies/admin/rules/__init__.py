@@ -1,1 +1,1 @@
-"""The pages of rules for what comes: the list, and the form that makes one with its what-if."""
+"""The pages of triage rules: the list, and the form that makes one with its what-if."""

@@ -1,4 +1,4 @@
-"""Reads about rules for what comes: their hits, those that stopped by themselves, those that are proposed."""
+"""Reads about triage rules: their hits, those that stopped by themselves, those that are proposed."""
 
 from __future__ import annotations
 
