@@ -11,9 +11,11 @@ class AnomaliesConfig(AppConfig):
     verbose_name = "Driftlock"
 
     def ready(self) -> None:
-        """Connect the receivers of logins and of new connections, and register the checks."""
+        """Connect the receivers of logins and of new connections, register the checks, read the masks."""
         from anomalies.connection_settings import on_connection_created
+        from anomalies.privacy import masks
         from anomalies.schema import checks  # noqa: F401
         from anomalies.web import login_audit  # noqa: F401
 
         connection_created.connect(on_connection_created)
+        masks.configured()  # a wrong one is reported before anything starts

@@ -388,6 +388,9 @@ API_STREAM_SECONDS = _whole_number("DRIFTLOCK_API_STREAM_SECONDS", 900, most=86_
 OTLP_MAX_BODY_BYTES = _whole_number("DRIFTLOCK_OTLP_MAX_BODY_BYTES", 16 * 1024 * 1024, least=1)
 # Bytes of such requests that may wait for the worker, compressed; beyond them senders wait and try again.
 OTLP_MAX_WAITING_BYTES = _whole_number("DRIFTLOCK_OTLP_MAX_WAITING_BYTES", 1024 * 1024 * 1024, least=1)
+# What is replaced in the text of new anomalies: names of built-in masks, and lines of "name = expression".
+MASK = _list("DRIFTLOCK_MASK")
+MASK_PATTERNS = _text("DRIFTLOCK_MASK_PATTERNS")
 # Of one JSON column of such a line, in bytes; of its tags, how many and how long. The table has bounds of its
 # own for rows that others insert (docs/limits.md).
 INGEST_MAX_JSON_BYTES = _whole_number("DRIFTLOCK_INGEST_MAX_JSON_BYTES", 8 * 1024 * 1024)

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from anomalies.detection import Acknowledged
 from anomalies.models import Anomaly, Status
+from anomalies.privacy.masks import has_mark
 
 MOST = 2_000  # episodes of a source, the newest; a stream's memory is shorter than what they span
 
@@ -31,10 +32,13 @@ def acknowledged_of(stream_type: str, file: str, host: str | None) -> Acknowledg
 
 
 def _texts(window: Any) -> dict[int, str]:
-    """The evidence's lines by number; others may have written it in another form."""
+    """The evidence's lines by number; others may have written it in another form.
+
+    A line of which a part was masked is left out: what it said can't be compared.
+    """
     lines = [one for one in window if isinstance(one, dict)] if isinstance(window, list) else []
     return {
         one["line"]: one["text"]
         for one in lines
-        if type(one.get("line")) is int and isinstance(one.get("text"), str)
+        if type(one.get("line")) is int and isinstance(one.get("text"), str) and not has_mark(one["text"])
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf, nan
@@ -15,6 +16,7 @@ from msgspec import Meta, Raw
 
 from anomalies import json_limits
 from anomalies.models import DismissalReason, Status, Stream
+from anomalies.privacy.masks import Mask, configured, masked, masked_json
 
 from .copied_values import OTHER_TIME, microseconds, shape
 from .identity import row_id
@@ -97,6 +99,7 @@ _KEYS_OF_A_COPY = {"id", "created_at", "updated_at"}
 _NOT_FINITE = {b'"NaN"': nan, b'"Infinity"': inf, b'"-Infinity"': -inf}
 _NO_TAGS = Raw(b"[]")
 _FILLED = {"tags": _NO_TAGS}
+_MACHINES = {"host", "service", "source", "file"}  # of the metadata
 _ANY_TIME = Raw(b'"2000-01-01T00:00:00Z"')
 
 
@@ -106,15 +109,18 @@ def read_row(data: bytes) -> Row:
     JSON columns stay the bytes they came as. A line with ``id``, ``created_at`` and ``updated_at`` is a copy
     of a row that a table has held, as `export` writes it: it may exceed the settings' limits, its numbers may
     be "NaN", "Infinity" or "-Infinity", its times such as Python can't hold, and its tags nested or null.
-    Raises Misfit with the first thing that is wrong.
+    What the installation masks is masked. Raises Misfit with the first thing that is wrong.
     """
     try:
-        return _read(data, _limits())
+        row = _read(data, _limits())
     except Misfit:
         copy = _copied(data)
         if copy is None:
             raise
-    return copy
+        row = copy
+    if masks := configured():
+        _mask(row, masks)
+    return row
 
 
 def _read(data: bytes, limits: Limits) -> Row:
@@ -129,6 +135,39 @@ def _read(data: bytes, limits: Limits) -> Row:
     if row.id is None:
         row.id = row_id(row, payloads)
     return row
+
+
+def _mask(row: Row, masks: Sequence[Mask]) -> None:
+    for name in ("glass_box_explanation", "detailed_explanation", "notes"):
+        if text := getattr(row, name):
+            setattr(row, name, masked(text, masks))
+    row.tags = _masked_tags(row.tags, masks)
+    row.baseline_data, row.window_data = (
+        Raw(masked_json(bytes(raw), masks)) for raw in (row.baseline_data, row.window_data)
+    )
+    row.metadata = _masked_metadata(row.metadata, masks)
+
+
+def _masked_tags(tags: Any, masks: Sequence[Mask]) -> Any:
+    if isinstance(tags, list):
+        return [_masked_tags(each, masks) for each in tags]
+    return masked(tags, masks) if isinstance(tags, str) else tags
+
+
+def _masked_metadata(metadata: Raw, masks: Sequence[Mask]) -> Raw:
+    """The metadata but for the names of machines: an address there is what the desk groups by."""
+    try:
+        columns = _columns.decode(metadata)
+    except msgspec.MsgspecError:  # not given, or no object
+        return Raw(masked_json(bytes(metadata), masks))
+    return Raw(
+        msgspec.json.encode(
+            {
+                masked(name, masks): value if name in _MACHINES else Raw(masked_json(bytes(value), masks))
+                for name, value in columns.items()
+            }
+        )
+    )
 
 
 def _limits() -> Limits:

@@ -14,7 +14,12 @@ from anomalies.models import NotificationDelivery
 from ..ui import formatting as show
 from .rule_list import ForLeads
 
-_OUTCOMES = {"waiting": "not sent yet", "failing": "not sent yet, failed before", "gave_up": "given up", "sent": "sent"}
+_OUTCOMES = {
+    "waiting": "not sent yet",
+    "failing": "not sent yet, failed before",
+    "gave_up": "given up",
+    "sent": "sent",
+}
 
 
 class OutcomeFilter(admin.SimpleListFilter):
