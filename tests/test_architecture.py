@@ -23,7 +23,8 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "api_tokens atomic_file audit fields ingest json_column json_limits local_times models "
-    "notifications permissions queries retention safe_text schema sources thresholds triage web work".split()
+    "notifications permissions privacy queries retention safe_text schema sources thresholds triage web "
+    "work".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schema": {"atomic_file", "connection_settings", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},
     "triage": {"audit", "fields", "models", "permissions"},
-    "privacy": set(),
+    "privacy": {"audit", "models", "queries", "querysets", "schema"},
     "ingest": {
         "audit",
         "detection",

@@ -42,6 +42,7 @@ DONE = {
     "create": "created",
     "import": "imported",
     "delete": "deleted",
+    "erase": "erased",
     "withdraw": "withdrawn",
 }
 

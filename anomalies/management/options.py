@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from anomalies.local_times import LocalMomentField
 from anomalies.safe_text import printable
 
+LONGEST_AGE = 36_500  # days
 _DIGITS = 10  # int() reads any number of them, slowly
 
 

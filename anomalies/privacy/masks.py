@@ -112,11 +112,16 @@ def masked(text: str, masks: Sequence[Mask]) -> str:
 
 
 def masked_json(data: bytes, masks: Sequence[Mask]) -> bytes:
-    """Return a JSON text with its strings and names masked; all else stays as it is written."""
+    """Return a JSON text with its strings and names masked."""
+    return replaced_json(data, lambda text: masked(text, masks))
+
+
+def replaced_json(data: bytes, replace: Callable[[str], str]) -> bytes:
+    """Return a JSON text with its strings and names replaced; all else stays as it is written."""
 
     def replaced(match: re.Match[bytes]) -> bytes:
         before = json.loads(match[0], strict=False)
-        after = masked(before, masks)
+        after = replace(before)
         return match[0] if after == before else json.dumps(after, ensure_ascii=False).encode()
 
     return _STRING.sub(replaced, data)

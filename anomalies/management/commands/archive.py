@@ -19,11 +19,10 @@ from anomalies.retention.selection import count, is_sealed_until, rows
 
 from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset, given_filters
-from ..options import add_actor_option, whole_number
+from ..options import LONGEST_AGE, add_actor_option, whole_number
 from ..progress import interruptible
 
 MOST = 1_000_000  # rows of one archive: their ids are kept in memory
-_LONGEST = 36_500  # days
 _LARGEST_LAG = 1_000_000  # MB
 _SAY_EVERY = 10_000  # rows
 
@@ -35,7 +34,7 @@ class Command(ShortUsage):
         parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder for archive and manifest")
         parser.add_argument(
             "--older-than",
-            type=whole_number(_LONGEST, "days"),
+            type=whole_number(LONGEST_AGE, "days"),
             required=True,
             metavar="DAYS",
             help="only what happened, and was last changed, more than this many days ago",
