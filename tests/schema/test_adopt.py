@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.core.management.commands import migrate
@@ -15,28 +10,16 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from anomalies.schema.adopt.golang_migrate import lock_id, lock_ids
 from anomalies.schema.catalog import plain
+from tests.schema.conftest import rows_and_files
 from tests.support.databases import as_default
 from tests.support.processes import manage, wait_until
 from tests.support.programs.golang_migrate import (
     CONTRACT,
-    OLD_INSERT,
     TABLES,
     Database,
-    made_by_golang_migrate,
 )
 
 pytestmark = pytest.mark.slow
-
-FILES = "SELECT relname::text, relfilenode FROM pg_class WHERE relname = ANY (%s) ORDER BY 1"
-
-
-@pytest.fixture
-def database(django_db_setup, django_db_blocker) -> Iterator[Database]:
-    with django_db_blocker.unblock():
-        connection.close()
-        with made_by_golang_migrate() as made:
-            yield made
-
 
 # --- the whole way ----------------------------------------------------------------------------------------
 
@@ -51,35 +34,30 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(database):
     ]
 
 
-def test_it_is_taken_over_and_every_row_is_as_it_was(database):
-    before = database.run(CONTRACT), database.run(FILES, TABLES)
-    code, printed, said = database.schema("adopt", "--apply", "--by", "ana")
-    assert (code, "adopted" in said) == (0, True), said
-    assert (database.run(CONTRACT), database.run(FILES, TABLES)) == before
-    assert "every row is as it was" in printed
+def test_it_is_taken_over_and_every_row_is_as_it_was(adoption):
+    assert (adoption.code, "adopted" in adoption.said) == (0, True), adoption.said
+    assert rows_and_files(adoption.database) == adoption.before
+    assert "every row is as it was" in adoption.printed
 
 
-def test_then_the_schema_is_what_the_migrations_make(database):
-    database.schema("adopt", "--apply")
-    code, printed, said = database.schema("check")
+def test_then_the_schema_is_what_the_migrations_make(adoption):
+    code, printed, said = adoption.database.schema("check")
     assert (code, printed) == (0, ""), said
     assert "that existed before the adoption" in said
 
 
-def test_it_is_written_down_who_did_what(database):
-    database.schema("adopt", "--apply", "--by", "ana")
-    ((by, version, steps, finished),) = database.run(
+def test_it_is_recorded_who_did_what(adoption):
+    ((by, version, steps, finished),) = adoption.database.run(
         "SELECT by_user, golang_version, steps, finished_at IS NOT NULL FROM schema_adoptions"
     )
     assert (by, version, finished) == ("ana", 1, True)
     assert any("gen_random_uuid" in step["do"] and "uuid_generate_v4" in step["undo"] for step in steps)
 
 
-def test_a_second_time_does_nothing(database):
-    database.schema("adopt", "--apply")
-    before = database.run("SELECT count(*) FROM audit_log"), database.run(FILES, TABLES)
-    assert database.schema("adopt", "--apply")[::2] == (0, "adopted already; nothing to do\n")
-    assert (database.run("SELECT count(*) FROM audit_log"), database.run(FILES, TABLES)) == before
+def test_a_second_time_does_nothing(adopted):
+    before = adopted.run("SELECT count(*) FROM audit_log"), rows_and_files(adopted)
+    assert adopted.schema("adopt", "--apply")[::2] == (0, "adopted already; nothing to do\n")
+    assert (adopted.run("SELECT count(*) FROM audit_log"), rows_and_files(adopted)) == before
 
 
 CATALOG = """
@@ -113,47 +91,13 @@ def catalog_of(database: Database) -> list[tuple]:
     ]
 
 
-def test_it_can_be_undone_to_the_last_definition_and_row(database):
-    before = catalog_of(database), database.run(CONTRACT)
-    database.schema("adopt", "--apply")
-    code, _, said = database.schema("adopt", "--undo")
+def test_it_can_be_undone_to_the_last_definition_and_row_and_adopted_again(adopted, adoption, database):
+    code, _, said = adopted.schema("adopt", "--undo")
     assert code == 0, said
-    assert catalog_of(database) == before[0]
-    assert database.run(CONTRACT) == before[1]
-
-
-def test_after_an_undoing_it_can_be_adopted_again(database):
-    for step in ("--apply", "--undo", "--apply"):
-        assert database.schema("adopt", step)[0] == 0
-    assert database.schema("check")[0] == 0
-
-
-def test_old_writers_and_views_continue_during_it(database):
-    failures: list[Exception] = []
-    done = threading.Event()
-
-    def work() -> None:
-        with database.connect() as opened:
-            while not done.is_set():
-                try:
-                    opened.execute(OLD_INSERT)
-                    opened.execute("SELECT * FROM recent_significant_anomalies").fetchall()
-                    opened.execute(
-                        "SELECT stream_type, dismissed_count FROM anomaly_stats_by_stream"
-                    ).fetchall()
-                except psycopg.Error as error:
-                    failures.append(error)
-                time.sleep(0.01)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        code, _, said = database.schema("adopt", "--apply")
-    finally:
-        done.set()
-        worker.join()
-    assert (code, failures) == (0, []), said
-    database.run(OLD_INSERT)
+    assert catalog_of(adopted) == catalog_of(database)
+    assert adopted.run(CONTRACT) == adoption.before[0]
+    assert adopted.schema("adopt", "--apply")[0] == 0
+    assert adopted.schema("check")[0] == 0
 
 
 def test_what_was_interrupted_goes_on(database):
@@ -161,8 +105,9 @@ def test_what_was_interrupted_goes_on(database):
     with database.connect() as reader:
         reader.execute("BEGIN")
         reader.execute("LOCK TABLE anomalies IN ACCESS SHARE MODE")
-        process = manage("schema", "adopt", "--apply", database=database.name)
-        time.sleep(4)
+        process = manage("schema", "adopt", "--apply", database=database.name, remembers=True)
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'anomalies'::regclass"
+        wait_until(lambda: database.run(waits))
         process.kill()
         process.communicate()
     code, _, said = database.schema("adopt", "--apply")
@@ -193,7 +138,7 @@ def test_while_golang_migrate_works_nothing_is_begun(path, database):
 def test_while_it_adopts_golang_migrate_waits(database):
     with database.connect() as reader:  # in the way of the first step
         reader.execute("BEGIN; LOCK TABLE anomalies IN ACCESS SHARE MODE")
-        process = manage("schema", "adopt", "--apply", database=database.name)
+        process = manage("schema", "adopt", "--apply", database=database.name, remembers=True)
         try:
             held = "SELECT count(*) FROM pg_locks WHERE objid = ANY (%s::bigint[]::oid[])"
             wait_until(lambda: database.run(held, lock_ids(database.name)) == [(6,)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
@@ -18,8 +16,6 @@ from tests.support.programs.golang_migrate import (
     TABLES,
     UP,
     Database,
-    copied,
-    made_by_golang_migrate,
 )
 
 pytestmark = pytest.mark.slow
@@ -30,14 +26,6 @@ DJANGOS = [
     ("auth", "0012_alter_user_first_name_max_length"),
     ("sessions", "0001_initial"),
 ]
-
-
-@pytest.fixture
-def database(django_db_setup, django_db_blocker) -> Iterator[Database]:
-    with django_db_blocker.unblock():
-        connection.close()
-        with made_by_golang_migrate() as made:
-            yield made
 
 
 def left_by_a_failed_migrate(database: Database) -> None:
@@ -69,7 +57,7 @@ def test_after_a_failed_migrate_it_is_refused_too(database):
         call_command("migrate", verbosity=0)
 
 
-def test_after_a_failed_migrate_a_database_is_adopted(database):
+def test_after_a_failed_migrate_a_database_is_adopted_and_that_undone_and_done_again(database):
     left_by_a_failed_migrate(database)
     before = database.run(CONTRACT)
     code, printed, _ = database.schema_here("adopt")
@@ -78,11 +66,7 @@ def test_after_a_failed_migrate_a_database_is_adopted(database):
     assert code == 0, said
     assert database.run(CONTRACT) == before
     assert database.schema_here("check")[:2] == (0, "")
-
-
-def test_an_adoption_after_a_failed_migrate_can_be_undone_and_done_again(database):
-    left_by_a_failed_migrate(database)
-    for step in ("--apply", "--undo", "--apply"):
+    for step in ("--undo", "--apply"):
         code, _, said = database.schema_here("adopt", step)
         assert code == 0, said
 
@@ -112,11 +96,9 @@ def test_accounts_of_another_django_program_are_no_leftovers(database):
 # --- the dry run and the adoption ---------------------------------------------------------------------------
 
 WRONG = {
-    "as it was made": "SELECT 1",
     "missing column": "ALTER TABLE anomalies DROP COLUMN notes",
     "a name of ours": "CREATE TABLE auth_user (id integer)",
     "no CREATE": "REVOKE CREATE ON SCHEMA public FROM {owner}",
-    "missing index": "DROP INDEX idx_anomalies_tags",
     "dirty": "UPDATE schema_migrations SET dirty = true",
 }
 
@@ -152,21 +134,6 @@ def test_check_after_a_failed_migrate_says_adopt_too(database):
 
 
 # --- golang-migrate's down, after the adoption --------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def adopted_once(django_db_setup, django_db_blocker) -> Iterator[Database]:
-    with django_db_blocker.unblock(), made_by_golang_migrate() as made:
-        code, _, said = made.schema_here("adopt", "--apply", "--no-checksums")
-        assert code == 0, said
-        yield made
-
-
-@pytest.fixture
-def adopted(adopted_once, django_db_blocker) -> Iterator[Database]:
-    """A copy of a database that was adopted, for a test to change."""
-    with django_db_blocker.unblock(), copied(adopted_once.name) as made:
-        yield made
 
 
 def go_down(database: Database, cascade: str = "CASCADE") -> None:

@@ -6,10 +6,14 @@ run's output says which sizes were used.
 
 from __future__ import annotations
 
+import math
 import os
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
 
 VARIABLE = "DRIFTLOCK_SIZES"
+
+Variant = TypeVar("Variant")
 
 
 class Size(NamedTuple):
@@ -35,6 +39,7 @@ SIZES = {
     "DRIFTLOCK_CONCURRENCY": Size(0.1, 1, "times the writes of concurrent clients"),
     "DRIFTLOCK_TEST_ROWS": Size(10_000, 100_000, "rows a table under migrations and the overview"),
     "DRIFTLOCK_FOLLOWINGS": Size(25, 150, "generated lives of a followed file"),
+    "DRIFTLOCK_VARIANTS": Size(0.34, 1, "of the variants of tests that migrate, serve or start processes"),
     "DRIFTLOCK_ADOPT_KILLS": Size(1, 3, "kills while a database is adopted"),
     "DRIFTLOCK_OTLP_KILLS": Size(1, 100, "kills of workers that judge what came by OTLP"),
     "DRIFTLOCK_LONG_LINE_BYTES": Size(256 * 1024**2, 1024**3, "bytes in one line"),
@@ -53,6 +58,16 @@ def size(name: str) -> float:
 def amount(name: str) -> int:
     """The size as a whole number."""
     return max(1, round(size(name)))
+
+
+def variants(every: Iterable[Variant]) -> list[Variant]:
+    """The variants that a parametrized test runs: its share of them, spread over all, in their order.
+
+    For tests whose variants each migrate a database, serve pages or start processes, and differ in one value.
+    """
+    known = list(every)
+    count = min(len(known), max(1, math.ceil(size("DRIFTLOCK_VARIANTS") * len(known))))
+    return [known[number * len(known) // count] for number in range(count)]
 
 
 def report() -> list[str]:
