@@ -12,14 +12,14 @@ from .lines.envelopes import CRI, envelope_of
 from .lines.plain import ContainerLines, EnvelopeLines, PlainLines
 from .records.fields import fields_of, value_at
 from .records.kind_of_value import is_record, is_trace, kind_of_value
-from .records.llm import JsonPrompts
-from .records.logs import JsonLogs
-from .records.metrics import JsonMetrics, JsonSeries
+from .records.llm.json_prompts import JsonPrompts
+from .records.llm.prompts import prompt_of
+from .records.logs.json_logs import JsonLogs
+from .records.metrics.json_metrics import JsonMetrics, JsonSeries
+from .records.metrics.series import points_of
 from .records.parsing import JsonParser
-from .records.prompts import prompt_of
 from .records.reader import records_in
-from .records.series import points_of
-from .records.traces import JsonTraces
+from .records.traces.json_traces import JsonTraces
 from .refusals import check_understood
 from .tables.log_table import log_table
 from .tables.metric_table import SEPARATORS, MetricTable, separator_of

@@ -12,7 +12,7 @@ from typing import Any
 from .base import FormatError, name_of
 from .records.fields import fields_of
 from .records.kind_of_value import is_record
-from .records.messages import has_message
+from .records.logs.messages import has_message
 from .records.moments import moment_of
 from .records.opening import is_list_of_records, opened, says_something
 from .records.parsing import Record

@@ -15,9 +15,9 @@ from typing import Any
 import zstandard
 
 from anomalies.detection import Detector, Event, Finding, Format, Parameters, TimestampReader
-from anomalies.detection.formats.records.logs import JsonLogs
-from anomalies.detection.formats.records.metrics import JsonSeries
-from anomalies.detection.formats.records.traces import JsonTraces
+from anomalies.detection.formats.records.logs.json_logs import JsonLogs
+from anomalies.detection.formats.records.metrics.json_metrics import JsonSeries
+from anomalies.detection.formats.records.traces.json_traces import JsonTraces
 from anomalies.sources.otlp import SIGNALS, Rates, StreamKey, lines_of
 
 FORM = 1  # of a saved state

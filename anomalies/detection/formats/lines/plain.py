@@ -6,7 +6,7 @@ from typing import Any
 from ...events import MAX_CHARACTERS, Event, safe, shown_text
 from ...scoring.scorers import Kind
 from ..base import Numbers, Reader, Result, decoded
-from ..records.messages import Message, message_in_text
+from ..records.logs.messages import Message, message_in_text
 from ..times.timestamps import TimestampReader
 from .envelopes import CRI, Envelope, Fields
 

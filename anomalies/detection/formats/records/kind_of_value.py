@@ -6,13 +6,13 @@ from ...scoring.scorers import Kind
 from ..base import is_id, number_of
 from ..times.timestamps import TimestampReader
 from .fields import fields_of
+from .llm.prompts import is_prompt
+from .metrics.series import points_of
 from .opening import opened
 from .parsing import Record
-from .prompts import is_prompt
 from .reader import is_row, row_as_record, time_in
-from .series import points_of
-from .spans import spans_of
-from .traces import is_session
+from .traces.json_traces import is_session
+from .traces.spans import spans_of
 
 _DEEP = 3
 _LOG_FIELDS = {

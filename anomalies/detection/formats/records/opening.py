@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .fields import attributes_of, plain_value
-from .messages import MESSAGES
+from .logs.messages import MESSAGES
 from .moments import NAMES
 from .parsing import Record
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...events import Event, Value, event_from_line, safe
 from ...scoring.scorers import Kind
 from ..base import FormatError, Numbers, Reader, Result, Skipped, decoded, name_of, number_of
-from ..records.messages import message_in_text
+from ..records.logs.messages import message_in_text
 from ..times.timestamps import TimestampReader
 from .headers import declared_header, declares_fields, is_header, is_note
 from .metric_table import SEPARATORS, cells_of

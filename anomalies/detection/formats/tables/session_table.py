@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from ...events import Event, safe, shown_text
 from ...scoring.scorers import Kind
 from ..base import FormatError, Reader, Result, Skipped, decoded, quoted, too_long
-from ..records.assembly import MOST_STEPS
-from ..records.spans import MAX_STEP
+from ..records.traces.assembly import MOST_STEPS
+from ..records.traces.spans import MAX_STEP
 from ..times.timestamps import TimestampReader
 from .metric_table import cells_of, separator_of
 

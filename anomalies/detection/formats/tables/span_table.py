@@ -6,9 +6,9 @@ from typing import Any
 from ...events import safe, shown_text
 from ...scoring.scorers import Kind
 from ..base import Numbers, Reader, Result, Skipped, decoded
-from ..records.assembly import Assembler
-from ..records.spans import MAX_STEP, Span
-from ..records.traces import event_of_trace
+from ..records.traces.assembly import Assembler
+from ..records.traces.json_traces import event_of_trace
+from ..records.traces.spans import MAX_STEP, Span
 from ..times.timestamps import TimestampReader
 from .metric_table import SEPARATORS, cells_of
 

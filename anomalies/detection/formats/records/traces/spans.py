@@ -7,10 +7,10 @@ come in any order, mixed with those of other traces (`assembly`).
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...events import safe
-from .fields import value_at
-from .opening import otlp_items
-from .parsing import JsonParser, Record
+from ....events import safe
+from ..fields import value_at
+from ..opening import otlp_items
+from ..parsing import JsonParser, Record
 
 MAX_STEP = 200  # characters
 _TRACE_IDS = (

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...events import Event, event_from_line, safe
-from ...scoring.scorers import Kind
-from ..base import Result, Skipped
-from ..times.timestamps import TimestampReader
-from .logs import learn_times
+from ....events import Event, event_from_line, safe
+from ....scoring.scorers import Kind
+from ...base import Result, Skipped
+from ...times.timestamps import TimestampReader
+from ..logs.json_logs import learn_times
+from ..reader import RemarkingReader, records_in, text_of_line, text_of_record, time_in
 from .prompts import MOST_OF_PROMPT, is_prompt, prompt_of
-from .reader import RemarkingReader, records_in, text_of_line, text_of_record, time_in
 
 
 class JsonPrompts(RemarkingReader):

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...events import Event, safe
-from ...scoring.scorers import Kind
-from ..base import Result, Skipped
-from ..times.timestamps import TimestampReader
+from ....events import Event, safe
+from ....scoring.scorers import Kind
+from ...base import Result, Skipped
+from ...times.timestamps import TimestampReader
+from ..logs.json_logs import learn_times
+from ..moments import moment_of, moment_of_value
+from ..parsing import Record
+from ..reader import RecordReader, records_in, text_of_line, text_of_record
 from .assembly import MOST_STEPS, Assembler, Trace
-from .logs import learn_times
-from .moments import moment_of, moment_of_value
-from .parsing import Record
-from .reader import RecordReader, records_in, text_of_line, text_of_record
 from .spans import MAX_STEP, Span, spans_of
 
 _IDS = ("trace_id", "traceId", "session", "session_id", "sessionId", "id", "block", "block_id", "BlockId")

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...events import Event, event_from_line
-from ...scoring.scorers import Kind
-from ..base import Result
-from ..times.timestamps import TimestampReader
+from ....events import Event, event_from_line
+from ....scoring.scorers import Kind
+from ...base import Result
+from ...times.timestamps import TimestampReader
+from ..moments import moment_of_value, times_of
+from ..parsing import Record
+from ..reader import RemarkingReader, logged_row, records_in, text_of_line, text_of_record, time_in
 from .messages import message_of
-from .moments import moment_of_value, times_of
-from .parsing import Record
-from .reader import RemarkingReader, logged_row, records_in, text_of_line, text_of_record, time_in
 
 _MOSTLY = 0.5
 _COMMANDS = ("index", "create", "update")

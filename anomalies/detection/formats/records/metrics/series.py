@@ -7,10 +7,10 @@ Each shape is read to the same thing: points of a series, whose name is that of 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..labels import series_name
-from .fields import attributes_of
-from .opening import otlp_items
-from .parsing import Record
+from ...labels import series_name
+from ..fields import attributes_of
+from ..opening import otlp_items
+from ..parsing import Record
 
 MOST_POINTS = 2_000_000  # of one value
 _OTLP_KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")

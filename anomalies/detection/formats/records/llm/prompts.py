@@ -7,9 +7,9 @@ tools) are fields, so that they do not dilute what is said.
 from collections.abc import Iterator
 from typing import Any
 
-from ...events import safe
-from .fields import Field, fields_of
-from .parsing import JsonParser, Record
+from ....events import safe
+from ..fields import Field, fields_of
+from ..parsing import JsonParser, Record
 
 MOST_OF_PROMPT = 65_536  # characters of a record that are scored
 _DEEP = 6

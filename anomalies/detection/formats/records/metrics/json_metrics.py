@@ -6,16 +6,16 @@ from itertools import groupby
 from json import dumps
 from typing import Any
 
-from ...events import safe
-from ...scoring.scorers import Kind
-from ..base import MAX_VALUES, FormatError, Result, Skipped, is_id, long_form, name_of, number_of, quoted
-from ..labels import labels_of, series_name
-from ..times.timestamps import TimestampReader
-from .fields import DEPTH
-from .logs import learn_times
-from .moments import NAMES, moment_of, moment_of_value
-from .parsing import Record
-from .reader import RecordReader, is_row, records_in, row_as_record, text_of_line, text_of_record
+from ....events import safe
+from ....scoring.scorers import Kind
+from ...base import MAX_VALUES, FormatError, Result, Skipped, is_id, long_form, name_of, number_of, quoted
+from ...labels import labels_of, series_name
+from ...times.timestamps import TimestampReader
+from ..fields import DEPTH
+from ..logs.json_logs import learn_times
+from ..moments import NAMES, moment_of, moment_of_value
+from ..parsing import Record
+from ..reader import RecordReader, is_row, records_in, row_as_record, text_of_line, text_of_record
 from .series import Point, points_of
 
 _FIELDS = 400  # of a record, nested ones too

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
-from ...events import Value, safe
-from ..lines.envelopes import opened_text
-from .fields import Field, fields_of, text_of
-from .parsing import JsonParser, Record
+from ....events import Value, safe
+from ...lines.envelopes import opened_text
+from ..fields import Field, fields_of, text_of
+from ..parsing import JsonParser, Record
 
 MOST_OF_MESSAGE = 16_384  # characters that are scored
 _NESTED = 3  # records within records that are opened

@@ -1,0 +1,1 @@
+"""Calls of language models: what was asked and what was answered."""

@@ -1,0 +1,1 @@
+"""Log records: their messages, and the fields beside them."""

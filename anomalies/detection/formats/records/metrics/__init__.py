@@ -1,0 +1,1 @@
+"""Measurements: records with numbers, and series with their points."""

@@ -1,0 +1,1 @@
+"""Traces: sessions of steps, and spans that are assembled."""
