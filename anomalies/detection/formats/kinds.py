@@ -10,6 +10,7 @@ from .base import Format, FormatError, decoded, name_of
 from .encodings import check_encoding, check_ends
 from .lines.envelopes import CRI, envelope_of
 from .lines.plain import ContainerLines, EnvelopeLines, PlainLines
+from .points.reader import point_lines
 from .records.fields import fields_of, value_at
 from .records.kind_of_value import is_record, is_trace, kind_of_value
 from .records.llm.json_prompts import JsonPrompts
@@ -45,7 +46,8 @@ def guess(lines: Sequence[bytes], clock: TimestampReader) -> Format:
     if values:
         kinds = Counter(kind_of_value(value, clock) for value in values)
         return _READERS[kinds.most_common(1)[0][0]](lines, values, clock)
-    table = span_table(lines, clock) or log_table(lines, clock) or _metric_table(lines, clock)
+    points = point_lines(lines, clock)
+    table = points or span_table(lines, clock) or log_table(lines, clock) or _metric_table(lines, clock)
     return table or look_like_traces(lines, clock) or _logs(lines, values, clock)
 
 
@@ -83,7 +85,8 @@ def _logs(lines: Sequence[bytes], values: list[Any], clock: TimestampReader) -> 
 
 def _metrics(lines: Sequence[bytes], values: list[Any], clock: TimestampReader) -> Format:
     if not values:
-        return MetricTable(lines, separator_of(lines) or SEPARATORS[0], clock)
+        points = point_lines(lines, clock, in_doubt=True)
+        return points or MetricTable(lines, separator_of(lines) or SEPARATORS[0], clock)
     if any(points_of(value) for value in values):
         return JsonSeries(clock)
     check_understood(values, clock)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .lines.test_envelopes import LINES, PARTS
+from .points.test_points import EXPOSITION
 from .records.envelopes import ENVELOPES
 from .records.test_spans import STEPS, otlp, spans
 from .support import made_for, records
@@ -31,6 +32,7 @@ INPUTS = {
     "series": records(
         *({"metric": {"__name__": "up"}, "values": [[n, "1"], [n + 1, "2"]]} for n in range(8))
     ),
+    "scrapes": f"# 1793491200\n{EXPOSITION}broken {{\n".encode().splitlines(),
     "a table": [b"time,cpu", *(f"2026-11-23T04:22:0{n}Z,{n}".encode() for n in range(8))],
     "a log as a table": VIEWER.encode().splitlines(),
     "a log with cells over lines": POWERSHELL.encode().splitlines(),

@@ -1,0 +1,1 @@
+"""Measurements as lines of text: InfluxDB, Graphite, Prometheus, OpenTSDB, Wavefront, collectd, StatsD."""
