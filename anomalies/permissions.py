@@ -75,7 +75,7 @@ class RoleBackend(ModelBackend):
 
     def get_all_permissions(self, user_obj: Any, obj: Model | None = None) -> set[str]:
         """The permissions of a user and of the user's roles, as ``app.codename``."""
-        if not user_obj.is_active or user_obj.is_anonymous or obj is not None:
+        if not user_obj.is_active or obj is not None:  # an AnonymousUser is never active
             return set()
         if user_obj.is_superuser:
             return super().get_all_permissions(user_obj, obj)

@@ -400,6 +400,7 @@ def _rows(cursor: CursorWrapper, source: Source, count: Count) -> Iterator[Row]:
     """The rows of a table, each with its folded entries."""
     log, values = ours("audit_log"), {"type": source.resource_type}
     cursor.execute(_SINCE.format(log=log), values)
+    (since,) = cursor.fetchone()
     statement = _EVENTS.format(
         key=source.key,
         log=log,
@@ -408,7 +409,7 @@ def _rows(cursor: CursorWrapper, source: Source, count: Count) -> Iterator[Row]:
         read=", ".join(f"'{column}', {column}" for column in source.read),
         which=_WHICH.format(log=log) if source.table == "anomalies" else "true",
     )
-    cursor.execute(statement, values | {"since": cursor.fetchone()[0]})
+    cursor.execute(statement, values | {"since": since})
     for state, found in fold(_fetched(cursor), source.rules):
         count.rows += found is not None
         yield state, found

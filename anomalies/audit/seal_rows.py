@@ -57,7 +57,8 @@ def all_seals(cursor: CursorWrapper) -> Iterator[AuditSeal]:
 def row_hashes(cursor: CursorWrapper, number: int) -> bytes:
     """The concatenated row hashes of the seal ``number``."""
     cursor.execute(f"SELECT row_hashes FROM {ours('audit_seals')} WHERE number = %s", [number])  # noqa: S608
-    return bytes(cursor.fetchone()[0])
+    (hashes,) = cursor.fetchone()
+    return bytes(hashes)
 
 
 def newest_seal(cursor: CursorWrapper) -> AuditSeal | None:

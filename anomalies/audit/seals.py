@@ -67,7 +67,8 @@ def _seal_batch() -> AuditSeal | None:
     _refuse_copies()
     with pinned() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
+        (is_alone,) = cursor.fetchone()
+        if not is_alone:
             raise SealError("another sealer is at work")
         _refuse_broken_writers()
         recent = [each for each in recent_seals(cursor) if is_as_sealed(each)]
@@ -130,7 +131,8 @@ def _unsealed(covering: Sequence[AuditSeal], settled: int) -> list[bytes]:
 
 def _now(cursor: CursorWrapper) -> datetime:
     cursor.execute("SELECT clock_timestamp()")
-    now: datetime = cursor.fetchone()[0]
+    now: datetime
+    (now,) = cursor.fetchone()
     return now
 
 
@@ -161,9 +163,10 @@ def _seen(cursor: CursorWrapper) -> Seen:
     """The state of the ids: the last one drawn, the newest committed one, and the running transactions."""
     drawn = drawn_ids(cursor)
     cursor.execute(f"SELECT coalesce(max(id), 0) FROM {ours('audit_log')} WHERE id <= %s", [LARGEST])  # noqa: S608
-    newest = cursor.fetchone()[0]
+    (newest,) = cursor.fetchone()
     cursor.execute(_BETWEEN, [ours("audit_log")])
-    if cursor.fetchone()[0]:
+    (is_between,) = cursor.fetchone()
+    if is_between:
         newest = 0
     cursor.execute(_RUNNING)
     oldest, following = cursor.fetchone()
@@ -173,7 +176,8 @@ def _seen(cursor: CursorWrapper) -> Seen:
 def drawn_ids(cursor: CursorWrapper) -> int | None:
     """The last id that the audit log's sequence gave; None if this role may not read it."""
     cursor.execute(_DRAWN, {"sequence": ours("audit_log_id_seq")})
-    drawn: int | None = cursor.fetchone()[0]
+    drawn: int | None
+    (drawn,) = cursor.fetchone()
     return drawn
 
 

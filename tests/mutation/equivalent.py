@@ -11,7 +11,7 @@ from pathlib import Path
 from .mutants import Mutant
 
 _AMOUNT = "an amount read or listed at once: the result is the same, or one line longer"
-_ONE_COLUMN = "the row has one column"
+_KEY = "any number serves, as long as every sealer uses it"
 _BOUNDED = "`parts` refused open-ended ranges before, and an id is at least 1"
 
 ARGUED: dict[tuple[str, str], str] = {
@@ -51,14 +51,17 @@ ARGUED: dict[tuple[str, str], str] = {
         "audit/replay_sources.py",
         "why = str(error).splitlines()[ -1]",
     ): "PostgreSQL's refusal of a privilege is one line",
-    (
-        "audit/replay_sources.py",
-        'cursor.execute(statement, values | {"since": cursor.fetchone()[ -1]})',
-    ): _ONE_COLUMN,
     ("audit/seals.py", "BATCH = 10001  # entries per seal, at most"): _AMOUNT,
     ("audit/seals.py", "BATCH = 9999  # entries per seal, at most"): _AMOUNT,
+    ("audit/seals.py", "if len(entries) != BATCH:"): "`_unsealed` never gives more than BATCH",
+    **{
+        (
+            "audit/seals.py",
+            f"_LOCK = {key}  # key of the advisory lock that allows one sealer at a time",
+        ): _KEY
+        for key in (0x5EA1 - 1, 0x5EA1 + 1)
+    },
     ("audit/seals.py", "if made.rows != BATCH:"): "a batch never has more than BATCH rows",
-    ("audit/seals.py", "if cursor.fetchone()[ -1]:"): _ONE_COLUMN,
     ("audit/seals.py", "ids = sum((each.upper or 0) - (each.lower or -1) for each in parts)"): _BOUNDED,
     ("audit/seals.py", "ids = sum((each.upper or 1) - (each.lower or 0) for each in parts)"): _BOUNDED,
     (
@@ -73,6 +76,14 @@ ARGUED: dict[tuple[str, str], str] = {
         "audit/seals.py",
         "reached = max((part.upper or 0 for each in recent for part in each.ids), default= -1)",
     ): "without seals nothing is below it either way",
+    (
+        "audit/seals.py",
+        "reached = max((part.upper or 0 for each in recent for part in each.ids), default= 1)",
+    ): "without seals nothing is below it either way",
+    (
+        "audit/seals.py",
+        "if parts and parts[-1][1] >= each:",
+    ): "the ids are sorted and each is there once, so none lies below the end of the last range",
     ("audit/verification.py", "MOST = 19  # problems of the seals that are listed"): _AMOUNT,
     ("audit/verification.py", "MOST = 21  # problems of the seals that are listed"): _AMOUNT,
     ("audit/verification.py", "settled = -1"): "no seal settles less than 0 without being named as edited",

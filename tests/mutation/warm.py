@@ -45,7 +45,7 @@ class Limits:
     mutant: float
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps its plugins in sets, so they must have hashes
 class WarmRunner:
     """A plugin: ``mutants`` in, ``verdicts`` out."""
 

@@ -16,8 +16,13 @@ MAY = {
     "can_export": {"viewer", "analyst", "lead"},
     "can_see_overview": {"viewer", "analyst", "lead"},
     "can_replay": {"viewer", "analyst", "lead"},
+    "can_see_audit_log": {"viewer", "analyst", "lead"},
     "can_decide": {"analyst", "lead"},
     "can_activate": {"lead"},
+    "can_see_shifts": {"lead"},
+    "can_make_rules": {"lead"},
+    "can_notify": {"lead"},
+    "can_ingest": {"lead"},
 }
 
 
@@ -44,16 +49,19 @@ def test_a_superuser_may_all_and_an_account_without_a_role_nothing(check, nobody
 
 
 @pytest.mark.parametrize(
-    ("check", "one", "other"),
+    ("check", "needed"),
     [
-        ("can_see_overview", "view_anomaly", "view_streamstatistics"),
-        ("can_replay", "view_anomaly", "view_detectionconfig"),
+        ("can_see_overview", {"view_anomaly", "view_streamstatistics"}),
+        ("can_replay", {"view_anomaly", "view_detectionconfig"}),
+        ("can_see_shifts", {"view_anomaly", "activate_detectionconfig", "view_auditlog"}),
+        ("can_make_rules", {"decide_anomaly", "activate_detectionconfig"}),
+        ("can_notify", {"decide_anomaly", "activate_detectionconfig"}),
     ],
 )
-def test_what_shows_two_things_needs_both_permissions(check, one, other, nobody):
+def test_what_needs_several_permissions_needs_each_of_them(check, needed, nobody):
     may = getattr(permissions, check)
-    assert not may(permit(nobody, one)) and not may(permit(nobody, other))
-    assert may(permit(nobody, one, other))
+    assert [each for each in needed if may(permit(nobody, *needed - {each}))] == []
+    assert may(permit(nobody, *needed))
 
 
 def test_a_permission_of_ones_own_counts_as_that_of_a_role(nobody):
@@ -78,9 +86,10 @@ def test_there_is_no_session_of_an_account_that_is_closed_or_gone(nobody):
     assert RoleBackend().get_user(10**6) is None
 
 
-def test_a_closed_account_may_nothing_even_as_a_superuser():
-    root = User.objects.create_superuser("root", is_active=False)
-    assert RoleBackend().get_all_permissions(root) == set()
+def test_a_closed_account_may_nothing_whatever_its_role_gives_or_as_a_superuser():
+    for closed in (make_user("lead"), User.objects.create_superuser("root")):
+        closed.is_active = False
+        assert RoleBackend().get_all_permissions(closed) == set()
 
 
 def test_permissions_are_of_no_single_row_and_of_nobody_who_is_not_logged_in(nobody):
