@@ -7,7 +7,7 @@ every zone holds. ``exact`` still has the stored one, for files that must say wh
 from __future__ import annotations
 
 import re
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -59,6 +59,15 @@ def exact(value: datetime) -> str | None:
     date, time, offset, before_christ = match.groups("")
     minutes = ":00" if len(offset) == _HOURS else ""
     return f"{date}T{time}{offset}{minutes}{before_christ}"
+
+
+def from_json(text: str) -> datetime:
+    """The time that PostgreSQL writes into JSON so, in its zone; the nearest one that Python holds."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return _nearest(text, UTC)
+    return found if _EARLIEST <= found.replace(tzinfo=None) <= _LATEST else _nearest(text, UTC)
 
 
 def _nearest(text: str, zone: tzinfo | None) -> datetime:

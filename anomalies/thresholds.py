@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from anomalies.audit import Actor, acting
 from anomalies.detection import Parameters
@@ -37,7 +37,16 @@ def flagged(numbers: Thresholds) -> Q:
 
 def active_config() -> DetectionConfig:
     """Return the config that detectors use. Raises ThresholdsError where none is active."""
-    config = DetectionConfig.objects.filter(is_active=True).first()
+    return required(active().first())
+
+
+def active() -> QuerySet[DetectionConfig]:
+    """Return the config that detectors use, as a queryset of one row; empty where none is active."""
+    return DetectionConfig.objects.filter(is_active=True).order_by("pk")
+
+
+def required(config: DetectionConfig | None) -> DetectionConfig:
+    """Return the active config that was read. Raises ThresholdsError for None."""
     if config is None:
         raise ThresholdsError("No detection config is active; activate one in the admin.")
     return config

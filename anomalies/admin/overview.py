@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
@@ -13,9 +14,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from anomalies.ingest import detectors
+from anomalies.ingest.heartbeats import DetectorState
 from anomalies.local_times import zone_mark
-from anomalies.models import OPEN, Status, Stream
+from anomalies.models import OPEN, Status, Stream, TriageRule
 from anomalies.permissions import can_see_overview, can_see_shifts
 from anomalies.queries import hourly_rollup
 from anomalies.queries.overview import (
@@ -30,18 +31,16 @@ from anomalies.queries.overview import (
     Share,
     overview,
 )
-from anomalies.queries.patterns.rules import stopped_lately, templates
 from anomalies.queries.stats import NEWEST
-from anomalies.work.heartbeats import without_worker
+from anomalies.work.heartbeats import WorkerState, without_worker
 
 from .rules import words
-from .start import beginning
+from .start import RULES, StartReads, beginning
 from .ui.charts import Chart, Link, bars, columns, heat
 from .ui.formatting import duration, moment, visible, zone_name
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DETECTORS = 12  # shown; those that need attention come first
-_RULES = 5  # shown that stopped by themselves
 
 
 class OverviewSite(AdminSite):
@@ -52,28 +51,30 @@ class OverviewSite(AdminSite):
         if not can_see_overview(request.user):
             return super().index(request, extra_context)
         found = overview()
+        reads = StartReads.of(request, timezone.now())
+        answers = reads.answers()
         context: dict[str, Any] = {
             "zone": zone_name(),
             "may_see_shifts": can_see_shifts(request.user),
-            **beginning(request, timezone.now()),
+            **beginning(request, reads, answers),
             "is_built": found is not None,
             "is_empty": found and found.is_empty,
-            **_detectors(),
-            **_stopped_rules(),
-            "jobs_without_worker": _without_worker(),
+            **_detectors(answers[reads.detectors]),
+            **_stopped_rules(answers[reads.rules], answers[reads.templates]),
+            "jobs_without_worker": _without_worker(answers[reads.workers]),
         }
         if found and not found.is_empty:
             context["trend"] = backlog_trend(found)
             context["charts"] = charts(found)
-        hourly_rollup.fold_if_many()
+        if found and found.has_many_deltas:
+            hourly_rollup.fold_if_allowed()
         response = super().index(request, {**context, **(extra_context or {})})
         response.template_name = "admin/overview.html"
         return response
 
 
-def _detectors() -> dict[str, Any]:
+def _detectors(found: list[DetectorState]) -> dict[str, Any]:
     """Return the detectors that follow a source, as far as they are shown, and the number of all others."""
-    found = detectors()
     shown = [
         {
             "state": one.state,
@@ -86,20 +87,19 @@ def _detectors() -> dict[str, Any]:
     return {"detectors": shown, "more_detectors": len(found) - len(shown)}
 
 
-def _without_worker() -> list[dict[str, str]]:
+def _without_worker(found: list[WorkerState]) -> list[dict[str, str]]:
     """Return the background jobs that no worker runs any more."""
-    return [{"name": visible(job, 60), "reported": moment(when)} for job, when in without_worker().items()]
+    jobs = without_worker(found).items()
+    return [{"name": visible(job, 60), "reported": moment(when)} for job, when in jobs]
 
 
-def _stopped_rules() -> dict[str, Any]:
+def _stopped_rules(found: list[TriageRule], known: dict[UUID, str]) -> dict[str, Any]:
     """Return the rules that stopped by themselves in the last days, as far as they are shown."""
-    found = list(stopped_lately()[: _RULES + 1])
-    known = templates(found)
     shown = [
         {"subject": words.subject(rule, known), "state": words.state(rule), "when": moment(rule.stopped_at)}
-        for rule in found[:_RULES]
+        for rule in found[:RULES]
     ]
-    return {"stopped_rules": shown, "more_stopped_rules": len(found) > _RULES}
+    return {"stopped_rules": shown, "more_stopped_rules": len(found) > RULES}
 
 
 def charts(found: Overview) -> list[Chart]:

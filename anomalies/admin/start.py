@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,18 +14,24 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from anomalies.audit.history import DONE
-from anomalies.models import OPEN, Anomaly, Stream
+from anomalies.ingest.heartbeats import DetectorState, detectors_read
+from anomalies.models import OPEN, Anomaly, Stream, TriageRule
 from anomalies.permissions import can_decide, can_see_audit_log
+from anomalies.queries.bounded.index_order import index_order
 from anomalies.queries.bounded.pages import Page
+from anomalies.queries.bounded.together import Answers, Read, together
+from anomalies.queries.patterns.rules import stopped_lately, templates_of_stopped
 from anomalies.queries.people.named import Named, named
 from anomalies.queries.shift.backlog import first_open
 from anomalies.queries.shift.start import LOOKED_AT, Action, NewPattern, new_patterns, recent_actions
+from anomalies.work.heartbeats import WorkerState, workers_read
 
 from .ui import formatting as show
 from .ui.addresses import anomalies_of
 from .ui.naming import name_of
 
 _SHOWN = 5
+RULES = 5  # shown that stopped by themselves
 _LIST, _QUEUE, _CARD = (f"admin:anomalies_anomaly_{page}" for page in ("changelist", "queue", "change"))
 _PATTERNS = "admin:anomalies_pattern_changelist"
 
@@ -49,13 +56,49 @@ class Panel:
     empty: str
 
 
-def beginning(request: HttpRequest, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class StartReads:
+    """The reads of the start page besides charts and lists of anomalies; ``answers`` is one statement.
+
+    ``actions`` is None for those who may not see the audit log. One rule more is read than is shown.
+    """
+
+    named: Read[list[Named]]
+    patterns: Read[list[NewPattern]]
+    actions: Read[list[Action]] | None
+    detectors: Read[list[DetectorState]]
+    workers: Read[list[WorkerState]]
+    rules: Read[list[TriageRule]]
+    templates: Read[dict[UUID, str]]
+
+    @classmethod
+    def of(cls, request: HttpRequest, now: datetime) -> StartReads:
+        """Return the reads for this user."""
+        user = request.user
+        return cls(
+            named(user.get_username(), now),  # who may see anomalies can be named
+            new_patterns(now, _SHOWN),
+            recent_actions() if can_see_audit_log(user) else None,
+            detectors_read(now),
+            workers_read(now),
+            stopped_lately(RULES + 1),
+            templates_of_stopped(RULES + 1),
+        )
+
+    def answers(self) -> Answers:
+        """Execute the reads."""
+        each = (getattr(self, part.name) for part in fields(self))
+        with index_order():
+            return together(*filter(None, each))
+
+
+def beginning(request: HttpRequest, reads: StartReads, found: Answers) -> dict[str, Any]:
     """Return the panels for this user, and the recent actions for those who may see the audit log."""
     user = request.user
     mine = [_mine(user.get_username())] if can_decide(user) else []
-    actions = [_action(each) for each in recent_actions()] if can_see_audit_log(user) else None
-    named_in = _named(user.get_username(), now)  # who may see anomalies can be named
-    return {"panels": [*mine, *named_in, _oldest(), _new(now)], "actions": actions}
+    actions = [_action(each) for each in found[reads.actions]] if reads.actions else None
+    panels = [*mine, *_named(found[reads.named]), _oldest(), _new(found[reads.patterns])]
+    return {"panels": panels, "actions": actions}
 
 
 def _mine(username: str) -> Panel:
@@ -69,9 +112,8 @@ def _mine(username: str) -> Panel:
     )
 
 
-def _named(username: str, now: datetime) -> list[Panel]:
+def _named(found: list[Named]) -> list[Panel]:
     """The comments that name this user; no panel without any."""
-    found = named(username, now)
     lines = [_comment(each) for each in found]
     return [Panel("named", "Named in comments", lines, _all_open(), "")] if found else []
 
@@ -91,11 +133,11 @@ def _all_open() -> tuple[str, str]:
     return f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All open anomalies"
 
 
-def _new(now: datetime) -> Panel:
+def _new(found: list[NewPattern]) -> Panel:
     return Panel(
         "new-patterns",
         "New patterns",
-        [_pattern(each) for each in new_patterns(now, _SHOWN)],
+        [_pattern(each) for each in found],
         (f"{reverse(_PATTERNS)}?open=yes", "All patterns with undecided anomalies"),
         "No undecided pattern was first seen in the last 24 hours.",
     )

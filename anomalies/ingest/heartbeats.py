@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from django.db import connection
 from django.utils import timezone
 
 from anomalies.detection.lines.words import duration
 from anomalies.models import PerformanceMetric
+from anomalies.queries.bounded.sql import Sql
+from anomalies.queries.bounded.together import Read, Rows, moment
 
 HEARTBEAT = "heartbeat"  # the metric_type of a detector's report
 INTERVAL = 900.0  # seconds between two reports of a detector that runs
@@ -114,10 +115,20 @@ class DetectorState:
 
 def detectors(now: datetime | None = None) -> list[DetectorState]:
     """The detectors that reported within KEPT, those that need attention first, then by name."""
-    now = now or timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(_LATEST, [HEARTBEAT, now - KEPT, now + timedelta(days=1)])
-        states = [_state_of(now, *row) for row in cursor.fetchall()]
+    return detectors_read(now or timezone.now()).now()
+
+
+def detectors_read(now: datetime) -> Read[list[DetectorState]]:
+    """The read of ``detectors``."""
+    return Read(
+        Sql(_LATEST, (HEARTBEAT, now - KEPT, now + timedelta(days=1))),
+        lambda rows: _in_order(now, rows),
+        {2: moment},
+    )
+
+
+def _in_order(now: datetime, rows: Rows) -> list[DetectorState]:
+    states = [_state_of(now, *row) for row in rows]
     return sorted(states, key=lambda one: (not one.message, one.state == "stopped", one.name))
 
 

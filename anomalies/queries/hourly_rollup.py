@@ -25,6 +25,8 @@ from anomalies.models import Status
 from anomalies.schema.search_path import ours, pinned
 
 from . import tag_rollup
+from .bounded.sql import Sql, named
+from .bounded.together import Read, Rows
 from .patterns import rollup as pattern_rollup
 
 # Reading that many deltas in addition to the hours takes milliseconds; more are worth folding.
@@ -132,9 +134,17 @@ class Selection:
 
 def is_built() -> bool:
     """True if the rows from before the roll-up are counted in it."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT NOT {Selection.unbuilt()}")
-        return bool(cursor.fetchone()[0])
+    return built().now()
+
+
+def built() -> Read[bool]:
+    """The read of ``is_built``."""
+    return Read(Sql(f"SELECT NOT {Selection.unbuilt()}"), _only)
+
+
+def _only(rows: Rows) -> bool:
+    [(value,)] = rows
+    return bool(value)
 
 
 def fold() -> int | None:
@@ -150,11 +160,14 @@ def fold() -> int | None:
 
 def fold_if_many() -> None:
     """Fold if there are more than WORTH_FOLDING deltas; does nothing for a role that may not write."""
+    if many_deltas().now():
+        fold_if_allowed()
+
+
+def many_deltas() -> Read[bool]:
+    """True if there are more than WORTH_FOLDING deltas of one roll-up."""
     deltas = {f"{each}_deltas": ours(f"anomaly_{each}_deltas") for each in ("hour", "tag", "pattern")}
-    with connection.cursor() as cursor:
-        cursor.execute(_MANY.format(**deltas), {"many": WORTH_FOLDING})
-        if cursor.fetchone()[0]:
-            fold_if_allowed()
+    return Read(named(_MANY.format(**deltas), many=WORTH_FOLDING), _only)
 
 
 def fold_if_allowed() -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from anomalies.models import Anomaly
@@ -18,6 +17,7 @@ from anomalies.models import Anomaly
 from .bounded.listing import Listing
 from .bounded.pages import answered
 from .bounded.sql import Sql, hidden, sql, with_queries
+from .bounded.together import Read, Rows
 from .bounded.walks import Walk, source_walk, state_walk
 from .keyset import cursor_of, reverse
 
@@ -49,12 +49,13 @@ class Usual:
     ranges: dict[str, Range]
 
 
-def usual(anomaly: Anomaly) -> Usual:
+def usual(anomaly: Anomaly) -> Read[Usual]:
     """The ranges among the NEWEST anomalies of its source and stream; a measure without values is absent."""
-    statement = _newest(anomaly)
-    with connection.cursor() as cursor:
-        cursor.execute(statement.text, statement.values)
-        count, *quantiles = cursor.fetchone()
+    return Read(_newest(anomaly), _usual)
+
+
+def _usual(rows: Rows) -> Usual:
+    [(count, *quantiles)] = rows
     found = zip(_MEASURES, quantiles, strict=True)
     return Usual(count, {name: Range(*values) for name, values in found if values and values[0] is not None})
 

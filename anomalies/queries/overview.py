@@ -1,7 +1,7 @@
 """The lead's overview: open anomalies, arrivals by hour, and the speed and precision of decisions.
 
 No answer's cost grows with the table: all come from the roll-up, from the newest detection runs and from the
-NEWEST decisions. Read-only; returns plain values.
+NEWEST decisions, in one statement. Read-only; returns plain values.
 """
 
 from __future__ import annotations
@@ -9,35 +9,38 @@ from __future__ import annotations
 import math
 from bisect import bisect, bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection
 from django.utils import timezone
 
 from anomalies.models import OPEN, AuditLog, DetectionConfig, Status, Stream
 from anomalies.schema.search_path import ours
 
 from . import hourly_rollup
-from .stats import NEWEST, chance_per_hour
+from .bounded.sql import Sql, named, of_queryset
+from .bounded.together import Read, Rows, moment, together
+from .stats import NEWEST, chance_per_hour, newest_runs
 
 HOUR = timedelta(hours=1)
 HOURS, WEEKS, TAGS, SWITCHES = 48, 4, 8, 200
 TREND, STEP = timedelta(days=7), timedelta(hours=6)
 
 _TOTALS = "SELECT stream_type, status, sum(total)::bigint FROM {totals} GROUP BY 1, 2"
-_LATEST = """
-    SELECT max(latest) FROM (
-        SELECT max(hour) AS latest FROM {hours} WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
+# The current hour; if nothing was found for WEEKS, the last hour with an anomaly.
+_END = """
+    SELECT CASE WHEN max(latest) < %(hour)s - %(span)s THEN max(latest) ELSE %(hour)s END AS until FROM (
+        SELECT max(hour) AS latest FROM {hours} WHERE hour BETWEEN '0002-01-01Z' AND %(hour)s
         UNION ALL
-        SELECT max(hour) FROM {deltas} WHERE hour BETWEEN '0002-01-01Z' AND %(now)s
+        SELECT max(hour) FROM {deltas} WHERE hour BETWEEN '0002-01-01Z' AND %(hour)s
     ) AS either
 """
-_HOURLY = """
-    SELECT hour, sum(total)::bigint FROM {hours_now} WHERE hour > %s AND hour <= %s GROUP BY 1
-"""
+_HOURLY = f"""
+    SELECT hour, sum(total)::bigint FROM {{hours_now}}
+    WHERE hour > ({_END}) - %(span)s AND hour <= ({_END}) GROUP BY 1
+"""  # noqa: S608 -- constants
 # PostgreSQL's timestamps may be infinite; those are excluded from differences, as are the decisions of rules,
 # which are taken at the moment of arrival.
 _DECISIONS = """
@@ -125,7 +128,7 @@ class Overview:
 
     ``week`` is the number found by weekday (Monday is 0) and hour in the current time zone, over the WEEKS up
     to ``until``. ``trend`` is the backlog at every STEP of the TREND up to then, as far as the newest
-    decisions go back.
+    decisions go back. ``has_many_deltas`` if those of the roll-ups are worth folding.
     """
 
     waiting: dict[str, dict[str, int]]
@@ -134,6 +137,7 @@ class Overview:
     until: datetime
     decisions: Decisions
     trend: list[Open]
+    has_many_deltas: bool
 
     @property
     def is_empty(self) -> bool:
@@ -141,18 +145,55 @@ class Overview:
         return not self.waiting
 
 
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """The reads of the overview."""
+
+    is_built: Read[bool]
+    has_many_deltas: Read[bool]
+    until: Read[datetime]
+    hourly: Read[dict[datetime, int]]
+    totals: Read[dict[str, dict[str, int]]]
+    runs: Read[list[dict[str, Any]]]
+    decided: Read[Rows]
+    by_tag: Read[list[Share]]
+    switches: Read[Rows]
+    active: Read[int | None]
+
+    @classmethod
+    def of(cls, now: datetime) -> _Reads:
+        """Return them for a time."""
+        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        when = {"hour": hour, "span": timedelta(weeks=WEEKS)}
+        return cls(
+            hourly_rollup.built(),
+            hourly_rollup.many_deltas(),
+            Read(_named(_END, **when), lambda rows: cast(datetime, rows[0][0]), {0: moment}),
+            Read(_named(_HOURLY, **when), dict, {0: moment}),
+            Read(_named(_TOTALS), _waiting),
+            newest_runs(),
+            Read(Sql(_WAITS, (NEWEST,)), list, {4: moment}),
+            Read(Sql(_BY_TAG, (NEWEST, TAGS)), lambda rows: [Share(*row) for row in rows]),
+            _switches(),
+            _active(),
+        )
+
+
 def overview(now: datetime | None = None) -> Overview | None:
     """The overview at ``now``; None as long as the roll-up is not built."""
-    if not hourly_rollup.is_built():
+    reads = _Reads.of(now or timezone.now())
+    found = together(*(getattr(reads, part.name) for part in fields(reads)))
+    if not found[reads.is_built]:
         return None
-    until = _end(now or timezone.now())
-    found = dict(_rows(_HOURLY, [until - timedelta(weeks=WEEKS), until]))
+    until, hourly = found[reads.until], found[reads.hourly]
     starts = [until - HOUR * back for back in reversed(range(HOURS))]
-    chance = chance_per_hour(starts)
-    hours = [Hour(start, found.get(start, 0), chance[start]) for start in starts]
-    waiting, decided = _waiting(), _rows(_WAITS, [NEWEST])
-    trend = _trend(waiting, found, decided, until + HOUR)
-    return Overview(waiting, hours, _week(found), until, _decisions(decided), trend)
+    chance = chance_per_hour(starts, found[reads.runs])
+    hours = [Hour(start, hourly.get(start, 0), chance[start]) for start in starts]
+    waiting, decided = found[reads.totals], found[reads.decided]
+    trend = _trend(waiting, hourly, decided, until + HOUR)
+    config_of = _configs(found[reads.switches], found[reads.active])
+    decisions = _decisions(decided, found[reads.by_tag], config_of)
+    return Overview(waiting, hours, _week(hourly), until, decisions, trend, found[reads.has_many_deltas])
 
 
 _OF_THE_ROLL_UP = {
@@ -163,27 +204,16 @@ _OF_THE_ROLL_UP = {
 }
 
 
-def _rows(query: str, values: Any = None) -> list[tuple[Any, ...]]:
-    named = {word: ours(name) for word, name in _OF_THE_ROLL_UP.items()}
-    with connection.cursor() as cursor:
-        cursor.execute(query.format(**named), values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+def _named(statement: str, **values: Any) -> Sql:
+    return named(statement.format(**{word: ours(name) for word, name in _OF_THE_ROLL_UP.items()}), **values)
 
 
-def _waiting() -> dict[str, dict[str, int]]:
+def _waiting(rows: Rows) -> dict[str, dict[str, int]]:
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for stream, status, total in _rows(_TOTALS):
+    for stream, status, total in rows:
         if total:
             found[stream][status] = total
     return {stream: found[stream] for stream in Stream.values if stream in found}
-
-
-def _end(now: datetime) -> datetime:
-    """The current hour; if nothing was found for WEEKS, the last hour with an anomaly."""
-    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    [(latest,)] = _rows(_LATEST, {"now": hour})
-    return latest if latest and hour - latest > timedelta(weeks=WEEKS) else hour
 
 
 def _week(found: dict[datetime, int]) -> list[list[int]]:
@@ -197,7 +227,7 @@ def _week(found: dict[datetime, int]) -> list[list[int]]:
 def _trend(
     waiting: dict[str, dict[str, int]],
     found: dict[datetime, int],
-    decided: list[tuple[Any, ...]],
+    decided: Rows,
     end: datetime,
 ) -> list[Open]:
     """The backlog in the past, by what it is now.
@@ -219,18 +249,17 @@ def _trend(
     return trend
 
 
-def _decisions(rows: list[tuple[Any, ...]]) -> Decisions:
+def _decisions(rows: Rows, by_tag: list[Share], config_of: Callable[[float], str]) -> Decisions:
     waits = sorted(max(waited, 0.0) for _, _, _, waited, _ in rows if waited is not None)
     bounds = [bound for bound, _ in BINS]
     binned = Counter(bisect(bounds, waited) for waited in waits)
-    config_of = _configs()
     return Decisions(
         count=len(rows),
         median=_percentile(waits, 0.5),
         p90=_percentile(waits, 0.9),
         waits=[binned[number] for number in range(len(BINS))],
         by_stream=_shares(rows, lambda stream, created: stream),
-        by_tag=[Share(*row) for row in _rows(_BY_TAG, [NEWEST, TAGS])],
+        by_tag=by_tag,
         by_config=_shares(rows, lambda stream, created: config_of(created)),
     )
 
@@ -245,7 +274,7 @@ def _percentile(ordered: list[float], fraction: float) -> float | None:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def _shares(rows: Iterable[tuple[Any, ...]], name_of: Callable[[str, float], str]) -> list[Share]:
+def _shares(rows: Rows, name_of: Callable[[str, float], str]) -> list[Share]:
     counts: Counter[tuple[str, str]] = Counter()
     for stream, status, created, *_ in rows:
         if status in (Status.ACKNOWLEDGED, Status.DISMISSED):
@@ -258,17 +287,27 @@ def _shares(rows: Iterable[tuple[Any, ...]], name_of: Callable[[str, float], str
     return sorted(shares, key=lambda share: (-share.decided, share.name))
 
 
-def _configs() -> Callable[[float], str]:
-    """A function for the config that was active at a time (seconds since 1970), by the audit log."""
+def _switches() -> Read[Rows]:
+    """The newest switches of the active config by the audit log: time, action, number of the config."""
     switches = AuditLog.objects.filter(
         action__in=("activate", "deactivate"), resource_type="detection_config"
     )
     newest = switches.order_by("-timestamp", "-id").values_list("timestamp", "action", "metadata__id")
-    known = [(moment.timestamp(), action, config) for moment, action, config in reversed(newest[:SWITCHES])]
+    return Read(of_queryset(newest[:SWITCHES]), list, {0: moment})
+
+
+def _active() -> Read[int | None]:
+    """The number of the active config; None without one."""
+    active = DetectionConfig.objects.filter(is_active=True).order_by("pk").values_list("pk", flat=True)
+    return Read(of_queryset(active[:1]), lambda rows: rows[0][0] if rows else None)
+
+
+def _configs(switches: Rows, active: int | None) -> Callable[[float], str]:
+    """A function for the config that was active at a time (seconds since 1970)."""
+    known = [(moment.timestamp(), action, config) for moment, action, config in reversed(switches)]
     made = [(moment, config) for moment, action, config in known if action == "activate"]
     moments = [moment for moment, _ in made]
     if not known:
-        active = DetectionConfig.objects.filter(is_active=True).values_list("pk", flat=True).first()
         first = f"config {active}" if active else "no config"
     else:
         _, action, config = known[0]

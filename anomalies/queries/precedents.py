@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import nsmallest
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -22,8 +23,8 @@ from anomalies.detection.scoring.masking import normalise
 from anomalies.models import Anomaly, DismissalReason, Status
 
 from .bounded.listing import Range
-from .bounded.sql import TRUE, Sql, hidden, sql, with_queries
-from .bounded.walks import source_walk, state_walk
+from .bounded.sql import Sql, hidden, sql, with_queries
+from .bounded.walks import Walk, source_walk, state_walk
 from .evidence_events import Head, odd_text
 from .neighbours import of_source
 
@@ -37,17 +38,19 @@ DECIDED = (Status.ACKNOWLEDGED, Status.DISMISSED)
 
 # The stored size of the evidence in bytes is known without reading it.
 _ALIKE = """
-    {queries}
-    SELECT id FROM (
-        SELECT alike.* FROM segment CROSS JOIN LATERAL (
-            SELECT anomalies.id, anomalies.timestamp, pg_column_size(anomalies.window_data) AS size
+    SELECT id, is_tagged FROM (
+        SELECT alike.* FROM {segment} AS segment CROSS JOIN LATERAL (
+            SELECT anomalies.id, anomalies.timestamp, pg_column_size(anomalies.window_data) AS size,
+                   {tagged} AS is_tagged
             FROM (SELECT anomalies.* {entries} LIMIT {looked_at}) AS anomalies
-            WHERE {same} AND anomalies.stream_type = {stream} AND {tagged}
+            WHERE {same} AND anomalies.stream_type = {stream}
         ) AS alike
     ) AS newest, (SELECT pg_column_size(window_data) AS size FROM anomalies WHERE id = {own}) AS own
     WHERE newest.size BETWEEN own.size / {sizes} AND own.size * {sizes}
-    ORDER BY newest.timestamp DESC, newest.id DESC LIMIT {most}
+    ORDER BY newest.is_tagged DESC, newest.timestamp DESC, newest.id DESC LIMIT {most}
 """
+# Of both decisions, those that share a tag; where none does, all.
+_CHOSEN = "{queries} SELECT id FROM alike WHERE is_tagged = (SELECT bool_or(is_tagged) FROM alike)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,12 @@ class Precedent:
 def precedents(anomaly: Anomaly, window: str | None) -> list[Precedent]:
     """The nearest decided anomalies before this one, nearest first, at most NEAREST of them.
 
-    ``window`` is the text of its window_data. Takes one query, or two if no candidate shares a tag.
+    ``window`` is the text of its window_data.
     """
     text = _comparable(window)
     if not text:
         return []
-    found = _candidates(anomaly, tags=anomaly.tags) if anomaly.tags else []
-    found = found or _candidates(anomaly, tags=None)
-    texts = ((_comparable(row.window_data_text), row) for row in found)  # type: ignore[attr-defined]
+    texts = ((_comparable(row.window_data_text), row) for row in _candidates(anomaly))
     measured = ((ncd(other, text), row) for other, row in texts if other)
     near = nsmallest(NEAREST, (pair for pair in measured if pair[0] <= LIKE), key=_nearness)
     return [_precedent(distance, row) for distance, row in near]
@@ -117,36 +118,43 @@ def _comparable(window: str | None) -> bytes:
     return "\n".join(filter(None, map(normalise, lines))).encode(errors="replace")
 
 
-def _candidates(anomaly: Anomaly, tags: list[str] | None) -> list[Anomaly]:
+def _candidates(anomaly: Anomaly) -> QuerySet[Any]:
     """At most CANDIDATES decided anomalies, half from each decision, newest first."""
-    first, *others = [_newest(anomaly, status, tags) for status in DECIDED]
-    return list(first.union(*others, all=True))
+    queries: list[tuple[str, Sql]] = []
+    for status in DECIDED:
+        walk = _walk(anomaly, status)
+        queries += [(f"{status}_segment", walk.given()), (status, _newest(anomaly, status, walk))]
+    alike = Sql(" UNION ALL ".join(f"SELECT id, is_tagged FROM {status}" for status in DECIDED))  # noqa: S608
+    ids = sql(_CHOSEN, queries=with_queries([*queries, ("alike", alike)]))
+    chosen = Anomaly.objects.filter(pk__in=RawSQL(ids.text, ids.values))  # noqa: S611 - values are beside it
+    columns = ("timestamp", "status", "dismissal_reason", "acknowledged_by", "dismissed_by")
+    texts = chosen.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2))
+    newest: QuerySet[Anomaly] = texts.only(*columns).order_by("-timestamp", "-id")
+    return newest
 
 
-def _newest(anomaly: Anomaly, status: str, tags: list[str] | None) -> QuerySet[Anomaly]:
-    """Anomalies with evidence of about the same size, among the newest LOOKED_AT: no index holds the size, or
-    tags in order of time."""
+def _walk(anomaly: Anomaly, status: str) -> Walk:
     before = {"timestamp": Range(high=anomaly.timestamp)}
     listing = replace(of_source(anomaly), statuses=(status,), ranges=before)
-    walk, most = (source_walk if listing.source else state_walk)(listing), CANDIDATES // len(DECIDED)
-    ids = sql(
+    return (source_walk if listing.source else state_walk)(listing)
+
+
+def _newest(anomaly: Anomaly, status: str, walk: Walk) -> Sql:
+    """Anomalies with evidence of about the same size, among the newest LOOKED_AT: no index holds the size, or
+    tags in order of time."""
+    return sql(
         _ALIKE,
-        queries=with_queries([("segment", walk.given())]),
+        segment=f"{status}_segment",
         entries=walk.entries,
         # Hidden: where the planner expects fewer rows than these, it would read and sort them all.
         looked_at=hidden(LOOKED_AT // len(walk.segments), "bigint"),
         same=walk.same,
-        tagged=Sql("anomalies.tags && %s::text[]", (tags,)) if tags else TRUE,
+        tagged=Sql("coalesce(anomalies.tags && %s::text[], false)", (anomaly.tags or [],)),
         stream=Sql("%s", (anomaly.stream_type,)),
         own=Sql("%s::uuid", (anomaly.pk,)),
         sizes=SIZES,
-        most=most,
+        most=CANDIDATES // len(DECIDED),
     )
-    alike = Anomaly.objects.filter(pk__in=RawSQL(ids.text, ids.values))  # noqa: S611 - values are beside it
-    columns = ("timestamp", "status", "dismissal_reason", "acknowledged_by", "dismissed_by")
-    texts = alike.annotate(window_data_text=Head("window_data", characters=MOST_CHARACTERS * 2))
-    newest: QuerySet[Anomaly] = texts.only(*columns).order_by("-timestamp", "-id")[:most]
-    return newest
 
 
 def _precedent(distance: float, row: Anomaly) -> Precedent:

@@ -24,6 +24,8 @@ from anomalies import json_column
 from anomalies.models import Anomaly, PerformanceMetric, Status
 
 from . import hourly_rollup
+from .bounded.sql import of_queryset
+from .bounded.together import Read, Rows
 from .hourly_rollup import Selection
 
 DETECTION = "detection"  # the metric_type of a detector's run over a stream
@@ -185,7 +187,7 @@ def chance_of(streams: Collection[str], span: Span, newest: int) -> Chance | Non
 
 @lru_cache(maxsize=1)
 def _runs_until(newest: int) -> list[dict[str, Any]]:
-    return _runs(newest=NEWEST_RUNS)
+    return newest_runs().now()
 
 
 def _figures(stream: str, row: dict[str, Any] | None, chance: Chance | None) -> StreamFigures:
@@ -208,7 +210,7 @@ def _figures(stream: str, row: dict[str, Any] | None, chance: Chance | None) -> 
 
 def _chance(span: Span) -> dict[str, Chance]:
     """Windows tested, flagged and expected by stream, over the runs within the span."""
-    return _sums(_runs(), span)
+    return _sums(newest_runs(None).now(), span)
 
 
 def _sums(runs: Iterable[dict[str, Any]], span: Span) -> dict[str, Chance]:
@@ -222,13 +224,13 @@ def _sums(runs: Iterable[dict[str, Any]], span: Span) -> dict[str, Chance]:
     return dict(totals)
 
 
-def chance_per_hour(starts: list[datetime]) -> dict[datetime, float]:
+def chance_per_hour(starts: list[datetime], runs: list[dict[str, Any]]) -> dict[datetime, float]:
     """The largest number of windows expected to be flagged by chance in each hour, by its start.
 
-    Computed from the NEWEST_RUNS; the windows of a run are taken to be spread evenly over its time.
+    The windows of a run are taken to be spread evenly over its time.
     """
     expected = dict.fromkeys(starts, 0.0)
-    for run in _runs(newest=NEWEST_RUNS):
+    for run in runs:
         first, last = parse_datetime(run["first_timestamp"]), parse_datetime(run["last_timestamp"])
         if first is None or last is None or not timezone.is_aware(first) or not timezone.is_aware(last):
             continue
@@ -242,12 +244,17 @@ def chance_per_hour(starts: list[datetime]) -> dict[datetime, float]:
     return expected
 
 
-def _runs(newest: int | None = None) -> list[dict[str, Any]]:
+def newest_runs(newest: int | None = NEWEST_RUNS) -> Read[list[dict[str, Any]]]:
     """The metadata of detection runs. Of a file that grew and was read again, the longest run counts."""
     metrics = PerformanceMetric.objects.filter(metric_type=DETECTION, success=True)
+    texts = json_column.as_text(metrics, ["metadata"]).order_by("-id").values_list("metadata_text")
+    return Read(of_queryset(texts[:newest]), _longest_runs)
+
+
+def _longest_runs(newest_first: Rows) -> list[dict[str, Any]]:
     latest: dict[str, dict[str, Any]] = {}
-    for metric in reversed(json_column.as_text(metrics, ["metadata"]).order_by("-id")[:newest]):
-        about = json_column.object_of(metric.metadata_text)
+    for (text,) in reversed(newest_first):
+        about = json_column.object_of(text)
         if _is_ours(about):
             former = latest.get(about["run"])
             if former is None or former["windows_tested"] <= about["windows_tested"]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from django.db import connection
 from django.utils import timezone
 
 from anomalies.models import PerformanceMetric
+from anomalies.queries.bounded.sql import Sql
+from anomalies.queries.bounded.together import Read, moment
 
 WORKER = "worker"  # the metric_type of a worker's report
 INTERVAL = 120.0  # seconds between two reports of a worker that runs
@@ -77,16 +78,21 @@ class WorkerState:
 
 def workers(now: datetime | None = None) -> list[WorkerState]:
     """The workers that reported within KEPT, by name."""
-    now = now or timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(_LATEST, [WORKER, now - KEPT, now + timedelta(days=1)])
-        return [_state_of(now, *row) for row in cursor.fetchall()]
+    return workers_read(now or timezone.now()).now()
 
 
-def without_worker(now: datetime | None = None) -> dict[str, datetime]:
-    """The jobs that a worker ran within KEPT and none runs now, each with the time of its last report."""
+def workers_read(now: datetime) -> Read[list[WorkerState]]:
+    """The read of ``workers``."""
+    return Read(
+        Sql(_LATEST, (WORKER, now - KEPT, now + timedelta(days=1))),
+        lambda rows: [_state_of(now, *row) for row in rows],
+        {1: moment},
+    )
+
+
+def without_worker(found: list[WorkerState]) -> dict[str, datetime]:
+    """The jobs that one of these workers ran and none runs now, each with the time of its last report."""
     last: dict[str, datetime] = {}
-    found = workers(now)
     for one in found:
         for job in one.jobs:
             last[job] = max(one.reported_at, last.get(job, one.reported_at))

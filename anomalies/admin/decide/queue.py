@@ -18,9 +18,10 @@ from django.utils.http import urlencode
 from anomalies import json_column
 from anomalies.models import Anomaly, Status
 from anomalies.queries import keyset
-from anomalies.queries.bounded.counts import count
+from anomalies.queries.bounded.counts import Count, count, count_read
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import Page, page_after, page_before
+from anomalies.queries.bounded.together import Read
 from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import FOR_REVIEW, AnomalyFilter, in_words
 from anomalies.queries.patterns.worth import neighbour
@@ -80,13 +81,22 @@ def onward(request: HttpRequest, decided: UUID) -> str | None:
     return f"{reverse(QUEUE)}?{asked.urlencode()}"
 
 
-def bar(request: HttpRequest, anomaly: Any) -> dict[str, Any] | None:
-    """Return what the page shows of the queue: its filter, how many wait, links; None outside of one."""
+def waiting_read(request: HttpRequest) -> Read[Count] | None:
+    """Return the read of how many wait in the queue that a page is part of; None outside of one."""
+    filterset = _queue_in(request)
+    return count_read(listing_of(filterset)) if filterset else None
+
+
+def bar(request: HttpRequest, anomaly: Any, waiting: Count | None = None) -> dict[str, Any] | None:
+    """Return what the page shows of the queue: its filter, how many wait, links; None outside of one.
+
+    ``waiting`` is the count if it is known already.
+    """
     filterset = _queue_in(request)
     if filterset is None:
         return None
     listing, is_by_time = listing_of(filterset), _is_by_time(filterset)
-    waiting = count(listing)
+    waiting = waiting or count(listing)
     oldest = page_before(listing, _ORDER, "", 1, Anomaly.objects.only("timestamp")).rows
     filters = filterset.given.copy()
     filters.pop("order", None)

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from anomalies.audit import history, with_last_entry
 from anomalies.models import Anomaly
 from anomalies.permissions import can_decide, can_make_rules
+from anomalies.queries.bounded.counts import Count
+from anomalies.queries.bounded.together import together
 from anomalies.queries.card.headline import with_headline
 from anomalies.queries.patterns.decided import pattern_of, with_pattern
 from anomalies.queries.precedents import in_words, precedents
@@ -19,7 +21,7 @@ from anomalies.triage.undo import UNDOABLE
 
 from ..decide.assign_snooze import assign_snooze, with_people
 from ..decide.edit_conflict import Answer, new_batch
-from ..decide.queue import bar
+from ..decide.queue import bar, waiting_read
 from ..rules.words import new_rule_about
 from ..ui import formatting as show
 from ..ui.naming import name_of, source_of
@@ -27,7 +29,7 @@ from ..views import DeskView
 from .card import card_of, proposed
 from .evidence_panel import Asked, evidence_of, time_line_of, with_evidence
 from .thread import thread, with_comments
-from .threshold_table import figures
+from .threshold_table import FigureReads, figures
 
 
 def read(object_id: str, request: HttpRequest) -> Any:
@@ -46,7 +48,9 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
     entries = history(anomaly.pk)
     last = entries[0] if entries else None
     card = card_of(anomaly, pattern_of(anomaly))
-    base = frame(view, anomaly, form, answer)
+    compared, waiting = FigureReads.of(anomaly), waiting_read(view.request)
+    found = together(compared.usual, compared.active, *([waiting] if waiting else []))
+    base = frame(view, anomaly, form, answer, found[waiting] if waiting else None)
     may_undo = last is not None and last.batch and last.action in UNDOABLE and can_decide(view.request.user)
     return {
         **base,
@@ -56,7 +60,7 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
         "details": show.visible(anomaly.detailed_explanation or "", 20_000),
         "notes": show.visible(anomaly.notes or "", 20_000),
         "tags": show.tag_marks(anomaly.tags),
-        "figures": figures(anomaly),
+        "figures": figures(anomaly, found[compared.usual], next(iter(found[compared.active]), None)),
         **evidence_of(view.request, anomaly, card["contrast"]),
         "time_line": time_line_of(anomaly, view.preserved_filters),
         "metadata": show.pretty_json(anomaly.metadata_text),
@@ -70,7 +74,9 @@ def whole(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
     }
 
 
-def frame(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str, Any]:
+def frame(
+    view: DeskView, anomaly: Any, form: Form, answer: Answer, waiting: Count | None = None
+) -> dict[str, Any]:
     """Return what the page and an edit conflict share: the anomaly's head, the form, the queue."""
     may_decide = can_decide(view.request.user)
     return {
@@ -84,6 +90,6 @@ def frame(view: DeskView, anomaly: Any, form: Form, answer: Answer) -> dict[str,
         "moves": allowed_moves(anomaly.status) if may_decide else [],
         "may_decide": may_decide,
         "preserved_filters": view.preserved_filters,
-        "queue": bar(view.request, anomaly),
+        "queue": bar(view.request, anomaly, waiting),
         **assign_snooze(view.request, anomaly),
     }

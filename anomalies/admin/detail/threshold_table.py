@@ -7,8 +7,10 @@ from typing import Any
 
 from anomalies import json_column
 from anomalies.models import Anomaly, DetectionConfig
-from anomalies.queries.neighbours import Range, usual
-from anomalies.thresholds import Thresholds, ThresholdsError, active_config, measure_of, thresholds_for
+from anomalies.queries.bounded.together import Read, models_read
+from anomalies.queries.neighbours import Range, Usual, usual
+from anomalies.thresholds import Thresholds, ThresholdsError, measure_of, required, thresholds_for
+from anomalies.thresholds import active as active_configs
 
 from ..ui import formatting as show
 from ..ui.naming import source_of
@@ -39,13 +41,25 @@ class Figures:
     now: str
 
 
-def figures(anomaly: Any) -> Figures:
+@dataclass(frozen=True, slots=True)
+class FigureReads:
+    """The reads of the usual ranges and the active config: an anomaly's numbers are compared with both."""
+
+    usual: Read[Usual]
+    active: Read[list[DetectionConfig]]
+
+    @classmethod
+    def of(cls, anomaly: Anomaly) -> FigureReads:
+        """Return them for an anomaly."""
+        return cls(usual(anomaly), models_read(active_configs()[:1]))
+
+
+def figures(anomaly: Any, ranges: Usual, config_in_use: DetectionConfig | None) -> Figures:
     """Return the numbers of an anomaly (with ``metadata_text``, its metadata as text)."""
     stored, config = _stored_thresholds(anomaly.metadata_text)
-    active = _active(anomaly)
+    active = _active(anomaly, config_in_use)
     thresholds = stored or (active.numbers.as_dict() if active.numbers else {})
     ncd, p = _share(thresholds.get("ncd_threshold")), _share(thresholds.get("p_value_threshold"))
-    ranges = usual(anomaly)
     source = (
         f"the detector's thresholds{f', config {config}' if config else ''}"
         if stored
@@ -69,9 +83,9 @@ class _Active:
     config: DetectionConfig | None = None
 
 
-def _active(anomaly: Any) -> _Active:
+def _active(anomaly: Any, config: DetectionConfig | None) -> _Active:
     try:
-        config = active_config()
+        config = required(config)
         return _Active(str(config), thresholds_for(config, anomaly.stream_type), config)
     except ThresholdsError as error:
         return _Active(str(error))

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
 
 from .finding import Named, finding
 from .listing import Listing
 from .sql import Sql, condition_of, joined, sql, with_queries
+from .together import Read, Rows
 from .walks import BY_STATUS, NEWEST_FIRST, Walk, range_walk
 
 COUNTED = 10_000  # index entries that are tested
@@ -45,18 +45,27 @@ class Counting:
 
 def count(listing: Listing) -> Count:
     """The number of rows in a list, at most COUNTED."""
+    return count_read(listing).now()
+
+
+def count_read(listing: Listing) -> Read[Count]:
+    """The read of ``count``."""
     try:
         read = counting(listing)
     except EmptyResultSet:
-        return Count(0, is_exact=True)
-    statement = sql(
-        "{queries} SELECT coalesce(sum(n), 0)::bigint, {is_whole} FROM counted",
-        queries=with_queries(read.queries),
-        is_whole=read.is_whole,
+        return Read(Sql("SELECT 0, true"), _count)
+    return Read(
+        sql(
+            "{queries} SELECT coalesce(sum(n), 0)::bigint, {is_whole} FROM counted",
+            queries=with_queries(read.queries),
+            is_whole=read.is_whole,
+        ),
+        _count,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement.text, statement.values)
-        found, is_whole = cursor.fetchone()
+
+
+def _count(rows: Rows) -> Count:
+    [(found, is_whole)] = rows
     return Count(min(found, COUNTED), is_exact=is_whole and found <= COUNTED)
 
 

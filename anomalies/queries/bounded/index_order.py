@@ -12,22 +12,19 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 
 _OFF = ("enable_sort", "enable_incremental_sort", "enable_bitmapscan", "enable_seqscan", "jit")
-_FORMER = ", ".join(f"current_setting('{name}')" for name in _OFF)
-_SET = ", ".join(f"set_config('{name}', %s, true)" for name in _OFF)
+_SET = ", ".join(f"set_config('{name}', 'off', true)" for name in _OFF)
 
 
 def read_in_index_order() -> None:
     """Set it for the rest of the transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_SET}", ["off"] * len(_OFF))
+        cursor.execute(f"SELECT {_SET}")
 
 
 @contextmanager
 def index_order() -> Iterator[None]:
-    """Set it for a block, which is a transaction; afterwards the former settings apply again."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_FORMER}")
-        former = cursor.fetchone()
+    """Set it for a block that only reads: a transaction that is rolled back, which ends the settings too."""
+    with transaction.atomic():
         read_in_index_order()
         yield
-        cursor.execute(f"SELECT {_SET}", former)
+        transaction.set_rollback(True)

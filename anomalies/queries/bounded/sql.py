@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from string import Formatter
@@ -21,6 +22,7 @@ class Sql:
 
 
 TRUE = Sql("true")
+_NAME = re.compile(r"%\((\w+)\)s")
 
 
 def sql(template: str, **parts: Sql | str | int) -> Sql:
@@ -34,6 +36,17 @@ def sql(template: str, **parts: Sql | str | int) -> Sql:
             text.append(part.text if isinstance(part, Sql) else str(part))
             given += part.values if isinstance(part, Sql) else ()
     return Sql("".join(text), tuple(given))
+
+
+def named(text: str, **values: Any) -> Sql:
+    """A piece of SQL with a ``%(name)s`` for each use of a value."""
+    return Sql(_NAME.sub("%s", text), tuple(values[name] for name in _NAME.findall(text)))
+
+
+def of_queryset(rows: QuerySet[Any, Any]) -> Sql:
+    """The statement of a queryset."""
+    text, values = rows.query.sql_with_params()
+    return Sql(text, tuple(values))
 
 
 def hidden(value: Any, type_name: str) -> Sql:

@@ -14,6 +14,9 @@ from django.utils import timezone
 
 from anomalies.models import Pattern, RuleHour, TriageRule, newest_of_pattern
 
+from ..bounded.sql import of_queryset
+from ..bounded.together import Read, identity, models_read
+
 LATELY = timedelta(days=7)
 SHOWN = 5
 AGAIN = 5  # dismissals after which a rule is proposed
@@ -71,12 +74,22 @@ def with_hits(rules: QuerySet[Any]) -> QuerySet[Any]:
     return counted_rules
 
 
-def stopped_lately() -> QuerySet[TriageRule]:
+def stopped_lately(most: int) -> Read[list[TriageRule]]:
     """The rules that stopped by themselves within LATELY and were not made again, newest first."""
+    return models_read(_stopped(most))
+
+
+def templates_of_stopped(most: int) -> Read[dict[UUID, str]]:
+    """The templates of the patterns of ``stopped_lately``, by key."""
+    patterns = Pattern.objects.filter(key__in=_stopped(most).values("pattern"))
+    return Read(of_queryset(patterns.values_list("key", "template")), dict, {0: identity})
+
+
+def _stopped(most: int) -> QuerySet[TriageRule]:
     again = TriageRule.objects.filter(pattern=OuterRef("pattern"), stopped_at=None)
     since = timezone.now() - LATELY
     stopped = TriageRule.objects.filter(~Exists(again), stopped_at__gte=since, stopped_by=None)
-    return stopped.order_by("-stopped_at", "id")
+    return stopped.order_by("-stopped_at", "id")[:most]
 
 
 ACTIVE = Q(stopped_at=None, expires_at__gt=Now())

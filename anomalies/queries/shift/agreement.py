@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection
-
-from ..bounded.index_order import index_order
+from ..bounded.sql import named
+from ..bounded.together import Read
 from .standing import newest_decisions
 
 NEWEST = 50  # decisions about a pattern
@@ -43,8 +42,7 @@ class Agreement:
         return self.agreed / self.patterns if self.patterns else None
 
 
-def agreement(patterns: Sequence[UUID]) -> Agreement:
-    """The agreement of people about these patterns, whenever they decided."""
-    with index_order(), connection.cursor() as cursor:
-        cursor.execute(_AGREED, {"keys": list(patterns), "newest": NEWEST})
-        return Agreement(*cursor.fetchone())
+def agreement(patterns: Sequence[UUID]) -> Read[Agreement]:
+    """The agreement of people about these patterns, whenever they decided; to be read in ``index_order``."""
+    statement = named(_AGREED, keys=list(patterns), newest=NEWEST)
+    return Read(statement, lambda rows: Agreement(*rows[0]))

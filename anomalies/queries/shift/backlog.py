@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from django.db import connection
 from django.http import QueryDict
 
 from anomalies.models import OPEN, Anomaly
@@ -20,6 +19,8 @@ from anomalies.schema.search_path import ours
 from .. import hourly_rollup
 from ..bounded.filter_listing import listing_of
 from ..bounded.pages import Page, page_after
+from ..bounded.sql import Sql, named
+from ..bounded.together import Answers, Read, Rows, moment, together
 from ..filters import AnomalyFilter
 
 DAYS = 90
@@ -28,10 +29,14 @@ _OLDEST_FIRST = ("timestamp", "id")
 _EVER = "since=0002-01-02T00:00:00Z&until=9998-12-31T00:00:00Z"
 _OPEN = "&".join([_EVER, *(f"status={status}" for status in OPEN)])
 _STATUSES = ", ".join(f"'{status}'" for status in OPEN)
-_TOTAL = f"SELECT coalesce(sum(total), 0)::bigint FROM {{totals}} WHERE status IN ({_STATUSES})"  # noqa: S608
+_TOTAL = f"""
+    SELECT CASE WHEN NOT {{unbuilt}} THEN (
+        SELECT coalesce(sum(total), 0)::bigint FROM {{totals}} WHERE status IN ({_STATUSES})
+    ) END
+"""  # noqa: S608 -- constants
 _BY_HOUR = f"""
     SELECT hour, sum(total)::bigint FROM {{hours}}
-    WHERE hour >= %s AND hour < 'infinity' AND status IN ({_STATUSES})
+    WHERE hour >= %(since)s AND hour < 'infinity' AND status IN ({_STATUSES})
     GROUP BY hour HAVING sum(total) > 0 ORDER BY hour DESC
 """  # noqa: S608 -- constants
 
@@ -55,18 +60,36 @@ class Backlog:
         return bool(self.count) and self.p90 is None
 
 
+@dataclass(frozen=True, slots=True)
+class BacklogReads:
+    """The number of undecided anomalies (None as long as the roll-up is not built), and that of each hour."""
+
+    count: Read[int | None]
+    hours: Read[Rows]
+
+    @classmethod
+    def of(cls, now: datetime) -> BacklogReads:
+        """Return them for a time."""
+        total = _TOTAL.format(unbuilt=hourly_rollup.Selection.unbuilt(), totals=ours("anomaly_totals_now"))
+        by_hour = named(_BY_HOUR.format(hours=ours("anomaly_hours_now")), since=now - timedelta(days=DAYS))
+        return cls(Read(Sql(total), lambda rows: rows[0][0]), Read(by_hour, list, {0: moment}))
+
+
 def backlog(now: datetime) -> Backlog:
     """The backlog at present; ages are counted up to ``now``."""
+    reads = BacklogReads.of(now)
+    return backlog_of(reads, together(reads.count, reads.hours), now)
+
+
+def backlog_of(reads: BacklogReads, found: Answers, now: datetime) -> Backlog:
+    """The backlog by what was read; the oldest anomaly is read in addition."""
     oldest = next(iter(first_open(1).rows), None)
-    if not hourly_rollup.is_built():
+    count, hours = found[reads.count], found[reads.hours]
+    if count is None:
         return Backlog(None, None, None, oldest)
-    with connection.cursor() as cursor:
-        cursor.execute(_TOTAL.format(totals=ours("anomaly_totals_now")))
-        (count,) = cursor.fetchone()
-        cursor.execute(_BY_HOUR.format(hours=ours("anomaly_hours_now")), [now - timedelta(days=DAYS)])
-        # No age is above that of the oldest one, whose hour began before it.
-        longest = now - oldest.timestamp if oldest else timedelta.max
-        ages = [(max(min(now - hour, longest), timedelta()), number) for hour, number in cursor.fetchall()]
+    # No age is above that of the oldest one, whose hour began before it.
+    longest = now - oldest.timestamp if oldest else timedelta.max
+    ages = [(max(min(now - hour, longest), timedelta()), number) for hour, number in hours]
     return Backlog(count, _percentile(ages, count, 0.5), _percentile(ages, count, 0.9), oldest)
 
 

@@ -21,6 +21,8 @@ from django.db import connection
 from anomalies.models import DismissalReason, newest_of_pattern
 
 from ..bounded.index_order import index_order
+from ..bounded.sql import named
+from ..bounded.together import Read, Rows, identity, moment
 from .standing import DECISION, described, newest_decisions
 
 NEWEST = 20
@@ -103,9 +105,17 @@ def contradictions(since: datetime | None = None) -> Iterator[Contradiction]:
 
 def contradictions_of(patterns: Sequence[UUID]) -> list[Contradiction]:
     """The contradictions among these patterns, in the same order."""
-    with index_order(), connection.cursor() as cursor:
-        cursor.execute(_OPPOSED, {"keys": list(patterns), "newest": NEWEST})
-        rows = cursor.fetchall()
+    with index_order():
+        return contradictions_read(patterns).now()
+
+
+def contradictions_read(patterns: Sequence[UUID]) -> Read[list[Contradiction]]:
+    """The read of ``contradictions_of``, to be executed in ``index_order``."""
+    statement = named(_OPPOSED, keys=list(patterns), newest=NEWEST)
+    return Read(statement, _contradictions, {0: identity, 6: identity, 8: moment})
+
+
+def _contradictions(rows: Rows) -> list[Contradiction]:
     found = []
     for (key, stream, source, template), about in groupby(rows, key=lambda row: row[:4]):
         sides = [_side(list(decisions)) for _, decisions in groupby(about, key=lambda row: row[4])]

@@ -17,7 +17,6 @@ from uuid import UUID
 from django.db import connection
 from django.utils.dateparse import parse_datetime
 
-from ..bounded.index_order import index_order
 from .standing import described
 
 READ = 60_000  # entries
@@ -196,9 +195,9 @@ class Record:
 
 
 def record(since: datetime, until: datetime) -> Record:
-    """Read the decisions from ``since`` (included) to ``until`` (not included)."""
+    """Read the decisions from ``since`` (included) to ``until`` (not included), in ``index_order``."""
     values: dict[str, Any] = {"since": since, "until": until, "most": READ + 1, "rows": ROWS + 1}
-    with index_order(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_RECORD, values)
         parts: dict[str, list[dict[str, Any]]] = {
             name: json.loads(text) if text else [] for name, text in cursor.fetchall()

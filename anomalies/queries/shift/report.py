@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..bounded.index_order import index_order
+from ..bounded.together import together
 from .agreement import Agreement, agreement
-from .backlog import Backlog, backlog
-from .contradictions import Contradiction, contradictions_of
+from .backlog import Backlog, BacklogReads, backlog_of
+from .contradictions import Contradiction, contradictions_read
 from .record import Record, record
 
 PATTERNS = 500  # compared
@@ -30,7 +32,15 @@ class Shift:
 
 def shift(since: datetime, until: datetime, now: datetime) -> Shift:
     """The report of the time from ``since`` (included) to ``until`` (not included)."""
-    found = record(since, until)
-    patterns = found.patterns[:PATTERNS]
-    is_part = len(found.patterns) > PATTERNS
-    return Shift(found, tuple(contradictions_of(patterns)), agreement(patterns), backlog(now), is_part)
+    with index_order():
+        found = record(since, until)
+        patterns = found.patterns[:PATTERNS]
+        opposed, agreed, waiting = contradictions_read(patterns), agreement(patterns), BacklogReads.of(now)
+        answers = together(opposed, agreed, waiting.count, waiting.hours)
+    return Shift(
+        found,
+        tuple(answers[opposed]),
+        answers[agreed],
+        backlog_of(waiting, answers, now),
+        is_part=len(found.patterns) > PATTERNS,
+    )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
-
 from anomalies.models import OPEN
+
+from ..bounded.sql import Sql, named
+from ..bounded.together import Read, identity, moment
 
 NEW = timedelta(hours=24)
 LOOKED_AT = 1_000  # entries
@@ -67,15 +68,15 @@ class Action:
     at: datetime
 
 
-def new_patterns(now: datetime, most: int) -> list[NewPattern]:
+def new_patterns(now: datetime, most: int) -> Read[list[NewPattern]]:
     """The patterns with undecided anomalies that were first seen since NEW ago, the newest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEW_PATTERNS, {"since": now - NEW, "most": most})
-        return [NewPattern(*row) for row in cursor.fetchall()]
+    return Read(
+        named(_NEW_PATTERNS, since=now - NEW, most=most),
+        lambda rows: [NewPattern(*row) for row in rows],
+        {0: identity, 4: moment},
+    )
 
 
-def recent_actions() -> list[Action]:
+def recent_actions() -> Read[list[Action]]:
     """The last ACTIONS decisions and changes among the newest LOOKED_AT entries, the last one first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ACTIONS)
-        return [Action(*row) for row in cursor.fetchall()]
+    return Read(Sql(_ACTIONS), lambda rows: [Action(*row) for row in rows], {4: identity, 6: moment})

@@ -123,7 +123,7 @@ def test_the_card_and_the_pattern_cost_no_query_of_their_own(desk):
     page(desk, anomaly)
     with CaptureQueriesContext(connection) as queries:
         page(desk, anomaly)
-    assert len(queries) <= 9
+    assert len(queries) <= 7
 
 
 GARBAGE = [

@@ -15,7 +15,7 @@ from anomalies.audit import Actor, acting
 from anomalies.models import Comment, Mention
 from anomalies.queries.bounded.index_order import index_order
 from anomalies.queries.people import named as module
-from anomalies.queries.people.named import LATELY, LOOKED_AT, SHOWN
+from anomalies.queries.people.named import LATELY, LOOKED_AT, SHOWN, Named
 from anomalies.triage.comments import add, withdraw
 from anomalies.triage.decisions import decide
 from tests.support.factories import make_anomaly, make_user, other_program
@@ -32,14 +32,19 @@ def people(db) -> list[User]:
 
 
 def named(username: str = "bob", now: datetime | None = None) -> list[str]:
-    return [each.text for each in module.named(username, now)]
+    return [each.text for each in read(username, now)]
+
+
+def read(username: str = "bob", now: datetime | None = None) -> list[Named]:
+    with index_order():
+        return module.named(username, now or timezone.now()).now()
 
 
 def test_a_comment_that_names_me_is_mine_and_no_other():
     anomaly = make_anomaly()
     add(anomaly.pk, "@bob look", ANA)
     add(make_anomaly().pk, "@ana look", BOB)
-    [found] = module.named("bob")
+    [found] = read()
     assert (found.anomaly.pk, found.author, found.text) == (anomaly.pk, "ana", "@bob look")
 
 

@@ -32,7 +32,7 @@ def of(host: str) -> Anomaly:
 
 def agreed() -> Agreement:
     keys = Anomaly.objects.values_list("pattern", flat=True).distinct()
-    return agreement(list(keys))
+    return agreement(list(keys)).now()
 
 
 def test_of_patterns_decided_by_two_people_the_share_with_one_answer_is_their_agreement():

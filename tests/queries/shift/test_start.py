@@ -54,14 +54,14 @@ def test_a_pattern_is_new_for_a_day_while_it_is_open(is_folded):
     if is_folded:
         hourly_rollup.fold()
     at(1, metadata={"host": "old"})
-    [found] = new_patterns(NOON, 5)
+    [found] = new_patterns(NOON, 5).now()
     assert (found.source, found.open, found.first_seen) == ("new", 1, NOON - HOUR)
 
 
 def test_a_decision_about_many_is_one_action_and_arrivals_and_logins_are_none():
     decide("dismiss", [at(n).pk for n in range(3)], ANA, reason="other")
     run("SELECT audit_event('login', 'session', NULL, '{}')")
-    [found] = recent_actions()
+    [found] = recent_actions().now()
     assert (found.username, found.action, found.count) == ("ana", "dismiss", 3)
 
 
@@ -71,7 +71,7 @@ def test_a_switch_of_the_config_is_an_action_with_its_number():
     config.is_active = False
     config.save(force_insert=True)
     activate(config.pk, ANA)
-    found = recent_actions()
+    found = recent_actions().now()
     assert ("ana", "activate", "detection_config", str(config.pk)) in [
         (each.username, each.action, each.resource_type, each.number) for each in found
     ]
@@ -82,9 +82,9 @@ def test_few_entries_are_read_whatever_the_audit_log_holds(monkeypatch):
     decide("dismiss", list(Anomaly.objects.values_list("pk", flat=True)), ANA, reason="other")
     run("ANALYZE audit_log")
     with CaptureQueriesContext(connection) as queries:
-        recent_actions()
+        recent_actions().now()
     assert rows_read(explain(queries[0]["sql"]), "audit_log") <= start.LOOKED_AT
 
 
 def test_an_empty_desk_has_nothing_to_begin_with():
-    assert first_open(5).rows == [] == new_patterns(timezone.now(), 5)
+    assert first_open(5).rows == [] == new_patterns(timezone.now(), 5).now()
