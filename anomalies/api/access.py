@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
@@ -15,6 +17,8 @@ from anomalies.web.actor import client_address
 from . import rates
 from .problems import ProblemError
 
+Permission = Callable[[User], bool]
+
 
 class Token(HttpBearer):
     """Authentication by a token that has a scope and whose owner's role allows what the scope opens.
@@ -23,9 +27,10 @@ class Token(HttpBearer):
     owner lacks the permission.
     """
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, permission: Permission | None = None) -> None:
         super().__init__()
         self.scope = scope
+        self.permission = permission
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         """Return the token's row; None for an unknown, expired or revoked one."""
@@ -36,13 +41,17 @@ class Token(HttpBearer):
         if self.scope not in found.scopes:
             opens = ", ".join(found.scopes)
             raise ProblemError(403, f"This token lacks the scope {self.scope}; its scopes: {opens}.")
-        if not api_tokens.may(found, self.scope):
+        if not self._may(found):
             owner = found.owner.get_username()
-            raise ProblemError(
-                403, f"The token's owner, {owner}, has a role that does not allow {self.scope}."
-            )
+            opens = self.scope if self.permission is None else "this"
+            raise ProblemError(403, f"The token's owner, {owner}, has a role that does not allow {opens}.")
         api_tokens.note_use(found)
         return found
+
+    def _may(self, token: ApiToken) -> bool:
+        if self.permission is not None and not self.permission(token.owner):
+            return False
+        return api_tokens.may(token, self.scope)
 
 
 def token_of(request: HttpRequest) -> ApiToken:
@@ -64,3 +73,8 @@ def needs(scope: str, **extra: Any) -> dict[str, Any]:
     ``extra`` goes into the document too.
     """
     return {"auth": Token(scope), "openapi_extra": {"x-scope": scope, **extra}}
+
+
+def needs_too(scope: str, permission: Permission) -> dict[str, Any]:
+    """The options of a route whose token's owner needs this permission beside what the scope opens."""
+    return {"auth": Token(scope, permission), "openapi_extra": {"x-scope": scope}}

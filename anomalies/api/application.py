@@ -20,6 +20,7 @@ from .original.stream import router as original_stream
 from .patterns import router as patterns
 from .problems import add_handlers
 from .reading import router as reading
+from .rules.writing import router as rules
 from .writing import router as writing
 
 
@@ -63,5 +64,5 @@ for each in (api, original):
     add_handlers(each)
 for router in (original_server, original_anomalies, original_analytics, original_stream):
     original.add_router("", router)
-for router in (reading, patterns, writing, comments, bulk, configs, ingest):
+for router in (reading, patterns, rules, writing, comments, bulk, configs, ingest):
     api.add_router("/v1", router)

@@ -100,7 +100,7 @@ def confirm_bulk(request: HttpRequest, bulk_id: UUID, body: BulkConfirmation) ->
     try:
         if asked.started_at is None:
             asked = _begin(request, asked, body)
-        for now in _within_a_slice(request, _parts(request, asked)):
+        for now in within_a_slice(request, _parts(request, asked)):
             asked = now
     except DecisionError as error:
         raise invalid(str(error)) from error
@@ -114,17 +114,24 @@ def undo_bulk(request: HttpRequest, bulk_id: UUID) -> dict[str, Any]:
     Anomalies that changed since are skipped.
     """
     asked = _selection(request, bulk_id)
-    batch, own = str(asked.pk), uuid5(asked.pk, "undo")
+    return undone(request, asked.pk, uuid5(asked.pk, "undo"), "The selection has changed no anomaly")
+
+
+def undone(request: HttpRequest, batch: UUID, own: UUID, nothing: str) -> dict[str, Any]:
+    """The state of a decision's undo after a slice of work; ``own`` is the undo's own batch.
+
+    Raises ProblemError: 409 that begins with ``nothing`` where there is no such decision.
+    """
     try:
-        for _ in _within_a_slice(request, steps(batch, caller(request), own)):
+        for _ in within_a_slice(request, steps(str(batch), caller(request), own)):
             pass
     except NoSuchDecision as error:
-        raise ProblemError(
-            409, "The selection has changed no anomaly, so there is nothing to undo."
-        ) from error
-    found = outcome(batch, own)
+        raise ProblemError(409, f"{nothing}, so there is nothing to undo.") from error
+    except DecisionError as error:
+        raise invalid(str(error)) from error
+    found = outcome(str(batch), own)
     return {
-        "id": asked.pk,
+        "id": batch,
         "undone": found.undone + found.already,
         "is_finished": found.open == 0,
         "skipped": [asdict(each) for each in found.left],
@@ -180,7 +187,7 @@ def _write(
     return write
 
 
-def _within_a_slice(request: HttpRequest, parts: Iterator[T]) -> Iterator[T]:
+def within_a_slice(request: HttpRequest, parts: Iterator[T]) -> Iterator[T]:
     """Parts of work until SECONDS are over; each part has the time of a page."""
     until = time.monotonic() + SECONDS
     for part in parts:

@@ -3,20 +3,22 @@
 The answer is kept under the owner of the token and the key for a day, together with the SHA-256 of the
 request; another request under the same key is refused (draft-ietf-httpapi-idempotency-key-header). The answer
 is stored after the write is committed. If the process ends between the two, a retry is not lost either: a
-decision has its key as its batch, which is applied once, and a line of an ingest has its own identity.
+decision has its key as its batch, which is applied once, and a line of an ingest has its own identity. What
+has no identity is committed together with its answer (``once``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -77,11 +79,33 @@ def answer_of(found: ApiAnswer, digest: str) -> Any:
     return json.loads(found.answer)
 
 
-def keep(name: Named | None, digest: str, answer: Any) -> None:
-    """Keep an answer under the name of its request, and forget some that are older than a day."""
+def once(request: HttpRequest, key: UUID | None, write: Callable[[], Any]) -> Any:
+    """The answer of ``write``, or the kept one of the same request under this key.
+
+    What is written and the answer are committed together, so the same request sent twice at one moment is
+    done once too. For a write without an identity of its own. Raises ProblemError (422) as ``answer_of``.
+    """
+    name = named(request, key)
+    while True:
+        if found := earlier(name):
+            return answer_of(found, digest_of(request))
+        with transaction.atomic():
+            answer = write()
+            if keep(name, digest_of(request), answer):
+                return answer
+            transaction.set_rollback(True)  # the other request's answer is kept by now
+
+
+def keep(name: Named | None, digest: str, answer: Any) -> bool:
+    """Keep an answer under the name of its request, and forget some that are older than a day.
+
+    False where another answer is kept under it since.
+    """
     if name is None:
-        return
+        return True
     text, expired = json.dumps(answer, cls=DjangoJSONEncoder), timezone.now() - KEPT
     with connection.cursor() as cursor:
         cursor.execute(_KEEP, [name.owner, name.key, digest, text, expired])
+        is_kept: bool = cursor.rowcount == 1
         cursor.execute(_FORGET, [expired])
+    return is_kept

@@ -144,7 +144,7 @@ class BulkPreview(BulkState):
 
 
 class BulkUndone(Schema):
-    """The state of a selection's undo."""
+    """The state of the undo of what a selection or a rule wrote."""
 
     id: UUID
     undone: int

@@ -35,7 +35,18 @@ MOST_WEEKS = LONGEST_WINDOW // timedelta(weeks=1)
 
 
 class RuleError(DecisionError):
-    """A rule that can't be made or renewed as given; the message says why."""
+    """A rule that can't be made or renewed as given; the message gives the reason.
+
+    ``field`` is the name of the value that is wrong, "" where no single one is.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RuleExists(RuleError):
+    """Another rule about the same pattern is active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,9 @@ def make(new: NewRule, actor: Actor) -> TriageRule:
             with transaction.atomic():
                 rule.save(force_insert=True)
         except IntegrityError as error:
-            raise RuleError("There is a rule about this pattern by now; open the page again.") from error
+            raise RuleExists(
+                "Another rule about this pattern was made in the meantime.", "pattern"
+            ) from error
     rule.refresh_from_db()
     return rule
 
@@ -128,8 +141,8 @@ def make_weekly(new: NewRule, weeks: int, actor: Actor) -> list[TriageRule]:
     Each is a rule of its own. Raises RuleError.
     """
     if new.window is None or not 1 <= weeks <= MOST_WEEKS:
-        raise RuleError(f"A maintenance window is repeated for 1 to {MOST_WEEKS} weeks.")
-    start, end = new.window
+        raise RuleError(f"A maintenance window is repeated for 1 to {MOST_WEEKS} weeks.", "weeks")
+    start, end = _checked_window(new)
     windows = ((_weeks_later(start, week), _weeks_later(end, week)) for week in range(weeks))
     with acting(actor):
         return [make(replace(new, window=window), actor) for window in windows]
@@ -165,21 +178,25 @@ def _checked(new: NewRule) -> str:
     """The note of a rule whose decision is complete."""
     note = clean_note(new.note)
     if not note:
-        raise RuleError("A rule needs a note: why this is decided in advance.")
+        raise RuleError("A rule needs a note: why this is decided in advance.", "note")
     if new.action not in RuleAction.values:
-        raise RuleError(f"There is no rule to {new.action!r}; there are {', '.join(RuleAction.values)}.")
+        known = ", ".join(RuleAction.values)
+        raise RuleError(f"There is no rule to {new.action!r}; there are {known}.", "action")
     if (new.action == RuleAction.DISMISS) != (new.reason in DismissalReason.values):
-        raise RuleError(f"To dismiss, and for nothing else, say why: {', '.join(DismissalReason.values)}.")
+        known = ", ".join(DismissalReason.values)
+        raise RuleError(f"To dismiss, and for nothing else, give a reason: {known}.", "reason")
     if (new.action == RuleAction.ASSIGN) != bool(new.assign_to):
-        raise RuleError("To assign, and for nothing else, name the assignee.")
+        raise RuleError("To assign, and for nothing else, name the assignee.", "assign_to")
     if new.assign_to and new.assign_to not in deciders():
-        raise RuleError("It can be assigned to somebody who may decide about it, and to nobody else.")
+        raise RuleError(
+            "It can be assigned to somebody who may decide about it, and to nobody else.", "assign_to"
+        )
     return note
 
 
 def _check_days(days: int) -> None:
     if not 1 <= days <= MOST_DAYS:
-        raise RuleError(f"A rule holds for 1 to {MOST_DAYS} days; then it can be renewed.")
+        raise RuleError(f"A rule holds for 1 to {MOST_DAYS} days; then it can be renewed.", "days")
 
 
 def _about_pattern(rule: TriageRule, new: NewRule, actor: Actor) -> None:
@@ -188,7 +205,9 @@ def _about_pattern(rule: TriageRule, new: NewRule, actor: Actor) -> None:
         raise RuleError("A rule about a pattern has no maintenance window.")
     limits = limits_of(new.pattern)
     if limits is None:
-        raise RuleError("No anomaly has this pattern, so nothing is known that a rule could be about.")
+        raise RuleError(
+            "No anomaly has this pattern, so nothing is known that a rule could be about.", "pattern"
+        )
     _make_room(new.pattern, actor)
     with connection.cursor() as cursor:
         cursor.execute(_ABOUT, {"pattern": new.pattern})
@@ -203,7 +222,9 @@ def _make_room(pattern: UUID, actor: Actor) -> None:
     if former is None:
         return
     if state_of(former) != "expired":
-        raise RuleError(f"A rule by {former.owner} about this pattern is active; renew or stop that one.")
+        raise RuleExists(
+            f"A rule by {former.owner} about this pattern is active; renew or stop that one.", "pattern"
+        )
     stop([former.pk], actor, "expired; replaced")
 
 
@@ -215,14 +236,25 @@ def _weeks_later(moment: datetime, weeks: int) -> datetime:
 
 
 def _about_window(rule: TriageRule, new: NewRule) -> None:
-    if not (new.stream_type or new.source):
-        raise RuleError("A maintenance window is about a source, a stream, or both.")
-    if new.window is None or new.window[0] >= new.window[1]:
-        raise RuleError("A maintenance window begins before it ends.")
-    if new.window[1] <= timezone.now():
-        raise RuleError("That window has ended; a rule is about what comes.")
-    if new.window[1] > timezone.now() + LONGEST_WINDOW:
-        raise RuleError(f"A maintenance window ends within {LONGEST_WINDOW.days} days.")
+    rule.window_start, rule.window_end = _checked_window(new)
     rule.stream_type, rule.source = new.stream_type, new.source
-    rule.window_start, rule.window_end = new.window
-    rule.expires_at = new.window[1] + LATE
+    rule.expires_at = rule.window_end + LATE
+
+
+def _checked_window(new: NewRule) -> tuple[datetime, datetime]:
+    """The two times of a maintenance window. Raises RuleError."""
+    if "\0" in new.source or not (new.stream_type or new.source):
+        raise RuleError("A maintenance window is about a source, a stream, or both.", "source")
+    if new.window is None or new.window[0] >= new.window[1]:
+        raise RuleError("A maintenance window begins before it ends.", "window_end")
+    start, end = new.window
+    now = timezone.now()
+    if end <= now:
+        raise RuleError("That window has ended; a rule is about what comes.", "window_end")
+    if end > now + LONGEST_WINDOW:
+        raise RuleError(f"A maintenance window ends within {LONGEST_WINDOW.days} days.", "window_end")
+    if start < now - LONGEST_WINDOW:
+        raise RuleError(
+            f"A maintenance window begins at most {LONGEST_WINDOW.days} days ago.", "window_start"
+        )
+    return start, end

@@ -191,7 +191,7 @@ class BulkState(TypedDict):
 
 
 class BulkUndone(TypedDict):
-    """The state of a selection's undo."""
+    """The state of the undo of what a selection or a rule wrote."""
 
     id: str
     undone: int
@@ -326,6 +326,16 @@ class FilterParameters(TypedDict):
     snoozed: NotRequired[Literal["yes", "no"]]
 
 
+class HiddenAnomaly(TypedDict):
+    """An anomaly that the rule would have decided about; of its explanation the first 400 …"""
+
+    id: str
+    timestamp: str
+    status: Status
+    ncd_score: float | Literal["NaN", "Infinity", "-Infinity"]
+    explanation: str
+
+
 class History(TypedDict):
     """The entries about an anomaly, newest first."""
 
@@ -402,6 +412,31 @@ class NewNote(TypedDict):
     note: str
 
 
+class NewPatternRule(TypedDict):
+    """A rule about the anomalies of a pattern, for so many days."""
+
+    action: RuleAction
+    reason: NotRequired[DismissalReason | None]
+    assign_to: NotRequired[str | None]
+    note: str
+    pattern: str
+    days: NotRequired[int]
+
+
+class NewWindow(TypedDict):
+    """A maintenance window of a source, of a stream, or of a source of a stream, between two times."""
+
+    action: RuleAction
+    reason: NotRequired[DismissalReason | None]
+    assign_to: NotRequired[str | None]
+    note: str
+    source: NotRequired[str]
+    stream_type: NotRequired[Stream | None]
+    window_start: str
+    window_end: str
+    weeks: NotRequired[int]
+
+
 class Paging(TypedDict):
     """The order and the size of a page, the place where it begins, and the fields of its rows."""
 
@@ -466,6 +501,98 @@ class Problem(TypedDict):
     current_status: NotRequired[str | None]
 
 
+class Renewal(TypedDict):
+    """The number of days from now on after which the rule expires."""
+
+    days: NotRequired[int]
+
+
+RuleAction = Literal["dismiss", "assign", "snooze"]
+
+
+class RuleLimits(TypedDict):
+    """The limits beyond which a rule about a pattern stops, by its ``known`` anomalies."""
+
+    ncd: float | Literal["NaN", "Infinity", "-Infinity"]
+    hourly: int
+    known: int
+
+
+class RulePage(TypedDict):
+    """A page of rules."""
+
+    rules: list[RuleRow]
+    next_cursor: str | None
+
+
+class RuleParameters(TypedDict):
+    """The filters and the page of a list of rules."""
+
+    state: NotRequired[Literal["active", "itself", "ended"] | None]
+    pattern: NotRequired[str | None]
+    limit: NotRequired[int]
+    cursor: NotRequired[str]
+
+
+class RuleProposal(TypedDict):
+    """A pattern that was dismissed again and again for one reason, and has no rule."""
+
+    pattern: str
+    stream_type: str
+    source: str
+    template: str
+    dismissed: int
+    reason: DismissalReason
+
+
+class RuleProposals(TypedDict):
+    """The patterns for which a rule is proposed, those dismissed most often first."""
+
+    proposals: list[RuleProposal]
+
+
+class RuleRow(TypedDict):
+    """A rule: its decision, what it is about, its limits, its state, and how often it was applied."""
+
+    id: str
+    state: str
+    action: RuleAction
+    dismissal_reason: DismissalReason | None
+    assign_to: str | None
+    note: str
+    owner: str
+    pattern: str | None
+    template: str | None
+    stream_type: str
+    source: str
+    ncd_limit: float | Literal["NaN", "Infinity", "-Infinity"] | None
+    hourly_limit: int | None
+    window_start: str | None
+    window_end: str | None
+    created_at: str
+    renewed_at: str
+    expires_at: str
+    stopped_at: str | None
+    stopped_by: str | None
+    stop_reason: str | None
+    hits: int
+    last_hit: str | None
+
+
+class RuleSubject(TypedDict):
+    """The subject of a rule: a pattern, or a source, a stream, or both."""
+
+    pattern: NotRequired[str | None]
+    source: NotRequired[str]
+    stream: NotRequired[Stream | None]
+
+
+class Rules(TypedDict):
+    """The rules that were made."""
+
+    rules: list[RuleRow]
+
+
 class Skipped(TypedDict):
     """Anomalies that were skipped for one reason, with the ids of the first of them."""
 
@@ -489,6 +616,13 @@ class Stats(TypedDict):
 
 
 Status = Literal["pending", "acknowledged", "dismissed", "investigating"]
+
+
+class Stop(TypedDict):
+    """The reason to stop a rule."""
+
+    note: NotRequired[str]
+
 
 Stream = Literal["logs", "metrics", "traces", "llm"]
 
@@ -517,6 +651,16 @@ class Undo(TypedDict):
 
     decision_id: str
     note: NotRequired[str]
+
+
+class WhatIf(TypedDict):
+    """The anomalies of the last ``days`` days that a rule would have decided about."""
+
+    days: int
+    counted_to: int
+    counts: dict[str, int]
+    first: list[HiddenAnomaly]
+    limits: RuleLimits | None
 
 
 class Driftlock:
@@ -766,6 +910,109 @@ class Driftlock:
         """Return one pattern."""
         return cast(
             PatternRow, self._call("GET", f"/api/v1/patterns/{urllib.parse.quote(str(key), safe='')}", {}, {})
+        )
+
+    def list_rules(
+        self,
+        *,
+        state: Literal["active", "itself", "ended"] | None = None,
+        pattern: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> RulePage:
+        """List the rules for what comes, the newest first, page by page."""
+        return cast(
+            RulePage,
+            self._call(
+                "GET",
+                "/api/v1/rules",
+                {"state": state, "pattern": pattern, "limit": limit, "cursor": cursor},
+                {},
+            ),
+        )
+
+    def make_rule(self, body: NewPatternRule, *, idempotency_key: str | None = None) -> RuleRow:
+        """Make a rule about a pattern; its owner is that of the token."""
+        return cast(
+            RuleRow,
+            self._call(
+                "POST", "/api/v1/rules", {}, {"Idempotency-Key": idempotency_key}, body, "application/json"
+            ),
+        )
+
+    def list_rule_proposals(self) -> RuleProposals:
+        """List the patterns for which a rule is proposed; a proposal decides nothing."""
+        return cast(RuleProposals, self._call("GET", "/api/v1/rules/proposals", {}, {}))
+
+    def what_a_rule_would_hide(
+        self, *, pattern: str | None = None, source: str | None = None, stream: Stream | None = None
+    ) -> WhatIf:
+        """Return the anomalies of the last 30 days that a rule would have decided about."""
+        return cast(
+            WhatIf,
+            self._call(
+                "GET", "/api/v1/rules/what-if", {"pattern": pattern, "source": source, "stream": stream}, {}
+            ),
+        )
+
+    def get_rule(self, rule_id: str) -> RuleRow:
+        """Return one rule."""
+        return cast(
+            RuleRow, self._call("GET", f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}", {}, {})
+        )
+
+    def make_maintenance_window(self, body: NewWindow, *, idempotency_key: str | None = None) -> Rules:
+        """Make a maintenance window, and those of the following weeks: all, or none."""
+        return cast(
+            Rules,
+            self._call(
+                "POST",
+                "/api/v1/rules/windows",
+                {},
+                {"Idempotency-Key": idempotency_key},
+                body,
+                "application/json",
+            ),
+        )
+
+    def renew_rule(self, rule_id: str, body: Renewal, *, idempotency_key: str | None = None) -> RuleRow:
+        """Have a rule about a pattern expire so many days from now."""
+        return cast(
+            RuleRow,
+            self._call(
+                "POST",
+                f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}/renewal",
+                {},
+                {"Idempotency-Key": idempotency_key},
+                body,
+                "application/json",
+            ),
+        )
+
+    def stop_rule(self, rule_id: str, body: Stop, *, idempotency_key: str | None = None) -> RuleRow:
+        """Stop a rule; what it did stays."""
+        return cast(
+            RuleRow,
+            self._call(
+                "POST",
+                f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}/stop",
+                {},
+                {"Idempotency-Key": idempotency_key},
+                body,
+                "application/json",
+            ),
+        )
+
+    def undo_rule(self, rule_id: str, *, idempotency_key: str | None = None) -> BulkUndone:
+        """Undo what a rule did, for a few seconds; send it again until ``is_finished``."""
+        return cast(
+            BulkUndone,
+            self._call(
+                "POST",
+                f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}/undo",
+                {},
+                {"Idempotency-Key": idempotency_key},
+            ),
         )
 
     def decide_about(

@@ -78,7 +78,7 @@ def test_the_form_shows_the_limits_and_acknowledged_ones_first(desk, form):
 
 
 def test_a_form_that_is_not_complete_says_what_is_missing_and_makes_nothing(desk, form):
-    assert "say why" in words(desk.post(form, DISMISS | {"reason": ""}))
+    assert "give a reason" in words(desk.post(form, DISMISS | {"reason": ""}))
     assert "This field is required" in words(desk.post(form, DISMISS | {"note": ""}))
     assert "less than or equal to 90" in words(desk.post(form, DISMISS | {"days": "91"}))
     assert not TriageRule.objects.exists()

@@ -47,6 +47,7 @@ def address(path: str) -> str:
         "config_id": DetectionConfig.objects.get().pk,
         "bulk_id": UUID(int=1),
         "key": Anomaly.objects.latest("id").pattern,
+        "rule_id": UUID(int=1),
     }
     return re.sub(r"\{(\w+)\}", lambda found: str(numbers[found[1]]), path)
 

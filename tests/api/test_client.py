@@ -92,3 +92,11 @@ def test_a_refusal_is_an_error_with_its_problem(api):
 def test_a_url_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="http"):
         MODULE.Driftlock("file:///etc/passwd", "x")
+
+
+def test_it_makes_and_stops_a_rule(api):
+    pattern = str(Anomaly.objects.get(pk=make_anomaly().pk).pattern)
+    rule = api.make_rule({"pattern": pattern, "action": "snooze", "note": "nightly", "days": 1})
+    assert api.what_a_rule_would_hide(pattern=pattern)["limits"]["known"] == 1
+    assert api.stop_rule(rule["id"], {"note": "moved"})["state"] == "stopped"
+    assert [each["id"] for each in api.list_rules(state="ended")["rules"]] == [rule["id"]]

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.triage.frozen_selection import freeze
+from anomalies.triage.rules import NewRule, make
 from tests.api.programs import program
 from tests.api.test_ingest import lines
 from tests.support.factories import make_anomaly
@@ -21,10 +23,10 @@ COMMAND = re.compile(r"^(curl .*?)  # (\d{3})$", re.MULTILINE)
 OPTIONS = {"-X", "-H", "-d", "--data-binary"}
 
 
-def run(command: str, names: dict[str, str]) -> int:
+def run(command: str, names: dict[str, object]) -> int:
     """The status of the answer to a curl command."""
     for name, value in names.items():
-        command = command.replace(f"${name}", value)
+        command = command.replace(f"${name}", str(value))
     method, headers, body, (_, *words) = "GET", {}, "", shlex.split(command)
     while words[0] in OPTIONS:
         option, value = words.pop(0), words.pop(0)
@@ -46,7 +48,10 @@ def test_each_command_gives_the_status_beside_it(settings):
     lead, row = program("lead"), make_anomaly()
     others = Anomaly.objects.filter(pk=make_anomaly().pk).order_by("id")
     bulk = freeze(others, lead.token.owner.username, "dismiss", "all anomalies")
-    names = {"URL": "", "ID": str(row.pk), "TOKEN": lead.secret, "BULK": str(bulk.pk)}
+    about = Anomaly.objects.get(pk=make_anomaly(glass_box_explanation="another").pk).pattern
+    rule = make(NewRule("snooze", "nightly", pattern=about), Actor(lead.token.owner.username))
+    names = {"URL": "", "ID": row.pk, "TOKEN": lead.secret, "BULK": bulk.pk, "RULE": rule.pk}
+    names["PATTERN"] = Anomaly.objects.get(pk=row.pk).pattern
     commands = COMMAND.findall(PAGE.read_text())
     assert [(c, run(c, names)) for c, _ in commands] == [(c, int(status)) for c, status in commands]
 

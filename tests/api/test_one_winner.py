@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
-from anomalies.models import Anomaly, ApiAnswer, AuditLog
+from anomalies.models import Anomaly, ApiAnswer, AuditLog, TriageRule
 from tests.api.programs import Program, program
 from tests.support.concurrency import at_once
 from tests.support.factories import make_anomaly
@@ -45,6 +47,16 @@ def test_of_eight_requests_under_one_key_all_are_answered_alike_and_one_decides(
     answers = at_once([partial(client.post, path, **write) for client in clients])
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
     assert (decisions(), ApiAnswer.objects.count()) == (1, 1)
+
+
+def test_of_eight_requests_for_a_window_under_one_key_one_makes_it():
+    lead, now = program("lead", "configure"), timezone.now()
+    window = {"window_start": now.isoformat(), "window_end": (now + timedelta(hours=1)).isoformat()}
+    body = {"action": "snooze", "note": "new disks", "source": "web", **window}
+    ask = partial(lead.post, "/api/v1/rules/windows", body, Idempotency_Key=str(uuid4()))
+    answers = at_once([ask] * CLIENTS)
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert TriageRule.objects.count() == 1
 
 
 def test_of_eight_confirmations_of_one_selection_each_anomaly_is_decided_once(clients):

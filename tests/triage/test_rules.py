@@ -206,11 +206,13 @@ def test_making_renewing_and_stopping_are_on_record():
     assert entries[2].new_values["stop_reason"] == "moved"
 
 
+IN_AN_HOUR = timezone.now() + timedelta(hours=1)
+FIRST_YEAR = datetime(1, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))  # no time of UTC
 WRONG = [
     ({"action": "acknowledge"}, "no rule to 'acknowledge'"),
     ({"note": " "}, "needs a note"),
-    ({"reason": None}, "say why"),
-    ({"action": "snooze"}, "say why"),
+    ({"reason": None}, "give a reason"),
+    ({"action": "snooze"}, "give a reason"),
     ({"action": "assign", "reason": None}, "name the assignee"),
     ({"action": "assign", "reason": None, "assign_to": "nobody"}, "who may decide"),
     ({"days": 0}, "1 to 90 days"),
@@ -219,6 +221,7 @@ WRONG = [
     ({"pattern": None}, "a source, a stream, or both"),
     ({"pattern": None, "source": "web"}, "begins before it ends"),
     ({"pattern": None, "source": "web", "window": (NOON, NOON + timedelta(days=999))}, "within 89 days"),
+    ({"pattern": None, "source": "web", "window": (FIRST_YEAR, IN_AN_HOUR)}, "at most 89 days ago"),
     (
         {"pattern": None, "source": "web", "window": (NOON - timedelta(days=9), NOON - timedelta(days=8))},
         "has ended",
