@@ -100,6 +100,10 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def _quoted(value: str | int) -> str:
+    return urllib.parse.quote(str(value), safe="")
+
+
 def _problem(content: bytes) -> dict[str, Any]:
     try:
         found = json.loads(content)
@@ -176,7 +180,7 @@ def _method(method: str, path: str, operation: dict[str, Any]) -> str:
         f"{_name(each)}: {_optional(each['schema'])} = None" for each in named
     ]
     answer = _answer(operation)
-    address = re.sub(r"\{(\w+)\}", r"{urllib.parse.quote(str(\1), safe='')}", path)
+    address = re.sub(r"\{(\w+)\}", r"{_quoted(\1)}", path)
     query, headers = (
         "{" + ", ".join(f"{each['name']!r}: {_name(each)}" for each in by_place[place]) + "}"
         for place in ("query", "header")

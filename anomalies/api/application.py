@@ -9,6 +9,8 @@ from ninja.openapi.schema import OpenAPISchema
 
 from anomalies.web.problems import MEDIA_TYPE
 
+from .audit.bundle import router as bundles
+from .audit.log import router as audit
 from .bulk import router as bulk
 from .configs import router as configs
 from .discussion.comments import router as comments
@@ -64,5 +66,5 @@ for each in (api, original):
     add_handlers(each)
 for router in (original_server, original_anomalies, original_analytics, original_stream):
     original.add_router("", router)
-for router in (reading, patterns, rules, writing, comments, bulk, configs, ingest):
+for router in (reading, bundles, patterns, rules, writing, comments, bulk, configs, audit, ingest):
     api.add_router("/v1", router)

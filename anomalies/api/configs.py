@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,13 +13,14 @@ from anomalies import json_column
 from anomalies.models import DetectionConfig
 from anomalies.thresholds import ConfigChanged, ThresholdsError, activate, add_config
 
+from . import retries
 from .access import caller, needs
 from .problems import Problem, ProblemError
 from .reading import ABSENT, READ, etag
 from .reading import REFUSED as UNREAD
 from .rows import json_value, number
 from .schemas import Config, Configs
-from .writing import REFUSED, IfMatch, Note, expected_version, invalid
+from .writing import REFUSED, IfMatch, Key, Note, expected_version, invalid
 
 router = Router(tags=["configs"])
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -54,9 +56,11 @@ def get_config(request: HttpRequest, response: HttpResponse, config_id: int) -> 
 
 
 @router.post("/configs", response={201: Config, REFUSED: Problem}, **needs("configure"))
-def add_new_config(request: HttpRequest, response: HttpResponse, body: NewConfig) -> Status[dict[str, Any]]:
+def add_new_config(
+    request: HttpRequest, response: HttpResponse, body: NewConfig, key: Key = None
+) -> Status[dict[str, Any]]:
     """Store a new config, which is the active one with these changes. It is not active."""
-    values = added(request, body)
+    values = retries.once(request, key, partial(added, request, body))
     response["ETag"] = etag(values["version"])
     return Status(201, values)
 

@@ -143,6 +143,42 @@ class Assignment(TypedDict):
     to: str | None
 
 
+class AuditEntry(TypedDict):
+    """An entry of the audit log: the values before and after, and what else is known about the …"""
+
+    id: int
+    timestamp: str
+    username: str
+    ip_address: str | None
+    action: str
+    resource_type: str
+    resource_id: str | None
+    old_values: NotRequired[Any]
+    new_values: NotRequired[Any]
+    metadata: NotRequired[Any]
+
+
+class AuditPage(TypedDict):
+    """A page of entries."""
+
+    entries: list[AuditEntry]
+    next_cursor: str | None
+
+
+class AuditParameters(TypedDict):
+    """The filters, the order and the page of a list of entries."""
+
+    resource_type: NotRequired[str]
+    resource_id: NotRequired[str | None]
+    username: NotRequired[str]
+    action: NotRequired[str]
+    since: NotRequired[str | None]
+    until: NotRequired[str | None]
+    order: NotRequired[Literal["-timestamp", "timestamp"]]
+    limit: NotRequired[int]
+    cursor: NotRequired[str]
+
+
 class BulkAsked(TypedDict):
     """The action that a preview is about."""
 
@@ -197,6 +233,14 @@ class BulkUndone(TypedDict):
     undone: int
     is_finished: bool
     skipped: list[Skipped]
+
+
+class Bundle(TypedDict):
+    """An anomaly with all decisions and comments about it, the signature over it and the key's id."""
+
+    bundle: dict[str, Any]
+    key: str
+    signature: str
 
 
 class Change(TypedDict):
@@ -782,33 +826,19 @@ class Driftlock:
 
     def get_anomaly(self, anomaly_id: str) -> AnomalyDetail:
         """Return one anomaly."""
-        return cast(
-            AnomalyDetail,
-            self._call("GET", f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}", {}, {}),
-        )
+        return cast(AnomalyDetail, self._call("GET", f"/api/v1/anomalies/{_quoted(anomaly_id)}", {}, {}))
 
     def get_evidence(self, anomaly_id: str, *, most: int | None = None) -> Evidence:
         """Return the events of the baseline and of the window, the first ``most`` of each."""
         return cast(
             Evidence,
-            self._call(
-                "GET",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/evidence",
-                {"most": most},
-                {},
-            ),
+            self._call("GET", f"/api/v1/anomalies/{_quoted(anomaly_id)}/evidence", {"most": most}, {}),
         )
 
     def get_history(self, anomaly_id: str, *, most: int | None = None) -> History:
         """Return the audit log's newest entries about an anomaly, at most ``most``."""
         return cast(
-            History,
-            self._call(
-                "GET",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/history",
-                {"most": most},
-                {},
-            ),
+            History, self._call("GET", f"/api/v1/anomalies/{_quoted(anomaly_id)}/history", {"most": most}, {})
         )
 
     def get_stats(
@@ -876,6 +906,10 @@ class Driftlock:
             ),
         )
 
+    def get_bundle(self, anomaly_id: str) -> Bundle:
+        """Return the signed bundle of an anomaly; the audit log notes it."""
+        return cast(Bundle, self._call("GET", f"/api/v1/anomalies/{_quoted(anomaly_id)}/bundle", {}, {}))
+
     def list_patterns(
         self,
         *,
@@ -908,9 +942,7 @@ class Driftlock:
 
     def get_pattern(self, key: str) -> PatternRow:
         """Return one pattern."""
-        return cast(
-            PatternRow, self._call("GET", f"/api/v1/patterns/{urllib.parse.quote(str(key), safe='')}", {}, {})
-        )
+        return cast(PatternRow, self._call("GET", f"/api/v1/patterns/{_quoted(key)}", {}, {}))
 
     def list_rules(
         self,
@@ -957,9 +989,7 @@ class Driftlock:
 
     def get_rule(self, rule_id: str) -> RuleRow:
         """Return one rule."""
-        return cast(
-            RuleRow, self._call("GET", f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}", {}, {})
-        )
+        return cast(RuleRow, self._call("GET", f"/api/v1/rules/{_quoted(rule_id)}", {}, {}))
 
     def make_maintenance_window(self, body: NewWindow, *, idempotency_key: str | None = None) -> Rules:
         """Make a maintenance window, and those of the following weeks: all, or none."""
@@ -981,7 +1011,7 @@ class Driftlock:
             RuleRow,
             self._call(
                 "POST",
-                f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}/renewal",
+                f"/api/v1/rules/{_quoted(rule_id)}/renewal",
                 {},
                 {"Idempotency-Key": idempotency_key},
                 body,
@@ -995,7 +1025,7 @@ class Driftlock:
             RuleRow,
             self._call(
                 "POST",
-                f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}/stop",
+                f"/api/v1/rules/{_quoted(rule_id)}/stop",
                 {},
                 {"Idempotency-Key": idempotency_key},
                 body,
@@ -1008,10 +1038,7 @@ class Driftlock:
         return cast(
             BulkUndone,
             self._call(
-                "POST",
-                f"/api/v1/rules/{urllib.parse.quote(str(rule_id), safe='')}/undo",
-                {},
-                {"Idempotency-Key": idempotency_key},
+                "POST", f"/api/v1/rules/{_quoted(rule_id)}/undo", {}, {"Idempotency-Key": idempotency_key}
             ),
         )
 
@@ -1028,7 +1055,7 @@ class Driftlock:
             Decided,
             self._call(
                 "POST",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/decision",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/decision",
                 {},
                 {"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body,
@@ -1049,7 +1076,7 @@ class Driftlock:
             Decided,
             self._call(
                 "POST",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/note",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/note",
                 {},
                 {"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body,
@@ -1070,7 +1097,7 @@ class Driftlock:
             Decided,
             self._call(
                 "POST",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/assignment",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/assignment",
                 {},
                 {"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body,
@@ -1091,7 +1118,7 @@ class Driftlock:
             Decided,
             self._call(
                 "POST",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/snooze",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/snooze",
                 {},
                 {"If-Match": if_match, "Idempotency-Key": idempotency_key},
                 body,
@@ -1107,7 +1134,7 @@ class Driftlock:
             Decided,
             self._call(
                 "DELETE",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/snooze",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/snooze",
                 {},
                 {"If-Match": if_match, "Idempotency-Key": idempotency_key},
             ),
@@ -1119,7 +1146,7 @@ class Driftlock:
             Decided,
             self._call(
                 "POST",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/undo",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/undo",
                 {},
                 {"Idempotency-Key": idempotency_key},
                 body,
@@ -1129,12 +1156,7 @@ class Driftlock:
 
     def get_comments(self, anomaly_id: str) -> Comments:
         """Return the comments about an anomaly, the oldest first."""
-        return cast(
-            Comments,
-            self._call(
-                "GET", f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/comments", {}, {}
-            ),
-        )
+        return cast(Comments, self._call("GET", f"/api/v1/anomalies/{_quoted(anomaly_id)}/comments", {}, {}))
 
     def add_comment(
         self, anomaly_id: str, body: NewComment, *, idempotency_key: str | None = None
@@ -1144,11 +1166,20 @@ class Driftlock:
             AddedComment,
             self._call(
                 "POST",
-                f"/api/v1/anomalies/{urllib.parse.quote(str(anomaly_id), safe='')}/comments",
+                f"/api/v1/anomalies/{_quoted(anomaly_id)}/comments",
                 {},
                 {"Idempotency-Key": idempotency_key},
                 body,
                 "application/json",
+            ),
+        )
+
+    def withdraw_comment(self, anomaly_id: str, comment_id: str) -> Comments:
+        """Withdraw a comment of one's own; the audit log keeps its text."""
+        return cast(
+            Comments,
+            self._call(
+                "DELETE", f"/api/v1/anomalies/{_quoted(anomaly_id)}/comments/{_quoted(comment_id)}", {}, {}
             ),
         )
 
@@ -1222,57 +1253,84 @@ class Driftlock:
 
     def get_bulk(self, bulk_id: str) -> BulkState:
         """Return how far a selection is written, and what was skipped."""
-        return cast(
-            BulkState, self._call("GET", f"/api/v1/bulk/{urllib.parse.quote(str(bulk_id), safe='')}", {}, {})
-        )
+        return cast(BulkState, self._call("GET", f"/api/v1/bulk/{_quoted(bulk_id)}", {}, {}))
 
     def confirm_bulk(self, bulk_id: str, body: BulkConfirmation) -> BulkState:
         """Write about the selection, for a few seconds; send it again until ``is_finished``."""
         return cast(
             BulkState,
             self._call(
-                "POST",
-                f"/api/v1/bulk/{urllib.parse.quote(str(bulk_id), safe='')}/confirmation",
-                {},
-                {},
-                body,
-                "application/json",
+                "POST", f"/api/v1/bulk/{_quoted(bulk_id)}/confirmation", {}, {}, body, "application/json"
             ),
         )
 
     def undo_bulk(self, bulk_id: str) -> BulkUndone:
         """Undo what a selection wrote, for a few seconds; send it again until ``is_finished``."""
-        return cast(
-            BulkUndone,
-            self._call("POST", f"/api/v1/bulk/{urllib.parse.quote(str(bulk_id), safe='')}/undo", {}, {}),
-        )
+        return cast(BulkUndone, self._call("POST", f"/api/v1/bulk/{_quoted(bulk_id)}/undo", {}, {}))
 
     def list_configs(self) -> Configs:
         """List the detection configs, newest first, at most 1,000."""
         return cast(Configs, self._call("GET", "/api/v1/configs", {}, {}))
 
-    def add_new_config(self, body: NewConfig) -> Config:
+    def add_new_config(self, body: NewConfig, *, idempotency_key: str | None = None) -> Config:
         """Store a new config, which is the active one with these changes."""
-        return cast(Config, self._call("POST", "/api/v1/configs", {}, {}, body, "application/json"))
+        return cast(
+            Config,
+            self._call(
+                "POST", "/api/v1/configs", {}, {"Idempotency-Key": idempotency_key}, body, "application/json"
+            ),
+        )
 
     def get_config(self, config_id: int) -> Config:
         """Return one detection config."""
-        return cast(
-            Config,
-            self._call("GET", f"/api/v1/configs/{urllib.parse.quote(str(config_id), safe='')}", {}, {}),
-        )
+        return cast(Config, self._call("GET", f"/api/v1/configs/{_quoted(config_id)}", {}, {}))
 
     def activate_config(self, config_id: int, *, if_match: str | None = None) -> Config:
         """Make a config the active one; an active one stays so."""
         return cast(
             Config,
             self._call(
-                "POST",
-                f"/api/v1/configs/{urllib.parse.quote(str(config_id), safe='')}/activation",
-                {},
-                {"If-Match": if_match},
+                "POST", f"/api/v1/configs/{_quoted(config_id)}/activation", {}, {"If-Match": if_match}
             ),
         )
+
+    def list_audit_entries(
+        self,
+        *,
+        resource_type: str | None = None,
+        resource_id: str | None = None,
+        username: str | None = None,
+        action: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        order: Literal["-timestamp", "timestamp"] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> AuditPage:
+        """List the entries of the audit log that match all filters, page by page."""
+        return cast(
+            AuditPage,
+            self._call(
+                "GET",
+                "/api/v1/audit",
+                {
+                    "resource_type": resource_type,
+                    "resource_id": resource_id,
+                    "username": username,
+                    "action": action,
+                    "since": since,
+                    "until": until,
+                    "order": order,
+                    "limit": limit,
+                    "cursor": cursor,
+                },
+                {},
+            ),
+        )
+
+    def get_audit_entry(self, entry_id: int) -> AuditEntry:
+        """Return one entry of the audit log."""
+        return cast(AuditEntry, self._call("GET", f"/api/v1/audit/{_quoted(entry_id)}", {}, {}))
 
     def ingest_lines(
         self, body: bytes, *, source: str | None = None, idempotency_key: str | None = None
@@ -1295,6 +1353,10 @@ def _text(value: Any) -> Any:
     if isinstance(value, list):
         return [_text(each) for each in value]
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def _quoted(value: str | int) -> str:
+    return urllib.parse.quote(str(value), safe="")
 
 
 def _problem(content: bytes) -> dict[str, Any]:

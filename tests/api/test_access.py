@@ -48,6 +48,8 @@ def address(path: str) -> str:
         "bulk_id": UUID(int=1),
         "key": Anomaly.objects.latest("id").pattern,
         "rule_id": UUID(int=1),
+        "comment_id": UUID(int=1),
+        "entry_id": 1,
     }
     return re.sub(r"\{(\w+)\}", lambda found: str(numbers[found[1]]), path)
 

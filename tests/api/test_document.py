@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from anomalies.api.application import documents
 from anomalies.audit import Actor
-from anomalies.models import Anomaly, BulkSet, TriageRule
+from anomalies.models import Anomaly, AuditLog, BulkSet, Comment, TriageRule
+from anomalies.triage.comments import add
 from anomalies.triage.frozen_selection import freeze
 from anomalies.triage.rules import NewRule, make
 from driftlock import settings as product_settings
@@ -50,6 +51,7 @@ def calls(django_db_setup, django_db_blocker):
         freeze(Anomaly.objects.order_by("-id"), lead.token.owner.username, "snooze", "all anomalies")
         about = NewRule("snooze", "nightly", pattern=Anomaly.objects.get().pattern)
         make(about, Actor(lead.token.owner.username))
+        add(Anomaly.objects.get().pk, "is it the disk?", Actor(lead.token.owner.username))
         yield lead.client
         transaction.set_rollback(True)
     product.API_STREAM_SECONDS = product_settings.API_STREAM_SECONDS
@@ -116,6 +118,8 @@ def test_any_request_is_answered_as_the_document_says(calls, document, method, p
     address = re.sub(r"\{config_id\}", "1", address)
     address = re.sub(r"\{bulk_id\}", str(BulkSet.objects.get().pk), address)
     address = re.sub(r"\{key\}", str(Anomaly.objects.get().pattern), address)
+    address = re.sub(r"\{entry_id\}", str(AuditLog.objects.earliest("id").pk), address)
+    address = re.sub(r"\{comment_id\}", str(Comment.objects.get().pk), address)
     address = re.sub(r"\{rule_id\}", str(TriageRule.objects.get().pk), address)
 
     @settings(

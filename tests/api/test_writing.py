@@ -296,3 +296,20 @@ def test_there_are_no_comments_about_an_anomaly_that_is_not_there(writer):
     nowhere = f"/api/v1/anomalies/{uuid4()}/comments"
     problem(writer.post(nowhere, {"text": "x"}), 404)
     problem(program("viewer", "read").get(nowhere), 404)
+
+
+def test_a_comment_is_withdrawn_by_its_author_and_by_nobody_else(writer, row):
+    said = writer.post(path(row, "comments"), {"text": "secret"}).json()
+    address = path(row, f"comments/{said['id']}")
+    assert "Only " in problem(program("lead", "decide").send("DELETE", address), 403)["detail"]
+    for _ in range(2):
+        [read] = writer.send("DELETE", address).json()["comments"]
+        assert (read["text"], read["withdrawn_at"] is not None) == (None, True)
+    problem(writer.send("DELETE", path(row, f"comments/{uuid4()}")), 404)
+
+
+def test_a_config_sent_again_with_its_key_is_stored_once(db):
+    lead = program("lead", "configure")
+    sent = [lead.post("/api/v1/configs", {"ncd_threshold": 0.6}, Idempotency_Key=KEY) for _ in range(2)]
+    assert [answer.status_code for answer in sent] == [201, 201] and sent[0].json() == sent[1].json()
+    assert (DetectionConfig.objects.count(), sent[1]["ETag"]) == (2, '"1"')

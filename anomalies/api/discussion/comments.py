@@ -1,4 +1,4 @@
-"""Comments about an anomaly: read in the order of time, and added; @username names somebody.
+"""Comments about an anomaly: read in the order of time, added and withdrawn; @username names somebody.
 
 A comment changes no version, so adding one needs no If-Match. An Idempotency-Key becomes the comment's id.
 """
@@ -16,12 +16,12 @@ from pydantic import Field
 
 from anomalies.models import LONGEST_COMMENT, Anomaly
 from anomalies.queries.card.thread import thread_of, with_thread
-from anomalies.triage.comments import NoSuchComment, add
+from anomalies.triage.comments import CommentError, NoSuchComment, add, withdraw
 from anomalies.triage.decisions import DecisionError
 
 from .. import retries
 from ..access import caller
-from ..problems import Problem
+from ..problems import Problem, ProblemError
 from ..reading import ABSENT, READ, absent
 from ..writing import DECIDE, Key, invalid
 
@@ -87,3 +87,19 @@ def add_comment(
     answer["unknown"] = list(added.unknown)
     retries.keep(name, retries.digest_of(request), answer)
     return Status(201, answer)
+
+
+@router.delete(
+    "/anomalies/{uuid:anomaly_id}/comments/{uuid:comment_id}",
+    response={200: Comments, REFUSED: Problem},
+    **DECIDE,
+)
+def withdraw_comment(request: HttpRequest, anomaly_id: UUID, comment_id: UUID) -> dict[str, Any]:
+    """Withdraw a comment of one's own; the audit log keeps its text. A withdrawn one stays so."""
+    try:
+        withdraw(anomaly_id, comment_id, caller(request))
+    except NoSuchComment as error:
+        raise ProblemError(404, str(error)) from error
+    except CommentError as error:
+        raise ProblemError(403, str(error)) from error
+    return get_comments(request, anomaly_id)
