@@ -6,19 +6,31 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.templatetags.static import static
 from django.test import Client
-from playwright.sync_api import Browser, Locator, Page, Playwright, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.support.forms import LIST as LIST
 from tests.support.forms import page_of as page_of
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+_VIEWPORT: ViewportSize = {"width": 1280, "height": 720}  # that of Playwright
+ColorScheme = Literal["light", "dark"]
 _NO_BROWSER = "no browser: apt-get install chromium, or .venv/bin/playwright install chromium"
 _QUIET = (
     "--disable-quic --disable-background-networking --disable-component-update --disable-sync --no-first-run"
@@ -86,22 +98,45 @@ def _executable(playwright: Playwright) -> str | None:
 
 
 class Desk:
-    """Opens pages for people, and keeps what went wrong on any of them."""
+    """Opens pages for people, and keeps what went wrong on any of them.
+
+    One window is kept from test to test, emptied of what a test left in it: a new one starts a process and
+    loads every style and script, which takes twice as long as to open a page.
+    """
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.browser = browser
         self.address = address
         self.troubles: list[str] = []
+        self._kept: Page | None = None
+        self._kept_is_free = True
 
-    def open(self, path: str = LIST, user: User | None = None, **options: Any) -> Page:
-        """A page in a browser window of its own, where ``user`` is logged in."""
+    def open(self, path: str = LIST, user: User | None = None, fresh: bool = False, **options: Any) -> Page:
+        """A page in a browser window of its own, where ``user`` is logged in; ``fresh`` for a new window.
+
+        A test that changes the window for good (its clock, a script in each page) asks for a fresh one.
+        """
+        page = self._new(**options) if fresh or not self._can_be_kept(options) else self._keep(**options)
+        if user:
+            page.context.add_cookies([{"name": "sessionid", "value": _session(user), "url": self.address}])
+        page.goto(path)
+        return page
+
+    def _can_be_kept(self, options: dict[str, Any]) -> bool:
+        return self._kept_is_free and options.keys() <= {"viewport", "color_scheme"}
+
+    def _new(self, **options: Any) -> Page:
         context = self.browser.new_context(base_url=self.address, **options)
         context.set_default_timeout(10_000)
-        if user:
-            context.add_cookies([{"name": "sessionid", "value": _session(user), "url": self.address}])
         page = context.new_page()
         self._watch(page)
-        page.goto(path)
+        return page
+
+    def _keep(self, viewport: ViewportSize = _VIEWPORT, color_scheme: ColorScheme = "light") -> Page:
+        page = self._kept = self._kept or self._new()
+        self._kept_is_free = False
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme)
         return page
 
     def answered(self, status: int) -> bool:
@@ -111,8 +146,16 @@ class Desk:
         return bool(found)
 
     def close(self) -> None:
+        """Close every window but the kept one; that shows a file of the same origin then, which is idle."""
         for context in self.browser.contexts:
-            context.close()
+            if self._kept is None or context is not self._kept.context:
+                context.close()
+        if self._kept and not self._kept_is_free:
+            kept, self._kept = self._kept, None  # a window that can't be emptied is not kept
+            kept.goto(static("anomalies/queue.js"))
+            kept.evaluate("localStorage.clear(); sessionStorage.clear()")
+            kept.context.clear_cookies()
+            self._kept, self._kept_is_free = kept, True
 
     def _watch(self, page: Page) -> None:
         page.on("console", lambda said: self._note(f"console: {said.text}", said.type == "error"))
@@ -139,10 +182,15 @@ def _session(user: User) -> str:
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
+@pytest.fixture(scope="package")
+def _desk(browser, live_server) -> Desk:
+    return Desk(browser, live_server.url)
+
+
 @pytest.fixture
-def desk(browser, live_server) -> Iterator[Desk]:
+def desk(_desk, live_server) -> Iterator[Desk]:
     """The admin, served and watched: at a test's end there was no trouble on any page."""
-    desk = Desk(browser, live_server.url)
-    yield desk
-    desk.close()
-    assert desk.troubles == []
+    _desk.troubles = []
+    yield _desk
+    _desk.close()
+    assert _desk.troubles == []

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 def test_new_anomalies_are_counted_in_text_and_title_and_shown_by_a_link(desk, analyst, path):
     make_anomaly()
     Anomaly.objects.update(created_at=NOON)
-    page = desk.open("/admin/", analyst)
+    page = desk.open("/admin/", analyst, fresh=True)
     page.clock.install()
     page.goto(path)
     make_anomaly(glass_box_explanation="another")
@@ -32,7 +32,7 @@ def test_new_anomalies_are_counted_in_text_and_title_and_shown_by_a_link(desk, a
 
 
 def test_a_session_that_ended_says_so(desk, analyst):
-    page = desk.open("/admin/", analyst)
+    page = desk.open("/admin/", analyst, fresh=True)
     page.clock.install()
     page.goto(LIST)
     Session.objects.all().delete()

@@ -29,7 +29,7 @@ def violations(page: Page) -> list[str]:
 
 def watched(desk, user: User | None, path: str = "/admin/login/", **options) -> Page:
     """A page that listens for violations from its first moment."""
-    page = desk.open("/admin/login/", user, **options)
+    page = desk.open("/admin/login/", user, fresh=True, **options)
     page.add_init_script(_LISTEN)
     page.goto(path)
     return page
