@@ -92,7 +92,7 @@ def write(folder: Path, found: Iterable[Row], **about: Any) -> Archive | None:
         data = _manifest(path, course, about)
         write_atomically(manifest, data)
     except FileExistsError as error:
-        raise ArchiveError(f"{error.filename or path} exists already; move it away first") from error
+        raise ArchiveError(f"{error.filename2 or path} exists already; move it away first") from error
     except OSError as error:
         raise ArchiveError(f"{path}: {error.strerror}; nothing was deleted") from error
     return Archive(path, manifest, hashlib.sha256(data).hexdigest(), tuple(course.rows))

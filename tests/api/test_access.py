@@ -84,6 +84,22 @@ def test_a_token_opens_what_its_scope_and_its_owners_role_open_and_nothing_else(
     assert not [status for status in said.values() if status >= 500 or status == 401]
 
 
+def test_a_refusal_names_what_is_missing_the_scope_or_the_role():
+    reader, viewer = program("lead", "read"), program("viewer", "ingest")
+    refused = [each.post("/api/v1/ingest", {}) for each in (reader, viewer)]
+    assert [answer.status_code for answer in refused] == [403, 403]
+    assert "lacks the scope ingest; its scopes: read" in refused[0].json()["detail"]
+    assert "has a role that does not allow ingest" in refused[1].json()["detail"]
+
+
+def test_a_call_that_is_allowed_is_noted_as_the_last_use_of_its_token_and_a_refused_one_is_not():
+    reader = program("viewer", "read")
+    reader.post("/api/v1/ingest", {})
+    assert ApiToken.objects.get().last_used_at is None
+    reader.get("/api/v1/anomalies")
+    assert ApiToken.objects.get().last_used_at is not None
+
+
 def test_the_table_in_the_docs_is_that_of_the_operations():
     section = TABLE.read_text().split("## Addresses of programs\n")[1].split("\n## ")[0]
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in section.splitlines()]

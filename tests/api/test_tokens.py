@@ -11,7 +11,7 @@ from django.utils import timezone
 from anomalies.api_tokens import TokenError, find, make, may, note_use, revoke
 from anomalies.audit import Actor, acting
 from anomalies.audit.verification import verify
-from anomalies.models import ApiToken, AuditLog
+from anomalies.models import ApiToken, AuditLog, Scope
 from tests.support.databases import run
 from tests.support.factories import make_user
 from tests.support.seals import new_key, tampering
@@ -70,6 +70,11 @@ def test_a_token_does_no_more_than_its_owners_role_at_that_moment(made, analyst)
     assert token is not None and not may(token, "decide") and not may(token, "read")
 
 
+def test_a_token_does_no_more_than_its_scopes_whatever_its_owner_may(lead):
+    token = find(make(lead, "reader", ["read"], 1, ANA)[1])
+    assert token is not None and [scope for scope in Scope.values if may(token, scope)] == ["read"]
+
+
 def test_the_last_use_is_written_at_most_once_a_minute(made, django_assert_num_queries):
     note_use(made[0])
     token = ApiToken.objects.get()
@@ -78,6 +83,31 @@ def test_the_last_use_is_written_at_most_once_a_minute(made, django_assert_num_q
     ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
     note_use(ApiToken.objects.get())
     assert ApiToken.objects.get().last_used_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_of_two_processes_that_see_a_use_in_one_minute_the_first_writes_it(made):
+    both = ApiToken.objects.get(), ApiToken.objects.get()
+    note_use(both[0])
+    first = ApiToken.objects.get().last_used_at
+    note_use(both[1])
+    assert ApiToken.objects.get().last_used_at == first
+
+
+def test_a_revoked_token_keeps_the_time_of_its_revocation(made):
+    revoke(ApiToken.objects.all(), ANA)
+    first = ApiToken.objects.get().revoked_at
+    assert (revoke(ApiToken.objects.all(), ANA), ApiToken.objects.get().revoked_at) == (0, first)
+
+
+def test_names_and_the_number_of_tokens_are_bounded_among_the_valid_ones_of_an_owner(
+    made, analyst, lead, monkeypatch
+):
+    monkeypatch.setattr("anomalies.api_tokens.MOST_TOKENS", 1)
+    with pytest.raises(TokenError, match="You have 1 valid tokens; revoke one first"):
+        make(analyst, "other", ["read"], 1, ANA)
+    make(lead, "router", ["read"], 1, Actor("lead"))
+    revoke(ApiToken.objects.filter(owner=analyst), ANA)
+    make(analyst, "router", ["read"], 1, ANA)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,10 @@ _COPIES = "tests/audit/test_shadow_objects.py::test_nothing_is_sealed_while_ther
 _HISTORY = ("tests/audit/test_history.py", "tests/triage/test_decisions.py")
 _TRIAGE = ("tests/triage/test_decisions.py", "tests/triage/test_undo.py", "tests/triage/test_assignment.py")
 _LINES = ("tests/ingest/test_json_lines.py", "tests/ingest/test_malformed_lines.py")
+_TOKENS = ("tests/api/test_tokens.py", "tests/api/test_access.py")
+_WORKER = ("tests/ingest/otlp/test_judging.py",)
+_RECEIVER = ("tests/api/otlp/test_receiver.py",)
+_ARCHIVE = ("tests/retention/test_archive.py",)
 _MEMORY = ("tests/sources/test_checkpoint.py", "tests/test_atomic_file.py")
 
 TESTS: dict[str, tuple[str, ...]] = {
@@ -30,14 +34,32 @@ TESTS: dict[str, tuple[str, ...]] = {
     "anomalies/audit/sealed_rows.py": ("tests/audit/test_sealed_rows.py", *_SEALS),
     "anomalies/audit/seals.py": ("tests/audit/test_seal_state.py", *_SEALS, _COPIES),
     "anomalies/audit/verification.py": (*_SEALS, _REPLAYED),
+    "anomalies/triage/assignment.py": _TRIAGE,
+    "anomalies/triage/comments.py": ("tests/triage/test_comments.py",),
     "anomalies/triage/decisions.py": _TRIAGE,
+    "anomalies/triage/frozen_selection.py": ("tests/triage/test_frozen_selection.py",),
+    "anomalies/triage/rules.py": ("tests/triage/test_rules.py",),
+    "anomalies/triage/snooze.py": ("tests/triage/test_snooze.py",),
     "anomalies/triage/undo.py": _TRIAGE,
     "anomalies/sources/checkpoint.py": _MEMORY,
     "anomalies/atomic_file.py": _MEMORY,
     "anomalies/ingest/database_refusals.py": _LINES,
     "anomalies/ingest/validation_errors.py": (*_LINES, "tests/ingest/test_validation_errors.py"),
     "anomalies/ingest/json_lines.py": _LINES,
+    "anomalies/ingest/otlp/judging.py": _WORKER,
+    "anomalies/ingest/otlp/spool.py": (*_WORKER, *_RECEIVER),
+    "anomalies/ingest/otlp/stream.py": _WORKER,
+    "anomalies/api/otlp/pressure.py": _RECEIVER,
+    "anomalies/api/otlp/receiver.py": _RECEIVER,
+    "anomalies/api/access.py": _TOKENS,
+    "anomalies/api/rates.py": ("tests/api/test_rates.py",),
+    "anomalies/api_tokens.py": _TOKENS,
+    "anomalies/notifications/outbox.py": ("tests/notifications/test_sending.py",),
     "anomalies/permissions.py": ("tests/permissions",),
+    "anomalies/retention/archive_file.py": _ARCHIVE,
+    "anomalies/retention/deletion.py": _ARCHIVE,
+    "anomalies/retention/selection.py": _ARCHIVE,
+    "anomalies/web/lockout.py": ("tests/web/test_security.py",),
 }
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from anomalies.models import NotificationDelivery, NotificationRule
-from anomalies.notifications.http_client import Answer
+from anomalies.notifications.http_client import WHOLE_SECONDS, Answer
 from anomalies.notifications.outbox import GIVE_UP_AFTER, KEPT, forget_old, settle, take, wait
 from anomalies.notifications.rules import send_test
 from anomalies.notifications.sender import send_once
@@ -97,6 +97,34 @@ def test_while_a_digest_waits_for_its_receiver_the_next_one_collects(delivery, r
     for later in (1.6, 2):
         send(now + timedelta(hours=later))
     assert [json.loads(request.body)["data"]["total"] for request in receiver.came[-2:]] == [2, 39]
+
+
+def test_a_digest_waits_for_no_delivery_of_another_rule_nor_for_one_that_was_given_up(rule, receiver, now):
+    waiting, gone, other = (rule(name=name) for name in ("waiting", "gone", "other"))
+    for each, ended in ((waiting, None), (gone, now)):
+        NotificationDelivery.objects.create(
+            rule=each, due_at=now + timedelta(hours=9), closed_at=now, gave_up_at=ended, total=1
+        )
+    for each in (waiting, gone, other):
+        NotificationDelivery.objects.create(rule=each, due_at=now, total=1)
+    assert send(now) == 2
+    sent = NotificationDelivery.objects.exclude(sent_at=None).values_list("rule__name", flat=True)
+    assert set(sent) == {"gone", "other"}
+
+
+def test_what_one_worker_sends_no_other_takes_until_its_lease_ends(delivery, now):
+    assert take(now).pk == delivery.pk
+    assert take(now + timedelta(seconds=2 * WHOLE_SECONDS - 1)) is None
+    again = take(now + timedelta(seconds=2 * WHOLE_SECONDS))
+    assert (again.pk, again.attempts) == (delivery.pk, 2)
+
+
+def test_every_attempt_sends_the_body_of_the_first(delivery, receiver, now):
+    receiver.answers[:] = [500]
+    send(now)
+    NotificationRule.objects.update(name="renamed")
+    send(now + timedelta(hours=2))
+    assert len({request.body for request in receiver.came}) == 1 < len(receiver.came)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500, 503])

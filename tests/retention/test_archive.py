@@ -15,10 +15,14 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
 from anomalies.atomic_file import AtomicFile
+from anomalies.audit import Actor
 from anomalies.audit.seals import seal
 from anomalies.audit.verification import verify
-from anomalies.models import Anomaly, AuditLog
+from anomalies.models import Anomaly, AuditLog, AuditSeal
+from anomalies.queries.export import ROW_VERSION
 from anomalies.retention import deletion
+from anomalies.retention.archive_file import Archive
+from anomalies.retention.selection import is_sealed_until
 from tests.support.factories import make_anomaly
 from tests.support.seals import new_key
 
@@ -91,6 +95,12 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     old()
     assert archive(tmp_path, "--dry-run") == "would archive 1 anomalies\n"
     assert (len(left()), list(tmp_path.iterdir())) == (1, [])
+
+
+def test_a_dry_run_counts_what_a_run_moves(tmp_path):
+    old(), undecided(), old(updated_at=datetime.now(UTC)), old(timestamp=datetime.now(UTC))
+    assert archive(tmp_path, "--dry-run") == "would archive 1 anomalies\n"
+    assert archive(tmp_path) == "archived 1, deleted 1\n"
 
 
 # --- the archive ------------------------------------------------------------------------------------------
@@ -170,6 +180,18 @@ def test_it_refuses_while_the_log_is_not_sealed_so_far(tmp_path):
     assert len(left()) == 1
 
 
+def test_sealed_until_a_time_means_that_the_newest_seal_was_made_after_it(settings):
+    settings.SEAL_KEY = new_key()
+    old()
+    seal()
+    first = AuditSeal.objects.get().made_at
+    assert not is_sealed_until(first)
+    old()
+    seal()
+    assert is_sealed_until(first)
+    assert not is_sealed_until(AuditSeal.objects.latest("number").made_at)
+
+
 # --- nothing is lost --------------------------------------------------------------------------------------
 
 
@@ -199,12 +221,52 @@ def test_a_full_disk_leaves_the_table_and_the_folder_as_they_were(tmp_path, monk
     assert (len(left()), list(tmp_path.iterdir())) == (1, [])
 
 
+def test_an_archive_of_which_other_bytes_are_on_the_disk_deletes_nothing(tmp_path, monkeypatch):
+    old()
+    write = AtomicFile.write
+
+    def packed_otherwise(file: AtomicFile, data: bytes) -> None:
+        lines = zstandard.ZstdDecompressor().stream_reader(data).read()
+        write(file, zstandard.compress(lines) if data else data)
+
+    monkeypatch.setattr(AtomicFile, "write", packed_otherwise)
+    with pytest.raises(CommandError, match="does not hold what was written; nothing was deleted"):
+        archive(tmp_path)
+    assert len(left()) == 1
+
+
 def test_an_archive_that_reads_back_otherwise_deletes_nothing(tmp_path, monkeypatch):
     old()
     monkeypatch.setattr("anomalies.retention.archive_file._unpacked", lambda file: [b"other"])
     with pytest.raises(CommandError, match="does not hold what was written; nothing was deleted"):
         archive(tmp_path)
     assert len(left()) == 1
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.zst", ".manifest.json"])
+def test_no_file_is_replaced(tmp_path, suffix):
+    there = tmp_path / f"anomalies-20240203T040506-{old().pk.hex}{suffix}"
+    there.write_text("of before")
+    with pytest.raises(CommandError, match=f"^{there} exists already; move it away first"):
+        archive(tmp_path)
+    assert (len(left()), there.read_text()) == (1, "of before")
+
+
+def test_many_are_deleted_part_by_part_and_what_is_kept_is_counted(tmp_path, monkeypatch):
+    rows = [old() for _ in range(5)]
+    monkeypatch.setattr(deletion, "AT_ONCE", 2)
+    versions = [(each.pk, "0" if each is rows[3] else version_of(each)) for each in rows]
+    made = Archive(tmp_path, tmp_path, "0" * 64, tuple(versions))
+    parts = list(deletion.delete(made, Actor("keeper"), 0))
+    assert [(each.deleted, each.kept) for each in parts] == [(2, 0), (3, 1), (4, 1)]
+    assert left() == {rows[3].pk}
+
+
+def version_of(one: Anomaly) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {ROW_VERSION} FROM anomalies WHERE id = %s", [one.pk])
+        (version,) = cursor.fetchone()
+    return version
 
 
 def test_a_part_that_fails_says_how_many_are_gone(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
 
 from anomalies.audit import Actor, acting, history
+from anomalies.audit.changes_since import was_stored
 from anomalies.models import LONGEST_COMMENT, Anomaly, AuditLog, Comment, Mention
 from anomalies.triage.comments import MOST_NAMED, Added, CommentError, add, withdraw
 from anomalies.triage.decisions import DecisionError
@@ -114,6 +115,7 @@ def test_a_comment_sent_twice_with_its_key_is_stored_once():
     anomaly, key = make_anomaly(), uuid4()
     assert add(anomaly.pk, "ask @bob", ANA, key).comment == add(anomaly.pk, "ask @bob", ANA, key).comment
     assert (len(entries(key)), Mention.objects.count()) == (1, 1)
+    assert was_stored(key)
 
 
 def test_a_key_of_another_comment_is_refused():
