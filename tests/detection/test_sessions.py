@@ -132,6 +132,18 @@ def test_the_further_off_a_count_is_the_more_it_weighs():
     assert weights == sorted(set(weights))
 
 
+def test_steps_that_no_session_lacked_weigh_together_where_they_are_missing():
+    memory = settled()
+    one, two = news(memory, *"open read read write".split()), news(memory, *"open read read".split())
+    assert two.rate > one.rate + 5
+    assert two.why.startswith("“close” is missing, and another usual step; it is in 100% of the sessions")
+
+
+def test_steps_that_are_missing_as_often_as_before_do_not_weigh_together():
+    memory = remembering(*[USUAL] * 50, *[["open", "read", "read"]] * 5)
+    assert "another" not in news(memory, "open", "read", "read").why
+
+
 def test_a_step_that_only_some_sessions_have_may_be_missing():
     memory = remembering(*[["a", "b"], ["a", "c"], ["a", "d"]] * 20)
     assert "missing" not in news(memory, "a", "b").why

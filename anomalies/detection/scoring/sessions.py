@@ -6,7 +6,9 @@ oddest count of a step (too many, too few, none at all): docs/traces.md.
 
 Both are code lengths in bits, -log2 of a probability that is estimated from the sessions before. A step is
 coded after the two before it (`token_model`); a count by the share of sessions that had as many, and a count
-that none had by Witten & Bell's estimate of a new one (IEEE Trans. Inf. Theory 37(4), 1991).
+that none had by Witten & Bell's estimate of a new one (IEEE Trans. Inf. Theory 37(4), 1991). Steps that no
+session lacked are invariants of the stream (Lou et al., "Mining invariants from console logs for system
+problem detection", USENIX ATC 2010): where several are missing, the bits of their counts add up.
 """
 
 import json
@@ -98,12 +100,18 @@ class Sessions:
         missing = sorted(
             step for step, seen in self._seen.items() if 2 * seen > sessions and step not in counted
         )
-        costs = {step: self._cost(step, times) for step, times in counted.items()}
-        costs.update((step, self._cost(step, 0)) for step in missing)
+        absent = {step: self._cost(step, 0) for step in missing}
+        costs = {step: self._cost(step, times) for step, times in counted.items()} | absent
         oddest = max(costs, key=lambda step: costs[step], default=None)
         if oddest is None:
             return 0.0, ""
-        return costs[oddest], self._count_in_words(oddest, counted[oddest], length)
+        # No session that is held lacks one of these, so none lacks several of them: their bits add up.
+        never = [step for step in missing if self._seen[step] == sessions]
+        together = sum(absent[step] for step in never)
+        if together <= costs[oddest]:
+            return costs[oddest], self._count_in_words(oddest, counted[oddest], length)
+        first = max(never, key=lambda step: absent[step])
+        return together, self._count_in_words(first, 0, length, len(never) - 1)
 
     def _cost(self, step: str, times: int) -> float:
         """Return the bits of a step's count, by Witten & Bell; a new count costs its distance too."""
@@ -116,11 +124,11 @@ class Sessions:
         nearest = min(abs(times - other) for other in [*known, *([0] if without else [])])
         return -log2(kinds / (sessions + kinds)) + 2 * log2(1 + nearest)
 
-    def _count_in_words(self, step: str, times: int, length: int) -> str:
+    def _count_in_words(self, step: str, times: int, length: int, others: int = 0) -> str:
         seen, sessions = self._seen[step], len(self._held)
         known = self._times.get(step, Counter())
         usual = max(known, key=lambda count: (known[count], -count), default=0)
-        came = "is missing" if not times else f"comes {_times(times)}"
+        came = f"is missing{_and(others)}" if not times else f"comes {_times(times)}"
         if length > MOST_STEPS:
             came += f" among the first {MOST_STEPS:,} of {length:,} steps"
         if not seen:
@@ -174,6 +182,13 @@ def _place(steps: Sequence[str], index: int, length: int) -> str:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
+
+
+def _and(others: int) -> str:
+    """The words for other steps that are missing too."""
+    if not others:
+        return ""
+    return ", and another usual step" if others == 1 else f", and {others:,} other usual steps"
 
 
 def _short(step: str) -> str:
