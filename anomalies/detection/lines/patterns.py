@@ -45,7 +45,7 @@ _CACHED = 64  # characters: longer words rarely come twice
 
 # Digits as zeros: texts that differ in digits alone have one shape, and the same places in it. Of bytes,
 # which is ten times as fast as of a string.
-ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Masked(NamedTuple):
@@ -54,6 +54,14 @@ class Masked(NamedTuple):
 
     words: list[str]
     numbers: list[tuple[int, int, int]]
+
+
+def shape_of(text: str) -> bytes:
+    """Return the text with zeros for its digits, in UTF-8."""
+    try:
+        return text.encode().translate(_ZEROS)  # as nearly always, and three times as fast
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").translate(_ZEROS)
 
 
 def pattern_of(text: str) -> str:
@@ -68,10 +76,10 @@ def pattern_of(text: str) -> str:
 
 
 def masked(text: str) -> Masked:
-    """Return the pattern of a text and where its values stand. Texts of one shape (`ZEROS`) give the same."""
+    """Return the pattern of a text and where its values stand; the same for all of one shape (`shape_of`)."""
     if "\x1b" in text:
         text = _ANSI.sub(lambda found: " " * len(found.group()), text)
-    shape = text.encode("utf-8", "surrogatepass").translate(ZEROS).decode("utf-8", "surrogatepass")
+    shape = shape_of(text).decode("utf-8", "surrogatepass")
     out = Masked([], [])
     done = 0
     if "00:00" in shape or "00.00" in shape or "00-00" in shape or "00/00" in shape:
@@ -88,9 +96,12 @@ def _add(out: Masked, text: str, shape: str, start: int, end: int) -> int:
     words, numbers = out
     part = shape[start:end]
     glued = start > 0 and bool(words) and not part[:1].isspace()
-    place = start
-    for raw in part.split():
-        place = shape.index(raw, place)
+    raws, stripped = part.split(), part.strip()
+    is_single = stripped == " ".join(raws)  # one space between words, as nearly always: nothing to look for
+    place = start + part.index(stripped)
+    for raw in raws:
+        if not is_single:
+            place = shape.index(raw, place)
         if len(words) >= MOST_WORDS:
             words[-1] = _of_length(end - place)
             break
@@ -103,7 +114,7 @@ def _add(out: Masked, text: str, shape: str, start: int, end: int) -> int:
         for first, last in found:
             if len(numbers) < MOST_NUMBERS:
                 numbers.append((len(words) - 1, place + first, place + last))
-        place += len(raw)
+        place += len(raw) + is_single
     return end
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .levels import level_of
 from .outcomes import outcome_of
-from .patterns import ZEROS, masked, pattern_of
+from .patterns import masked, pattern_of, shape_of
 from .slots import Slot
 from .things import Thing
 
@@ -119,7 +119,7 @@ class Templates:
 
     def plan(self, text: str, position: int) -> Plan:
         """Return what is known of a line; one look-up where a line of its shape came before."""
-        key = text.encode("utf-8", "surrogatepass").translate(ZEROS)
+        key = shape_of(text)
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _MOST_SHAPES:
@@ -129,7 +129,7 @@ class Templates:
 
     def pattern_of(self, text: str) -> str:
         """Return the pattern of a line, without learning it."""
-        plan = self._plans.get(text.encode("utf-8", "surrogatepass").translate(ZEROS))
+        plan = self._plans.get(shape_of(text))
         return plan.pattern.text if plan else pattern_of(text)
 
     def things(self) -> Iterator[Thing]:

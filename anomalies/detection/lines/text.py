@@ -102,7 +102,7 @@ class Text:
         news = NOTHING
         if latest:
             longer = 0.0 if pattern.longer else model.new_share(coded, _LONGER)
-            rate = min(model.bits_of_both(coded)) / coded.size
+            rate = model.least_bits(coded) / coded.size
             weight = round(rate + SPELLED * (latest + longer), 6)
             # What the latest events do not have is new, even where it came once, a thousand events ago.
             now = rate + SPELLED * (NOW * latest + (2 - NOW) * longer)

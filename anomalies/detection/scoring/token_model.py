@@ -9,12 +9,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
-from math import log2
+from math import inf, log2
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 MOST_TOKENS = 512  # of a line: hostile lines are thousands of single characters, and the model remembers all
 _START, _END = 0, 1  # numbers: no token is one of them, whatever its text
 _SPELLED = 8  # bits for a byte of a word that was never seen
+_MARGIN = 1e-6  # bits: more than rounding makes of a sum
 
 _Token = str | int  # a word, or one of the marks at both ends
 _Key = tuple[_Token, _Token, _Token]  # a token after the two before it
@@ -63,6 +64,7 @@ class TokenModel:
     def __init__(self, memories: int = 1, most_tokens: int = MOST_TOKENS) -> None:
         self._most_tokens = most_tokens
         self._last = memories - 1
+        self._none: _Counts = [0] * memories
         self._lines_seen: _Counts = [0] * memories
         self._tokens_seen: _Counts = [0] * memories
         self._different: _Kinds = [0] * memories
@@ -89,33 +91,35 @@ class TokenModel:
     def _interned(self, line: str, tokens: Sequence[str] | None) -> Coded:
         if tokens is None:
             tokens = tokenise(line, self._most_tokens)
-        known, fresh = self._places, []
+        known, fresh, places = self._places, [], []
         framed: list[_Token] = [_START, _START, *tokens, _END]
-        places = []
-        for key in zip(framed, framed[1:], framed[2:], strict=False):
+        before, last = framed[:2]
+        for token in framed[2:]:
+            key = before, last, token
             place = known.get(key)
             if place is None:
                 place = known[key] = self._place(key)
                 fresh.append(place)
             places.append(place)
+            before, last = last, token
         return Coded(line, tokens, places, fresh)
 
     def _place(self, key: _Key) -> _Place:
         before, last, token = key
-        size = self._last + 1
+        none, kinds = self._none, self._kinds
         context, pair = (before, last), (last, token)
-        after_two = self._kinds.get(context)
+        after_two = kinds.get(context)
         if after_two is None:
-            after_two = self._kinds[context] = [0] * size
+            after_two = kinds[context] = none[:]
         known = self._pairs.get(pair)
         if known is None:
-            known = self._pairs[pair] = (
-                [0] * size,
-                self._kinds.setdefault(last, [0] * size),
-                self._alone.setdefault(token, [0] * size),
-                len(token.encode("utf-8", "surrogatepass")) if isinstance(token, str) else 0,
-            )
-        return ([0] * size, after_two, *known, key)
+            after_one, alone = kinds.get(last), self._alone.get(token)
+            if after_one is None:
+                after_one = kinds[last] = none[:]
+            if alone is None:
+                alone = self._alone[token] = none[:]
+            known = self._pairs[pair] = (none[:], after_one, alone, _size(token))
+        return (none[:], after_two, *known, key)
 
     def learn(self, coded: Coded, memory: int = 0) -> None:
         """Count the tokens of a line for one memory, each after its contexts."""
@@ -138,14 +142,11 @@ class TokenModel:
 
     def forget(self, coded: Coded, memory: int = 0) -> None:
         """Take back what `learn` counted; nothing is kept of what the last memory holds no longer."""
-        gone = []
-        for place in coded.places:
-            two, after_two, one, after_one, alone, _, _ = place
+        for two, after_two, one, after_one, alone, _, _ in coded.places:
             two[memory] = often = two[memory] - 1
             one[memory] -= 1
             alone[memory] -= 1
             if not often:
-                gone.append(place)
                 after_two[memory] -= 1
                 if not one[memory]:
                     after_one[memory] -= 1
@@ -155,7 +156,7 @@ class TokenModel:
         self._tokens_seen[memory] -= len(coded.places)
         if memory == self._last:
             coded.copies -= 1
-            self._remove(gone)
+            self._remove([place for place in coded.places if not place[0][memory]])
             if not coded.copies:
                 self._lines.pop(coded.text, None)
 
@@ -207,38 +208,48 @@ class TokenModel:
             seen_two, seen_one = one[memory], seen
         return costs
 
-    def bits_of_both(self, coded: Coded) -> tuple[float, float]:
-        """Return what a line costs under the first and the second of two memories: the sums of `bits`.
+    def least_bits(self, coded: Coded) -> float:
+        """Return what a line costs under the first or the second of two memories, whichever is less.
 
-        One pass for both, since nothing else takes as much time where lines vary.
+        Nearly always it is the second one, which holds more. The first one is read no further than shows
+        that: no token costs less than nothing, and each that it never saw has to be spelled out.
         """
+        longer = self._total(coded, 1, inf)
+        spelled = sum([_SPELLED * ((place[5] or 1) + 1) for place in coded.places if not place[4][0]])
+        return longer if spelled > longer + _MARGIN else min(longer, self._total(coded, 0, longer + _MARGIN))
+
+    def _total(self, coded: Coded, memory: int, most: float) -> float:
+        """The sum of `bits`; where it is more than `most`, only so much of it as shows that."""
         log, spelled = log2, _SPELLED
-        (every, every_), (different, different_) = self._tokens_seen, self._different
-        all_seen, all_seen_ = every + different or 1, every_ + different_ or 1
-        (two, two_), (one, one_) = self._lines_seen, self._lines_seen
-        bits = bits_ = 0.0
-        for (n2, n2_), (kinds2, kinds2_), (n1, n1_), (kinds1, kinds1_), (n0, n0_), size, _ in coded.places:
-            share = (n0 or different or 1) / all_seen
+        every, different = self._tokens_seen[memory], self._different[memory]
+        all_seen = every + different or 1
+        two = one = self._lines_seen[memory]
+        total = 0.0
+        for seen_two, after_two, seen_one, after_one, alone, size, _ in coded.places:
+            seen = alone[memory]
+            share = (seen or different or 1) / all_seen
+            often = seen_one[memory]
             if one:
-                share = (n1 + kinds1 * share) / (one + kinds1)
+                kinds = after_one[memory]
+                share = (often + kinds * share) / (one + kinds)
                 if two:
-                    share = (n2 + kinds2 * share) / (two + kinds2)
-            if n0:
-                bits -= log(share)
+                    kinds = after_two[memory]
+                    share = (seen_two[memory] + kinds * share) / (two + kinds)
+            if seen:
+                total -= log(share)
             else:
-                bits += spelled * ((size or 1) + 1) - log(share)
-            two, one = n1, n0
-            share = (n0_ or different_ or 1) / all_seen_
-            if one_:
-                share = (n1_ + kinds1_ * share) / (one_ + kinds1_)
-                if two_:
-                    share = (n2_ + kinds2_ * share) / (two_ + kinds2_)
-            if n0_:
-                bits_ -= log(share)
-            else:
-                bits_ += spelled * ((size or 1) + 1) - log(share)
-            two_, one_ = n1_, n0_
-        return bits, bits_
+                total += spelled * ((size or 1) + 1) - log(share)
+            if total > most:
+                return total
+            two, one = often, seen
+        return total
+
+
+def _size(token: _Token) -> int:
+    """The bytes of a word, 0 for the end of a line."""
+    if not isinstance(token, str):
+        return 0
+    return len(token) if token.isascii() else len(token.encode("utf-8", "surrogatepass"))
 
 
 def tokenise(line: str, most: int = MOST_TOKENS) -> Sequence[str]:
