@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from anomalies.querysets import SEARCH_CONFIG, search_document, search_words
 from .sql import TRUE, Sql, all_of, expression_of, hidden, sql
 
 _TABLE = Sql("anomalies")
-_SAMPLED_ENTRIES = 6  # keys and values of the metadata tested in a sample: fewer give a wider estimate
+_LOOKED_UP = 6  # values of the metadata that are looked up in its index; others are tested on each row
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +75,43 @@ def by_tags(any_of: Iterable[str] = (), all_tags: Iterable[str] = ()) -> Finder:
 
 
 def by_metadata(objects: Iterable[Mapping[str, Any]]) -> Finder:
-    """The rows whose metadata contains these objects.
+    """The rows whose metadata has the values of these objects, under whatever keys.
 
-    The GIN index stores keys and values, not which value belongs to which key: it fetches each row that has
-    them anywhere. The sample therefore tests that wider condition.
+    The GIN index stores keys and values, not which value belongs to which key. So only the values are looked
+    up, by paths that name no key: some keys are in every row, and to read their entries takes the longer the
+    larger the table is. Objects without a value are looked up by their keys.
     """
     objects = list(objects)
-    where = all_of(
+    paths = [path for each in objects for path in _value_paths(each)][:_LOOKED_UP]
+    looked_up = [sql("anomalies.metadata @? {path}", path=hidden(path, "jsonpath")) for path in paths]
+    if looked_up:
+        return Finder(all_of(looked_up), all_of(looked_up))
+    keys = [path for each in objects for path in _key_paths(each)][:_LOOKED_UP]
+    holds = all_of(Sql("jsonb_path_exists(anomalies.metadata, %s::jsonpath)", (path,)) for path in keys)
+    where = (
         sql("anomalies.metadata @> {value}", value=hidden(json.dumps(each), "jsonb")) for each in objects
     )
-    holds = (_anywhere(entry) for each in objects for entry in _entries(each))
-    return Finder(all_of(islice(holds, _SAMPLED_ENTRIES)), where)
+    return Finder(holds, all_of(where))
 
 
-def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """The keys and the values (numbers, texts, booleans, nulls) within a JSON value."""
+def _value_paths(value: Any) -> Iterator[str]:
+    """A path for each number, text, boolean and null within a JSON value: it may be at any place."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _value_paths(each)
+    else:
+        yield f"$.** ? (@ == {json.dumps(value)})"
+
+
+def _key_paths(value: Any) -> Iterator[str]:
+    """A path for each key within a JSON value: it may be at any place."""
     if isinstance(value, dict):
         for key, each in value.items():
-            yield ("key", key)
-            yield from _entries(each)
+            yield f"$.**.{json.dumps(key)}"
+            yield from _key_paths(each)
     elif isinstance(value, list):
         for each in value:
-            yield from _entries(each)
-    else:
-        yield ("value", value)
-
-
-def _anywhere(entry: tuple[str, Any]) -> Sql:
-    kind, value = entry
-    if kind == "key":
-        return Sql("jsonb_path_exists(anomalies.metadata, %s::jsonpath)", (f"$.**.{json.dumps(value)}",))
-    path = "jsonb_path_exists(anomalies.metadata, '$.** ? (@ == $value)', %s::jsonb)"
-    return Sql(path, (json.dumps({"value": value}),))
+            yield from _key_paths(each)
 
 
 def by_pattern(key: UUID) -> Finder:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
 from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
 
 from anomalies.models import Anomaly
 from anomalies.queries.bounded import finding as finding_module
@@ -15,7 +18,7 @@ from anomalies.queries.bounded.finding import finding
 from anomalies.queries.bounded.sql import condition_of, sql, with_queries
 from anomalies.queries.filters import AnomalyFilter
 from tests.support.factories import NOON, anomaly_values
-from tests.support.plans import empty_table
+from tests.support.plans import empty_table, explain, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +118,38 @@ def test_metadata_whose_values_are_frequent_elsewhere_is_not_collected():
     """The index would fetch every row: it does not know which value belongs to which key."""
     Anomaly.objects.update(metadata={"host": "often", "other": {"deep": ["elsewhere"]}})
     assert found("metadata=host=elsewhere") is None
+
+
+VALUES = [
+    'a "quoted" \\ one',
+    "é😀",
+    "x" * 200,
+    -1,
+    2.5,
+    -1e-7,
+    10**40,
+    False,
+    None,
+    ["in a list"],
+    {"key": []},
+]
+
+
+def test_each_kind_of_value_in_the_metadata_is_collected_by_its_entry_of_the_index():
+    """A value that the index can't look up would have it read as a whole, or the row not be found."""
+    keys = Anomaly.objects.values_list("pk", flat=True)[: len(VALUES)]
+    for key, value in zip(keys, VALUES, strict=True):
+        Anomaly.objects.filter(pk=key).update(metadata={"some": {"where": value}})
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # which so small a table would be read by
+    for value in VALUES:
+        query = urlencode({"metadata": json.dumps({"some": {"where": value}})})
+        with CaptureQueriesContext(connection) as asked:
+            assert found(query) == 1, value
+        (looked_up,) = [
+            each for each in scans(explain(asked[0]["sql"])) if "Bitmap Index" in each["Node Type"]
+        ]
+        assert looked_up["Actual Rows"] <= 2, value
 
 
 def test_more_than_the_cap_is_not_taken_for_all(monkeypatch):
