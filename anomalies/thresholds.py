@@ -81,7 +81,11 @@ def is_used(config: DetectionConfig) -> bool:
 
 
 class ConfigChanged(Exception):
-    """A config is not in the expected version; the message says which one."""
+    """A config is not in the expected version but in ``version``, where that is known."""
+
+    def __init__(self, message: str, version: int | None = None) -> None:
+        super().__init__(message)
+        self.version = version
 
 
 def lock_configs() -> dict[int, tuple[int, bool]]:
@@ -106,7 +110,8 @@ def add_config(
         lock_configs()
         former = active_config()
         if seen not in (None, former.version):
-            raise ConfigChanged(f"the active config, {former.pk}, has version {former.version}")
+            message = f"the active config, {former.pk}, has version {former.version}"
+            raise ConfigChanged(message, former.version)
         values = {name: getattr(former, name) for name in NUMBERS} | dict(changes)
         _check_values(values)
         config = DetectionConfig(**values, created_by=actor.username, is_active=is_active)
@@ -141,7 +146,7 @@ def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:
         if is_active:
             return False
         if seen is not None and seen != version:
-            raise ConfigChanged(f"config {config_id} changed since you saw it")
+            raise ConfigChanged(f"config {config_id} changed since you saw it", version)
         _check_overrides(DetectionConfig.objects.get(pk=config_id))
         DetectionConfig.objects.filter(is_active=True).update(is_active=False)
         DetectionConfig.objects.filter(pk=config_id).update(is_active=True)

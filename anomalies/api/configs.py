@@ -75,10 +75,16 @@ def added(
     try:
         row = add_config(changes, caller(request), seen=seen, is_active=is_active)
     except ConfigChanged as error:
-        raise ProblemError(412, f"Nothing was changed: {error}.") from error
+        raise _changed(error, seen) from error
     except ThresholdsError as error:
         raise invalid(str(error)) from error
     return config_values(configs().get(pk=row.pk))
+
+
+def _changed(error: ConfigChanged, expected: int | None) -> ProblemError:
+    """The problem of a config that is not in the expected version, with both versions."""
+    words = f"Nothing was changed: {error}."
+    return ProblemError(412, words, current_version=error.version, expected_version=expected)
 
 
 @router.post(
@@ -88,12 +94,13 @@ def activate_config(
     request: HttpRequest, response: HttpResponse, config_id: int, if_match: IfMatch = None
 ) -> dict[str, Any]:
     """Make a config the active one; an active one stays so."""
+    expected = expected_version(if_match)
     try:
-        activate(config_id, caller(request), seen=expected_version(if_match))
+        activate(config_id, caller(request), seen=expected)
     except DetectionConfig.DoesNotExist as error:
         raise ProblemError(404, str(error)) from error
     except ConfigChanged as error:
-        raise ProblemError(412, f"Nothing was changed: {error}.") from error
+        raise _changed(error, expected) from error
     except ThresholdsError as error:
         raise invalid(str(error)) from error
     row = configs().get(pk=config_id)

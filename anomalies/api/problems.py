@@ -32,6 +32,7 @@ class Problem(Schema):
     detail: str
     errors: list[FieldError] | None = None
     current_version: int | None = None
+    expected_version: int | None = None
     current_status: str | None = None
 
 

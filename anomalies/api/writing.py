@@ -223,8 +223,8 @@ class Write:
         self.response = response
         self.id = anomaly_id
         self.name = retries.named(request, key)
-        version = expected_version(if_match)
-        self.seen = None if version is None else {anomaly_id: version}
+        self.version = expected_version(if_match)
+        self.seen = None if self.version is None else {anomaly_id: self.version}
         self.batch = key or uuid4()
 
     def take(self, write: Callable[..., Outcome]) -> dict[str, Any]:
@@ -236,7 +236,7 @@ class Write:
         except DecisionError as error:
             raise invalid(str(error)) from error
         if outcome.refused:
-            raise refused(outcome)
+            raise refused(outcome, self.version)
         answer = answer_about(self.response, self.id, self.batch)
         retries.keep(self.name, retries.digest_of(self.request), answer)
         return answer
@@ -256,8 +256,11 @@ def expected_version(if_match: str | None) -> int | None:
     return int(found[1])
 
 
-def refused(outcome: Outcome) -> ProblemError:
-    """The problem of an anomaly that was skipped: absent, changed since, or in a status that forbids it."""
+def refused(outcome: Outcome, expected: int | None) -> ProblemError:
+    """The problem of an anomaly that was skipped: absent, changed since, or in a status that forbids it.
+
+    It names the present version and the one that the request ``expected``, null for any.
+    """
     (refusal,) = outcome.refused
     if refusal.status is None:
         return absent(refusal.id)
@@ -266,6 +269,7 @@ def refused(outcome: Outcome) -> ProblemError:
         412 if refusal.changed else 409,
         f"Nothing was changed: {refusal.why}.",
         current_version=version,
+        expected_version=expected,
         current_status=refusal.status,
     )
 

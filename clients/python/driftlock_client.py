@@ -409,6 +409,7 @@ class IngestStopped(TypedDict):
     detail: str
     errors: NotRequired[list[FieldError] | None]
     current_version: NotRequired[int | None]
+    expected_version: NotRequired[int | None]
     current_status: NotRequired[str | None]
     last_line_kept: NotRequired[int]
     result: NotRequired[Ingested | None]
@@ -542,6 +543,7 @@ class Problem(TypedDict):
     detail: str
     errors: NotRequired[list[FieldError] | None]
     current_version: NotRequired[int | None]
+    expected_version: NotRequired[int | None]
     current_status: NotRequired[str | None]
 
 

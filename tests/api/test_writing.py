@@ -82,7 +82,8 @@ def test_a_write_without_a_version_is_428_and_changes_nothing(writer, row):
 def test_an_out_of_date_version_is_412_with_the_present_one_and_who_changed_it(writer, row):
     decide("investigate", [row.pk], Actor("ana"))
     found = problem(writer.post(path(row), {"action": "acknowledge"}, If_Match=ONE), 412)
-    assert (found["current_version"], found["current_status"]) == (2, "investigating")
+    assert (found["current_version"], found["expected_version"]) == (2, 1)
+    assert found["current_status"] == "investigating"
     assert "by ana" in found["detail"]
     assert Anomaly.objects.get().status == "investigating"
 
@@ -223,7 +224,8 @@ def test_a_lead_activates_a_config_that_is_as_it_was_read(db):
     lead = program("lead", "configure")
     other = DetectionConfig.objects.create(notes="other")
     address = f"/api/v1/configs/{other.pk}/activation"
-    problem(lead.post(address, If_Match='"7"'), 412)
+    found = problem(lead.post(address, If_Match='"7"'), 412)
+    assert (found["current_version"], found["expected_version"]) == (1, 7)
     answer = lead.post(address, If_Match=ONE)
     assert (answer.status_code, answer.json()["is_active"]) == (200, True)
     assert DetectionConfig.objects.get(is_active=True) == other

@@ -287,21 +287,21 @@ def _set_status(request: HttpRequest, anomaly_id: UUID, body: StatusUpdate, seen
     )
     expected = None if seen is None else {anomaly_id: seen}
     if status not in MOVES[action].sources:
-        _done(take("reopen", seen=expected))
-        expected = None
+        _done(take("reopen", seen=expected), seen)
+        seen = expected = None
     reason = body.dismissal_reason if action == "dismiss" else None
-    _done(take(action, reason=reason, note=note, seen=expected))
+    _done(take(action, reason=reason, note=note, seen=expected), seen)
 
 
 def _stay(request: HttpRequest, anomaly_id: UUID, note: str, seen: int | None, present: int) -> None:
     """Add the note, if there is one, to an anomaly that has the status already."""
     if seen not in (None, present):
         words = f"Nothing was changed: the anomaly is in version {present} by now."
-        raise ProblemError(412, words, current_version=present)
+        raise ProblemError(412, words, current_version=present, expected_version=seen)
     if note:
-        _done(add_note(anomaly_id, caller(request), note))
+        _done(add_note(anomaly_id, caller(request), note), seen)
 
 
-def _done(outcome: Outcome) -> None:
+def _done(outcome: Outcome, expected: int | None) -> None:
     if outcome.refused:
-        raise refused(outcome)
+        raise refused(outcome, expected)
