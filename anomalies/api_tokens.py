@@ -32,6 +32,13 @@ NEEDED: dict[str, Callable[[User], bool]] = {
     Scope.DECIDE: can_decide,
     Scope.CONFIGURE: can_activate,
 }
+# The words of docs/api.md, which the form shows to the owner.
+OPENS: dict[str, str] = {
+    Scope.READ: "anomalies, evidence, bundles, comments, patterns, rules, statistics, configs, the audit log",
+    Scope.DECIDE: "decisions, undo, notes, comments, assignment, snooze, bulk, the undo of what a rule did",
+    Scope.INGEST: "storing anomalies",
+    Scope.CONFIGURE: "adding and activating detection configs; making, renewing and stopping rules",
+}
 
 
 class TokenError(ValueError):

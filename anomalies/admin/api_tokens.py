@@ -26,7 +26,10 @@ class TokenForm(forms.Form):
     """The name, the scopes and the validity of a new token."""
 
     name = forms.CharField(max_length=80, help_text="The program that uses it.")
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, f"{scope}: {api_tokens.OPENS[scope]}") for scope in Scope.values],
+        widget=forms.CheckboxSelectMultiple,
+    )
     days = forms.IntegerField(
         min_value=1, max_value=api_tokens.MOST_DAYS, initial=90, label="Valid for (days)"
     )

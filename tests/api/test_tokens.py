@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from anomalies.api_tokens import TokenError, find, make, may, note_use, revoke
+from anomalies.api_tokens import OPENS, TokenError, find, make, may, note_use, revoke
 from anomalies.audit import Actor, acting
 from anomalies.audit.verification import verify
 from anomalies.models import ApiToken, AuditLog, Scope
@@ -19,6 +20,7 @@ from tests.support.seals import new_key, tampering
 ANA = Actor("analyst", "10.0.0.7", via="/admin/")
 ADD = "/admin/anomalies/apitoken/add/"
 LIST = "/admin/anomalies/apitoken/"
+DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 @pytest.fixture
@@ -177,6 +179,13 @@ def test_the_desk_shows_a_new_token_once_and_never_caches_it(desk):
     assert secret in answer.content.decode() and "no-store" in answer["Cache-Control"]
     assert find(secret) is not None
     assert secret not in desk.get(LIST).content.decode()
+
+
+def test_the_form_says_of_each_scope_what_the_docs_say(desk):
+    page, docs = desk.get(ADD).content.decode(), DOCS.read_text()
+    for scope in Scope.values:
+        assert f"{scope}: {OPENS[scope]}" in page
+        assert f"| {scope} | {OPENS[scope]} |" in docs
 
 
 def test_the_form_sent_again_makes_no_second_token(desk):
