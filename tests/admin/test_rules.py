@@ -84,6 +84,22 @@ def test_a_form_that_is_not_complete_says_what_is_missing_and_makes_nothing(desk
     assert not TriageRule.objects.exists()
 
 
+WRONG = [
+    ({"source": ""}, "source", "a source, a stream, or both"),
+    ({"end": "2020-01-01T00:00"}, "end", "begins before it ends"),
+    ({"start": "2020-01-01T00:00"}, "start", "at most 89 days ago"),
+    ({"reason": "other"}, "reason", "To dismiss, and for nothing else"),
+    ({"action": "assign"}, "assign_to", "name the assignee"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "field", "why"), WRONG)
+def test_what_is_wrong_with_a_rule_stands_at_its_field(desk, wrong, field, why):
+    sent = {"action": "snooze", "note": "new disks", "source": "pay", **WINDOW}
+    form = desk.post(NEW, sent | wrong).context["form"]
+    assert list(form.errors) == [field] and why in form.errors[field][0]
+
+
 @pytest.mark.parametrize("query", ["?pattern=x", "?pattern=00000000-0000-0000-0000-000000000000"])
 def test_an_unknown_pattern_leads_back_to_the_patterns(desk, query):
     for page in (desk.get(NEW + query, follow=True), desk.post(NEW + query, DISMISS, follow=True)):

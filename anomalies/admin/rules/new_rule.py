@@ -15,13 +15,14 @@ from anomalies.models import MOST_DAYS, DismissalReason, Pattern, RuleAction, St
 from anomalies.queries import hourly_rollup
 from anomalies.queries.patterns.what_if import DAYS, MOST, WhatIf, patterns_of, what_if
 from anomalies.triage.decisions import DecisionError
-from anomalies.triage.rules import MOST_WEEKS, NewRule, limits_of, make, make_weekly
+from anomalies.triage.rules import MOST_WEEKS, NewRule, RuleError, limits_of, make, make_weekly
 
 from ..ui import formatting as show
 from ..views import DeskView, uuid_of
 from .words import where
 
 _LIST = "admin:anomalies_triagerule_changelist"
+_FIELDS = {"window_start": "start", "window_end": "end"}  # the fields of other names than a rule's
 
 
 class RuleForm(forms.Form):
@@ -117,7 +118,7 @@ class NewRuleView(DeskView):
         try:
             made = self._made(form, pattern)
         except DecisionError as error:
-            form.add_error(None, str(error))
+            form.add_error(_field_of(error, form), str(error))
             return self._page(form, pattern)
         messages.success(
             request,
@@ -162,6 +163,13 @@ class NewRuleView(DeskView):
             context |= {"where": where(given["stream_type"], given["source"])}
             context |= _shown(what_if(patterns_of(given["stream_type"], given["source"])))
         return self.render(context)
+
+
+def _field_of(error: DecisionError, form: forms.Form) -> str | None:
+    """The form's field that holds the wrong value; None where no single one does."""
+    field = error.field if isinstance(error, RuleError) else "note"
+    field = _FIELDS.get(field, field)
+    return field if field in form.fields else None
 
 
 def _shown(found: WhatIf) -> dict[str, Any]:
