@@ -24,6 +24,7 @@ from .decide.selected import ACTIONS
 from .decide.stored import StoredView
 from .decide.undo import UndoView
 from .detail.bundle import BundleView
+from .detail.viewers import ViewersView
 from .list import columns
 from .list.arrivals import ArrivalsView
 from .list.changelist import AnomalyChangeList, CappedPaginator
@@ -81,6 +82,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
             path(f"{one}/snooze/", SnoozeView.as_view(), name="anomalies_anomaly_snooze"),
             path(f"{one}/wake/", WakeView.as_view(), name="anomalies_anomaly_wake"),
             path(f"{one}/comment/", CommentView.as_view(), name="anomalies_anomaly_comment"),
+            path(f"{one}/viewers/", ViewersView.as_view(), name="anomalies_anomaly_viewers"),
             path(f"{one}/evidence/", BundleView.as_view(), name="anomalies_anomaly_evidence"),
             path(f"{one}/change/", DecisionView.as_view(), name="anomalies_anomaly_change"),
         ]

@@ -38,7 +38,7 @@ from .rollups import (
     TagTotal,
 )
 from .rules import MOST_DAYS, RuleAction, RuleHour, TriageRule
-from .triage import BulkRow, BulkSet, SavedFilter, StartPage
+from .triage import AnomalyViewer, BulkRow, BulkSet, SavedFilter, StartPage
 
 __all__ = [
     "LONGEST_COMMENT",
@@ -50,6 +50,7 @@ __all__ = [
     "AnomalyHour",
     "AnomalyHourDelta",
     "AnomalyTotal",
+    "AnomalyViewer",
     "ApiAllowance",
     "ApiAnswer",
     "ApiToken",

@@ -49,6 +49,23 @@ class StartPage(models.Model):
         return f"{self.user}: {self.filter}"
 
 
+class AnomalyViewer(models.Model):
+    """Somebody who has the page of an anomaly open; a row lasts a minute (``triage.viewers``)."""
+
+    pk = models.CompositePrimaryKey("anomaly_id", "username")
+    anomaly_id = models.UUIDField()
+    username = models.CharField(max_length=255)
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "anomaly_viewers"
+        default_permissions = ()
+        indexes: ClassVar = [models.Index(fields=["seen_at"], name="idx_anomaly_viewers_seen_at")]
+
+    def __str__(self) -> str:
+        return f"{self.username} at {self.anomaly_id}"
+
+
 class BulkSet(models.Model):
     """A decision about many, and how far it is; ``triage.frozen_selection`` makes and runs it."""
 

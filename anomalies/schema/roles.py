@@ -46,6 +46,7 @@ APP_MAY: dict[str, str] = {
     "notification_deliveries": _ALL,
     "anomaly_comments": "SELECT, INSERT, UPDATE (withdrawn_at)",
     "comment_mentions": "SELECT, INSERT",
+    "anomaly_viewers": _ALL,
     "api_allowances": _ALL,
     "api_answers": _ALL,
     "incoming_batches": _ALL,

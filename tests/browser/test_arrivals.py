@@ -1,4 +1,4 @@
-"""The open list says what arrived, and shows it when it is asked to."""
+"""An open list says what arrived, an open card who else looks at it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, AnomalyViewer
+from anomalies.triage.viewers import look
 from tests.support.factories import NOON, make_anomaly
 
-from .conftest import LIST, rows
+from .conftest import LIST, page_of, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -38,3 +39,15 @@ def test_a_session_that_ended_says_so(desk, analyst):
     Session.objects.all().delete()
     page.clock.run_for(21_000)
     expect(page.locator(".arrivals")).to_have_text("Your session expired. Log in again")
+
+
+def test_who_else_looks_is_said_while_they_do(desk, analyst):
+    anomaly = make_anomaly()
+    page = desk.open("/admin/", analyst)
+    page.clock.install()
+    look(anomaly.pk, "lena")
+    page.goto(page_of(anomaly))
+    expect(page.locator(".viewers")).to_have_text("lena is looking at this")
+    AnomalyViewer.objects.filter(username="lena").delete()
+    page.clock.run_for(21_000)
+    expect(page.locator(".viewers")).to_be_empty()
