@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
+from anomalies.ingest.binary_copy import encoder
 from anomalies.ingest.copied_values import OTHER_TIME, microseconds, shape
-from anomalies.ingest.rows import read_row
+from anomalies.ingest.rows import Row, read_row
 from anomalies.ingest.validation_errors import Misfit
 
 COPY = (
@@ -60,3 +65,15 @@ def test_a_new_line_may_not_have_an_infinite_time():
     line = (COPY % ('"infinity"', "[]")).replace('"id":"00000000-0000-4000-8000-000000000001",', "")
     with pytest.raises(Misfit):
         read_row(line.encode())
+
+
+@pytest.mark.parametrize("tags", [["db"], ["db", "größe", ""]])
+def test_a_list_of_texts_is_encoded_as_an_array_of_its_shape_is(tags):
+    encode = encoder(["tags"])
+    plain, with_null = (encode(cast(Row, SimpleNamespace(tags=each))) for each in (tags, [*tags, None]))
+    texts = b"".join(struct.pack(">i", len(tag.encode())) + tag.encode() for tag in tags)
+    assert plain[2:] == struct.pack(">iiiiii", 20 + len(texts), 1, 0, 25, len(tags), 1) + texts
+    assert (
+        with_null[2:]
+        == struct.pack(">iiiiii", 24 + len(texts), 1, 1, 25, len(tags) + 1, 1) + texts + b"\xff" * 4
+    )
