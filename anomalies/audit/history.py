@@ -44,6 +44,8 @@ DONE = {
     "delete": "deleted",
     "erase": "erased",
     "withdraw": "withdrawn",
+    "grant": "granted",
+    "revoke": "revoked",
 }
 
 

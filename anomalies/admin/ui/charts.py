@@ -122,8 +122,11 @@ def columns(
             shapes.append(rectangle(x, y(value), width, y(0) - y(value), "bar", tips[number]))
     words = [word(left - 6, 16, _number(top), "end"), word(left - 6, y(0), "0", "end")]
     for number, label in enumerate(labels):
-        for deeper, part in enumerate(label.split("\n") if label else ()):
-            words.append(word(left + (number + 0.5) * step, y(0) + 14 + 13 * deeper, part, "middle"))
+        parts = label.split("\n") if label else []
+        within = WIDTH - _DIGIT * max(map(len, parts), default=0) / 2  # no label is cut off at the right
+        middle = min(left + (number + 0.5) * step, within)
+        for deeper, part in enumerate(parts):
+            words.append(word(middle, y(0) + 14 + 13 * deeper, part, "middle"))
     points = " ".join(
         f"{left + (number + edge) * step:.1f},{y(value):.1f}"
         for number, value in enumerate(line)
