@@ -57,7 +57,7 @@ class AnomalyQuerySet(models.QuerySet[Any]):
         """
         shown = ("timestamp", "stream_type", "status", "ncd_score", "p_value", "novelty", "version")
         snooze = ("snoozed_until", "snooze_ncd_above", "snooze_more", "snoozed_by", "snoozed_at")
-        more = ("is_statistically_significant", "compression_ratio_change", "tags", "assigned_to")
+        more = ("is_statistically_significant", "compression_ratio_change", "tags", "assigned_to", "source")
         rows: AnomalyQuerySet = self.annotate(
             headline=Left("glass_box_explanation", 300),
             origin=Concat(_about("host"), Value("\x1f"), _about("service")),

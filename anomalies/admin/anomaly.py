@@ -28,9 +28,10 @@ from .detail.viewers import ViewersView
 from .list import columns
 from .list.arrivals import ArrivalsView
 from .list.changelist import AnomalyChangeList, CappedPaginator
+from .list.column_choice import ColumnsView
 from .list.export import ExportView
 from .list.incident_rows import tick_members
-from .list.saved_filters import SavedFiltersView, beside_the_list
+from .list.saved_filters import SavedFiltersView
 from .read_only import ReadOnlyAdmin
 from .ui.formatting import zone_name
 
@@ -49,6 +50,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
         columns.change,
         columns.headline,
         columns.tags,
+        columns.source,
     )
     list_display_links = (columns.when, columns.headline)
     list_per_page = 50
@@ -67,6 +69,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
         one = "<path:object_id>"
         ours = [
             path("filters/", SavedFiltersView.as_view(), name="anomalies_anomaly_filters"),
+            path("columns/", ColumnsView.as_view(), name="anomalies_anomaly_columns"),
             path("arrivals/", ArrivalsView.as_view(), name="anomalies_anomaly_arrivals"),
             path("queue/", QueueView.as_view(), name="anomalies_anomaly_queue"),
             path("export/csv/", ExportView.as_view(format_name="csv"), name="anomalies_anomaly_export_csv"),
@@ -108,7 +111,6 @@ class AnomalyAdmin(ReadOnlyAdmin):
             "zone": zone_name(),
             "batch": new_batch(),
             "may_decide": may_decide,
-            **beside_the_list(request),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 

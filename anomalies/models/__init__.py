@@ -38,7 +38,7 @@ from .rollups import (
     TagTotal,
 )
 from .rules import MOST_DAYS, RuleAction, RuleHour, TriageRule
-from .triage import AnomalyViewer, BulkRow, BulkSet, SavedFilter, StartPage
+from .triage import AnomalyViewer, BulkRow, BulkSet, ListColumns, SavedFilter, StartPage
 
 __all__ = [
     "LONGEST_COMMENT",
@@ -67,6 +67,7 @@ __all__ = [
     "DetectorStream",
     "DismissalReason",
     "IncomingBatch",
+    "ListColumns",
     "Mention",
     "NotificationArrival",
     "NotificationDelivery",

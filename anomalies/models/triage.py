@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from anomalies.fields import (
@@ -47,6 +48,22 @@ class StartPage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.filter}"
+
+
+class ListColumns(models.Model):
+    """The columns of the list that somebody chose."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="list_columns"
+    )
+    columns = ArrayField(models.CharField(max_length=40), size=20)
+
+    class Meta:
+        db_table = "list_columns"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {', '.join(self.columns)}"
 
 
 class AnomalyViewer(models.Model):

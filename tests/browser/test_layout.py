@@ -6,8 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from anomalies.admin.list.column_choice import OPTIONAL
 from anomalies.audit import Actor, acting
 from anomalies.models import Anomaly, DetectionConfig, PerformanceMetric
+from anomalies.queries.people.list_columns import choose
 from tests.support.factories import make_anomaly
 
 from .conftest import LIST, act, follow, page_of, rows, tick
@@ -60,8 +62,9 @@ def test_a_page_does_not_scroll_sideways_as_a_whole(desk, admin_user: User, stre
     assert width_of(page) <= NARROW["width"]
 
 
-@pytest.mark.parametrize("width", [1280, 1440])
-def test_the_list_shows_all_of_its_columns_beside_its_filter(desk, analyst, stretched, width):
+@pytest.mark.parametrize(("width", "chosen"), [(390, None), (390, OPTIONAL), (1280, None), (1440, None)])
+def test_the_list_shows_all_of_its_columns_beside_its_filter(desk, analyst, stretched, width, chosen):
+    choose(analyst, chosen)
     make_anomaly(status="acknowledged"), make_anomaly(status="investigating"), make_anomaly(tags=["nightly"])
     page = desk.open(user=analyst, viewport={"width": width, "height": 900})
     box = page.locator(".results")

@@ -95,8 +95,8 @@ def test_one_owner_has_a_hundred_at_most(ana):
 def test_a_private_filter_is_its_owners_and_a_shared_one_everybodys(ana, bo):
     save(ana, "for me", "stream=llm", shared=False)
     save(ana, "for all", "stream=logs", shared=True)
-    assert [name for name, _ in at(ana).get(LIST).context["saved_filters"]] == ["for all", "for me"]
-    assert [name for name, _ in at(bo).get(LIST).context["saved_filters"]] == ["for all"]
+    assert [name for name, _ in at(ana).get(LIST).context["cl"].kept.filters] == ["for all", "for me"]
+    assert [name for name, _ in at(bo).get(LIST).context["cl"].kept.filters] == ["for all"]
 
 
 @pytest.mark.parametrize("action", ["change", "delete"])

@@ -21,9 +21,11 @@ from anomalies.querysets import AnomalyQuerySet
 
 from ..model_admin import AnyPaginator
 from ..ui.formatting import capped, visible
+from . import column_choice
 from .date_drilldown import calendar_of
 from .filter_panel import Sidebar
 from .pagination import PLACE, Pages
+from .saved_filters import preferences
 
 # The parameters in a URL beside the filters: those of Django's own changelist, and ours.
 _FRAME = {"o", "e", "_popup", "_to_field", "_facets", "single", *PLACE}
@@ -93,6 +95,8 @@ class AnomalyChangeList(Sidebar, Pages):
 
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and the figures beside it while its rows are rendered."""
+        self.kept = preferences(request)
+        self.shown_columns = column_choice.shown(self.kept.columns)
         self.calendar = calendar_of(self.filterset.form)
         self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
         self.full_result_count = None

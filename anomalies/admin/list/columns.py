@@ -60,6 +60,12 @@ def headline(row: Any) -> SafeString | str:
     return with_assign_snooze(show.first_line(row.headline), row)
 
 
+@admin.display(description="Source")
+def source(row: Any) -> SafeString | str:
+    """The file, service or host."""
+    return show.visible(row.source, 120) if row.source else "–"
+
+
 @admin.display(description="Tags")
 def tags(row: Any) -> SafeString | str:
     """The first tags."""

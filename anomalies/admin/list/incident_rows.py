@@ -34,6 +34,7 @@ class IncidentRow:
         self._link = link
         self.pk = self.id = ",".join(str(each.pk) for each in members)
         self.stream_type = members[0].stream_type
+        self.source = ", ".join(dict.fromkeys(each.source for each in members if each.source))
         self.ncd_score = incident.peak.ncd_score
         self.p_value = min(each.p_value for each in members)
         self.novelty = max((each.novelty for each in members if each.novelty is not None), default=None)

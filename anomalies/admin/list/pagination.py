@@ -21,8 +21,9 @@ from anomalies.queries.bounded.pages import Page, page_after, page_before
 from anomalies.queries.incidents import Episode, episodes, first_rows, last_rows, mark_cut
 
 from ..ui import formatting as show
+from .column_choice import MEANINGS, name_of
 from .incident_rows import IncidentRow
-from .rows import Links, Rows
+from .rows import CHECKBOX, Links, Rows
 
 # The place in the list; another filter or order starts from the first page.
 _JUST_AFTER = timedelta(microseconds=1)  # the end of a range of times is excluded
@@ -39,6 +40,7 @@ class Pages(ChangeList):
     listing: Listing
     page: Page
     rows: list[Any]
+    shown_columns: frozenset[str]
 
     @property
     def is_grouped(self) -> bool:
@@ -183,7 +185,12 @@ class Pages(ChangeList):
     @property
     def headers(self) -> list[dict[str, Any]]:
         """The columns' headers for Django's template."""
-        return list(result_headers(self))
+        named = zip(map(name_of, self.list_display), result_headers(self), strict=True)
+        return [
+            {**header, "name": name, "meaning": MEANINGS.get(name, "")}
+            for name, header in named
+            if name == CHECKBOX or name in self.shown_columns
+        ]
 
     def get_query_string(
         self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -21,10 +21,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from .column_choice import name_of
 from .incident_rows import IncidentRow
 
 _NOBODY = str(UUID(int=0))  # stands for an anomaly's id in the template of a link
 Column = str | Callable[[Any], Any]
+CHECKBOX = "action_checkbox"  # the column of Django's admin
 _CHECKBOX = (
     f'<td class="action-checkbox"><input type="checkbox" name="{ACTION_CHECKBOX_NAME}" value="{{}}"'
     ' class="action-select" aria-label="{}"></td>'
@@ -50,8 +52,9 @@ class Rows:
     def __init__(self, cl: ChangeList, links: Links) -> None:
         self._links = links
         self._linked = set(cl.list_display_links or ())
-        self._is_ticked = "action_checkbox" in cl.list_display
-        self._columns: list[Column] = [each for each in cl.list_display if each != "action_checkbox"]
+        self._is_ticked = CHECKBOX in cl.list_display
+        shown: frozenset[str] = cast(Any, cl).shown_columns
+        self._columns: list[Column] = [each for each in cl.list_display if name_of(each) in shown]
         self._values = [_value_of(cl, column) for column in self._columns]
         self._label = _("Select this object for an action - {}")
         self._of_one, self._of_several = self._template(links=True), self._template(links=False)
@@ -62,8 +65,7 @@ class Rows:
         for column in self._columns:
             tag = "th" if column == head else "td"
             content = '<a href="{}">{}</a>' if links and column in self._linked else "{}"
-            name = column if isinstance(column, str) else column.__name__
-            cells.append(f'<{tag} class="field-{name}">{content}</{tag}>')
+            cells.append(f'<{tag} class="field-{name_of(column)}">{content}</{tag}>')
         return "".join(cells)
 
     def render(self, row: Any) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -10,10 +11,14 @@ from django.urls import reverse
 
 from anomalies.models import SavedFilter
 from anomalies.queries import saved_filters
+from anomalies.queries.bounded.sql import of_queryset
+from anomalies.queries.bounded.together import Read, together
 from anomalies.queries.filters import AnomalyFilter, in_words
+from anomalies.queries.people.list_columns import chosen
 
 from ..ui.formatting import visible
 from ..views import LIST, DeskView
+from .column_choice import Offered, offered
 
 PAGE = "admin:anomalies_anomaly_filters"
 _SHOWN = 20  # beside the list
@@ -43,18 +48,36 @@ class SavedFiltersView(DeskView):
         return HttpResponseRedirect(where)
 
 
-def beside_the_list(request: HttpRequest) -> dict[str, Any]:
-    """Return the first saved filters as links, and whether there are more."""
-    kept = list(saved_filters.visible_to(request.user)[: _SHOWN + 1])
-    return {
-        "saved_filters": [(each.name, link_of(each)) for each in kept[:_SHOWN]],
-        "more_filters": len(kept) > _SHOWN,
-    }
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The first saved filters of somebody as links, and the columns that they chose, if any."""
+
+    filters: list[tuple[str, str]]
+    has_more_filters: bool
+    columns: list[str] | None
+
+    @property
+    def offered(self) -> list[Offered]:
+        """The columns that can be chosen."""
+        return offered(self.columns)
+
+
+def preferences(request: HttpRequest) -> Preferences:
+    """Read what this person keeps for the list, in one statement."""
+    rows = saved_filters.visible_to(request.user).values_list("name", "query")
+    kept, columns = Read(of_queryset(rows[: _SHOWN + 1]), list), chosen(request.user)
+    found = together(kept, columns)
+    links = [(name, _link(query)) for name, query in found[kept]]
+    return Preferences(links[:_SHOWN], len(links) > _SHOWN, found[columns])
 
 
 def link_of(kept: SavedFilter) -> str:
     """Return the address of the list under a saved filter."""
-    return f"{reverse(LIST)}?{kept.query}"
+    return _link(kept.query)
+
+
+def _link(query: str) -> str:
+    return f"{reverse(LIST)}?{query}"
 
 
 def _row(kept: SavedFilter, request: HttpRequest, start: SavedFilter | None) -> dict[str, Any]:
