@@ -15,6 +15,7 @@ class AnomaliesConfig(AppConfig):
         from anomalies.connection_settings import on_connection_created
         from anomalies.privacy import masks
         from anomalies.schema import checks  # noqa: F401
+        from anomalies.sign_in import checks as sign_in_checks  # noqa: F401
         from anomalies.web import login_audit  # noqa: F401
 
         connection_created.connect(on_connection_created)

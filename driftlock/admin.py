@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from django.contrib.admin import site
 from django.contrib.admin.apps import AdminConfig
 
 
@@ -14,3 +15,10 @@ class DeskAdminConfig(AdminConfig):
         """The desk's modules come first: the site is one of them, and made when it is first asked for."""
         import_module("anomalies.admin")
         super().ready()
+        self._leave_out_allauth()
+
+    def _leave_out_allauth(self) -> None:
+        """Take django-allauth's pages from the site: they show secrets, and change links unrecorded."""
+        for model in list(site._registry):
+            if model.__module__.startswith("allauth."):
+                site.unregister(model)

@@ -17,7 +17,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import IsolationLevel
 
-from driftlock import places
+from driftlock import places, sign_in_settings
 from driftlock.embedded_postgres.server import program_folders
 
 BASE_DIR = places.BASE_DIR
@@ -232,6 +232,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_filters",
     "axes",
+    *sign_in_settings.APPS,
     "ninja",
     "corsheaders",
 ]
@@ -253,6 +254,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -297,15 +299,12 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
+AUTH_PASSWORD_VALIDATORS = sign_in_settings.PASSWORD_VALIDATORS
+
+# An OpenID Connect provider, if one is configured; whether passwords stored here are accepted at all.
+OIDC = sign_in_settings.oidc_provider(_text)
+LOCAL_PASSWORDS = sign_in_settings.check_passwords(_flag("DRIFTLOCK_LOCAL_PASSWORDS", True), OIDC)
+vars().update(sign_in_settings.ALLAUTH)
 
 # Counted from the login, not from the last page.
 SESSION_COOKIE_AGE = 3600 * _whole_number("DRIFTLOCK_SESSION_HOURS", 12, least=1, most=8_760)

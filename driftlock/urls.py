@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("sign-in/", include("anomalies.sign_in.urls")),
     path("admin/", admin.site.urls),
     path("", include("anomalies.api.urls")),
 ]

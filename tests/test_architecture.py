@@ -23,15 +23,15 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "api_tokens atomic_file audit fields ingest json_column json_limits local_times models "
-    "notifications permissions privacy queries retention safe_text schema sources thresholds triage web "
-    "work".split()
+    "notifications permissions privacy queries retention safe_text schema sign_in sources thresholds triage "
+    "web work".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
     "api": EVERY_ROOM_A_SURFACE_MAY,
     "api_tokens": {"audit", "fields", "models", "permissions"},
-    "apps": {"connection_settings", "privacy", "schema", "web"},
+    "apps": {"connection_settings", "privacy", "schema", "sign_in", "web"},
     "atomic_file": set(),
     "connection_settings": {"stored_times"},
     "detection": {"safe_text"},
@@ -77,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "notifications": {"audit", "fields", "ingest", "models", "permissions", "queries", "safe_text"},
     "migrations": {"fields"},
     "web": {"audit", "connection_settings", "safe_text"},
+    "sign_in": {"audit", "permissions", "safe_text", "web"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,
 }
@@ -84,6 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OUTSIDE = {
     "admin": {"axes"},
     "api": {"django_filters", "ninja", "prometheus_client", "pydantic"},
+    "sign_in": {"allauth", "jwt", "requests"},
     "web": {"axes", "prometheus_client", "psycopg"},
     "connection_settings": {"psycopg"},
     "stored_times": {"psycopg"},

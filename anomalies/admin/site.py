@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from anomalies.queries import saved_filters
@@ -27,6 +28,11 @@ class DeskSite(OverviewSite):
     index_title = "Desk"
     enable_nav_sidebar = False
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's own, with the ways to log in."""
+        ways = {"oidc": settings.OIDC, "local_passwords": settings.LOCAL_PASSWORDS}
+        return {**super().each_context(request), **ways}
+
     def index(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -37,7 +43,12 @@ class DeskSite(OverviewSite):
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show or save Django's form; a wrong old password counts as a failed login."""
+        """Show or save Django's form; a wrong old password counts as a failed login.
+
+        404 while local passwords are switched off.
+        """
+        if not settings.LOCAL_PASSWORDS:
+            raise Http404
         credentials = {"username": request.user.get_username()}
         if request.method == "POST" and not AxesProxyHandler.is_allowed(request, credentials):
             return locked_out(request)

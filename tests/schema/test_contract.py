@@ -488,12 +488,13 @@ def migrate(*where: str) -> None:
 
 
 def catalog() -> dict[str, list[tuple[Any, ...]]]:
-    """Everything of ours that the catalog holds, by kind; the tables of Django and axes left out."""
+    """Everything of ours that the catalog holds, by kind; those of Django, axes and allauth left out."""
     relations = [
         name
         for (name,) in rows(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " AND relkind IN ('r', 'v') AND relname !~ '^(auth|axes|django)_' ORDER BY 1"
+            " AND relkind IN ('r', 'v')"
+            " AND relname !~ '^(auth|axes|django|account|socialaccount|mfa)_' ORDER BY 1"
         )
     ]
     return {

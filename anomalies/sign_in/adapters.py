@@ -1,0 +1,39 @@
+"""django-allauth's hooks: its accounts are those of the desk, and it shows no messages of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from anomalies.web.actor import client_address
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Signs in by the desk's backend; nobody signs up."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Never: accounts are created by superusers and by the provider."""
+        return False
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Log in, with the backend that reads accounts with their permissions."""
+        user.backend = "anomalies.permissions.RoleBackend"
+        super().login(request, user)
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """The start page."""
+        return reverse("admin:index")
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """The address that the audit log records."""
+        return client_address(request) or "unknown"
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Show nothing: the pages of the desk say what was done."""
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """Return to the login page."""
+        return HttpResponseRedirect(reverse("admin:login"))
