@@ -34,6 +34,7 @@ _WRITTEN = (
     "$numberLong",
     "#attributes",
 )
+_ENDINGS = ("timestamp", "created_at", "createdat", "datetime", "startutc")
 _DEEP = 4
 
 
@@ -51,7 +52,7 @@ def times_of(record: Record, field: str = "") -> Iterator[tuple[str, Any]]:
     """Yield what may be the time of a record with its path, the likely ones first; a given `field` alone.
 
     Of a record that has none of the usual names it is what has one in other capitals (`DATE`), or a name that
-    ends with "timestamp" (`EdgeStartTimestamp`).
+    ends as names of times do (`EdgeStartTimestamp`, `request_created_at`).
     """
     if field:
         value = value_at(record, field)
@@ -63,7 +64,7 @@ def times_of(record: Record, field: str = "") -> Iterator[tuple[str, Any]]:
 def _times_by_ending(record: Record, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     for name, value in record.items():
         lower = name.lower()
-        if lower in _LOWER or lower.endswith("timestamp"):
+        if lower in _LOWER or lower.endswith(_ENDINGS):
             yield prefix + name, value
         elif depth and isinstance(value, dict):
             yield from _times_by_ending(value, f"{prefix}{name}.", depth - 1)
@@ -91,9 +92,19 @@ def moment_of_value(value: Any, clock: TimestampReader, depth: int = _DEEP) -> d
         return clock.read_number(value)
     if isinstance(value, dict) and depth:
         return _of_object(value, clock, depth - 1)
+    if isinstance(value, list) and len(value) == 1 and depth:  # a field of a search of Elasticsearch
+        return moment_of_value(value[0], clock, depth - 1)
+    if isinstance(value, list) and 5 <= len(value) <= 7 and all(type(one) is int for one in value):
+        return _of_calendar(value, clock)
     if isinstance(value, list) and len(value) == 2 and all(type(one) is int for one in value):
         return _of_parts(value[0], value[1], clock)
     return None
+
+
+def _of_calendar(parts: list[int], clock: TimestampReader) -> datetime | None:
+    """The moment of year, month, day, hour, minute, second and nanosecond, as Jackson writes them."""
+    year, month, day, hour, minute, second, nanos = (*parts, 0, 0)[:7]
+    return clock.read_field(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}")
 
 
 def _of_object(value: dict[str, Any], clock: TimestampReader, depth: int) -> datetime | None:

@@ -34,7 +34,11 @@ _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)"
 _SECOND = r":(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?"
 # A narrow or a non-breaking space stands before AM and PM where a system of today's Windows or Java wrote it.
 _HALF = r"(?:[ \u202f\u00a0]?(?P<half>[AaPp])\.?[Mm]\b\.?)?"
-_ZONE = r"(?: ?(?P<offset>[+-]\d\d(?::?\d\d)?)(?!\d)| ?(?P<zone>Z|UTC|GMT)\b)?"
+# Go writes the zone's name behind its offset, and what its clock counted; Java the zone in brackets.
+_ZONE = (
+    r"(?: ?(?P<offset>[+-]\d\d(?::?\d\d)?)(?!\d)(?: (?:UTC|GMT|[A-Z]{1,3}T)\b(?: m=[+-][\d.]{1,30})?)?"
+    r"| ?(?P<zone>Z|UTC|GMT)\b)?(?:\[[A-Za-z][\w/+-]{1,40}\])?"
+)
 _TIME = rf"{_CLOCK}(?:{_SECOND})?{_HALF}"
 _DAY, _YEAR, _SHORT = r"(?P<day>\d{1,2})", r"(?P<year>\d{4})", r"(?P<year>\d\d)"
 _EPOCH = r"(?P<epoch>[1-3]\d{9})(?P<sub>\d{9}|\d{6}|\d{3}|\.\d{1,9})?"  # 2001 to 2096: s, ms, µs or ns
@@ -116,7 +120,15 @@ LAYOUTS = (
         rf"(?<!\d){_YEAR}-(?P<month>\d\d)-(?P<day>\d\d)-"
         r"(?P<hour>\d\d)\.(?P<minute>\d\d)\.(?P<second>\d\d)(?:\.(?P<fraction>\d+))?",
     ),
-    _layout("month first", rf"\b{_MONTH} {{1,2}}{_DAY},? {_YEAR},? (?:at )?{_TIME}{_ZONE}"),
+    _layout("month first", rf"\b{_MONTH} {{1,2}}{_DAY},? {_YEAR},? (?:(?:at|@) )?{_TIME}{_ZONE}"),
+    _layout(
+        "year first", rf"(?<!\d){_YEAR}(?P<between>[-/ ]){_MONTH}(?P=between){_DAY}{_BETWEEN}{_TIME}{_ZONE}"
+    ),
+    _layout(
+        "clock first",
+        rf"(?<![\d:]){_CLOCK}{_SECOND} {_YEAR}(?P<between>[-/.])(?P<month>\d\d)(?P=between)"
+        r"(?P<day>\d\d)(?!\d)",
+    ),
     _layout(
         "day first",
         rf"(?<!\d){_DAY}[-/. ]{_MONTH}[-/. ](?P<year>\d{{4}}|\d\d)(?:,? |T|:){_TIME}{_ZONE}",
@@ -160,6 +172,7 @@ HINT = _compile(r"\d[:.]\d\d|\d{10}|@4|\d{6} ")
 # Dates without a time, where they are all of a field.
 DATES = (
     _layout("date", rf"{_YEAR}[-/.](?P<month>\d\d)[-/.](?P<day>\d\d)"),
+    _layout("Date()", rf"/Date\({_EPOCH}(?:[+-]\d{{4}})?\)/"),
     _layout("day.month", rf"{_DAY}\.(?P<month>\d{{1,2}})\.{_YEAR}"),
     _layout("named date", rf"{_DAY}[-/. ]{_MONTH}[-/. ]{_YEAR}"),
     _layout("date dmy", rf"{_TWO_DAY}[/-]{_TWO_MONTH}[/-]{_YEAR}", "dmy"),

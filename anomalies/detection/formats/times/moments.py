@@ -9,6 +9,7 @@ _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TAI_LABEL = 2**62 + 10  # of 1970, as daemontools writes it: leap seconds after the first ten are left out
 _UNITS = ((10**9, 1), (10**12, 10**3), (10**15, 10**6), (10**18, 10**9))  # of s, ms, µs, ns in 2001
+_FILETIME = 116_444_736_000_000_000  # of 1970, as Windows counts tenths of a microsecond since 1601
 _OUT_OF_ORDER = timedelta(minutes=1)  # lines of several threads may be so much older than the one before
 _LATER_YEAR = timedelta(days=300)  # a stamp without a year that is so much older is of the next year
 _CACHED_DAYS = 64
@@ -152,8 +153,11 @@ def moment_of_epoch_text(seconds: str, sub: str | None) -> datetime:
 def moment_of_epoch(number: int | float) -> datetime | None:
     """Return the moment of seconds, milli-, micro- or nanoseconds since 1970; None for other numbers.
 
-    The size tells the unit: seconds lie between 2001 and 2096.
+    The size tells the unit: seconds lie between 2001 and 2096. Between µs and ns there is only room for what
+    Windows counts since 1601.
     """
+    if _FILETIME + 10**16 <= number < _FILETIME + 4 * 10**16:
+        return _EPOCH + timedelta(microseconds=(number - _FILETIME) // 10)
     for least, unit in _UNITS:
         if least <= number < 4 * least:
             if isinstance(number, int):
