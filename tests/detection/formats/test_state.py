@@ -11,6 +11,7 @@ from .points.test_points import EXPOSITION
 from .records.envelopes import ENVELOPES
 from .records.test_spans import STEPS, otlp, spans
 from .support import made_for, records
+from .tables.test_declared_fields import DAY, IIS
 from .tables.test_log_table import POWERSHELL, VIEWER
 
 INPUTS = {
@@ -35,6 +36,7 @@ INPUTS = {
     "scrapes": f"# 1793491200\n{EXPOSITION}broken {{\n".encode().splitlines(),
     "a table": [b"time,cpu", *(f"2026-11-23T04:22:0{n}Z,{n}".encode() for n in range(8))],
     "a log as a table": VIEWER.encode().splitlines(),
+    "a log that declares its fields twice": f"{IIS}{DAY}".encode().splitlines(),
     "a log with cells over lines": POWERSHELL.encode().splitlines(),
 }
 

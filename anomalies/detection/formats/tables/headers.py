@@ -2,11 +2,10 @@
 
 import re
 
-from ..base import number_of
+from ..base import decoded, number_of
 from ..times.timestamps import TimestampReader
 
 _LONGEST_NAME = 60  # characters of a column's name
-_FIELDS = ("#fields", "#fields:")  # Zeek, and the W3C's extended log format of IIS and CloudFront
 # PostgreSQL's csvlog, which has no header; older servers lack the last ones.
 # https://www.postgresql.org/docs/18/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG
 _POSTGRESQL = (
@@ -15,25 +14,47 @@ _POSTGRESQL = (
     "error_severity", "sql_state_code", "message", "detail", "hint", "internal_query", "internal_query_pos",
     "context", "query", "query_pos", "location", "application_name", "backend_type", "leader_pid", "query_id",
 )  # fmt: skip
+# https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
+_FLOW = (
+    "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol",
+    "packets", "bytes", "start", "end", "action", "log-status",
+)  # fmt: skip
+_FLOW_STATES = ("OK", "NODATA", "SKIPDATA")
 _WIDTHS = (23, 24, 26)  # until version 12, 13, since 14
 _SEVERITY = re.compile(r"DEBUG[1-5]?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC")
 _STATE = re.compile(r"[0-9A-Z]{5}")
 
 
-def declared_header(rows: list[list[str]]) -> list[str] | None:
-    """Return the names that a line `#fields …` declares, or PostgreSQL's csvlog has; None for neither."""
-    for row in rows:
-        if row[0].lower() in _FIELDS and len(row) > 2:
-            return row[1:]
+def known_header(rows: list[list[str]]) -> list[str] | None:
+    """Return the names of the columns of PostgreSQL's csvlog and of Amazon's flow logs, which have no header.
+
+    None for rows of other programs.
+    """
     first = rows[0] if rows else []
     if len(first) in _WIDTHS and _SEVERITY.fullmatch(first[11]) and _STATE.fullmatch(first[12]):
         return list(_POSTGRESQL[: len(first)])
+    if len(first) == len(_FLOW) and first[2].startswith("eni-") and first[13] in _FLOW_STATES:
+        return list(_FLOW)
     return None
 
 
-def declares_fields(line: bytes) -> bool:
-    """Return whether a line declares the names of the columns."""
-    return line[:8].lower().startswith(b"#fields")
+def declared_names(line: bytes) -> list[str] | None:
+    """Return the names of the columns that a line `#Fields: …` declares; None for another line.
+
+    CloudFront separates them by spaces, and the cells of its rows by tabs.
+    """
+    if not line[:8].lower().startswith(b"#fields"):
+        return None
+    names = decoded(line)[7:].removeprefix(":").strip()
+    separator = next((one for one in ("\t", ",") if one in names), None)
+    found = [name.strip() for name in names.split(separator)]
+    return found if len(found) > 1 else None
+
+
+def is_spaced(line: bytes) -> bool:
+    """Return whether a line is the first one of a table whose cells are separated by spaces."""
+    words = decoded(line).split(" ")
+    return {"srcaddr", "dstaddr"} <= set(words) or known_header([words]) == list(_FLOW)
 
 
 def is_header(row: list[str], clock: TimestampReader) -> bool:

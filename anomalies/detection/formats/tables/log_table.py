@@ -3,15 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ...events import Event, Value, event_from_line, safe
 from ...scoring.scorers import Kind
 from ..base import FormatError, Numbers, Reader, Result, Skipped, decoded, name_of, number_of
 from ..records.logs.messages import message_in_text
+from ..requests import request_of
 from ..times.timestamps import TimestampReader
-from .headers import declared_header, declares_fields, is_header, is_note
+from .headers import declared_names, is_header, is_note, is_spaced, known_header
 from .metric_table import SEPARATORS, cells_of
 
 _MOST_LINES = 1_000  # of a record
@@ -24,7 +25,7 @@ _MESSAGES = (
 _TIMES = (
     "timestamp", "@timestamp", "time", "datetime", "date and time", "timecreated", "time created",
     "timegenerated", "time generated", "eventtime", "event time", "event_time", "date", "ts", "created",
-    "created_at", "logged", "systemtime", "utctime", "_time", "log_time",
+    "created_at", "logged", "systemtime", "utctime", "_time", "log_time", "date-time", "start",
 )  # fmt: skip
 _LEVELS = ("level", "leveldisplayname", "severity", "loglevel", "entrytype", "level name")
 _EVENT_IDS = ("event id", "eventid", "event_id", "instanceid")
@@ -37,12 +38,21 @@ _LEVEL_WORD = re.compile(
 _NAMES_A_THING = re.compile(r"(?:\b|_|[a-z](?=I))(?:id|ids|code|status|port|pid|tid)\b", re.IGNORECASE)
 
 
+_NOTHING = ("-", "(empty)")  # in a table that declares its fields
+_DATE = re.compile(rb"#Date:\s*(\d{4}-\d\d-\d\d)", re.IGNORECASE)
+_HALF_A_DAY = timedelta(hours=12)
+
+
 @dataclass(frozen=True, slots=True)
 class _Columns:
+    """The places of the columns. `clock` is that of the time of day, where the date has its own column, or
+    none: then a line `#Date: …` has it. `request` are those that are the message where no column is."""
+
     names: tuple[str, ...]
-    time: int | None  # the place of the column, and of that with the time of day where the date has its own
+    time: int | None
     clock: int | None
     message: int | None
+    request: tuple[int, ...]
 
 
 class LogTable(Reader):
@@ -57,24 +67,31 @@ class LogTable(Reader):
         self._opening = re.compile(rf'(?:\A|{re.escape(separator)})"')
         self._numbers = Numbers()
         self._held: list[tuple[int, bytes, int]] = []  # the lines of a row whose quoted cell is not closed
+        self._date = ""  # of rows that have the time of day alone
+        self._last: datetime | None = None
+        names, lines = _declared(lines)
         rows = self._rows(lines)
-        declared = declared_header(rows)
-        self._has_notes = declared is not None
+        declared = names or known_header(rows)
+        self._has_notes = names is not None
+        self._find_date(lines)
         rows = [row for row in rows if not is_note(row, self._has_notes)]
         if declared is None and not (rows and is_header(rows[0], clock)):
             raise FormatError("line 1: expected a header with the names of the columns; add one")
         self._header = declared or rows[0]
         rows = [row for row in rows if row != self._header]
         body = [row for row in rows if len(row) == len(self._header)]
-        self._columns = _columns(self._header, body, clock)
+        self._columns = _columns(self._header, body, clock, self._date)
         self.notes = (clock.note,) if clock.note else ()
         self.widths_fit = bool(body) and len(body) >= _MOSTLY * len(rows)
-        self.tells = declared is not None or _tells(self._header, body)
-        self.is_timed = self._columns.time is not None
+        self.tells = declared is not None or separator == " " or _tells(self._header, body)
+        self.is_timed = self._columns.time is not None or self._columns.clock is not None
 
     def read(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
         """Return the event of a row with its last line; none for its other lines and for the header."""
         if not self._held and (not raw or raw.isspace()):
+            return ()
+        if self._has_notes and not self._held and raw.startswith(b"#"):
+            self._declare(raw)
             return ()
         self._held.append((number, raw, full_length))
         joined = b"\n".join(line for _, line, _ in self._held)
@@ -91,15 +108,35 @@ class LogTable(Reader):
         return results
 
     def state(self) -> Any:
-        """Return the number of the last event, and the lines of a row that is not complete."""
+        """Return the number of the last event, the lines of an incomplete row, and what was declared."""
         held = [[number, raw.decode("latin-1"), length] for number, raw, length in self._held]
-        return [self._numbers.last, held, self._clock.state()]
+        declared = [self._header, self._date, self._last and self._last.isoformat()]
+        return [self._numbers.last, held, declared, self._clock.state()]
 
     def restore(self, state: Any) -> None:
         """Restore what `state` returned."""
-        self._numbers.last, held, clock = state
+        self._numbers.last, held, *declared, clock = state
+        if declared:  # which earlier versions did not save
+            header, self._date, last = declared[0]
+            self._last = last and datetime.fromisoformat(last)
+            self._take(header)
         self._held = [(number, raw.encode("latin-1"), length) for number, raw, length in held]
         self._clock.restore(clock)
+
+    def _declare(self, raw: bytes) -> None:
+        """Take what a line declares: a server that starts again may write other fields, or another day."""
+        self._find_date([raw])
+        self._take(declared_names(raw) or self._header)
+
+    def _take(self, header: list[str]) -> None:
+        if header != self._header:
+            self._header = header
+            self._columns = _columns(header, [], self._clock, self._date)
+
+    def _find_date(self, lines: Sequence[bytes]) -> None:
+        found = next((match for line in lines if (match := _DATE.match(line))), None)
+        if found:
+            self._date, self._last = found[1].decode(), None
 
     def _rows(self, lines: Sequence[bytes]) -> list[list[str]]:
         rows: list[list[str]] = []
@@ -148,11 +185,20 @@ class LogTable(Reader):
     def _moment(self, cells: list[str]) -> datetime | None:
         columns = self._columns
         if columns.time is None:
-            return None
+            return None if columns.clock is None else self._moment_of_day(cells[columns.clock])
         written = cells[columns.time]
         if columns.clock is not None:
             written = f"{written} {cells[columns.clock]}"
         return self._clock.read_field(written)
+
+    def _moment_of_day(self, written: str) -> datetime | None:
+        """The moment of a time of day, on the day that was declared; after midnight on the next one."""
+        moment = self._clock.read_field(f"{self._date} {written}")
+        if moment and self._last and moment < self._last - _HALF_A_DAY:
+            self._date = (datetime.fromisoformat(self._date) + timedelta(days=1)).date().isoformat()
+            moment = self._clock.read_field(f"{self._date} {written}")
+        self._last = moment or self._last
+        return moment
 
     def _said(self, cells: list[str]) -> tuple[str, tuple[tuple[str, Value], ...]]:
         columns = self._columns
@@ -160,10 +206,12 @@ class LogTable(Reader):
         fields = [
             (name, _value(name, cell.strip()))
             for place, (name, cell) in enumerate(zip(columns.names, cells, strict=True))
-            if place not in apart and cell.strip()
+            if place not in apart and cell.strip() and not (self._has_notes and cell in _NOTHING)
         ]
+        if columns.message is None and columns.request:
+            return " ".join(cells[place] for place in columns.request), tuple(sorted(fields, key=_name))
         if columns.message is None:
-            return " ".join(str(value) for _, value in fields), tuple(sorted(fields))
+            return " ".join(str(value) for _, value in fields), tuple(sorted(fields, key=_name))
         message = cells[columns.message]
         inner = message_in_text(message, f"{columns.names[columns.message]}.")
         if inner:
@@ -176,10 +224,11 @@ def log_table(lines: Sequence[bytes], clock: TimestampReader, in_doubt: bool = F
 
     `in_doubt` they are one where a column holds the time: nothing else fits.
     """
-    declares = any(map(declares_fields, lines))
-    for separator in (*SEPARATORS, " ") if declares else SEPARATORS:
+    declares = any(map(declared_names, lines))
+    is_in_words = declares or any(map(is_spaced, lines[:1]))
+    for separator in (*SEPARATORS, " ") if is_in_words else (*SEPARATORS, "|"):
         head = [cells_of(decoded(line), separator) for line in lines if separator.encode() in line][:2]
-        if not (in_doubt or declares or declared_header(head) or any(map(_names_of_log, head))):
+        if not (in_doubt or is_in_words or known_header(head) or any(map(_names_of_log, head))):
             continue
         try:
             table = LogTable(lines, separator, clock)
@@ -190,6 +239,17 @@ def log_table(lines: Sequence[bytes], clock: TimestampReader, in_doubt: bool = F
         if table.widths_fit and (table.tells or (in_doubt and table.is_timed)):
             return table
     return None
+
+
+def _declared(lines: Sequence[bytes]) -> tuple[list[str] | None, Sequence[bytes]]:
+    """Return the names that the lines declare first, and the lines before others are declared."""
+    names = None
+    for place, line in enumerate(lines):
+        found = declared_names(line)
+        if found and names and found != names:
+            return names, lines[:place]
+        names = names or found
+    return names, lines
 
 
 def _names_of_log(cells: list[str]) -> bool:
@@ -212,23 +272,45 @@ def _tells(header: list[str], body: list[list[str]]) -> bool:
     return False
 
 
-def _columns(header: list[str], body: list[list[str]], clock: TimestampReader) -> _Columns:
+def _columns(header: list[str], body: list[list[str]], clock: TimestampReader, date: str) -> _Columns:
+    """Return the places of the columns. `body` are the first rows; without any the names alone decide."""
     names = [cell.strip().lower() for cell in header]
-    message = next((names.index(name) for name in _MESSAGES if name in names), None)
+    message = _message_column(names, body)
+    request = tuple(names.index(name) for name, _ in request_of((name, "/") for name in names))
     shown = tuple(name_of(cell) or f"column {place}" for place, cell in enumerate(header, 1))
     if clock.time_field and clock.time_field not in shown:
         wanted, names_here = name_of(clock.time_field), ", ".join(shown)
         raise FormatError(f'line 1: there is no column "{wanted}" for the time; the columns are {names_here}')
+    time, daytime = _time_of(names, shown, body, clock)
+    if time is None and date and "time" in names:
+        daytime = names.index("time")
+    return _Columns(shown, time, daytime, message, request)
+
+
+def _time_of(
+    names: list[str], shown: tuple[str, ...], body: list[list[str]], clock: TimestampReader
+) -> tuple[int | None, int | None]:
+    """Return the places of the time, and of the time of day where the date has its own column."""
     if clock.time_field:
         candidates: list[tuple[int, int | None]] = [(shown.index(clock.time_field), None)]
     else:
         candidates = _time_columns(names)
+    if not body:  # of a table that declares other fields on its way: the names are those of its program
+        named = [one for one in candidates if names[one[0]] in _TIMES and names[one[0]] != "time"]
+        return named[0] if named else (None, None)
     for time, daytime in candidates:
         written = [row[time] if daytime is None else f"{row[time]} {row[daytime]}" for row in body]
         clock.learn_fields(written)
-        if sum(clock.read_field(text) is not None for text in written) >= _MOSTLY * max(1, len(written)):
-            return _Columns(shown, time, daytime, message)
-    return _Columns(shown, None, None, message)
+        if sum(clock.read_field(text) is not None for text in written) >= _MOSTLY * len(written):
+            return time, daytime
+    return None, None
+
+
+def _message_column(names: list[str], body: list[list[str]]) -> int | None:
+    """The column of the message: of those with its names the first whose cells are several words mostly."""
+    places = [names.index(name) for name in _MESSAGES if name in names]
+    several = (place for place in places if 2 * sum(" " in row[place].strip() for row in body) > len(body))
+    return next(several, places[0] if places else None)
 
 
 def _time_columns(names: list[str]) -> list[tuple[int, int | None]]:

@@ -124,3 +124,11 @@ def test_the_column_of_the_time_can_be_named():
         ValueError, match='no column "when" for the time; the columns are time, seen, message'
     ):
         read(text, clock=fresh_clock(time_field="when"))
+
+
+def test_columns_of_one_name_may_hold_words_and_numbers():
+    rows = "".join(
+        f"2026-11-23T04:22:0{n}Z,job {n} done,{value}\n" for n, value in enumerate(("x,7", "8,y", "9,7"))
+    )
+    first = events(f"time,message,part,part\n{rows}")[0]
+    assert first.fields == (("part", "x"), ("part", 7))
