@@ -11,7 +11,18 @@ from typing import Any
 
 from ...events import Event, shown_text
 from ...scoring.scorers import Kind
-from ..base import FormatError, Reader, Result, Skipped, decoded, name_of, number_of, quoted, too_long
+from ..base import (
+    FormatError,
+    Numbers,
+    Reader,
+    Result,
+    Skipped,
+    decoded,
+    name_of,
+    number_of,
+    quoted,
+    too_long,
+)
 from ..times.timestamps import TimestampReader
 from .dialect import Dialect, PointLine
 from .influx import INFLUX
@@ -40,6 +51,7 @@ class PointLines(Reader):
             )
         self.name = dialect.name
         self._dialect, self._clock = dialect, clock
+        self._numbers = Numbers()
         self._last: datetime | None = None  # the time of a line that is a time alone
         texts = dict.fromkeys(name for point in points for name in point.texts)
         if texts:
@@ -64,15 +76,18 @@ class PointLines(Reader):
             )
             return (Skipped(number, f"line {number:,}: {words}"),)
         values = tuple((name, _float(value)) for name, value in point.numbers)
-        return (Event(number, shown_text(raw, full_length), moment, values=values),) if values else ()
+        if not values:
+            return ()
+        own, line = self._numbers.take(number)
+        return (Event(own, shown_text(raw, full_length), moment, values=values, line=line),)
 
     def state(self) -> Any:
-        """Return the time of the last line that was a time alone, and what was learnt of times."""
-        return [self._last and self._last.isoformat(), self._clock.state()]
+        """Return the number of the last event, the last line that was a time, and what is known of times."""
+        return [self._numbers.last, self._last and self._last.isoformat(), self._clock.state()]
 
     def restore(self, state: Any) -> None:
         """Restore what `state` returned."""
-        last, clock = state
+        self._numbers.last, last, clock = state
         self._last = last and datetime.fromisoformat(last)
         self._clock.restore(clock)
 
