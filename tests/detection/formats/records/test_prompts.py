@@ -48,6 +48,29 @@ SHAPES = {
         "model": "m",
         "usage": {"input_tokens": 7},
     },
+    "Anthropic's batch": {
+        "custom_id": "r1",
+        "result": {
+            "type": "succeeded",
+            "message": {"role": "assistant", "content": [{"type": "text", "text": SAID}]},
+        },
+    },
+    "LangSmith with LangChain's messages": {
+        "id": "r",
+        "run_type": "llm",
+        "inputs": {"messages": [[{"id": ["HumanMessage"], "kwargs": {"content": ASKED}}]]},
+    },
+    "Bedrock's Converse": {
+        "schemaType": "ModelInvocationLog",
+        "input": {"inputBodyJson": {"messages": [{"role": "user", "content": [{"text": ASKED}]}]}},
+        "output": {"outputBodyJson": {"output": {"message": {"role": "assistant", "content": []}}}},
+    },
+    "OpenTelemetry": {"gen_ai.system": "m", "gen_ai.prompt": ASKED, "gen_ai.completion": SAID},
+    "Helicone": {
+        "request_body": {"messages": TALK},
+        "response_body": {"choices": [{"message": ANSWER}]},
+        "provider": "m",
+    },
     "Gemini": {
         "candidates": [{"content": {"parts": [{"text": SAID}], "role": "model"}}],
         "usageMetadata": {},

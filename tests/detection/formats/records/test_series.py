@@ -99,6 +99,12 @@ def test_telegrafs_metrics_are_series_by_name_tags_and_field():
     ]
 
 
+def test_a_metric_of_vector_is_a_series_by_namespace_name_and_tags():
+    metric = {"name": "cpu", "namespace": "host", "tags": {"core": "0"}, "timestamp": T, "kind": "absolute"}
+    found = events([{**metric, "counter": {"value": 5}}, {**metric, "gauge": {"value": 6.0}}])
+    assert [event.values for event in found] == [(('host.cpu{core="0"}', n),) for n in (5.0, 6.0)]
+
+
 def test_a_vector_is_one_point_of_each_series():
     result = [{"metric": {"__name__": "up", "instance": name}, "value": [T, "1"]} for name in "ab"]
     text = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})

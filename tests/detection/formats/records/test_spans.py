@@ -29,6 +29,23 @@ def zipkin(trace, n, step):
     return {"traceId": trace, "id": str(n), "name": step, "timestamp": (T + n) * 10**6, "duration": 7}
 
 
+def zipkin_1(trace, n, step):
+    notes = [{"timestamp": (T + n) * 10**6 + after, "value": name} for after, name in ((7, "ss"), (0, "sr"))]
+    return {"traceId": trace, "id": str(n), "name": step, "annotations": notes}
+
+
+def elastic(trace, n, step):
+    return {
+        "@timestamp": f"2026-11-01T10:00:0{n}Z",
+        "trace": {"id": trace},
+        "span": {"id": str(n), "name": step, "duration": {"us": 7}},
+    }
+
+
+def skywalking(trace, n, step):
+    return {"traceId": trace, "spanId": n, "endpointName": step, "startTime": (T + n) * 1000, "endTime": 0}
+
+
 def jaeger(trace, n, step):
     return {
         "traceID": trace,
@@ -67,6 +84,8 @@ WHOLE = {
     "Jaeger": JAEGER,
     "Jaeger's answer": {"data": JAEGER},
     "Zipkin": [spans(trace, zipkin) for trace in "ab"],
+    "Tempo": {"trace": batch(*spans("a", otlp), *spans("b", otlp))},
+    "Zipkin's first format": [spans(trace, zipkin_1) for trace in "ab"],
     "Zipkin's list": [*spans("a", zipkin), *spans("b", zipkin)],
     "Datadog": [spans(trace, datadog) for trace in "ab"],
     "X-Ray": {
@@ -87,7 +106,11 @@ def alone(span):
 
 
 @pytest.mark.parametrize(
-    ("make", "wrap"), [*((make, alone) for make in (otlp, zipkin, jaeger, datadog, console)), (otlp, batch)]
+    ("make", "wrap"),
+    [
+        *((make, alone) for make in (otlp, zipkin, jaeger, datadog, console, zipkin_1, elastic, skywalking)),
+        (otlp, batch),
+    ],
 )
 def test_spans_that_interleave_are_put_together(make, wrap):
     mixed = [one for group in zip(*(spans(trace, make) for trace in "abc"), strict=True) for one in group]

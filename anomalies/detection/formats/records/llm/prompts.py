@@ -12,7 +12,7 @@ from ..fields import Field, fields_of
 from ..parsing import JsonParser, Record
 
 MOST_OF_PROMPT = 65_536  # characters of a record that are scored
-_DEEP = 6
+_DEEP = 12
 _SPEAKERS = ("role", "from", "author")
 _STANDING = {"system", "developer"}  # roles whose texts are the same in every call
 _CONTAINERS = (
@@ -21,7 +21,8 @@ _CONTAINERS = (
     "responses", "completion", "completions", "candidates", "generations", "answer", "data", "result",
     "results", "content", "parts", "text", "value", "output_text", "refusal", "generation", "inputBodyJson",
     "outputBodyJson", "arguments", "tool_calls", "function", "generated_text", "inputText", "outputText",
-    "observations", "batch",
+    "observations", "batch", "kwargs", "gen_ai.prompt", "gen_ai.completion", "gen_ai.input.messages",
+    "gen_ai.output.messages", "request_body", "response_body",
 )  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_CONTAINERS)}
 _SURE = {
@@ -35,6 +36,8 @@ _SURE = {
     "candidates",
 }
 _PAIRS = (
+    {"custom_id", "result"}, {"request_body", "response_body"}, {"gen_ai.prompt", "gen_ai.completion"},
+    {"gen_ai.input.messages", "gen_ai.output.messages"},
     {"input", "output"}, {"question", "answer"}, {"instruction", "response"}, {"inputs", "outputs"},
     {"instruction", "output"}, {"request", "response", "model"}, {"role", "content"}, {"query", "answer"},
     {"prompt", "response"}, {"model", "response"}, {"custom_id", "response"}, {"custom_id", "body"},
@@ -51,7 +54,7 @@ _PARSER = JsonParser()
 
 def is_prompt(record: Record) -> bool:
     """Return whether a record is of LLM traffic."""
-    if any(isinstance(record.get(name), str | list | dict) for name in _SURE):
+    if any(isinstance(record.get(name), str | list | dict) and record[name] for name in _SURE):
         return not _is_http(record)
     names = record.keys()
     if str(record.get("type")) in _INGESTED and isinstance(record.get("body"), dict):

@@ -187,8 +187,19 @@ def _otlp_numbers(point: Record) -> Iterator[tuple[str, Any]]:
         yield f".quantile{quantile.get('quantile', 0)}", quantile.get("value")
 
 
+def _vector(value: Any) -> Iterator[Point] | None:
+    """A metric of Vector's: a name, tags, and one value of its kind."""
+    if not (isinstance(value, dict) and isinstance(value.get("name"), str)):
+        return None
+    kind = next((kind for kind in ("counter", "gauge") if isinstance(value.get(kind), dict)), "")
+    if not kind or "value" not in value[kind]:
+        return None
+    name = ".".join(filter(None, [str(value.get("namespace") or ""), value["name"]]))
+    return iter([Point(value.get("timestamp"), series_name(name, value.get("tags")), value[kind]["value"])])
+
+
 _SHAPES = (
-    _otlp, _victoria, _prometheus, _graphite, _datadog, _influx, _open_tsdb, _cloudwatch, _telegraf,
+    _otlp, _victoria, _prometheus, _graphite, _datadog, _influx, _open_tsdb, _cloudwatch, _telegraf, _vector,
 )  # fmt: skip
 
 

@@ -24,7 +24,19 @@ _TRACE_IDS = (
     "trace.id",
 )
 _SPAN_IDS = ("spanId", "span_id", "spanID", "SpanId", "id", "context.span_id", "spanid", "span.id")
-_NAMES = ("name", "operationName", "operation_name", "operation", "resource", "span_name", "spanName", "Name")
+_NAMES = (
+    "name",
+    "span.name",
+    "transaction.name",
+    "endpointName",
+    "operationName",
+    "operation_name",
+    "operation",
+    "resource",
+    "span_name",
+    "spanName",
+    "Name",
+)
 _STARTS = (
     "startTimeUnixNano", "startTime", "start_time", "start", "timestamp", "start_timestamp", "StartTime",
     "ts", "startTimeMillis", "start_time_unix_nano", "@timestamp", "time",
@@ -32,7 +44,7 @@ _STARTS = (
 _LENGTHS = (
     "endTimeUnixNano", "endTime", "end_time", "end", "duration", "duration_ns", "duration_ms", "durationMs",
     "duration_us", "Duration", "end_time_unix_nano", "elapsed", "finish", "parentId", "parent_id",
-    "parentSpanId", "parent_span_id",
+    "parentSpanId", "parent_span_id", "annotations", "span.duration.us", "transaction.duration.us",
 )  # fmt: skip
 _LOGS = {"message", "msg", "level", "severity", "log"}  # a log record may name its trace too
 _PARSER = JsonParser()
@@ -67,6 +79,8 @@ def spans_of(value: Any) -> Spans | None:
 
 
 def _otlp(value: Record) -> Spans | None:
+    if isinstance(value.get("trace"), dict):  # of Tempo's second interface
+        value = value["trace"]
     resources = value.get("resourceSpans", value.get("batches"))
     if not isinstance(resources, list):
         return None
@@ -125,7 +139,11 @@ def _single(value: Record) -> Spans | None:
     span = _span(value)
     if span is None or span.start is None or not _LOGS.isdisjoint(value):
         return None
-    is_span = any(name in value for name in _LENGTHS) or value.get("kind") in ("CLIENT", "SERVER")
+    is_span = (
+        any(value_at(value, name) is not None for name in _LENGTHS)
+        or "parentId" in value
+        or value.get("kind") in ("CLIENT", "SERVER")
+    )
     return Spans([span], whole=False) if is_span else None
 
 
@@ -136,7 +154,23 @@ def _span(item: Any, trace: Record | None = None) -> Span | None:
     name = _first(item, _NAMES)
     if identity is None or not isinstance(name, str | int) or name == "":
         return None
-    return Span(_shown(str(identity)), _shown(str(name)), _first(item, _STARTS))
+    return Span(_shown(str(identity)), _shown(str(name)), _start(item))
+
+
+def _start(item: Record) -> Any:
+    """The start of a span; in Zipkin's first format that of its first annotation."""
+    start = _first(item, _STARTS)
+    notes = item.get("annotations")
+    if start is None and isinstance(notes, list):
+        times = [
+            one["timestamp"] for one in notes if isinstance(one, dict) and _is_epoch(one.get("timestamp"))
+        ]
+        start = min(times, default=None)
+    return start
+
+
+def _is_epoch(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _first(item: Record, names: tuple[str, ...]) -> Any:
