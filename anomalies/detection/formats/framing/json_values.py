@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from .pieces import Piece
 
-_SPACE = re.compile(r"[\s,\ufeff\x1e]*")
+_SPACE = re.compile(r"[\s,\ufeff\x1e\x00]*")
 _BETWEEN = re.compile(r"[\s,]*")
 _BATCH = 64 * 1024  # characters of elements that are cut off together
 _SMALL = 16 * 1024  # characters of a member that each piece of its object has

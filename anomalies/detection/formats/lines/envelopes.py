@@ -29,6 +29,7 @@ TIME_KEYS = (
 
 _compile = partial(re.compile, flags=re.ASCII | re.DOTALL)
 _ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)"
+_STAMP = r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d\d:?\d\d))?\]?"
 _BSD = r"[A-Z][a-z]{2} {1,2}\d{1,2}(?: \d{4})? \d\d:\d\d:\d\d(?:\.\d+)?(?: [A-Z]{3,4}:?)?"
 _TAG = r"(?P<service>[^\s:\[\]]{1,100})(?:\[(?P<pid>[^\]\s]{1,40})\])?:(?:\s|\Z)"
 _PRIORITY = r"<(?P<priority>\d{1,3})>"
@@ -82,6 +83,18 @@ def _logfmt(text: str) -> Unwrapped | None:
     key = next((key for key in MESSAGE_KEYS if pairs.get(key)), "")
     message = pairs.get(key) or " ".join(f"{k}={v}" for k, v in pairs.items() if k not in TIME_KEYS)
     return _of_pairs(message, pairs, {key})
+
+
+_FLUENT_BIT = _compile(
+    r"\[\d+\] (?P<tag>[^\s:]{1,200}): \[\[?(?P<time>\d{10}(?:\.\d+)?)(?:, \{[^{}]*\}\])?, "
+    r"(?P<record>\{.*\})\]"
+)
+
+
+def _fluent_bit(text: str) -> Unwrapped | None:
+    """A record as fluent-bit prints it: that of a hash in Ruby."""
+    match = _FLUENT_BIT.match(text)
+    return (match["record"].replace('"=>', '":'), (("tag", match["tag"]),), match["time"]) if match else None
 
 
 _HEADER = r"(?:[^|\\]|\\.)*+\|"  # a cell of CEF's header
@@ -168,6 +181,29 @@ ENVELOPES = (
     ),
     _by_pattern("containers of a pod", rf"\[pod/(?P<pod>[^/\]]+)/(?P<service>[^\]]+)\] {_REST}"),
     _by_pattern("containers", rf"(?P<service>[\w.-]{{1,100}})\s+\| {_REST}"),
+    _by_pattern(
+        "nginx",
+        r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<pid>\d+)#(?P<thread>\d+): "
+        r"(?:\*(?P<connection>\d+) )?(?P<message>.*?)(?:, client: (?P<client>[^,]*))?"
+        r"(?:, server: (?P<server>[^,]*))?(?:, request: \"(?P<request>[^\"]*)\")?"
+        r"(?:, upstream: \"(?P<upstream>[^\"]*)\")?(?:, host: \"(?P<host>[^\"]*)\")?"
+        r"(?:, referrer: \"[^\"]*\")?\Z",
+    ),
+    _by_pattern(
+        "Apache",
+        r"\[\w{3} \w{3} \d\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4}\] \[(?P<service>[\w-]*):(?P<level>\w+)\] "
+        rf"\[pid (?P<pid>\d+)(?::tid (?P<thread>\d+))?\] (?:\[client (?P<client>[^\]]+)\] )?{_REST}",
+    ),
+    _by_pattern(
+        "PHP",
+        r"\[\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d [\w/+-]{1,40}\] "
+        rf"PHP (?P<level>[A-Z][\w ]{{1,30}}): +{_REST}",
+    ),
+    Envelope("fluent-bit", _fluent_bit),
+    _by_pattern(
+        "JSON after a time",
+        rf"{_STAMP}[ \t]+(?:(?P<tag>[\w./@-]{{1,200}}):?[ \t]+)?(?P<message>\{{.*\}})\s*\Z",
+    ),
     _by_pattern("Loki", rf"{_ISO} \{{(?P<labels>[^}}]*)\}}\s+{_REST}"),
     _by_pattern("Kafka", rf"(?:CreateTime|LogAppendTime):\d{{13}}\t(?:(?P<key>[^\t]*)\t)?{_REST}"),
     LOGFMT,

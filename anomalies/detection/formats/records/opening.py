@@ -19,7 +19,7 @@ _LISTS = (
     "content", "batch",
 )  # fmt: skip
 _ROWS = ("rows", "values", "datarows", "data")
-_OWN = {*NAMES, *MESSAGES} - {"data", "content", "event", "error", "start", "date"}
+_OWN = {*NAMES, *MESSAGES} - {"data", "content", "event", "error", "start", "date", "signature"}
 _DEEP = 3  # objects around the list
 _CONTEXT = 20  # simple values around the list
 
@@ -39,7 +39,7 @@ def opened(value: Any, keep: Keep, depth: int = _DEEP) -> Iterator[Any] | None:
     if isinstance(value.get("resourceLogs"), list):
         return _of_otlp(value["resourceLogs"])
     if streams := _loki_streams(value):
-        return _of_loki(streams)
+        return iter(_of_loki(streams))
     if rows := _table(value):
         return iter(rows)
     found = list_of(value, depth)
@@ -91,8 +91,19 @@ def _of_list(values: list[Any], context: Record, keep: Keep, depth: int) -> Iter
             yield value
 
 
+def _named_cells(value: Any) -> Record:
+    """A row whose cells name themselves, as of CloudWatch's Insights: `[{"field": …, "value": …}, …]`."""
+    if not (isinstance(value, list) and value and all(isinstance(one, dict) for one in value)):
+        return {}
+    cells = [one for one in value if one.keys() == {"field", "value"} and isinstance(one["field"], str)]
+    return {one["field"]: one["value"] for one in cells} if len(cells) == len(value) else {}
+
+
 def _table(value: Record) -> list[Record]:
     """The rows of a query's answer that names its columns: `{"columns": […], "rows": [[…], …]}`."""
+    results = value.get("results")
+    if isinstance(results, list) and results and all(map(_named_cells, results)):
+        return list(map(_named_cells, results))
     columns, rows = value.get("columns"), next((value[name] for name in _ROWS if name in value), None)
     if not (isinstance(columns, list) and columns and isinstance(rows, list)):
         return []
@@ -148,7 +159,16 @@ def _loki_streams(value: Record) -> list[Any]:
     return streams if found and len(streams) == len(found) else []
 
 
-def _of_loki(streams: list[Any]) -> Iterator[Record]:
+def _of_loki(streams: list[Any]) -> list[Record]:
+    """The lines of all streams in the order of time: Loki answers one stream after the other, backwards."""
+    return sorted(_loki_lines(streams), key=lambda record: _nanoseconds(record["timestamp"]))
+
+
+def _nanoseconds(time: Any) -> int:
+    return int(time) if isinstance(time, str) and time.isdecimal() and len(time) < 30 else 0
+
+
+def _loki_lines(streams: list[Any]) -> Iterator[Record]:
     for stream in streams:
         for pair in stream["values"]:
             if isinstance(pair, list) and len(pair) >= 2:

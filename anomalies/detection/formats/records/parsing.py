@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-_AROUND = " \t\r\n\ufeff\x1e"  # RFC 7464 begins each record with the last one
+_AROUND = " \t\r\n\ufeff\x1e\x00"  # RFC 7464 begins a record with 1E, GELF over TCP ends one with 00
 
 Record = dict[str, Any]
 

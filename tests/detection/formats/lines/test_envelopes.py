@@ -80,6 +80,37 @@ LINES = {
         {"vendor": "Acme", "product": "Wall", "version": "1.0", "event_id": "login", "src": "10.0.0.1"},
     ),
     "logcli": (f'2026-11-23T04:22:01Z {{app="web"}} {SAID}', {"labels": 'app="web"'}),
+    "nginx": (
+        f'2026/11/23 04:22:01 [error] 7#8: *5 {SAID}, client: ::1, server: x, request: "GET /", host: "h"',
+        {
+            "level": "error",
+            "pid": "7",
+            "thread": "8",
+            "connection": "5",
+            "client": "::1",
+            "server": "x",
+            "request": "GET /",
+            "host": "h",
+        },
+    ),
+    "Apache": (
+        f"[Mon Nov 23 04:22:01.5 2026] [core:error] [pid 35:tid 46] [client 10.0.0.1:3] {SAID}",
+        {"service": "core", "level": "error", "pid": "35", "thread": "46", "client": "10.0.0.1:3"},
+    ),
+    "PHP": (f"[23-Nov-2026 04:22:01 UTC] PHP Fatal error:  {SAID}", {"level": "Fatal error"}),
+    "fluentd": (
+        f'2026-11-23T04:22:01+00:00\tapp.web\t{{"message":"{SAID}","user":7}}',
+        {"tag": "app.web", "user": 7},
+    ),
+    "fluentd on standard output": (
+        f'2026-11-23 04:22:01.000000000 +0000 app.web: {{"log":"{SAID}"}}',
+        {"tag": "app.web"},
+    ),
+    "fluent-bit on standard output": (
+        f'[0] app.web: [[1795407721.5, {{}}], {{"log"=>"{SAID}"}}]',
+        {"tag": "app.web"},
+    ),
+    "JSON after a time": (f'[2026-11-23 04:22:01,5] {{"msg":"{SAID}"}}', {}),
     "Kafka": (f"CreateTime:1795407721000\tkey1\t{SAID}", {"key": "key1"}),
 }
 

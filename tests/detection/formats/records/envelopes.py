@@ -196,5 +196,27 @@ ENVELOPES = {
         "level_name": "INFO",
         "datetime": {"date": "2026-11-01 00:00:00.5", "timezone": "UTC"},
     },
+    "Azure diagnostics": {
+        "time": "2026-11-01T00:00:00Z",
+        "operationName": "Op",
+        "category": "Console",
+        "resultDescription": WORDS,
+    },
+    "Azure's table of syslog": {
+        "TimeGenerated": "2026-11-01T00:00:00Z",
+        "Computer": "h",
+        "SyslogMessage": WORDS,
+    },
+    "macOS": {"timestamp": "2026-11-01 00:00:00.5+0000", "eventMessage": WORDS, "processID": 7},
+    "Elasticsearch fields": {
+        "_index": "logs",
+        "fields": {"@timestamp": ["2026-11-01T00:00:00Z"], "message": [WORDS]},
+    },
+    "Suricata": {
+        "timestamp": "2026-11-01T00:00:00.5+0000",
+        "event_type": "alert",
+        "alert": {"signature_id": 7, "signature": WORDS},
+    },
+    "ConvertTo-Json": {"TimeCreated": "/Date(1793491200500)/", "Id": 7036, "Message": WORDS},
     "audit of Falco": {"output": WORDS, "priority": "Notice", "rule": "r", "time": "2026-11-01T00:00:00.5Z"},
 }

@@ -22,18 +22,42 @@ def test_the_message_of_a_record_is_found_in_any_envelope(envelope):
     [
         (
             {"ts": 1793491200, "method": "GET", "path": "/x", "status": 500, "ms": 3},
-            "method=GET path=/x status=500",
+            "GET /x 500",
         ),
         (
             {"eventTime": "2026-11-01T10:00:00Z", "eventName": "StopLogging", "id": "a"},
             "eventName=StopLogging",
         ),
         ({"verb": "get", "requestURI": "/api", "stage": "Panic", "auditID": "a"}, "verb=get requestURI=/api"),
+        ({"ClientRequestMethod": "GET", "ClientRequestURI": "/x", "EdgeResponseStatus": 500}, "GET /x 500"),
+        (
+            {"httpRequest": {"requestMethod": "GET", "requestUrl": "http://a/", "status": 200}},
+            "GET http://a/ 200",
+        ),
+        ({"short_message": "disk is…", "full_message": "disk is full\nsee /x"}, "disk is full see /x"),
+        ({"short_message": "disk is full", "full_message": "see the page"}, "disk is full"),
+        ({"event_type": "dns", "dns": {"rrname": "a.example"}}, "event_type=dns dns.rrname=a.example"),
+        (
+            {"Event": {"System": {"EventID": 7}, "EventData": {"param1": "up"}}},
+            "Event.System.EventID=7 Event.EventData.param1=up",
+        ),
         ({"a": "x", "b": {"c": 1}}, "a=x b.c=1"),
     ],
 )
 def test_a_record_without_a_message_says_what_it_did(record, message):
     assert events([record] * 2, "logs")[0].message == message
+
+
+def test_the_request_is_added_to_a_message_that_all_requests_have():
+    records = [{"msg": "handled request", "method": "GET", "uri": f"/{n}", "status": 200} for n in range(12)]
+    assert events(records, "logs")[11].message == "handled request GET /11 200"
+    records[3]["msg"] = "another message"
+    assert events(records, "logs")[11].message == "handled request"
+
+
+@pytest.mark.parametrize("command", [{"delete": {"_id": "7"}}, {"index": {"_index": "l", "if_seq_no": 3}}])
+def test_a_command_of_a_bulk_request_is_no_event(command):
+    assert [event.message for event in events([command, {"message": "a"}, command], "logs")] == ["a"]
 
 
 def test_fields_are_in_the_order_of_their_paths_and_have_their_types():

@@ -120,3 +120,38 @@ def test_one_record_alone_is_an_event():
 def test_json_whose_records_are_not_found_is_refused_with_the_way_out(text, words, kind):
     with pytest.raises(FormatError, match=f"line 1: this is .*{words}"):
         read(text, kind)
+
+
+def test_rows_whose_cells_name_themselves_are_records():
+    cells = [
+        {"field": "@timestamp", "value": "2026-11-01 00:00:00.000"},
+        {"field": "@message", "value": "up"},
+    ]
+    found = events(json.dumps({"results": [cells, cells], "status": "Complete"}))
+    assert [(event.message, event.timestamp.year) for event in found] == [("up", 2026)] * 2
+
+
+def test_lines_of_several_streams_of_loki_are_in_the_order_of_time():
+    streams = [
+        {
+            "stream": {"app": app},
+            "values": [[str(1793491200_000000000 + n), f"{app} {n}"] for n in (3, first)],
+        }
+        for app, first in (("a", 1), ("b", 2))
+    ]
+    found = events(json.dumps({"status": "success", "data": {"resultType": "streams", "result": streams}}))
+    assert [event.message for event in found] == ["a 1", "b 2", "a 3", "b 3"]
+
+
+def test_objects_that_end_with_a_zero_byte_are_records():
+    text = "".join(json.dumps({"short_message": f"m {n}", "timestamp": 1793491200}) + "\0" for n in range(5))
+    assert [event.message for event in events(text)] == [f"m {n}" for n in range(5)]
+
+
+def test_a_list_of_no_messages_beside_results_is_no_prompt():
+    results = [{"_time": "2026-11-01T00:00:00Z", "_raw": f"m {n}"} for n in range(3)]
+    assert [event.message for event in events(json.dumps({"messages": [], "results": results}))] == [
+        "m 0",
+        "m 1",
+        "m 2",
+    ]

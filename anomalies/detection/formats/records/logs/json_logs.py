@@ -3,18 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ....events import Event, event_from_line
+from ....events import Event, event_from_line, safe
 from ....scoring.scorers import Kind
 from ...base import Result
+from ...requests import request_of
 from ...times.timestamps import TimestampReader
 from ..moments import moment_of_value, times_of
 from ..parsing import Record
 from ..reader import RemarkingReader, logged_row, records_in, text_of_line, text_of_record, time_in
-from .messages import message_of
+from .messages import MOST_OF_MESSAGE, Message, message_of
 
 _MOSTLY = 0.5
-_COMMANDS = ("index", "create", "update")
-_TARGETS = ("_index", "_id", "_type", "routing", "pipeline", "op_type", "require_alias", "dynamic_templates")
+_ENOUGH = 10  # records, before all having the same message means that it says little
+_COMMANDS = ("index", "create", "update", "delete")
+_TARGETS = (
+    "_index", "_id", "_type", "_routing", "routing", "pipeline", "op_type", "require_alias",
+    "require_data_stream", "dynamic_templates", "if_seq_no", "if_primary_term", "version", "version_type",
+    "retry_on_conflict",
+)  # fmt: skip
 
 
 class JsonLogs(RemarkingReader):
@@ -31,6 +37,7 @@ class JsonLogs(RemarkingReader):
         self._has_times = len(untimed) < _MOSTLY * max(1, len(records))
         if untimed and not self._has_times:
             clock.learn([message_of(record).text for record in untimed])
+        self._says_request = _say_little(records)
 
     def _of_value(self, number: int, raw: bytes, value: Any) -> Sequence[Result]:
         if _is_command(value):
@@ -53,7 +60,8 @@ class JsonLogs(RemarkingReader):
         if moment is None and not self._has_times:
             moment = self._clock.read(said.text)
         own, line = self._numbers.take(number)
-        return Event(own, text, moment, said.text, said.fields, line=line)
+        message = _with_request(said) if self._says_request else said.text
+        return Event(own, text, moment, message, said.fields, line=line)
 
     def _of_text(self, number: int, raw: bytes, full_length: int) -> Sequence[Result]:
         own, line = self._numbers.take(number)
@@ -71,6 +79,18 @@ def learn_times(records: Sequence[Any], clock: TimestampReader) -> None:
         texts += [text for _, value in candidates if (text := _written(value))][:1]
     if texts and any(moment_of_value(text, clock) is None for text in texts):
         clock.learn_fields(texts)
+
+
+def _say_little(records: Sequence[Record]) -> bool:
+    """Return whether records of requests all have the same message, such as "handled request"."""
+    said = [one for one in map(message_of, records) if request_of(one.fields)]
+    return len(said) >= _ENOUGH and len({one.text for one in said}) == 1
+
+
+def _with_request(said: Message) -> str:
+    """Return a message with the request that it is about."""
+    request = " ".join(str(value) for _, value in request_of(said.fields))
+    return safe(f"{said.text} {request}".rstrip(), MOST_OF_MESSAGE)
 
 
 def _is_command(value: Any) -> bool:

@@ -14,6 +14,7 @@ from operator import itemgetter
 
 from ....events import Value, safe
 from ...lines.envelopes import opened_text
+from ...requests import request_of
 from ..fields import Field, fields_of, text_of
 from ..parsing import JsonParser, Record
 
@@ -27,20 +28,29 @@ MESSAGES = (
     "body", "text", "payload", "RenderedMessage", "renderedMessage", "rendered_message", "@mt",
     "MessageTemplate", "messageTemplate", "full_message", "EventMessage", "LogMessage", "log_message",
     "content", "description", "Description", "output", "summary", "original", "raw", "_raw", "data",
-    "properties", "error", "reason",
+    "properties", "error", "reason", "resultDescription", "eventMessage", "signature",
 )  # fmt: skip
 _WITHIN = (
     "jsonPayload", "_source", "message", "event", "body", "payload", "log", "data", "properties",
     "attributes", "record", "entry", "fields", "baseData", "protoPayload", "status", "winlog", "Event",
-    "detail", "result", "error", "err", "exception",
+    "detail", "result", "error", "err", "exception", "alert", "doc",
+    "RenderingInfo",
 )  # fmt: skip
+# Their other spellings, where a record has none of them: `ResultDescription`, `SyslogMessage`, `log_entry`.
+_OTHER_MESSAGES = {
+    "message", "msg", "logmessage", "logentry", "syslogmessage", "resultdescription", "eventmessage",
+    "rendereddescription", "statusmessage", "rawdata", "logtext", "text",
+}  # fmt: skip
 # What a record without a message did: the request or the operation, and how it ended.
 _ACTIONS = (
     "method", "httpMethod", "request_method", "verb", "path", "uri", "url", "requestURI", "request_uri",
     "request", "operation", "operationName", "action", "eventSource", "eventName", "event_type", "type",
     "name", "rule", "category", "query", "command", "cmd", "status", "statusCode", "status_code",
-    "response_code", "result", "outcome", "errorCode", "errorMessage", "Id", "Event ID", "EventID",
+    "response_code", "result", "outcome", "errorCode", "errorMessage", "Id", "Event ID", "EventID", "rrname",
+    "sni", "hostname",
 )  # fmt: skip
+_PAYLOADS = ("EventData.", "UserData.")  # what an event of Windows says beside its id
+_SPELT = str.maketrans("", "", "_- .@")
 _TIMES = ("time", "ts", "timestamp", "@timestamp", "datetime")  # of a record within a text
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){4,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 _PACKED = ("data", "payload", "value", "body")  # where queues keep a message in base64
@@ -66,7 +76,7 @@ def message_of(
     `times` are the paths of its times, which are no fields; `prefix` begins the paths of its fields; records
     within it are opened so many deep.
     """
-    path, text = next(_messages(record, "", _DEEP), ("", ""))
+    path, text = next(_messages(record, "", _DEEP), None) or _other_message(record)
     fields = fields_of(record, prefix.removesuffix("."), [prefix + one for one in (path, *times) if one])
     if not path:
         return Message(_action(fields), fields)
@@ -78,7 +88,7 @@ def message_of(
 
 def has_message(record: Record) -> bool:
     """Return whether a record has a text where messages are kept, by the names of the fields."""
-    return next(_messages(record, "", _DEEP), None) is not None
+    return next(_messages(record, "", _DEEP), None) is not None or _other_message(record)[0] != ""
 
 
 def message_in_text(text: str, prefix: str = "", depth: int = _NESTED) -> Message | None:
@@ -112,6 +122,8 @@ def _one_line(text: str) -> str:
 
 def _messages(record: Record, prefix: str, depth: int) -> Iterator[tuple[str, str]]:
     """The texts that may be the message, with their paths, the likely ones first."""
+    if _is_short(record):
+        yield f"{prefix}full_message", str(record["full_message"])
     for name in MESSAGES:
         if name in record:
             text = text_of(record[name])
@@ -123,6 +135,20 @@ def _messages(record: Record, prefix: str, depth: int) -> Iterator[tuple[str, st
         inner = record.get(name)
         if isinstance(inner, dict):
             yield from _messages(inner, f"{prefix}{name}.", depth - 1)
+
+
+def _is_short(record: Record) -> bool:
+    """Return whether the short message of a record is the beginning of its full one, as in GELF."""
+    short, full = record.get("short_message"), record.get("full_message")
+    return isinstance(short, str) and isinstance(full, str) and full.startswith(short.rstrip(" .…"))
+
+
+def _other_message(record: Record) -> tuple[str, str]:
+    """Return the message of a record that spells its name in another way, and its path; '' for none."""
+    for name, value in record.items():
+        if isinstance(value, str) and value and name.translate(_SPELT).lower() in _OTHER_MESSAGES:
+            return name, value
+    return "", ""
 
 
 def _unpacked(text: str) -> str:
@@ -141,5 +167,9 @@ def _action(fields: tuple[Field, ...]) -> str:
     last: dict[str, tuple[str, Value]] = {}
     for path, value in fields:
         last.setdefault(path.rpartition(".")[2], (path, value))
-    done = [last[name] for name in _ACTIONS if name in last] or fields
-    return _one_line(" ".join(f"{path}={value}" for path, value in done))
+    payload = [field for field in fields if any(name in field[0] for name in _PAYLOADS)]
+    known = [last[name] for name in _ACTIONS if name in last]
+    request = request_of(fields)
+    done = [field for field in (*known, *payload) if field not in request] or (() if request else fields)
+    said = [str(value) for _, value in request] + [f"{path}={value}" for path, value in done]
+    return _one_line(" ".join(said))
