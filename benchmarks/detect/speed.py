@@ -21,9 +21,9 @@ def quiet() -> list[str]:
     return SYSTEMS["heartbeats"](Random("quiet"), _LINES)
 
 
-def mixed() -> list[str]:
-    """The lines of twelve systems, by chance among each other."""
-    random = Random("mixed")
+def mixed(seed: str = "") -> list[str]:
+    """The lines of twelve systems in a random order."""
+    random = Random(f"mixed{seed}")
     streams = [iter(make(random, _LINES // len(SYSTEMS))) for make in SYSTEMS.values()]
     out = []
     while streams:
