@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
@@ -291,7 +291,7 @@ def _form(clock: TimestampReader, head: list[bytes], kind: Kind | None) -> Forma
     return format_for(kind, head, clock) if kind else guess(head, clock)
 
 
-def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Iterator[Message]:
+def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Generator[Message, None, None]:
     """Yield the messages of a job, ``Ended`` last; ``advanced`` is called with the progress every ``step``
     bytes.
 
@@ -311,19 +311,20 @@ def scan(job: Job, advanced: Callable[[Advanced], None], step: int = 1) -> Itera
     lines = read_records(job.path, LINE_BYTES, progress)
     failure: str | None = None
     try:
-        head = head_of(lines)
-        if len(head) < GUESSED_FROM and not any(line.data.strip() for line in head):
-            yield Ended(Counts(kind=job.kind or "logs", last_line=len(head)))
-            return
-        one = Scan.of(job, [line.data for line in head])
-        yield from _found(one, one.feed(chain(head, lines)), job.at_a_time)
-    except (ReadError, FormatError, ValueError) as error:
-        failure = str(error) if isinstance(error, ReadError) else f"can't read {_name(job.path)}: {error}"
+        try:
+            head = head_of(lines)
+            if len(head) < GUESSED_FROM and not any(line.data.strip() for line in head):
+                yield Ended(Counts(kind=job.kind or "logs", last_line=len(head)))
+                return
+            one = Scan.of(job, [line.data for line in head])
+            yield from _found(one, one.feed(chain(head, lines)), job.at_a_time)
+        except (ReadError, FormatError, ValueError) as error:
+            failure = str(error) if isinstance(error, ReadError) else f"can't read {_name(job.path)}: {error}"
+        if one:
+            yield from _found(one, one.finish(), job.at_a_time)
     except KeyboardInterrupt:
         yield Ended(one.counts if one else Counts(), INTERRUPTED)
         raise
-    if one:
-        yield from _found(one, one.finish(), job.at_a_time)
     yield Ended(one.counts if one else Counts(), failure)
 
 

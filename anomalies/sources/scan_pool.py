@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -19,15 +19,18 @@ _processes = get_context("spawn")
 
 def scan_all(
     jobs: Sequence[Job], workers: int, advanced: Callable[[Advanced], None]
-) -> Iterator[tuple[int, Message]]:
+) -> Generator[tuple[int, Message], None, None]:
     """Yield the messages of these jobs, each with the index of its job; a single job runs in this process.
 
     ``advanced`` is called with the progress since its last call. Memory is bounded: a process waits until its
     findings are taken. A process that is killed ends its own job with a failure, and no other.
+
+    A caller that is interrupted between two messages throws the KeyboardInterrupt in: a job of this process
+    ends with a last message, as it does where the interrupt arrives while it reads.
     """
     if workers <= 1 or len(jobs) <= 1:
         for index, job in enumerate(jobs):
-            yield from ((index, message) for message in scan(job, advanced))
+            yield from _with_index(index, scan(job, advanced))
         return
     waiting = deque(range(len(jobs)))
     running: dict[Connection, tuple[int, Any]] = {}
@@ -54,6 +57,16 @@ def scan_all(
             process.kill()
             process.join()
             connection.close()
+
+
+def _with_index(index: int, messages: Generator[Message, None, None]) -> Iterator[tuple[int, Message]]:
+    """Yield the messages with their job's index; an interrupt that is thrown in reaches the job."""
+    for message in messages:
+        try:
+            yield index, message
+        except KeyboardInterrupt as interrupt:
+            yield index, messages.throw(interrupt)
+            raise
 
 
 def _start(job: Job) -> tuple[Connection, Any]:

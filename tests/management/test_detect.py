@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from anomalies.models import Anomaly, AuditLog, DetectionConfig, PerformanceMetric
 from tests.support.processes import manage, wait_until
@@ -249,6 +250,20 @@ def test_a_stream_that_is_interrupted_keeps_what_it_found_and_says_so(stop):
     assert process.returncode == 130, said
     assert "stopped after line " in said
     assert not PerformanceMetric.objects.get(metric_type="detection").success
+
+
+def test_an_interrupt_while_findings_are_stored_is_recorded_too(log):
+    def interrupt(execute, sql, params, many, context):
+        if sql.startswith("SELECT id FROM anomalies"):  # the first statement of storing
+            signal.raise_signal(signal.SIGINT)
+        return execute(sql, params, many, context)
+
+    said = io.StringIO()
+    with pytest.raises(SystemExit) as ended, connection.execute_wrapper(interrupt):
+        call_command("detect", str(log), review=0, stderr=said)
+    metric = PerformanceMetric.objects.get(metric_type="detection")
+    assert (ended.value.code, metric.success, metric.error_message) == (130, False, "interrupted")
+    assert "stopped after line 0" not in said.getvalue()
 
 
 def test_a_baseline_is_learnt_first_and_nothing_of_it_is_stored(log, tmp_path):

@@ -116,8 +116,14 @@ class Command(ShortUsage):
         sizes = [_size(job.path) for job in jobs]
         total = None if None in sizes else sum(filter(None, sizes))
         with interruptible(), events_bar(total, options["no_progress"]) as advanced:
-            for index, message in scan_all(jobs, options["workers"], advanced):
-                detections[index].take(message)
+            messages = scan_all(jobs, options["workers"], advanced)
+            for index, message in messages:
+                try:
+                    detections[index].take(message)
+                except KeyboardInterrupt as interrupt:
+                    index, ended = messages.throw(interrupt)  # raises it, where processes of their own read
+                    detections[index].take(ended)
+                    raise
 
     def _follow(self, jobs: list[Job], detection: Detection, options: dict[str, Any]) -> None:
         if len(jobs) != 1 or jobs[0].path == "-":
