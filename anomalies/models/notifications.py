@@ -23,7 +23,7 @@ class Condition(models.TextChoices):
     EVERY_MATCH = "every_match", "every anomaly that matches"
     NEW_PATTERN = "new_pattern", "the first anomaly of a pattern"
     UNASSIGNED = "unassigned", "undecided and unassigned for some minutes"
-    ESCALATED = "escalated", "a rule for what comes stopped by itself"
+    ESCALATED = "escalated", "a triage rule stopped by itself"
     SILENT = "silent", "a detector is silent or overdue"
 
 

@@ -93,7 +93,7 @@ def _notify_of_open(rule: NotificationRule, ids: Iterable[UUID], now: datetime) 
 
 
 def _stopped_rules(rule: NotificationRule, now: datetime) -> dict[str, Item]:
-    """The rules for what comes that stopped by themselves since this rule was made, by subject."""
+    """The triage rules that stopped by themselves since this rule was made, by subject."""
     since = max(rule.created_at, now - _LOOKED_BACK)
     stopped = list(
         TriageRule.objects.filter(stopped_by=None, stopped_at__gte=since).order_by("stopped_at", "id")

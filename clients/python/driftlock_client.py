@@ -954,7 +954,7 @@ class Driftlock:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> RulePage:
-        """List the rules for what comes, the newest first, page by page."""
+        """List the triage rules, the newest first, page by page."""
         return cast(
             RulePage,
             self._call(

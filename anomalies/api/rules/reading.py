@@ -52,7 +52,7 @@ class RuleSubject(Schema):
 
 @router.get("/rules", response={200: RulePage, REFUSED: Problem}, **READ)
 def list_rules(request: HttpRequest, asked: Query[RuleParameters]) -> dict[str, Any]:
-    """List the rules for what comes, the newest first, page by page."""
+    """List the triage rules, the newest first, page by page."""
     refuse_unknown(request, RuleParameters.model_fields)
     with read_cursor(asked.cursor) as cursor:
         after = keyset.beyond(_matching(asked), NEWEST_FIRST, cursor)

@@ -1,4 +1,4 @@
-"""The shapes of rules for what comes: what is sent to make one, and what is answered."""
+"""The shapes of triage rules: what is sent to make one, and what is answered."""
 
 from __future__ import annotations
 

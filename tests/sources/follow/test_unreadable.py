@@ -1,4 +1,4 @@
-"""What can't be followed is named."""
+"""A source that cannot be followed: the error names it, and the others are followed."""
 
 from __future__ import annotations
 
