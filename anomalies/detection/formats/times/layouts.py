@@ -126,8 +126,8 @@ LAYOUTS = (
     ),
     _layout(
         "clock first",
-        rf"(?<![\d:]){_CLOCK}{_SECOND} {_YEAR}(?P<between>[-/.])(?P<month>\d\d)(?P=between)"
-        r"(?P<day>\d\d)(?!\d)",
+        rf"(?<![\w:.-]){_CLOCK}{_SECOND} {_YEAR}(?P<between>[-/.])(?P<month>\d\d)(?P=between)"
+        r"(?P<day>\d\d)(?!\d|[T ]\d\d:)",
     ),
     _layout(
         "day first",
