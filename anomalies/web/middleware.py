@@ -52,9 +52,12 @@ _WRITES = re.compile(
 # planner: a search at ten million rows took 480 ms with them, 115 ms without. What an index of words or tags
 # finds is kept row by row in this much memory; in PostgreSQL's 4 MB it is kept by pages, all of whose rows
 # are read again. PostgreSQL's random_page_cost of 4.0 is for rotating disks; it makes the planner read in
-# order of time until enough words are found, which took that search 310 ms.
+# order of time until enough words are found, which took that search 310 ms. To compile a list's statement
+# (jit) takes 200 ms where PostgreSQL was built with LLVM, and its work 20 ms: the planner can't see how few
+# rows are read, and expects a cost of more than the 100,000 at which it compiles.
 _MEMORY = 16 * 1024 * 1024
 _PLANNER = {
+    "jit": "'off'",
     "max_parallel_workers_per_gather": "'0'",
     "random_page_cost": "least(current_setting('random_page_cost')::float8, 1.1)::text",
     "work_mem": f"greatest(pg_size_bytes(current_setting('work_mem')), {_MEMORY}) / 1024 || 'kB'",

@@ -251,7 +251,7 @@ def test_a_statement_that_fails_in_a_savepoint_late_in_the_budget_is_rolled_back
 # --- nobody else's ----------------------------------------------------------------------------------------
 
 
-PLANNED = ("max_parallel_workers_per_gather", "random_page_cost", "work_mem")
+PLANNED = ("jit", "max_parallel_workers_per_gather", "random_page_cost", "work_mem")
 
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}?o=%00", "/admin/nowhere/", "/admin/login/"])
@@ -262,11 +262,11 @@ def test_the_connection_is_given_back_without_the_limit(desk, path):
 
 
 @pytest.mark.parametrize(("given", "used"), [("4MB", "16MB"), ("64MB", "64MB")])
-def test_a_request_is_planned_for_few_rows_with_memory_for_what_an_index_finds(given, used):
+def test_a_request_is_planned_for_few_rows_uncompiled_with_memory_for_what_an_index_finds(given, used):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('work_mem', %s, false)", [given])
+        cursor.execute("SELECT set_config('work_mem', %s, false), set_config('jit', 'on', false)", [given])
     with bounded(Deadline(1)):
-        assert [setting(name) for name in PLANNED] == ["0", "1.1", used]
+        assert [setting(name) for name in PLANNED] == ["off", "0", "1.1", used]
     connection.close()
 
 
