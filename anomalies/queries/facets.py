@@ -87,13 +87,15 @@ def figures(
     selection: Counted | None = None,
     *,
     is_frequent: bool = False,
+    pairs: str | None = None,
     with_values: bool = False,
 ) -> Iterator[Callable[[], Figures]]:
     """The figures beside a list; ``unfaceted`` is the same list without conditions on status and stream.
 
     ``selection`` is ``unfaceted`` in terms of a roll-up, if one can count it: facets and count are then exact
     at any size. ``is_frequent`` if the list's page was walked: then no finder collects its rows, and none is
-    looked for here. ``with_values`` also counts the values of other filters (`bounded.value_counts`).
+    looked for here. ``pairs`` are the counts of ``unfaceted``, if that page's reading gave them
+    (`bounded.pages.Page`). ``with_values`` also counts the values of other filters (`bounded.value_counts`).
 
     The server counts while the ``with`` block does other work (but no query); the function that the block
     receives waits for the result.
@@ -104,6 +106,8 @@ def figures(
         counted = (
             _by_roll_up(listing, selection, is_frequent=is_frequent)
             if selection
+            else _by_page(pairs)
+            if pairs is not None
             else _by_reading(unfaceted, is_frequent=is_frequent)
         )
         values = counting_values(listing) if with_values else Sql("NULL")
@@ -164,6 +168,11 @@ def _by_roll_up(listing: Listing, selection: Counted, *, is_frequent: bool) -> S
         is_whole=read.is_whole,
         facets=Sql(text, tuple(values)),
     )
+
+
+def _by_page(pairs: str) -> Sql:
+    """Facets that are known; the count is the sum of the selected ones."""
+    return Sql("SELECT %s::jsonb, true, NULL", (pairs,))
 
 
 def _by_reading(unfaceted: Listing, *, is_frequent: bool) -> Sql:

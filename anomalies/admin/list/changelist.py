@@ -107,8 +107,11 @@ class AnomalyChangeList(Sidebar, Pages):
             self._try_to_read_page(request)
         unfaceted, selection = self._unfaceted()
         beside = (self.listing, unfaceted, self.calendar.steps, selection)
-        is_frequent = not by_number and self.page.is_walked
-        with facets.figures(*beside, is_frequent=is_frequent, with_values=self.add_facets) as figures:
+        read = Page([]) if by_number else self.page
+        pairs = read.pairs if unfaceted is self.listing else None
+        with facets.figures(
+            *beside, is_frequent=read.is_walked, pairs=pairs, with_values=self.add_facets
+        ) as figures:
             if not by_number and request.method == "GET":
                 self.render_rows()
             self.figures = figures()

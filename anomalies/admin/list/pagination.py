@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -106,7 +107,8 @@ class Pages(ChangeList):
             start, end = self._of_the_page(read, gap)
         rows = read.rows[start:end]
         edge = read.edge if len(rows) == len(read.rows) else None
-        self.page = Page(rows, read.has_previous or start > 0, read.has_next or end < len(read.rows), edge)
+        has_previous, has_next = read.has_previous or start > 0, read.has_next or end < len(read.rows)
+        self.page = Page(rows, has_previous, has_next, edge, read.is_walked, read.pairs)
         found = episodes(rows, gap)
         before, after = self._beside(read.rows[:start], read.rows[end:])
         mark_cut(found, before, after, gap)
@@ -133,10 +135,10 @@ class Pages(ChangeList):
             more = page_before(
                 self._near(first, gap), self.ordering, self._cursor(first), size, self.root_queryset
             )
-            return Page(more.rows + read.rows, more.has_previous, read.has_next, more.edge)
+            return replace(read, rows=more.rows + read.rows, has_previous=more.has_previous, edge=more.edge)
         last = read.rows[-1]
         more = page_after(self._near(last, gap), self.ordering, self._cursor(last), size, self.root_queryset)
-        return Page(read.rows + more.rows, read.has_previous, more.has_next, more.edge)
+        return replace(read, rows=read.rows + more.rows, has_next=more.has_next, edge=more.edge)
 
     def _near(self, row: Any, gap: timedelta | None) -> Listing:
         """The list, or its part that lies at most ``gap`` from a row."""

@@ -161,7 +161,7 @@ def list_original(request: HttpRequest, asked: Query[OriginalParameters]) -> dic
     page = page_after(listing, NEWEST_FIRST.names, "", asked.limit, shown, skipped=asked.offset)
     return {
         "anomalies": [original_values(row, IN_LISTS) for row in page.rows],
-        "total": _total(filterset, listing),
+        "total": _total(filterset, listing, page.pairs),
         "limit": asked.limit,
         "offset": asked.offset,
         # Where a search stopped early the page is not full, and an offset leads no further.
@@ -181,7 +181,10 @@ def filterset_of(request: HttpRequest, known: Collection[str]) -> AnomalyFilter:
     return checked(request, data, known, names)
 
 
-def _total(filterset: AnomalyFilter, listing: Listing) -> int:
+def _total(filterset: AnomalyFilter, listing: Listing, pairs: str | None) -> int:
+    """The number of rows; ``pairs`` are the counts that the page's reading gave, if it did."""
+    if pairs is not None:
+        return sum(n for _, _, n in json.loads(pairs))
     selection = selection_of(filterset)
     if selection is None or not hourly_rollup.is_built():
         return count(listing).least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from anomalies.querysets import SEARCH_CONFIG, search_document, search_words
 
 from .sql import TRUE, Sql, all_of, expression_of, hidden, sql
 
-_TABLE = Sql("anomalies")
+_TABLE, NULL = Sql("anomalies"), Sql("NULL")
 _LOOKED_UP = 6  # values of the metadata that are looked up in its index; others are tested on each row
 
 
@@ -24,7 +24,8 @@ class Finder:
 
     ``holds`` is tested on the rows of a sample. It is at least as wide as the set of rows that the index has
     to fetch, so a condition that is rare in the sample is cheap to collect. ``is_possible`` is false if the
-    index can't answer it. ``queries`` are the named queries that ``table`` reads.
+    index can't answer it. ``queries`` are the named queries that ``table`` reads. A finder with a ``name``
+    has an index that counts its rows without reading them; ``size`` is their number.
     """
 
     holds: Sql
@@ -33,6 +34,24 @@ class Finder:
     order: str = ""
     is_possible: Sql = TRUE
     queries: tuple[tuple[str, Sql], ...] = ()
+    name: str = ""
+    size: Sql = NULL
+
+    def counted(self, most: int) -> Finder:
+        """The same finder with the number of its rows, if its index can count them, up to ``most`` + 1."""
+        if not self.name:
+            return self
+        count = sql(
+            "SELECT count(*) AS rows FROM (SELECT FROM {table} WHERE {where} ORDER BY {order} LIMIT {most})"
+            " AS near",
+            table=self.table,
+            where=self.where,
+            order=self.order,
+            most=most + 1,
+        )
+        size = Sql(f"(SELECT rows FROM {self.name}_size)")  # noqa: S608 - a name of ours
+        is_possible = sql("{size} <= {most}", size=size, most=most)
+        return replace(self, queries=((f"{self.name}_size", count),), size=size, is_possible=is_possible)
 
     def rows(self, gate: Sql, most: int) -> Sql:
         """At most ``most`` of its rows; none, without reading anything, if ``gate`` is false."""
@@ -120,7 +139,7 @@ def by_pattern(key: UUID) -> Finder:
     where = sql("anomalies.pattern >= {key} AND anomalies.pattern <= {key}", key=pattern)
     order = ("pattern", 'status COLLATE "POSIX"', "timestamp", "id")
     ascending = ", ".join(f"anomalies.{column} NULLS FIRST" for column in order)
-    return Finder(where, where, order=ascending)
+    return Finder(where, where, order=ascending, name="pattern")
 
 
 def by_source(source: str) -> Finder:
@@ -129,7 +148,8 @@ def by_source(source: str) -> Finder:
     name = hidden(source, "text")
     where = sql(f"anomalies.{column} >= {{name}} AND anomalies.{column} <= {{name}}", name=name)
     order = (column, 'status COLLATE "POSIX"', "timestamp", "id")
-    return Finder(where, where, order=", ".join(f"anomalies.{each} NULLS FIRST" for each in order))
+    ascending = ", ".join(f"anomalies.{each} NULLS FIRST" for each in order)
+    return Finder(where, where, order=ascending, name="source")
 
 
 def by_assignee(username: str) -> Finder:
@@ -137,10 +157,10 @@ def by_assignee(username: str) -> Finder:
     name = hidden(username, "text")
     where = sql("anomalies.assigned_to >= {name} AND anomalies.assigned_to <= {name}", name=name)
     order = ("assigned_to", "status", "timestamp DESC", "id DESC")
-    return Finder(where, where, order=", ".join(f"anomalies.{column}" for column in order))
+    return Finder(where, where, order=", ".join(f"anomalies.{column}" for column in order), name="assignee")
 
 
 def by_snooze() -> Finder:
     """The rows that are snoozed."""
     where = Sql("anomalies.snoozed_at IS NOT NULL")
-    return Finder(where, where, order="anomalies.stream_type, anomalies.snoozed_at")
+    return Finder(where, where, order="anomalies.stream_type, anomalies.snoozed_at", name="snooze")

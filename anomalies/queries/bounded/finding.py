@@ -4,7 +4,8 @@ Theory: a simple random sample of 64 blocks (TABLESAMPLE SYSTEM) is read and eac
 its rows. If at most two of the blocks contain a match, then with 95 % confidence fewer than about one block
 in nine of the table does (the upper Clopper-Pearson limit of 2 in 64 is 0.108). A condition whose share of
 the sampled rows is below the cap's share of the table is likely to stay below the cap. The finder with the
-fewest hits is run up to the cap; a wrong choice costs at most the cap. The sample has a fixed seed, so a list
+fewest rows is run up to the cap: a B-tree's are counted in the index, which reads no row, those of a GIN
+index are expected by the sample. A wrong choice costs at most the cap. The sample has a fixed seed, so a list
 that is read twice is read in the same way.
 
 Blocks are counted before rows, because anomalies come in bursts: a hundred adjacent rows are one observation,
@@ -35,7 +36,7 @@ def finding(listing: Listing, condition: Sql, most: int | None = None) -> tuple[
     ``found`` has the COLUMNS of each row that the finder gives; ``fits`` is true if it meets ``condition``.
     """
     most = FOUND if most is None else most
-    finders = [*listing.finders, *_of_columns(listing, most)]
+    finders = [*(finder.counted(most) for finder in listing.finders), *_of_columns(listing, most)]
     if not finders:
         return [], Sql("false")
     is_complete = "EXISTS (SELECT FROM choice) AND (SELECT count(*) FROM found) <= {most}"
@@ -114,10 +115,12 @@ def _by_index(walk: Walk, name: str, holds: Sql, belongs: Sql, most: int) -> Fin
         entries=walk.entries,
         most=most + 1,
     )
+    total = Sql(f"(SELECT coalesce(sum(rows), 0) FROM {size})")  # noqa: S608 - a name of ours
     return Finder(
         holds,
         table=rows,
-        is_possible=sql("(SELECT coalesce(sum(rows), 0) <= {most} FROM {size})", most=most, size=size),
+        is_possible=sql("{rows} <= {most}", rows=total, most=most),
+        size=total,
         queries=((segment, walk.given()), (size, sizes)),
     )
 
@@ -144,18 +147,24 @@ def _sample(finders: Sequence[Finder]) -> Sql:
 
 
 def _choice(finders: Sequence[Finder], most: int) -> Sql:
-    """The number of the finder with the fewest rows to collect; none if all have too many."""
+    """The number of the finder with the fewest rows to collect; none if all have too many.
+
+    Where its index can't count them, one row more than the sample has is expected for the sample's share of
+    the table (Laplace's rule of succession: what a sample does not show may exist).
+    """
     guess = (
-        "SELECT {number} AS finder, {is_possible} AS is_possible, coalesce(sum(hits_{number}), 0) AS hits, "
+        "SELECT {number} AS finder, {is_possible} AS is_possible, {size}::float8 AS size, "
+        "coalesce(sum(hits_{number}), 0) AS hits, "
         "sum(rows) AS rows, count(*) FILTER (WHERE hits_{number} > 0) AS blocks FROM sample"
     )
     guesses = [
-        sql(guess, number=number, is_possible=finder.is_possible) for number, finder in enumerate(finders)
+        sql(guess, number=number, is_possible=finder.is_possible, size=finder.size)
+        for number, finder in enumerate(finders)
     ]
     return sql(
         "SELECT finder FROM ({guesses}) AS guess WHERE CASE WHEN blocks <= {few} "
         "OR (hits <= {most} * (SELECT part FROM share) AND hits * {rare} <= rows) THEN is_possible END "
-        "ORDER BY hits, finder LIMIT 1",
+        "ORDER BY coalesce(size, (hits + 1) / (SELECT part FROM share)), finder LIMIT 1",
         guesses=joined(" UNION ALL ", guesses),
         few=_FEW_BLOCKS,
         most=most,

@@ -34,19 +34,30 @@ class Page:
     """The rows of a page; ``has_previous`` and ``has_next`` if there are rows before and after them.
 
     ``edge`` is the anomaly at which the search stopped before the page was full: beyond it, in the direction
-    of reading, there may be more.
+    of reading, there may be more. ``is_walked`` if it is known that no finder collects the list's rows.
+    ``pairs`` is JSON of (status, stream, n) that counts all of them, on a first or last page whose rows a
+    finder collected.
     """
 
     rows: list[Any]
     has_previous: bool = False
     has_next: bool = False
     edge: Any = None
+    is_walked: bool = False
+    pairs: str | None = None
 
-    @property
-    def is_walked(self) -> bool:
-        """True if it is known that no finder collects the list's rows."""
-        first = next(iter(self.rows), self.edge)
-        return bool(getattr(first, "is_walked", False))
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The first rows of an order, and what Page has beside them."""
+
+    rows: list[Any]
+    edge: Any = None
+    is_walked: bool = False
+    pairs: str | None = None
+
+
+_NOTHING = _Reading([])
 
 
 def page_after(
@@ -62,16 +73,18 @@ def page_after(
 
     ``shown`` is a queryset of all anomalies with the columns to read. Raises CursorError.
     """
-    rows, edge = _read(listing, ordering, cursor, size + 1, shown, skipped)
-    return Page(rows[:size], bool(cursor or skipped), len(rows) > size or edge is not None, edge)
+    read = _read(listing, ordering, cursor, size + 1, shown, skipped)
+    rows, has_more = read.rows[:size], len(read.rows) > size or read.edge is not None
+    return Page(rows, bool(cursor or skipped), has_more, read.edge, read.is_walked, read.pairs)
 
 
 def page_before(
     listing: Listing, ordering: Sequence[str], cursor: str, size: int, shown: QuerySet[Anomaly]
 ) -> Page:
     """The page before the cursor's row, in the list's order; the last page for ''. Raises CursorError."""
-    rows, edge = _read(listing, keyset.reverse(ordering), cursor, size + 1, shown)
-    return Page(rows[:size][::-1], len(rows) > size or edge is not None, bool(cursor), edge)
+    read = _read(listing, keyset.reverse(ordering), cursor, size + 1, shown)
+    rows, has_more = read.rows[:size][::-1], len(read.rows) > size or read.edge is not None
+    return Page(rows, has_more, bool(cursor), read.edge, read.is_walked, read.pairs)
 
 
 def newest_ids(listing: Listing, most: int) -> Sql:
@@ -113,17 +126,17 @@ def _read(
     size: int,
     shown: QuerySet[Anomaly],
     skipped: int = 0,
-) -> tuple[list[Any], Any]:
-    """The first rows of the order, at most ``size``, and the anomaly at which the search stopped, if any."""
+) -> _Reading:
+    """The first rows of the order, at most ``size``, and what their reading showed."""
     listing, walk = _behind(listing, ordering, cursor)
     if not walk.segments:
-        return [], None
+        return _NOTHING
     try:
         if listing.columns <= walk.index.answers:
-            return list(_answered(listing, walk, size, shown, skipped)), None
-        return _cut(_looked_for(listing, walk, size, shown, skipped))
+            return _Reading(list(_answered(listing, walk, size, shown, skipped)))
+        return _cut(_looked_for(listing, walk, size, shown, skipped, is_whole=not cursor))
     except EmptyResultSet:
-        return [], None
+        return _NOTHING
 
 
 def _answered(
@@ -142,30 +155,50 @@ def _answered(
     return rows.order_by(*walk.order.names)
 
 
-def _cut(rows: Iterable[Any]) -> tuple[list[Any], Any]:
-    """The matching rows up to the first edge, and that edge (None without one)."""
-    found = []
+def _cut(rows: Iterable[Any]) -> _Reading:
+    """The matching rows up to the first edge, and that edge (None without one).
+
+    What each row has beside its columns is the same in all; without a row to show, one has nothing else.
+    """
+    found: list[Any] = []
+    edge = row = None
     for row in rows:
         if row.is_hit:
             found.append(row)
         if row.is_edge:
-            return found, row
-    return found, None
+            edge = row
+            break
+    return _Reading(found, edge, bool(row and row.is_walked), row.pairs if row else None)
 
 
 def _looked_for(
-    listing: Listing, walk: Walk, size: int, shown: QuerySet[Anomaly], skipped: int
+    listing: Listing, walk: Walk, size: int, shown: QuerySet[Anomaly], skipped: int, *, is_whole: bool
 ) -> RawQuerySet[Any]:
-    """The rows of ``page``: matches, and the edges at which the search stopped."""
+    """The rows of ``page``: matches, and the edges at which the search stopped; an empty row for none.
+
+    If it ``is_whole``, the list and not its part behind a place, they have the ``pairs`` of a Page.
+    """
     rows = shown.filter(pk__in=RawSQL("SELECT id FROM page", ())).annotate(
         is_hit=_is_in_page("NOT is_edge"),
         is_edge=_is_in_page("is_edge"),
-        is_walked=RawSQL("EXISTS (SELECT FROM segment)", (), output_field=BooleanField()),
+        place=RawSQL(f"row_number() OVER (ORDER BY {walk.order.as_sql()})", ()),  # noqa: S611 - names of columns
     )
-    text, values = rows.order_by(*walk.order.names).query.sql_with_params()
-    queries = with_queries(_page(listing, walk, size, skipped))
-    statement = sql("{queries} {rows}", queries=queries, rows=Sql(text, tuple(values)))
+    text, values = rows.order_by().query.sql_with_params()
+    queries = _page(listing, walk, size, skipped)
+    statement = sql(
+        "{queries} SELECT shown.*, EXISTS (SELECT FROM segment) AS is_walked, {pairs} AS pairs "
+        "FROM (VALUES (true)) AS once (is_once) LEFT JOIN shown ON true ORDER BY place",
+        queries=with_queries([*queries, ("shown", Sql(text, tuple(values)))]),
+        pairs=_PAIRS if is_whole and "known" in dict(queries) else "NULL",
+    )
     return Anomaly.objects.raw(statement.text, statement.values)
+
+
+_PAIRS = """(
+    SELECT coalesce(jsonb_agg(jsonb_build_array(status, stream_type, n)), '[]')::text
+    FROM (SELECT status, stream_type, count(*) AS n FROM found WHERE fits GROUP BY 1, 2) AS counted
+    HAVING (SELECT is_complete FROM known)
+)"""
 
 
 def _is_in_page(kind: str) -> RawSQL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -104,6 +105,20 @@ def test_what_no_index_answers_has_no_finder():
 def test_the_rarest_of_several_conditions_is_collected_and_the_others_are_tested():
     assert found("q=often&tags_any=often&status=pending&ncd_min=0.9") == 4
     assert found("q=often&stream=metrics&ncd_min=0.9") == 0
+
+
+@pytest.mark.parametrize("absent", ["q=nowhere", "tags_any=nowhere", "host=nowhere", "ncd_min=1"])
+def test_of_conditions_that_no_sample_shows_that_of_the_fewest_rows_is_collected(absent, monkeypatch):
+    """A pattern, a source and an assignee are counted in their index: none is taken for the rarest."""
+    monkeypatch.setattr(finding_module, "_BLOCKS", 1)
+    hidden = {"timestamp": NOON - timedelta(days=9), "pattern": UUID(int=1), "source": "late"}
+    Anomaly.objects.bulk_create(Anomaly(**anomaly_values(**hidden, assigned_to="eve")) for _ in range(300))
+    listing = listing_of(AnomalyFilter(QueryDict(f"{absent}&pattern={UUID(int=1)}&source=late&assigned=eve")))
+    queries, _ = finding(listing, condition_of(listing.rows))
+    counted = sql("{queries} SELECT count(*) FROM found", queries=with_queries(queries))
+    with connection.cursor() as cursor:
+        cursor.execute(counted.text, counted.values)
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_phrase_of_frequent_words_is_not_collected_though_no_row_has_it():

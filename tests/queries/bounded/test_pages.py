@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Count
 from django.http import QueryDict
 
 from anomalies.models import Anomaly
@@ -130,7 +132,9 @@ def test_a_page_that_stops_says_at_which_row(rows, monkeypatch):
 def test_the_end_of_the_list_is_no_stop(rows, monkeypatch):
     narrow(monkeypatch, 61)
     listing = listing_of(AnomalyFilter(QueryDict("q=-client -deadlock")))
-    assert page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all()) == Page([])
+    assert page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all()) == Page(
+        [], is_walked=True
+    )
 
 
 @pytest.mark.parametrize("query", ["", "status=pending", "q=deadlock", "tags_any=eu&status=pending"])
@@ -157,6 +161,27 @@ def test_a_page_says_if_no_finder_collected_its_rows(rows, monkeypatch, query, i
     listing = listing_of(AnomalyFilter(QueryDict(query)))
     page = page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all())
     assert page.is_walked == is_walked
+
+
+@pytest.mark.parametrize(
+    ("query", "has_counts"), [("q=deadlock", True), ("q=nowhere", True), ("q=-client", False), ("", False)]
+)
+def test_a_page_whose_rows_a_finder_collected_counts_all_of_them(rows, monkeypatch, query, has_counts):
+    monkeypatch.setattr(finding, "_FEW_BLOCKS", finding._BLOCKS)
+    filterset, order = AnomalyFilter(QueryDict(query)), ("-timestamp", "-id")
+    for read in (page_after, page_before):
+        page = read(listing_of(filterset), order, "", 5, Anomaly.objects.all())
+        counts = filterset.qs.values_list("status", "stream_type").annotate(n=Count("id")).order_by()
+        expected = sorted(map(list, counts)) if has_counts else None
+        assert (page.pairs and sorted(json.loads(page.pairs))) == expected
+
+
+def test_a_page_behind_a_place_counts_nothing(rows, monkeypatch):
+    monkeypatch.setattr(finding, "_FEW_BLOCKS", finding._BLOCKS)
+    listing, order = listing_of(AnomalyFilter(QueryDict("q=deadlock"))), ("-timestamp", "-id")
+    first = page_after(listing, order, "", 5, Anomaly.objects.all())
+    cursor = keyset.cursor_of(first.rows[-1], order)
+    assert page_after(listing, order, cursor, 5, Anomaly.objects.all()).pairs is None
 
 
 def test_rows_of_one_time_are_looked_at_in_greater_number(rows, monkeypatch):
