@@ -1,4 +1,4 @@
-"""A source that cannot be followed: the error names it, and the others are followed."""
+"""Files that can't be followed, each named with the reason."""
 
 from __future__ import annotations
 
