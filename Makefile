@@ -13,8 +13,9 @@ run: ## serve the admin on 127.0.0.1:8000 (PORT=…), with two sample logs
 	@$(PYTHON) scripts/bootstrap.py
 	@exec $(VENV) manage.py up --port $(PORT)
 
-# A worker of pytest-xdist for each core, with a server and a database of its own; ARGS="-n 0" runs in one process.
-WORKERS := -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+# Workers of pytest-xdist, each with a server and a database of its own: one more than cores, for tests wait for servers and
+# for each other about a third of their time. ARGS="-n 0" runs in one process.
+WORKERS = -n $(shell $(PYTHON) -c "import os; print(min(8, os.cpu_count() + 1))") --dist loadgroup --no-loadscope-reorder
 test: ## run all tests (DATABASE_URL names another server than the throw-away one; ARGS go to pytest)
 	@$(PYTHON) scripts/bootstrap.py requirements-dev.txt
 	@PYTHONDONTWRITEBYTECODE= exec $(VENV) -m pytest $(WORKERS) $(ARGS)  # they start hundreds of processes

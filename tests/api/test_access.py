@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from anomalies.models import Anomaly, ApiToken, DetectionConfig, Scope
 from tests.api.programs import Program, program
 from tests.support.factories import make_anomaly
 from tests.support.people import browser_of
+from tests.support.sizes import variants
 
 pytestmark = pytest.mark.django_db
 TABLE = Path(__file__).parents[2] / "docs" / "permissions.md"
@@ -74,8 +76,7 @@ def statuses(client: Client) -> dict[tuple[str, str], int]:
     return {(m, p): call(client, m, p).status_code for m, p, scope in operations() if scope}
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("scope", Scope.values)
+@pytest.mark.parametrize(("role", "scope"), variants(product(ROLES, Scope.values)))
 def test_a_token_opens_what_its_scope_and_its_owners_role_open_and_nothing_else(role, scope):
     make_anomaly()
     said = statuses(program(role, scope).client)

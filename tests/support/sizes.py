@@ -6,6 +6,7 @@ run's output says which sizes were used.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterable
@@ -39,7 +40,7 @@ SIZES = {
     "DRIFTLOCK_CONCURRENCY": Size(0.1, 1, "times the writes of concurrent clients"),
     "DRIFTLOCK_TEST_ROWS": Size(10_000, 100_000, "rows a table under migrations and the overview"),
     "DRIFTLOCK_FOLLOWINGS": Size(25, 150, "generated lives of a followed file"),
-    "DRIFTLOCK_VARIANTS": Size(0.34, 1, "of the variants of tests that migrate, serve or start processes"),
+    "DRIFTLOCK_VARIANTS": Size(0.33, 1, "of the variants of tests whose variants differ in one value"),
     "DRIFTLOCK_ADOPT_KILLS": Size(1, 3, "kills while a database is adopted"),
     "DRIFTLOCK_OTLP_KILLS": Size(1, 100, "kills of workers that judge what came by OTLP"),
     "DRIFTLOCK_LONG_LINE_BYTES": Size(256 * 1024**2, 1024**3, "bytes in one line"),
@@ -61,13 +62,15 @@ def amount(name: str) -> int:
 
 
 def variants(every: Iterable[Variant]) -> list[Variant]:
-    """The variants that a parametrized test runs: its share of them, spread over all, in their order.
+    """The variants that a parametrized test runs: its share of them, with the first one, in their order.
 
-    For tests whose variants each migrate a database, serve pages or start processes, and differ in one value.
+    For tests whose variants take long (fill tables, serve pages, start processes) and differ in one value or
+    two. Steps near the golden section spread them, so that of a product no factor is left at one value.
     """
     known = list(every)
-    count = min(len(known), max(1, math.ceil(size("DRIFTLOCK_VARIANTS") * len(known))))
-    return [known[number * len(known) // count] for number in range(count)]
+    count = max(1, math.ceil(size("DRIFTLOCK_VARIANTS") * len(known)))
+    step = next(n for n in itertools.count(round(0.618 * len(known))) if math.gcd(n, len(known)) == 1)
+    return [known[place] for place in sorted(n * step % len(known) for n in range(min(count, len(known))))]
 
 
 def report() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import Page, page_after, page_before
 from anomalies.queries.filters import AnomalyFilter
 from tests.support.factories import NOON, anomaly_values
+from tests.support.sizes import variants
 
 pytestmark = pytest.mark.django_db
 
@@ -107,8 +109,7 @@ def read(query: str, order: tuple[str, ...], step: Callable[..., Page], way: str
     raise AssertionError("there is no end")
 
 
-@pytest.mark.parametrize("order", ORDERS, ids="".join)
-@pytest.mark.parametrize("query", FILTERS)
+@pytest.mark.parametrize(("query", "order"), variants(product(FILTERS, ORDERS)))
 def test_from_page_to_page_each_row_comes_once_and_in_order(rows, bounds, query, order):
     expected = list(AnomalyFilter(QueryDict(query), me="ana").qs.order_by(*order))
     assert read(query, order, page_after, "next")[0] == expected
