@@ -304,6 +304,7 @@ AUTH_PASSWORD_VALIDATORS = sign_in_settings.PASSWORD_VALIDATORS
 # An OpenID Connect provider, if one is configured; whether passwords stored here are accepted at all.
 OIDC = sign_in_settings.oidc_provider(_text)
 LOCAL_PASSWORDS = sign_in_settings.check_passwords(_flag("DRIFTLOCK_LOCAL_PASSWORDS", True), OIDC)
+REQUIRE_MFA = _flag("DRIFTLOCK_REQUIRE_MFA", False)  # of staff, before they see anything else
 vars().update(sign_in_settings.ALLAUTH)
 
 # Counted from the login, not from the last page.

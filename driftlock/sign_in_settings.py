@@ -128,7 +128,7 @@ PASSWORD_VALIDATORS = [
     )
 ]
 
-APPS = ("allauth", "allauth.account", "allauth.socialaccount")
+APPS = ("allauth", "allauth.account", "allauth.socialaccount", "allauth.mfa")
 # django-allauth, of which only what is named here is used: nobody signs up, and no mail is sent.
 ALLAUTH = {
     "ACCOUNT_ADAPTER": "anomalies.sign_in.adapters.AccountAdapter",
@@ -137,6 +137,14 @@ ALLAUTH = {
     "ACCOUNT_LOGIN_METHODS": {"username"},
     "ACCOUNT_SIGNUP_FIELDS": ["username*", "password1*"],
     "ACCOUNT_RATE_LIMITS": False,
+    "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
+    "MFA_TOTP_ISSUER": "Driftlock",
+    "MFA_TOTP_TOLERANCE": 1,
+    "MFA_FORMS": {
+        "add_webauthn": "anomalies.sign_in.forms.AddPasskeyForm",
+        "authenticate_webauthn": "anomalies.sign_in.forms.PasskeyForm",
+        "reauthenticate_webauthn": "anomalies.sign_in.forms.ConfirmByPasskeyForm",
+    },
     "SOCIALACCOUNT_STORE_TOKENS": False,
     "SOCIALACCOUNT_REQUESTS_TIMEOUT": 5,
 }

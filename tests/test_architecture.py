@@ -85,7 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OUTSIDE = {
     "admin": {"axes"},
     "api": {"django_filters", "ninja", "prometheus_client", "pydantic"},
-    "sign_in": {"allauth", "jwt", "requests"},
+    "sign_in": {"allauth", "axes", "jwt", "requests"},
     "web": {"axes", "prometheus_client", "psycopg"},
     "connection_settings": {"psycopg"},
     "stored_times": {"psycopg"},

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from anomalies.sign_in import second_factor
 from anomalies.web.actor import acting_for
 
 from .model_admin import DeskAdmin
@@ -44,6 +46,19 @@ class RecordedAdmin(DeskAdmin):
 @admin.register(User)
 class AccountAdmin(RecordedAdmin, AnyUserAdmin):
     """People, their roles and their passwords."""
+
+    actions = ("reset_second_factors",)
+
+    @admin.action(description="Remove the second factors of the selected users", permissions=["reset"])
+    def reset_second_factors(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Remove all factors: the next login asks for none, or leads to adding one where it is required."""
+        for user in users:
+            second_factor.reset(user)
+        self.message_user(request, "Removed the second factors of the selected users.")
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Only superusers."""
+        return request.user.is_superuser
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Django's own, recorded."""

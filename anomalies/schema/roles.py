@@ -75,6 +75,7 @@ APP_MAY: dict[str, str] = {
     "axes_accesslog": _ALL,
     "account_emailaddress": _ALL,
     "account_emailconfirmation": _ALL,
+    "mfa_authenticator": _ALL,
     "socialaccount_socialaccount": _ALL,
     "socialaccount_socialapp": "SELECT",
     "socialaccount_socialtoken": "SELECT, DELETE",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -30,6 +32,16 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the audit log records."""
         return client_address(request) or "unknown"
+
+    def is_reauthentication_required(self, **_: Any) -> bool:
+        """True where one can confirm who one is: an account without password and factor has no way to."""
+        request = context.request
+        return bool(self.get_reauthentication_methods(request.user))
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """allauth's; not by password while local passwords are off."""
+        found = super().get_reauthentication_methods(user)
+        return [way for way in found if settings.LOCAL_PASSWORDS or way["id"] != "reauthenticate"]
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Show nothing: the pages of the desk say what was done."""

@@ -18,7 +18,8 @@ _NOT_IN_NAMES = re.compile(r"[^\w.@+-]+")
 class Claims:
     """A person as the provider names one: ``subject`` is unique at the ``issuer`` and never changes.
 
-    ``email`` is empty unless the provider has verified it.
+    ``email`` is empty unless the provider has verified it; ``is_multi_factor`` is true if the provider states
+    that it asked for several factors (``amr`` has ``mfa``, RFC 8176).
     """
 
     issuer: str
@@ -26,6 +27,7 @@ class Claims:
     username: str
     email: str
     groups: frozenset[str]
+    is_multi_factor: bool = False
 
 
 def claims_of(token: Mapping[str, Any], groups_claim: str) -> Claims:
@@ -42,6 +44,7 @@ def claims_of(token: Mapping[str, Any], groups_claim: str) -> Claims:
         username=next(filter(None, map(_as_username, wanted)), "account"),
         email=email if is_verified else "",
         groups=frozenset(_groups(token, groups_claim)),
+        is_multi_factor="mfa" in _listed(token.get("amr")),
     )
 
 
@@ -57,8 +60,11 @@ def has_groups(token: Mapping[str, Any], groups_claim: str) -> bool:
 
 def _groups(token: Mapping[str, Any], claim: str) -> Iterable[str]:
     found = _at(token, claim)
-    listed = [found] if isinstance(found, str) else found
-    return filter(None, map(_text, listed)) if isinstance(listed, list) else ()
+    return filter(None, map(_text, _listed([found] if isinstance(found, str) else found)))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _at(token: Mapping[str, Any], claim: str) -> Any:

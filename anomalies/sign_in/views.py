@@ -16,6 +16,7 @@ from anomalies.safe_text import printable
 from anomalies.web.actor import client_address
 from anomalies.web.error_pages import error_page
 
+from . import second_factor
 from .accounts import SignInRefused, account_of
 from .configured import oidc
 from .openid import ProviderError, answer_of_provider, redirect_to_provider
@@ -55,6 +56,8 @@ def callback(request: HttpRequest) -> HttpResponse:
     except SignInRefused as error:
         return _refused(request, subject, str(error), f"{error} Ask an administrator of Driftlock.")
     response: HttpResponse = perform_login(request, account, redirect_url=onward)
+    if claims.is_multi_factor:
+        second_factor.remember_provider(request)
     return response
 
 

@@ -194,7 +194,11 @@ def test_a_name_is_made_one_that_accounts_allow(provider, name, expected):
 def test_account_role_and_login_are_recorded_with_the_provider(provider):
     sign_in()
     entries = AuditLog.objects.filter(username="ana", metadata__provider=provider.issuer)
-    assert set(entries.values_list("resource_type", flat=True)) == {"account", "role of an account"}
+    assert set(entries.values_list("resource_type", flat=True)) == {
+        "account",
+        "role of an account",
+        "sign-in link",
+    }
     assert [entry.username for entry in recorded("login")] == ["ana"]
 
 

@@ -110,6 +110,7 @@ def rows_by_table() -> dict[str, str]:
         "triagerule": str(rule.pk),
         "notificationrule": str(notifying.pk),
         "notificationdelivery": str(delivery.pk),
+        "passkeys": "7",
         "group": str(Group.objects.get(name="viewer").pk),
         "r": f"{ContentType.objects.get_for_model(Group).pk}/{Group.objects.get(name='viewer').pk}",
     }
@@ -151,6 +152,8 @@ def body_of(address: str) -> dict[str, Any]:
     if address.endswith("password_change/"):
         new = NEW_PASSWORD["password1"]
         return {"old_password": "password", "new_password1": new, "new_password2": new}
+    if address.endswith("confirm/password/"):
+        return {"password": "password"}
     if address.endswith("/login/"):
         return {"username": "somebody", "password": "password"}
     return {}

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from anomalies.audit import Actor, acting
 from anomalies.safe_text import printable
+from anomalies.sign_in import second_factor
 from anomalies.sign_in.accounts import LinkError, link, unlink
 
 from ..base import ShortUsage
@@ -17,16 +18,20 @@ from ..options import add_actor_option
 
 
 class Command(ShortUsage):
-    help = "Link an account to a person of the OpenID Connect provider, or remove the link."
+    help = (
+        "Link an account to a person of the OpenID Connect provider, or remove its links or second factors."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        steps = parser.add_subparsers(dest="step", metavar="link|unlink", required=True)
+        steps = parser.add_subparsers(dest="step", metavar="link|unlink|reset-factors", required=True)
         linking = steps.add_parser("link", help="let a person of the provider sign in to an account")
         linking.add_argument("username", metavar="USERNAME", help="the account")
         linking.add_argument("subject", metavar="SUBJECT", help="the claim `sub` of the person's ID tokens")
         unlinking = steps.add_parser("unlink", help="remove the links of an account")
         unlinking.add_argument("username", metavar="USERNAME", help="the account")
-        for each in (linking, unlinking):
+        resetting = steps.add_parser("reset-factors", help="remove the second factors of an account")
+        resetting.add_argument("username", metavar="USERNAME", help="the account")
+        for each in (linking, unlinking, resetting):
             add_actor_option(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +41,8 @@ class Command(ShortUsage):
         with acting(Actor(options["by"], via="accounts")):
             if options["step"] == "link":
                 self._link(account, options["subject"])
+            elif options["step"] == "reset-factors":
+                self.stdout.write(f"{second_factor.reset(account)} factors removed")
             else:
                 self.stdout.write(f"{unlink(account)} links removed")
 

@@ -1,0 +1,50 @@
+"""The second factor of a session, the duty to give one, and the removal of lost factors."""
+
+from __future__ import annotations
+
+from allauth.account.internal.flows.login import clear_authentication_records, get_authentication_records
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest
+
+# In the session: that a factor counts which django-allauth did not ask for in it.
+_GIVEN = "second_factor"
+
+
+def is_missing(request: HttpRequest) -> bool:
+    """True if a second factor is required and was not given in this session; reads the session only."""
+    if not settings.REQUIRE_MFA or not request.user.is_authenticated:
+        return False
+    given = any(each["method"] == "mfa" for each in get_authentication_records(request, request.user))
+    return not (given or request.session.get(_GIVEN))
+
+
+def has_factor(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """True for an account that is asked for a second factor at its next login."""
+    return bool(Authenticator.objects.filter(user_id=user.pk).exclude(type="recovery_codes").exists())
+
+
+def remember_added(request: HttpRequest) -> None:
+    """A factor that was added in this session has been shown to work in it."""
+    request.session[_GIVEN] = "added"
+
+
+def forget_removed(request: HttpRequest) -> None:
+    """Forget that a factor was given, if the account has none any more."""
+    if has_factor(request.user):
+        return
+    clear_authentication_records(request)
+    if request.session.get(_GIVEN) == "added":
+        del request.session[_GIVEN]
+
+
+def remember_provider(request: HttpRequest) -> None:
+    """The provider has asked for several factors."""
+    request.session[_GIVEN] = "provider"
+
+
+def reset(user: AbstractBaseUser) -> int:
+    """Remove all factors of an account, and its recovery codes; returns the number of rows."""
+    removed: int = Authenticator.objects.filter(user_id=user.pk).delete()[0]
+    return removed
