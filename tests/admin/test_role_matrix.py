@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.test import Client
@@ -197,7 +198,7 @@ def snapshot() -> dict[tuple[str, Any], dict[str, Any]]:
     """Every row that a form could be after, rights included; sessions and the record aside."""
     rows: dict[tuple[str, Any], dict[str, Any]] = {}
     ours = (Anomaly, ApiToken, DetectionConfig, NotificationDelivery, NotificationRule, PerformanceMetric)
-    for model in (*ours, TriageRule, User, Group):
+    for model in (*ours, TriageRule, User, Group, Authenticator):
         rows |= {
             (model._meta.model_name, row["pk"]): row for row in model.objects.values("pk", *columns(model))
         }
@@ -331,6 +332,7 @@ def does_something(browser: Client, rows: dict[str, str], name: str, action: str
     if action == "reopen":
         decide("dismiss", Anomaly.objects.values_list("pk", flat=True), Actor("bob"), reason="other")
     ApiToken.objects.update(owner=browser.session["_auth_user_id"])
+    Authenticator.objects.create(user_id=rows["user"], type="totp", data={})
     before = snapshot()
     sent = {"action": action, "_selected_action": rows[name], "index": "0", "post": "yes", "reason": "other"}
     own = User.objects.get(pk=browser.session["_auth_user_id"]).username
