@@ -61,7 +61,7 @@ class Heartbeat:
 
     def report(self, now: float) -> None:
         """Write a report where the state has changed, or one is due."""
-        silent = bool(self.missing) or now - self.heard > self._patience()
+        silent = bool(self.missing) or now - self.heard > patience(self._longest, self._pauses)
         state: State = "silent" if silent else "running"
         if state != self._state or self._reported is None or now - self._reported >= INTERVAL:
             self._write(state, now)
@@ -70,30 +70,39 @@ class Heartbeat:
         """Write that the detector was stopped by a person, which is no alarm."""
         self._write("stopped", now)
 
-    def _patience(self) -> float:
-        return max(_LEAST, _FACTOR * self._longest) if self._pauses >= _KNOWN_AFTER else _UNKNOWN
-
     def _write(self, state: State, now: float) -> None:
         message = ""
         if state == "silent" and self.missing:
             message = f"waiting: {self.missing}"
         elif state == "silent":
-            message = f"no lines for {duration(now - self.heard)}"
-            if self._pauses >= _KNOWN_AFTER:
-                message += f"; the longest earlier pause was {duration(self._longest)}"
+            message = silence("lines", now - self.heard, self._longest, self._pauses)
         self.write(state, message)
         self._state, self._reported = state, now
 
 
-def store_report(source: str, host: str | None, state: State, message: str) -> None:
-    """Store a report of the detector of this source."""
+def patience(longest: float, pauses: int) -> float:
+    """Return after how many seconds a source is silent, by its longest pause so far and their number."""
+    return max(_LEAST, _FACTOR * longest) if pauses >= _KNOWN_AFTER else _UNKNOWN
+
+
+def silence(what: str, seconds: float, longest: float, pauses: int) -> str:
+    """Say how long nothing has come, and the longest pause before where that is known."""
+    message = f"no {what} for {duration(seconds)}"
+    known = f"; the longest earlier pause was {duration(longest)}"
+    return message + known if pauses >= _KNOWN_AFTER else message
+
+
+def store_report(
+    source: str, host: str | None, state: State, message: str, interval: float = INTERVAL
+) -> None:
+    """Store a report of the detector of this source, which reports every ``interval`` seconds."""
     PerformanceMetric.objects.create(
         metric_type=HEARTBEAT,
         endpoint=source[:255],
         duration_ms=0,
         success=state != "silent",
         error_message=message or None,
-        metadata={"state": state, "host": host, "interval_s": round(INTERVAL)},
+        metadata={"state": state, "host": host, "interval_s": round(interval)},
     )
 
 

@@ -51,7 +51,9 @@ class DetectorStream(models.Model):
     """The detector's state of one stream, written in the transaction that stores what it found.
 
     ``state`` is JSON, compressed by zstd. ``is_open`` is True while an episode or a trace waits for more
-    records: such a stream is looked at again once it is quiet.
+    records: such a stream is looked at again once it is quiet. ``heard_at`` is when its newest request came,
+    ``longest_pause`` the seconds of the longest pause between two, of ``pauses``; ``reported_at`` is the last
+    report about it, ``is_silent`` whether that said that it is silent.
     """
 
     pk = models.CompositePrimaryKey("signal", "service", "scope")
@@ -61,6 +63,11 @@ class DetectorStream(models.Model):
     state = models.BinaryField()
     is_open = models.BooleanField()
     updated_at = models.DateTimeField()
+    heard_at = models.DateTimeField(null=True)
+    longest_pause = models.FloatField(null=True)
+    pauses = models.IntegerField(null=True)
+    reported_at = models.DateTimeField(null=True)
+    is_silent = models.BooleanField(null=True)
 
     class Meta:
         db_table = "detector_streams"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anomalies.ingest.otlp import Judge
+from anomalies.ingest.otlp import Judge, report_once
 from anomalies.notifications.collecting import collect_once
 from anomalies.notifications.occasions import forget_seen, look_once
 from anomalies.notifications.outbox import forget_old
@@ -55,6 +55,7 @@ def _forget() -> bool:
 JOBS: tuple[Job, ...] = (
     Job("snoozes", "ends the snoozes that are due", _end_snoozes, every=30),
     Job("otlp", "judges what came by OTLP", _judge_otlp),
+    Job("silence", "reports which streams of OTLP are silent", report_once, every=30),
     Job("rollup", "folds the roll-up where many changes wait", _fold, every=30),
     Job("notifications", "adds what arrived to the digests of notification rules", collect_once),
     Job("conditions", "looks at what is unassigned, stopped or silent, for such rules", look_once, every=15),

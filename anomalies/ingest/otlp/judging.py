@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -27,7 +28,7 @@ from ..acknowledged_events import acknowledged_of
 from ..finding_rows import Origin, row_of
 from ..findings_sink import Detection, Report
 from ..programmatic import store
-from . import spool
+from . import silence, spool
 from .stream import StateError, StreamDetector
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def _judge(stream: StreamKey, most_items: int) -> Judged | None:
         now = timezone.now()
         new = _store(one, found, origin, batches[-1][0].received_at if batches else now)
         _record(one, origin, now, seconds)
-        _save(one, now)
+        _save(one, now, silence.heard(row, [batch.received_at for batch, _ in batches]))
         spool.finish([batch for batch, _ in batches])
     return Judged(stream, len(batches), sum(batch.items for batch, _ in batches), new)
 
@@ -217,11 +218,11 @@ def _record(one: StreamDetector, origin: Origin, now: datetime, seconds: float) 
     one.first, one.seconds = None, 0.0
 
 
-def _save(one: StreamDetector, now: datetime) -> None:
+def _save(one: StreamDetector, now: datetime, heard: dict[str, Any]) -> None:
     state, is_open = one.saved()
     stream = one.key
     named = {"signal": stream.signal, "service": stream.service, "scope": stream.scope}
-    values = {"state": state, "is_open": is_open, "updated_at": now}
+    values = {"state": state, "is_open": is_open, "updated_at": now, **heard}
     if not DetectorStream.objects.filter(**named).update(**values):
         DetectorStream.objects.create(**named, **values)
 
