@@ -137,6 +137,7 @@ ALLAUTH = {
     "ACCOUNT_LOGIN_METHODS": {"username"},
     "ACCOUNT_SIGNUP_FIELDS": ["username*", "password1*"],
     "ACCOUNT_RATE_LIMITS": False,
+    "MFA_ADAPTER": "anomalies.sign_in.adapters.FactorAdapter",
     "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
     "MFA_TOTP_ISSUER": "Driftlock",
     "MFA_TOTP_TOLERANCE": 1,

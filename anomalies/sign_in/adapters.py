@@ -6,11 +6,19 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from anomalies.web.actor import client_address
+
+# Where allauth's words differ from those of the pages.
+_CONFIRM = {
+    "mfa_reauthenticate": "Use the authenticator app or a recovery code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -41,6 +49,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """allauth's; not by password while local passwords are off."""
         found = super().get_reauthentication_methods(user)
+        for way in found:
+            way["description"] = _CONFIRM.get(way["id"], way["description"])
         return [way for way in found if settings.LOCAL_PASSWORDS or way["id"] != "reauthenticate"]
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
@@ -49,3 +59,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         """Return to the login page."""
         return HttpResponseRedirect(reverse("admin:login"))
+
+
+class FactorAdapter(DefaultMFAAdapter):
+    """Names passkeys by the word of the pages."""
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        """Passkey 1, or the next number."""
+        return f"Passkey {Authenticator.objects.filter(user_id=user.pk, type=type).count() + 1}"

@@ -98,6 +98,11 @@ class SecondFactor(_Guessed, _InFrame, AuthenticateView):
         name: str = self.stage.login.user.get_username()
         return name
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The kinds of factors that the account has, with the rest."""
+        kinds = second_factor.kinds(self.stage.login.user)
+        return {**super().get_context_data(**kwargs), "factors": kinds}
+
 
 class Factors(_OwnPage, IndexView):
     """One's factors."""
@@ -109,6 +114,7 @@ class AddApp(_Adds, ActivateTOTPView):
     """Adds an authenticator app."""
 
     template_name = "sign_in/add_app.html"
+    title = "Add an authenticator app"
 
 
 class _Confirmed(_OwnPage):
@@ -140,6 +146,7 @@ class RecoveryCodes(_OwnPage, ViewRecoveryCodesView):
     """The recovery codes that are left."""
 
     template_name = "sign_in/recovery_codes.html"
+    title = "Recovery codes"
 
 
 class NewRecoveryCodes(_Confirmed, GenerateRecoveryCodesView):
@@ -154,6 +161,7 @@ class AddPasskey(_Adds, AddWebAuthnView):
     """Adds a passkey."""
 
     template_name = "sign_in/add_passkey.html"
+    title = "Add a passkey"
 
 
 class RemovePasskey(_Confirmed, RemoveWebAuthnView):

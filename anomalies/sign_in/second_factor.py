@@ -20,9 +20,14 @@ def is_missing(request: HttpRequest) -> bool:
     return not (given or request.session.get(_GIVEN))
 
 
+def kinds(user: AbstractBaseUser | AnonymousUser) -> frozenset[str]:
+    """The kinds of factors of an account: totp, webauthn, recovery_codes."""
+    return frozenset(Authenticator.objects.filter(user_id=user.pk).values_list("type", flat=True))
+
+
 def has_factor(user: AbstractBaseUser | AnonymousUser) -> bool:
     """True for an account that is asked for a second factor at its next login."""
-    return bool(Authenticator.objects.filter(user_id=user.pk).exclude(type="recovery_codes").exists())
+    return bool(kinds(user) - {"recovery_codes"})
 
 
 def remember_added(request: HttpRequest) -> None:

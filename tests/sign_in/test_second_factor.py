@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.management import call_command
@@ -16,6 +15,7 @@ from django.test import Client
 from anomalies.models import AuditLog
 from tests.support.factories import make_user
 from tests.support.forms import LIST
+from tests.support.programs.authenticator_app import code_for
 
 from .test_provider import sign_in
 
@@ -43,10 +43,6 @@ def ben(role: str = "analyst") -> Client:
 def confirmed(browser: Client) -> Client:
     browser.post(f"{FACTORS}confirm/password/", {"password": "password"})
     return browser
-
-
-def code_for(secret: str) -> str:
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
 
 
 def with_app(browser: Client) -> str:
