@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -22,9 +24,9 @@ from django.db import NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.types.datetime import IntervalLoader
+from psycopg.types.datetime import IntervalLoader, TimestamptzLoader
 
-from anomalies.stored_times import loader_of
+from anomalies.stored_times import is_held, nearest
 
 # A role, a database or a server may have others. psycopg reads no other style of date and interval, and a
 # rounded number would be taken for the value; code that locks rows and then reads them again relies on READ
@@ -65,7 +67,7 @@ def on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
         return
     raw, wanted = connection.connection, _wanted(connection)
     _forget_pooler(connection)
-    raw.adapters.register_loader("timestamptz", loader_of(connection.timezone))
+    raw.adapters.register_loader("timestamptz", _loader_of(connection.timezone))
     former = _set_unless_pooled(raw, wanted)
     if former is None:
         return
@@ -169,6 +171,28 @@ class _PostgresInterval(IntervalLoader):
     def __init__(self, oid: int, context: Any = None) -> None:
         super().__init__(oid, context)
         self._load_method = self._load_postgres
+
+
+class _AnyTime(TimestamptzLoader):
+    """Reads any ``timestamptz``; ``timezone`` is that of the connection, at which Django looks too."""
+
+    timezone: tzinfo | None = None
+
+    def load(self, data: Any) -> datetime:
+        """Return the time in the connection's zone."""
+        try:
+            found = super().load(data).replace(tzinfo=self.timezone)
+            if 1 < found.year < 9999 or is_held(found):
+                return found
+        except psycopg.DataError:
+            pass
+        return nearest(bytes(data).decode(), self.timezone)
+
+
+@lru_cache
+def _loader_of(zone: tzinfo | None) -> type[TimestamptzLoader]:
+    """The loader of a zone. Django keeps the loader of a connection as long as its zone is the same."""
+    return type("_AnyTimeOfZone", (_AnyTime,), {"timezone": zone})
 
 
 def _further(connection: Any) -> list[Callable[[], Preamble]]:

@@ -88,7 +88,6 @@ OUTSIDE = {
     "sign_in": {"allauth", "axes", "jwt", "requests"},
     "web": {"axes", "prometheus_client", "psycopg"},
     "connection_settings": {"psycopg"},
-    "stored_times": {"psycopg"},
     "audit": {"cryptography", "psycopg", "rfc8785"},
     "detection": {"numpy", "zstandard"},
     "queries": {"django_filters"},

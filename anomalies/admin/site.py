@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import Any, cast
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
-from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from anomalies.queries import saved_filters
-from anomalies.sign_in import second_factor
 from anomalies.sign_in.password_login import PasswordLogin
 from anomalies.web.actor import acting_for
 from anomalies.web.lockout import locked_out
@@ -39,19 +36,6 @@ class DeskSite(OverviewSite):
         ways = {"oidc": settings.OIDC, "local_passwords": settings.LOCAL_PASSWORDS}
         ways |= {"require_mfa": settings.REQUIRE_MFA}
         return {**super().each_context(request), **ways}
-
-    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Django's own; whoever lacks a required second factor is led to its page, but may log out."""
-        may_lack = view == self.logout
-
-        @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not may_lack and second_factor.is_missing(request) and self.has_permission(request):
-                return _to_second_factor(request)
-            response: HttpResponse = view(request, *args, **kwargs)
-            return response
-
-        return super().admin_view(checked, cacheable)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Django's page; a second factor is asked for after the password."""
@@ -99,10 +83,3 @@ class DeskSite(OverviewSite):
         if form is not None and form.has_error("old_password", "password_incorrect"):
             user_login_failed.send(sender=__name__, credentials=credentials, request=request)
         return response
-
-
-def _to_second_factor(request: HttpRequest) -> HttpResponse:
-    """The page where a factor is given, for whoever has one, or added."""
-    if second_factor.has_factor(request.user):
-        return redirect_to_login(request.get_full_path(), reverse("mfa_reauthenticate"))
-    return redirect("mfa_index")

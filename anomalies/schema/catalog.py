@@ -217,7 +217,9 @@ def plain(kind: str, definition: str) -> str:
 
     PostgreSQL writes a list of texts in two ways: as created, and as after a dump and a restore.
     """
-    if kind == "constraint":
-        same = _CAST.sub(r"\1", _LIST.sub(r"(\1)", definition))
-        return _WHOLE_NUMBER.sub(r"(\1)::double precision", same)
-    return _IS_TRUE.sub(r"\1", definition) if kind == "index" else definition
+    if kind not in ("constraint", "index"):
+        return definition
+    same = _CAST.sub(r"\1", _LIST.sub(r"(\1)", definition))
+    if kind == "index":
+        return _IS_TRUE.sub(r"\1", same)
+    return _WHOLE_NUMBER.sub(r"(\1)::double precision", same)

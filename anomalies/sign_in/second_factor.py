@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from allauth.account.internal.flows.login import clear_authentication_records, get_authentication_records
 from allauth.mfa.models import Authenticator
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 
@@ -13,8 +12,8 @@ _GIVEN = "second_factor"
 
 
 def is_missing(request: HttpRequest) -> bool:
-    """True if a second factor is required and was not given in this session; reads the session only."""
-    if not settings.REQUIRE_MFA or not request.user.is_authenticated:
+    """True if no second factor was given in this session; reads the session only."""
+    if not request.user.is_authenticated:
         return False
     given = any(each["method"] == "mfa" for each in get_authentication_records(request, request.user))
     return not (given or request.session.get(_GIVEN))

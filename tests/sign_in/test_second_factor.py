@@ -186,9 +186,15 @@ def test_pages_of_secrets_are_not_kept_by_the_browser():
 # --- where a factor is required ---------------------------------------------------------------------------
 
 
+def require(settings: Any, browser: Client) -> None:
+    """Start the server of this browser again, with a required factor."""
+    settings.REQUIRE_MFA = True
+    browser.handler.load_middleware()
+
+
 def test_without_a_required_factor_every_page_leads_to_adding_one(settings):
     browser = ben()
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     answers = [browser.get(path)["Location"] for path in ("/admin/", LIST, "/admin/password_change/")]
     assert answers == [FACTORS] * 3
     assert b"A second factor is required here" in browser.get(FACTORS).content
@@ -196,20 +202,20 @@ def test_without_a_required_factor_every_page_leads_to_adding_one(settings):
 
 def test_a_decision_needs_the_factor_too(settings):
     browser = ben()
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     assert browser.post(LIST, {"action": "acknowledge"})["Location"] == FACTORS
 
 
 def test_who_has_added_the_factor_goes_on(settings):
     browser = ben()
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     with_app(browser)
     assert browser.get(LIST).status_code == 200
 
 
 def test_who_gave_the_factor_at_the_login_goes_on(settings):
     secret, browser = with_app(ben()), Client()
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     log_in(browser)
     browser.post("/sign-in/second-factor/", {"code": code_for(secret)})
     assert browser.get(LIST).status_code == 200
@@ -219,7 +225,7 @@ def test_a_session_older_than_the_factor_is_asked_for_it(settings):
     owner, older = ben(), Client()
     log_in(older)
     secret = with_app(owner)
-    settings.REQUIRE_MFA = True
+    require(settings, older)
     confirm = older.get(LIST)["Location"]
     assert confirm.startswith(f"{FACTORS}confirm/code/?next=")
     assert older.post(confirm, {"code": code_for(secret)})["Location"] == LIST
@@ -229,14 +235,14 @@ def test_a_session_older_than_the_factor_is_asked_for_it(settings):
 def test_who_removes_the_only_factor_has_to_add_one_again(settings):
     browser = ben()
     with_app(browser)
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     browser.post(f"{FACTORS}app/remove/")
     assert browser.get(LIST)["Location"] == FACTORS
 
 
 def test_one_can_log_out_without_the_factor(settings):
     browser = ben()
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     assert browser.post("/admin/logout/").status_code == 200
 
 
@@ -254,7 +260,7 @@ def test_pages_need_no_more_queries_where_a_factor_is_required(settings, django_
     with_app(browser)
     with django_assert_num_queries(2):  # session, account
         browser.get("/admin/jsi18n/")
-    settings.REQUIRE_MFA = True
+    require(settings, browser)
     with django_assert_num_queries(2):
         browser.get("/admin/jsi18n/")
 

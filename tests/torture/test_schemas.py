@@ -22,8 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomalies.api.application import documents
-from anomalies.models import Anomaly, BulkSet, DetectionConfig
+from anomalies.audit import Actor
+from anomalies.models import Anomaly, AuditLog, BulkSet, Comment, DetectionConfig
+from anomalies.triage.comments import add
 from anomalies.triage.frozen_selection import freeze
+from anomalies.triage.rules import NewRule, make
 from tests.api.programs import program
 from tests.support.factories import make_anomaly
 
@@ -76,12 +79,18 @@ def rows(django_db_setup, django_db_blocker) -> Iterator[dict[str, Any]]:
     with django_db_blocker.unblock(), transaction.atomic():
         anomaly, lead = make_anomaly(), program("lead")
         anomaly.refresh_from_db()
-        freeze(Anomaly.objects.order_by("-id"), lead.token.owner.username, "dismiss", "all anomalies")
+        actor = Actor(lead.token.owner.username)
+        freeze(Anomaly.objects.order_by("-id"), actor.username, "dismiss", "all anomalies")
+        add(anomaly.pk, "seen before", actor)
+        rule = make(NewRule("dismiss", "known", pattern=anomaly.pattern, reason="known_harmless"), actor)
         yield {
             "anomaly_id": str(anomaly.pk),
             "key": str(anomaly.pattern),
             "bulk_id": str(BulkSet.objects.get().pk),
             "config_id": DetectionConfig.objects.get().pk,
+            "comment_id": str(Comment.objects.get().pk),
+            "rule_id": str(rule.pk),
+            "entry_id": AuditLog.objects.order_by("-id")[0].pk,
             "headers": {"Authorization": f"Bearer {lead.secret}"},
         }
         transaction.set_rollback(True)

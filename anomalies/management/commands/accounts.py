@@ -18,9 +18,7 @@ from ..options import add_actor_option
 
 
 class Command(ShortUsage):
-    help = (
-        "Link an account to a person of the OpenID Connect provider, or remove its links or second factors."
-    )
+    help = "Link accounts to people of the sign-in provider, or remove links and second factors."
 
     def add_arguments(self, parser: CommandParser) -> None:
         steps = parser.add_subparsers(dest="step", metavar="link|unlink|reset-factors", required=True)
