@@ -148,7 +148,7 @@ def steps(
         about = {**_about(batch, only), "own": str(own), "after": after, "to": end}
         with acting(actor, **said):
             _rows(_LOCK, about)
-            undone = _rows(_UNDO, about)[0][0]
+            ((undone,),) = _rows(_UNDO, about)
         yield Step(end, undone)
         after = end
 
@@ -188,8 +188,9 @@ def _about(batch: str, only: UUID | None) -> dict[str, Any]:
 
 
 def _end_of_step(batch: str, only: UUID | None, after: int) -> int | None:
-    found: list[tuple[int | None]] = _rows(_END, {**_about(batch, only), "after": after, "step": STEP})
-    return found[0][0]
+    last: int | None
+    ((last,),) = _rows(_END, {**_about(batch, only), "after": after, "step": STEP})
+    return last
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:

@@ -59,6 +59,11 @@ def test_entries_as_they_were_sealed_are_no_problem_and_later_ones_are_counted()
     assert (found.read, found.unsealed) == (7, 2)
 
 
+def test_without_a_seal_every_entry_is_unsealed_and_none_an_added_one():
+    found = compared([], [])
+    assert (list(found.problems(iter(entries(1, 2)), 2)), found.unsealed) == ([], 2)
+
+
 @pytest.mark.parametrize("gone", [1, 2, 5])
 def test_a_removed_entry_is_named_and_none_beside_it(gone):
     rows = entries(*({1, 2, 5} - {gone}))

@@ -30,6 +30,13 @@ def file(tmp_path) -> Path:
     return tmp_path / "state"
 
 
+def test_what_a_killed_process_left_unfinished_is_gone_after_the_next_save(file):
+    left = file.with_name(".state.unfinished")
+    left.write_text("half")
+    save(file, STATE)
+    assert (load(file), left.exists()) == (STATE, False)
+
+
 def python(program: str, *args: object, **over) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", program, *map(str, args)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **over)

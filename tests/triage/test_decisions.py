@@ -12,7 +12,7 @@ from django.db import connection
 from anomalies.audit import Actor, history
 from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import MOVES, DecisionError, add_note, allowed_moves, check, decide
-from tests.support.factories import make_anomaly
+from tests.support.factories import anomaly_values, make_anomaly
 
 ANA = Actor("ana", "10.0.0.7", via="/admin/")
 BOB = Actor("bob")
@@ -55,7 +55,9 @@ def test_an_illegal_decision_changes_nothing_and_says_why(status, action):
     anomaly.refresh_from_db()
     assert anomaly.status == status
     is_so = MOVES[action].to == status
-    assert outcome.refused[0].why == f"it is {status}{' already' if is_so else '; reopen it first'}"
+    (refused,) = outcome.refused
+    assert refused.why == f"it is {status}{' already' if is_so else '; reopen it first'}"
+    assert not refused.changed
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -124,6 +126,14 @@ def test_an_unknown_decision_names_the_known_ones():
 def test_an_anomaly_that_is_not_there_is_reported():
     nowhere = uuid4()
     assert decide("acknowledge", [nowhere], ANA).refused[0].why == "there is no such anomaly"
+
+
+@pytest.mark.django_db
+def test_an_anomaly_that_came_in_among_many_has_no_entry_of_its_own_and_is_refused_as_any_other():
+    Anomaly.objects.bulk_create([Anomaly(**anomaly_values()) for _ in range(2)])
+    one = Anomaly.objects.latest("id")
+    assert history(one.pk) == []
+    assert [each.why for each in take("reopen", one, batch=FORM).refused] == ["it is pending already"]
 
 
 @pytest.mark.django_db

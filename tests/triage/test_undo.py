@@ -16,7 +16,7 @@ from django.test import Client
 from anomalies.audit import Actor, acting, history
 from anomalies.models import Anomaly, AuditLog
 from anomalies.triage.decisions import MOVES, DecisionError, add_note, decide
-from anomalies.triage.undo import RESTORED, NoSuchDecision, State, decision, state, undo
+from anomalies.triage.undo import RESTORED, NoSuchDecision, State, decision, outcome, state, undo
 from tests.support.databases import run
 from tests.support.factories import make_anomaly, make_user, other_program
 from tests.support.forms import LIST, carried, page_of
@@ -189,13 +189,13 @@ def test_a_decision_is_described_in_words():
 
 def test_of_several_actions_in_a_batch_each_is_counted_and_the_first_gives_its_name():
     rows, batch = [make_anomaly() for _ in range(3)], uuid4()
-    with acting(ANA, batch=str(batch)):
-        Anomaly.objects.filter(pk__in=[rows[0].pk, rows[1].pk]).update(status="investigating")
     with acting(BOB, batch=str(batch)):
+        Anomaly.objects.filter(pk__in=[rows[0].pk, rows[1].pk]).update(status="investigating")
+    with acting(ANA, batch=str(batch)):
         Anomaly.objects.filter(pk=rows[2].pk).update(status="acknowledged")
     found = decision(str(batch))
     assert (found.actions, found.rows) == ({"investigate": 2, "acknowledge": 1}, 3)
-    assert found.summary.startswith("taken into investigation 2, acknowledged 1 by ana at 2")
+    assert found.summary.startswith("taken into investigation 2, acknowledged 1 by bob at 2")
 
 
 @pytest.mark.parametrize(("second", "are_more"), [("00", False), ("01", True)])
@@ -226,6 +226,21 @@ def test_of_many_that_changed_since_the_first_twenty_are_named():
 def test_what_was_undone_whole_is_said_in_one_number():
     batch, own = take("acknowledge", make_anomaly(), make_anomaly()), uuid4()
     assert undo(batch, ANA, own) == state(batch, own) == State(2, 0, 0, ())
+
+
+def test_after_an_undo_of_all_one_of_them_is_said_to_be_undone_by_it():
+    one, own = make_anomaly(), uuid4()
+    batch = take("acknowledge", one, make_anomaly())
+    undo(batch, ANA, own)
+    assert outcome(batch, own, only=one.pk) == State(1, 0, 0, ())
+
+
+def test_of_one_alone_that_changed_since_nothing_is_said_to_be_undone():
+    one = make_anomaly()
+    batch = take("dismiss", one)
+    add_note(one.pk, BOB, "wait")
+    now = undo(batch, ANA, uuid4(), only=one.pk)
+    assert (now.undone, now.skipped) == (0, 1)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.test import Client
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -168,6 +169,8 @@ def test_only_a_token_for_ingest_may_send_and_only_by_post(sender):
     refused = post(reader, BODY)
     assert (refused.status_code, Status.FromString(refused.content).code) == (403, 7)
     assert post(Program(sender.token.owner, ("ingest",), "other"), BODY).status_code == 200
+    basic = {"Authorization": f"Basic {sender.secret}"}
+    assert Client().post("/v1/logs", BODY, content_type=PROTOBUF, headers=basic).status_code == 401
     get = sender.client.get("/v1/logs")
     assert (get.status_code, get["Allow"]) == (405, "POST")
     assert Client().post("/v1/logs", BODY, content_type=PROTOBUF)["WWW-Authenticate"] == "Bearer"
@@ -181,6 +184,34 @@ def test_a_request_that_is_sent_again_is_stored_once_unless_its_records_have_no_
     for _ in range(2):
         post(sender, in_json({"body": {"stringValue": "tick"}}), JSON)
     assert len(stored()) == 3
+
+
+@pytest.mark.parametrize("lost", [OperationalError, InterfaceError])
+def test_what_the_database_does_not_store_is_not_acknowledged(sender, lost):
+    def failing(execute, sql, *given):
+        if sql.startswith("INSERT INTO") and IncomingBatch._meta.db_table in sql:
+            raise lost("the connection is gone")
+        return execute(sql, *given)
+
+    with transaction.atomic(), connection.execute_wrapper(failing):
+        refused = post(sender, BODY)
+    assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+    assert (
+        Status.FromString(refused.content).message
+        == "The database failed; nothing was stored. Send it again."
+    )
+    assert stored() == []
+
+
+def test_what_a_process_stored_since_it_asked_is_added_up_without_asking_again(settings, monkeypatch):
+    settings.OTLP_MAX_WAITING_BYTES = 10
+    for name, value in (("ASKED_EVERY", float("inf")), ("_asked", 0.0), ("_known", 0)):
+        monkeypatch.setattr(pressure, name, value)
+    said = []
+    for _ in range(2):
+        pressure.add(6)
+        said.append(pressure.is_full())
+    assert said == [False, True]
 
 
 def test_under_pressure_a_sender_is_asked_to_come_again(sender, settings, monkeypatch):

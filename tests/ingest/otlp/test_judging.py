@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from anomalies.audit import Actor
-from anomalies.ingest.otlp import Judge, judging, keep, spool
+from anomalies.ingest.otlp import Judge, judging, keep, spool, waiting_bytes
 from anomalies.models import (
     Anomaly,
     AuditLog,
@@ -89,6 +89,34 @@ def test_findings_do_not_depend_on_how_the_records_came_in_requests(monkeypatch)
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE anomalies")
     assert ids[0] == ids[1] == ids[2] != set()
+
+
+def test_a_record_has_its_number_in_the_stream_also_after_its_detector_was_saved():
+    send(logs(normal_lines(100)))
+    judge_all()
+    texts = [*normal_lines(60, 100), PANIC, *normal_lines(40, 161)]
+    send(logs(texts, 100))
+    judge_all()
+    assert [one.metadata["odd_line"] for one in found()] == [161]
+
+
+def test_what_was_judged_waits_no_longer_and_its_body_is_dropped():
+    send(logs(normal_lines(50)))
+    kept = IncomingBatch.objects.get()
+    assert waiting_bytes() == kept.size == len(kept.body) > 0
+    judge_all()
+    assert (waiting_bytes(), bytes(IncomingBatch.objects.get().body)) == (0, b"")
+
+
+def test_batches_are_stored_in_the_order_of_their_digests_so_that_two_senders_never_deadlock():
+    batches = [
+        batch
+        for number in range(4)
+        for batch in received(logs(["up"], number).SerializeToString(), "logs", False).batches
+    ]
+    keep(batches)
+    digests = list(IncomingBatch.objects.order_by("number").values_list("digest", flat=True))
+    assert digests == sorted(batch.digest for batch in batches)
 
 
 def test_the_host_is_that_of_the_record_that_is_named_first():
@@ -179,6 +207,15 @@ def test_a_batch_that_the_detector_fails_on_is_set_aside_with_the_error_and_the_
     assert [one.number for one in IncomingBatch.objects.all()] == [failed.number]
 
 
+def test_a_good_batch_before_one_that_fails_is_judged_alone():
+    send(logs(normal_lines(3)))
+    send(logs(normal_lines(4, 3), 3))
+    bad = IncomingBatch.objects.latest("number")
+    IncomingBatch.objects.filter(pk=bad.pk).update(body=spool.zstandard.compress(b"\xff"))
+    assert judge_all() == 3
+    assert IncomingBatch.objects.exclude(failure=None).get().pk == bad.pk
+
+
 def test_a_state_of_another_version_is_said_and_the_stream_begins_again(caplog):
     send(logs(normal_lines(3)))
     judge_all()
@@ -214,6 +251,18 @@ def test_the_windows_tested_are_recorded_for_the_statistics():
     metric = PerformanceMetric.objects.get(metric_type="detection")
     assert (metric.endpoint, metric.metadata["events"]) == ("checkout/app.orders", 200)
     assert metric.metadata["windows_tested"] == 91
+
+
+def test_windows_are_recorded_since_the_last_time_with_the_times_of_their_records(monkeypatch):
+    monkeypatch.setattr(judging, "RECORDED_EVERY", 0)
+    for first, count in ((0, 200), (200, 100)):
+        send(logs(normal_lines(count, first), first))
+        judge_all()
+    metrics = PerformanceMetric.objects.filter(metric_type="detection").order_by("id")
+    said = [each.metadata for each in metrics]
+    assert [(each["events"], each["windows_tested"]) for each in said] == [(200, 91), (100, 100)]
+    begun = [datetime.fromtimestamp(BEGIN + first, UTC).isoformat() for first in (0, 200)]
+    assert [each["first_timestamp"] for each in said] == begun
 
 
 def test_the_audit_log_names_the_worker_and_the_source():
