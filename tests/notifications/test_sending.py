@@ -105,11 +105,22 @@ def test_a_digest_waits_for_no_delivery_of_another_rule_nor_for_one_that_was_giv
         NotificationDelivery.objects.create(
             rule=each, due_at=now + timedelta(hours=9), closed_at=now, gave_up_at=ended, total=1
         )
+    NotificationDelivery.objects.create(
+        rule=other, due_at=now + timedelta(hours=9), closed_at=now, is_test=True, total=1
+    )
     for each in (waiting, gone, other):
         NotificationDelivery.objects.create(rule=each, due_at=now, total=1)
     assert send(now) == 2
     sent = NotificationDelivery.objects.exclude(sent_at=None).values_list("rule__name", flat=True)
     assert set(sent) == {"gone", "other"}
+
+
+def test_a_digest_waits_an_hour_at_most_for_the_delivery_before_it(rule, receiver, now):
+    ours = rule()
+    for due, closed in ((now + timedelta(hours=9), now), (now - timedelta(hours=1), None)):
+        NotificationDelivery.objects.create(rule=ours, due_at=due, closed_at=closed, total=1)
+    assert send(now - timedelta(seconds=1)) == 0
+    assert send(now) == 1
 
 
 def test_what_one_worker_sends_no_other_takes_until_its_lease_ends(delivery, now):
@@ -217,6 +228,29 @@ def test_an_answer_that_comes_late_changes_nothing_but_a_success_does(delivery, 
     assert NotificationDelivery.objects.get().error == "of the second"
     settle(slow, Answer(True), now)
     assert NotificationDelivery.objects.get().sent_at == now
+
+
+def test_what_was_sent_stays_sent_and_a_late_success_takes_a_giving_up_back(delivery, now):
+    taken = take(now)
+    settle(taken, Answer(False, "gone", is_final=True), now)
+    assert NotificationDelivery.objects.get().gave_up_at == now
+    settle(taken, Answer(True), now)
+    settle(taken, Answer(False, "late"), now)
+    stored = NotificationDelivery.objects.get()
+    assert (stored.sent_at, stored.gave_up_at, stored.error) == (now, None, None)
+
+
+def test_a_test_that_is_refused_stops_no_rule(rule, receiver, now):
+    send_test(rule())
+    receiver.answers[:] = [410]
+    assert send(now) == 1
+    assert NotificationRule.objects.get().stopped_at is None
+
+
+def test_what_was_given_up_is_forgotten_as_what_was_sent(delivery, now):
+    settle(take(now), Answer(False, "gone", is_final=True), now)
+    assert not forget_old(now + KEPT)
+    assert forget_old(now + KEPT + timedelta(seconds=1))
 
 
 def test_the_log_is_kept_for_90_days(delivery, receiver, now):

@@ -180,6 +180,21 @@ def test_the_name_of_another_decision_is_no_name_for_an_undo():
         undo(batch, ANA, UUID(other))
 
 
+def test_the_name_of_another_persons_undo_is_no_name_for_ones_own():
+    batch, own = take("dismiss", make_anomaly()), uuid4()
+    undo(batch, ANA, own)
+    with pytest.raises(DecisionError, match="used for something else"):
+        undo(batch, BOB, own)
+
+
+def test_an_undo_of_a_later_decision_is_a_change_and_no_undo_of_the_former():
+    anomaly = make_anomaly()
+    batch, later = take("dismiss", anomaly), take("reopen", anomaly)
+    undo(later, BOB, uuid4())
+    now = state(batch)
+    assert (now.already, now.open, now.skipped) == (0, 0, 1)
+
+
 def test_a_decision_is_described_in_words():
     batch = take("dismiss", make_anomaly(), make_anomaly(), note="noise")
     found = decision(batch)

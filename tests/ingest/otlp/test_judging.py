@@ -119,13 +119,16 @@ def test_batches_are_stored_in_the_order_of_their_digests_so_that_two_senders_ne
     assert digests == sorted(batch.digest for batch in batches)
 
 
-def test_the_host_is_that_of_the_record_that_is_named_first():
+@pytest.mark.parametrize("is_saved_between", [False, True])
+def test_the_host_is_that_of_the_record_that_is_named_first(is_saved_between):
     for host, first, texts in (
         ("web-1", 0, normal_lines(200)),
         ("web-2", 200, [*normal_lines(50, 200), PANIC]),
         ("web-3", 251, normal_lines(100, 251)),
     ):
         send(logs(texts, first, host_name=host))
+        if is_saved_between and host == "web-1":
+            judge_all()
     judge_all()
     (one,) = found()
     assert (one.metadata["host"], one.metadata["resource"]["host.name"]) == ("web-2", "web-2")
