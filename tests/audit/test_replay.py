@@ -290,6 +290,15 @@ def test_beyond_a_number_differences_are_counted(history, monkeypatch):
     assert [each for each in differences() if "further" in each] != []
 
 
+def test_an_anomaly_more_than_the_audit_log_accounts_for_is_counted(db):
+    make_anomaly()
+    run("SET CONSTRAINTS ALL IMMEDIATE")
+    with tampering(*TABLES):
+        make_anomaly()
+        run("SET CONSTRAINTS ALL IMMEDIATE")
+    assert differences()[0] == "there are 2 anomalies; the audit log accounts for 1"
+
+
 def test_one_change_is_one_difference(db):
     anomaly, other = make_anomaly(), make_anomaly()
     run("UPDATE anomalies SET ncd_score = 0.8")
