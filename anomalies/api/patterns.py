@@ -14,12 +14,12 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from anomalies.models import Pattern, Stream
-from anomalies.queries import hourly_rollup, keyset
+from anomalies.queries import hourly_rollup
 
 from .access import needs
 from .filters import refuse_unknown
 from .problems import Problem, ProblemError
-from .reading import ABSENT, REFUSED, read_cursor, written_cursor
+from .reading import ABSENT, REFUSED, page_of
 from .schemas import PatternPage, PatternRow
 
 router = Router(tags=["patterns"])
@@ -48,13 +48,10 @@ def list_patterns(request: HttpRequest, asked: Query[PatternParameters]) -> dict
     refuse_unknown(request, PatternParameters.model_fields)
     hourly_rollup.fold_if_allowed()
     ordering = ORDERS[asked.order]
-    with read_cursor(asked.cursor) as cursor:
-        after = keyset.beyond(_matching(asked), ordering, cursor)
-    rows = list(after.order_by(*ordering)[: asked.limit + 1])
-    shown, is_more = rows[: asked.limit], len(rows) > asked.limit
+    shown, next_cursor = page_of(_matching(asked), ordering, asked.cursor, asked.limit)
     return {
         "patterns": [_values(row) for row in shown],
-        "next_cursor": written_cursor(shown[-1], ordering) if is_more else None,
+        "next_cursor": next_cursor,
     }
 
 

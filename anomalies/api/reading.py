@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
 from pydantic import Field
@@ -19,6 +19,7 @@ from pydantic import Field
 from anomalies import json_column
 from anomalies.audit import history
 from anomalies.models import Anomaly
+from anomalies.queries import keyset
 from anomalies.queries.bounded.filter_figures import figures_of
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.bounded.pages import Page, page_after
@@ -110,6 +111,24 @@ def read_cursor(cursor: str) -> Iterator[str]:
     except CursorError as error:
         message = f"{error}; use next_cursor as it was given, with the same order"
         raise ProblemError(400, f"cursor: {message}", [{"field": "cursor", "message": message}]) from error
+
+
+def page_of(
+    rows: QuerySet[Any],
+    ordering: Sequence[str],
+    cursor: str,
+    limit: int,
+    columns: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda found: found,
+) -> tuple[list[Any], str | None]:
+    """The rows of a page in this order, and the cursor of the next one, None at the end.
+
+    ``columns`` adds columns to the rows beyond the cursor. Raises ProblemError as ``read_cursor``.
+    """
+    with read_cursor(cursor) as place:
+        after = keyset.beyond(rows, ordering, place)
+    found = list(columns(after).order_by(*ordering)[: limit + 1])
+    shown = found[:limit]
+    return shown, written_cursor(shown[-1], ordering) if len(found) > limit else None
 
 
 def _decoded(cursor: str) -> str:

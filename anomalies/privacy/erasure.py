@@ -20,7 +20,7 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 
 from anomalies.audit import Actor, acting
-from anomalies.models import OPEN, Anomaly, Comment, Pattern, Status
+from anomalies.models import Anomaly, Comment, Pattern
 from anomalies.queries.bounded.listing import Listing
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.schema.search_path import ours
@@ -29,7 +29,6 @@ from .masks import replaced_json
 
 MARK = "[erased]"
 _AT_ONCE = 200  # rows in one transaction
-_DECIDED = [status for status in Status.values if status not in OPEN]
 _TEXTS = ("glass_box_explanation", "detailed_explanation")
 _JSON = ("baseline_data", "window_data", "metadata")
 _COLUMNS = (*_TEXTS, *_JSON, "tags")
@@ -51,9 +50,8 @@ def with_evidence(listing: Listing, before: datetime) -> Any:
 
     Open ones are left out unless the list is of certain statuses.
     """
-    statuses = {} if listing.statuses else {"status__in": _DECIDED}
     has_any = Q(*((f"{column}__isnull", False) for column in AnomalyQuerySet.EVIDENCE), _connector=Q.OR)
-    return listing.rows.filter(has_any, timestamp__lt=before, **statuses)
+    return listing.rows.filter(has_any, timestamp__lt=before, **listing.decided_unless_asked)
 
 
 def erase_evidence(listing: Listing, before: datetime, actor: Actor) -> Iterator[int]:

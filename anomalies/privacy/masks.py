@@ -20,7 +20,6 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from stdnum import iban, luhn
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,16 @@ def _is_address(text: str) -> bool:
 
 
 def _is_card(text: str) -> bool:
+    from stdnum import luhn
+
     digits = re.sub(r"[ -]", "", text)
     return luhn.is_valid(digits) and len(set(digits)) > 1
+
+
+def _is_iban(text: str) -> bool:
+    from stdnum import iban  # takes 15 ms, which each command would wait for
+
+    return bool(iban.is_valid(text))
 
 
 BUILT_IN = {
@@ -73,7 +80,7 @@ BUILT_IN = {
             _is_address,
         ),
         Mask("card", re.compile(r"(?<![\w.-])[0-9](?:[ -]?[0-9]){12,18}(?![\w-])"), _is_card),
-        Mask("iban", re.compile(r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?!\w)"), iban.is_valid),
+        Mask("iban", re.compile(r"(?<!\w)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?!\w)"), _is_iban),
         Mask(
             "secret",
             re.compile(

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from anomalies.models import OPEN, AuditSeal, Status
+from anomalies.models import AuditSeal
 from anomalies.queries.bounded.listing import Listing
 from anomalies.queries.export import versioned_lines
 
 from .archive_file import Row
-
-DECIDED = [status for status in Status.values if status not in OPEN]
 
 
 def rows(listing: Listing, before: datetime, most: int) -> Iterator[Row]:
@@ -30,8 +28,7 @@ def count(listing: Listing, before: datetime) -> int:
 
 
 def _conditions(listing: Listing, before: datetime) -> dict[str, Any]:
-    statuses = {} if listing.statuses else {"status__in": DECIDED}
-    return {"timestamp__lt": before, "updated_at__lt": before} | statuses
+    return {"timestamp__lt": before, "updated_at__lt": before} | listing.decided_unless_asked
 
 
 def is_sealed_until(moment: datetime) -> bool:

@@ -138,7 +138,6 @@ class _Confirmed(_OwnPage):
 class RemoveApp(_Confirmed, DeactivateTOTPView):
     """Removes the authenticator app."""
 
-    template_name = "sign_in/confirm.html"
     words = "Remove the authenticator app?"
 
 
@@ -152,7 +151,6 @@ class RecoveryCodes(_OwnPage, ViewRecoveryCodesView):
 class NewRecoveryCodes(_Confirmed, GenerateRecoveryCodesView):
     """Replaces the recovery codes."""
 
-    template_name = "sign_in/confirm.html"
     words = "Make new recovery codes? The present ones become invalid."
     button = "Make new codes"
 
@@ -167,27 +165,26 @@ class AddPasskey(_Adds, AddWebAuthnView):
 class RemovePasskey(_Confirmed, RemoveWebAuthnView):
     """Removes a passkey."""
 
-    template_name = "sign_in/confirm.html"
     words = "Remove this passkey?"
     success_url = reverse_lazy("mfa_index")
 
 
-class ConfirmByPassword(_Guessed, _OwnPage, ReauthenticateView):
-    """Asks for the password before factors can be changed."""
+class _ConfirmsIdentity(_OwnPage):
+    """Asks who it is before factors can be changed."""
 
     template_name = "sign_in/confirm_identity.html"
     title = "Confirm that it is you"
 
 
-class ConfirmByCode(_Guessed, _OwnPage, ReauthenticateByCodeView):
+class ConfirmByPassword(_Guessed, _ConfirmsIdentity, ReauthenticateView):
+    """Asks for the password."""
+
+
+class ConfirmByCode(_Guessed, _ConfirmsIdentity, ReauthenticateByCodeView):
     """Asks for a code of the app or a recovery code."""
 
-    template_name = "sign_in/confirm_identity.html"
-    title = "Confirm that it is you"
 
-
-class ConfirmByPasskey(_OwnPage, ReauthenticateWebAuthnView):
+class ConfirmByPasskey(_ConfirmsIdentity, ReauthenticateWebAuthnView):
     """Asks for a passkey."""
 
     template_name = "sign_in/confirm_by_passkey.html"
-    title = "Confirm that it is you"

@@ -13,12 +13,11 @@ from pydantic import AwareDatetime, Field
 
 from anomalies import json_column, permissions
 from anomalies.models import AuditLog
-from anomalies.queries import keyset
 
 from ..access import needs_too
 from ..filters import refuse_unknown
 from ..problems import Problem, ProblemError
-from ..reading import ABSENT, REFUSED, read_cursor, written_cursor
+from ..reading import ABSENT, REFUSED, page_of
 from ..rows import json_value
 
 router = Router(tags=["audit"])
@@ -77,14 +76,12 @@ def list_audit_entries(request: HttpRequest, asked: Query[AuditParameters]) -> d
     """
     refuse_unknown(request, AuditParameters.model_fields)
     ordering = ORDERS[asked.order]
-    with read_cursor(asked.cursor) as cursor:
-        after = keyset.beyond(_matching(asked), ordering, cursor)
-    rows = list(json_column.as_text(after, _JSON).order_by(*ordering)[: asked.limit + 1])
-    shown, is_more = rows[: asked.limit], len(rows) > asked.limit
-    return {
-        "entries": [_values(row) for row in shown],
-        "next_cursor": written_cursor(shown[-1], ordering) if is_more else None,
-    }
+    shown, next_cursor = page_of(_matching(asked), ordering, asked.cursor, asked.limit, _with_json)
+    return {"entries": [_values(row) for row in shown], "next_cursor": next_cursor}
+
+
+def _with_json(entries: QuerySet[Any]) -> QuerySet[Any]:
+    return json_column.as_text(entries, _JSON)
 
 
 def _matching(asked: AuditParameters) -> QuerySet[AuditLog]:

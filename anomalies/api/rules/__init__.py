@@ -1,1 +1,1 @@
-"""Rules for what comes, by the functions of the desk's pages: read, made, renewed, stopped and undone."""
+"""Triage rules, by the functions of the desk's pages: read, made, renewed, stopped and undone."""

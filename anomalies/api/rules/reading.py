@@ -1,4 +1,4 @@
-"""Rules for what comes: listed, read one by one, proposed, and asked what one would have hidden."""
+"""Triage rules: listed, read one by one, proposed, and asked what one would have hidden."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from anomalies.models import Stream, TriageRule
-from anomalies.queries import keyset
 from anomalies.queries.patterns.rules import ACTIVE, proposals, templates, with_hits
 from anomalies.queries.patterns.what_if import DAYS, MOST, patterns_of, what_if
 from anomalies.triage.rules import limits_of, state_of
 
 from ..filters import refuse_unknown
 from ..problems import Problem, ProblemError
-from ..reading import ABSENT, READ, REFUSED, read_cursor, written_cursor
+from ..reading import ABSENT, READ, REFUSED, page_of
 from ..rows import number
 from .shapes import RulePage, RuleProposals, RuleRow, WhatIf
 
@@ -54,14 +53,8 @@ class RuleSubject(Schema):
 def list_rules(request: HttpRequest, asked: Query[RuleParameters]) -> dict[str, Any]:
     """List the triage rules, the newest first, page by page."""
     refuse_unknown(request, RuleParameters.model_fields)
-    with read_cursor(asked.cursor) as cursor:
-        after = keyset.beyond(_matching(asked), NEWEST_FIRST, cursor)
-    rows = list(with_hits(after).order_by(*NEWEST_FIRST)[: asked.limit + 1])
-    shown, is_more = rows[: asked.limit], len(rows) > asked.limit
-    return {
-        "rules": values_of(shown),
-        "next_cursor": written_cursor(shown[-1], NEWEST_FIRST) if is_more else None,
-    }
+    shown, next_cursor = page_of(_matching(asked), NEWEST_FIRST, asked.cursor, asked.limit, with_hits)
+    return {"rules": values_of(shown), "next_cursor": next_cursor}
 
 
 def _matching(asked: RuleParameters) -> QuerySet[TriageRule]:

@@ -1,4 +1,4 @@
-"""Rules for what comes: made, renewed, stopped and undone, by the functions of the desk.
+"""Triage rules: made, renewed, stopped and undone, by the functions of the desk.
 
 A rule has no version, since nothing of it is edited, so a write needs no If-Match. An Idempotency-Key names
 the write. The scope is ``configure``, as a rule decides what nobody will look at; to undo what one did is a

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from anomalies.models import Anomaly
+from anomalies.models import OPEN, Anomaly, Status
 
 from .finders import Finder
 
@@ -49,6 +49,11 @@ class Listing:
     def is_nothing(self) -> bool:
         """True if no row can match."""
         return self.rows.query.is_empty()
+
+    @property
+    def decided_unless_asked(self) -> dict[str, Any]:
+        """A condition that leaves open anomalies out, unless the list is of certain statuses."""
+        return {} if self.statuses else {"status__in": [each for each in Status.values if each not in OPEN]}
 
     def showing(self, rows: QuerySet[Anomaly]) -> Listing:
         """The same list with its ``rows`` narrowed further."""

@@ -1,4 +1,4 @@
-"""Rules for what comes by the HTTP API: made, read, renewed, stopped and undone as on the desk."""
+"""Triage rules by the HTTP API: made, read, renewed, stopped and undone as on the desk."""
 
 from __future__ import annotations
 

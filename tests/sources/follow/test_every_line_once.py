@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,29 +85,32 @@ class Everything(Log):
 @given(steps)
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_every_line_is_read_once_whatever_happens(plan):
-    with TemporaryDirectory() as folder:
-        log = Everything(Path(folder))
-        log.write(b"")
-        reader = Reader(log.path, max_bytes=1000)
-        reader.read()
-        run(plan, log, reader)
+    with carried_out(plan) as (log, reader):
         assert reader.texts == log.wanted[:-1]
         assert reader.gaps == []
         assert [line.number for line in reader.lines] == [*range(1, len(reader.lines) + 1)]
 
 
-def run(plan: list[tuple[str, int]], log: Everything, reader: Reader) -> None:
-    for what, value in plan:
-        if what == "read":
-            reader.read(value)
-        elif what == "restart":
-            reader.restart()
-        else:
-            log.step(what, value)
-    log.rotate()
-    log.end()
-    reader.read()
-    reader.close()
+@contextmanager
+def carried_out(plan: list[tuple[str, int]]) -> Iterator[tuple[Everything, Reader]]:
+    """A log to which all of this happened, and the reader that followed it to its end."""
+    with TemporaryDirectory() as folder:
+        log = Everything(Path(folder))
+        log.write(b"")
+        reader = Reader(log.path, max_bytes=1000)
+        reader.read()
+        for what, value in plan:
+            if what == "read":
+                reader.read(value)
+            elif what == "restart":
+                reader.restart()
+            else:
+                log.step(what, value)
+        log.rotate()
+        log.end()
+        reader.read()
+        reader.close()
+        yield log, reader
 
 
 copies = st.lists(
@@ -123,12 +127,7 @@ copies = st.lists(
 @given(copies)
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_copies_of_a_truncated_file_lose_nothing_silently_and_repeat_nothing(plan):
-    with TemporaryDirectory() as folder:
-        log = Everything(Path(folder))
-        log.write(b"")
-        reader = Reader(log.path, max_bytes=1000)
-        reader.read()
-        run(plan, log, reader)
+    with carried_out(plan) as (log, reader):
         assert len(set(reader.texts)) == len(reader.texts)
         assert reader.texts == log.wanted[:-1] or None in [gap.lost for gap in reader.gaps]
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+MOST_LABELS = 100  # that are read of a line
+
 
 class PointLine(NamedTuple):
     """The measurements of a line: its time as it is written ('' for none), and numbers by series.

@@ -8,7 +8,7 @@ from itertools import islice
 
 from ..base import MAX_VALUES, long_form
 from ..labels import series_name
-from .dialect import Dialect, PointLine, are_timed
+from .dialect import MOST_LABELS, Dialect, PointLine, are_timed
 
 _NAME = r"(?:[^\s,=\\]|\\.)++"
 _TAG_VALUE = r"(?:[^\s,=\\]|\\.)*+"
@@ -23,14 +23,13 @@ _FIELD = re.compile(rf"({_NAME})=({_VALUE})")
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)[iu]?", re.ASCII)
 _BOOLEANS = {"t": "1", "true": "1", "f": "0", "false": "0"}
 _ESCAPED = re.compile(r"\\([,= \\])")
-_MOST_TAGS = 100
 
 
 def _parse(text: str) -> PointLine | None:
     match = _LINE.match(text)
     if match is None:
         return None
-    labels = {_plain(name): _plain(value) for name, value in islice(_TAG.findall(match["tags"]), _MOST_TAGS)}
+    labels = {_plain(name): _plain(value) for name, value in islice(_TAG.findall(match["tags"]), MOST_LABELS)}
     numbers, texts = [], []
     for name, value in _FIELD.findall(match["fields"]):
         number = _BOOLEANS.get(value.lower()) or _number(value)

@@ -8,7 +8,7 @@ import re
 from itertools import islice
 
 from ..labels import series_name
-from .dialect import Dialect, PointLine
+from .dialect import MOST_LABELS, Dialect, PointLine
 
 _NAME = r"[A-Za-z_:][\w:.]*+"
 _TEXT = r'"(?:[^"\\]|\\.)*+"'
@@ -25,7 +25,6 @@ _SAMPLE = re.compile(
 _PAIR = re.compile(rf"({_NAME}|{_TEXT}){_GAP}={_GAP}({_TEXT})", re.ASCII)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _DESCRIBES = re.compile(r"#\s*(?:HELP|TYPE|UNIT) \S|# EOF\s*\Z")
-_MOST_LABELS = 100
 
 
 def _parse(text: str) -> PointLine | None:
@@ -34,7 +33,7 @@ def _parse(text: str) -> PointLine | None:
         return None
     labels = {
         _plain(name): _plain(value)
-        for name, value in islice(_PAIR.findall(match["labels"] or ""), _MOST_LABELS)
+        for name, value in islice(_PAIR.findall(match["labels"] or ""), MOST_LABELS)
     }
     name = match["name"] or _plain(match["quoted"] or "") or labels.get("__name__", "")
     if not name:

@@ -4,7 +4,7 @@ import re
 from itertools import islice
 
 from ..labels import series_name
-from .dialect import Dialect, PointLine, always, are_timed
+from .dialect import MOST_LABELS, Dialect, PointLine, always, are_timed
 
 _NUMBER = r"[+-]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d{1,9})?|[nN]a[nN])"
 _EPOCH = r"[1-3]\d{9}(?:\d{3}|\.\d{1,9})?"
@@ -30,14 +30,13 @@ _STATSD = re.compile(
     rf"(?:\|#(?P<tags>[^|\s]*+))?(?:\|T(?P<time>{_EPOCH}))?\s*\Z"
 )
 _TAG = re.compile(r"[;\s]?([^\s;=]+)=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s;]+))")
-_MOST_TAGS = 100
 
 
 def _by(pattern: re.Pattern[str], text: str) -> PointLine | None:
     match = pattern.match(text)
     if match is None:
         return None
-    tags = islice(_TAG.finditer(match["tags"] or ""), _MOST_TAGS)
+    tags = islice(_TAG.finditer(match["tags"] or ""), MOST_LABELS)
     labels = {tag[1].strip('"'): tag[2] if tag[3] is None else tag[3] for tag in tags}
     time = "" if match["time"] in (None, "-1", "n", "N") else match["time"]
     return PointLine(time, ((series_name(match["name"], labels), match["value"]),))
@@ -59,7 +58,7 @@ def _statsd(text: str) -> PointLine | None:
     match = _STATSD.match(text)
     if match is None:
         return None
-    labels = dict(tag.partition(":")[::2] for tag in (match["tags"] or "").split(",")[:_MOST_TAGS] if tag)
+    labels = dict(tag.partition(":")[::2] for tag in (match["tags"] or "").split(",")[:MOST_LABELS] if tag)
     return PointLine(match["time"] or "", ((series_name(match["name"], labels), match["value"]),))
 
 
