@@ -75,8 +75,9 @@ def _issuer(text: str) -> str:
     )
     if not is_web or len(text) > _LONGEST_ISSUER:
         raise ImproperlyConfigured(
-            f"DRIFTLOCK_OIDC_ISSUER is {text!r}; it must be the issuer's https address, as its own "
-            f"configuration has it (at most {_LONGEST_ISSUER} characters), such as https://id.example.org/realms/main"
+            f"DRIFTLOCK_OIDC_ISSUER is {text!r}; it must be the issuer's https address (http on this "
+            f"machine only), as its own configuration has it, at most {_LONGEST_ISSUER} characters, such as "
+            "https://id.example.org/realms/main"
         )
     return text
 

@@ -87,6 +87,11 @@ def anomaly_id(text: str) -> UUID:
         ) from None
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which takes an s for all numbers but 1."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def printable_lines(text: str) -> str:
     """A message of several lines, which may quote names and queries of others, made safe for a terminal."""
     return "\n".join(printable(line, 4000) for line in text.splitlines())

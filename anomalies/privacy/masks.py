@@ -144,15 +144,17 @@ def _built_in(name: str) -> Mask:
         return BUILT_IN[name]
     except KeyError:
         known = ", ".join(BUILT_IN)
-        raise ImproperlyConfigured(f"DRIFTLOCK_MASK has {name!r}; it can have {known}.") from None
+        raise ImproperlyConfigured(
+            f"DRIFTLOCK_MASK has the unknown mask {name!r}; it can have {known}."
+        ) from None
 
 
 def _own(line: str) -> Mask:
     name, _, expression = (part.strip() for part in line.partition("="))
     if not _NAME.fullmatch(name) or not 0 < len(expression) <= _LONGEST_PATTERN:
         raise ImproperlyConfigured(
-            f"DRIFTLOCK_MASK_PATTERNS has {line.strip()!r}; write a name of small letters, = and a regular "
-            r"expression on each line, such as customer = KD-\d{6}"
+            f"DRIFTLOCK_MASK_PATTERNS has {line.strip()!r}; write a name of lowercase letters, = and a "
+            r"regular expression on each line, such as customer = KD-\d{6}"
         )
     try:
         pattern = re.compile(expression)

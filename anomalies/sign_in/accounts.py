@@ -40,7 +40,7 @@ def account_of(claims: Claims, address: str | None, via: str) -> User:
     except (IntegrityError, LinkError):  # a simultaneous sign-in has created the account, or one of that name
         account = _with_roles(claims, roles, actor)
     if account is None or not roles:
-        raise SignInRefused("You are in no group that has a role here.")
+        raise SignInRefused("None of your groups has a role here.")
     if not (account.is_active and account.is_staff):
         raise SignInRefused("Your account is deactivated.")
     return account

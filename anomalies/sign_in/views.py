@@ -37,7 +37,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         return redirect_to_provider(request, wanted if is_ours else reverse("admin:index"))
     except ProviderError as error:
         log.warning("the OpenID Connect provider can't be used: %s", printable(str(error)))
-        return _page("The provider of the sign-in does not answer. Try again later.", 503)
+        return _page("The sign-in provider can't be used at present. Try again later.", 503)
 
 
 @never_cache

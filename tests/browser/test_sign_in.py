@@ -112,7 +112,7 @@ def test_a_passkey_that_the_browser_does_not_give_is_an_error_on_the_page(desk):
         "navigator.credentials.create = () => Promise.reject(new DOMException('', 'NotAllowedError')); 0"
     )
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("No passkey was used")
+    expect(page.get_by_role("alert")).to_contain_text("The browser gave no passkey")
 
 
 def test_the_button_of_a_provider_leads_back_to_the_page_that_was_wanted(desk, settings):

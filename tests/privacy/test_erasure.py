@@ -55,7 +55,7 @@ def audit_text() -> str:
 def test_the_evidence_of_old_decided_anomalies_goes_and_the_rows_stay():
     row, recent, waiting = old(), old(timestamp=datetime.now(UTC)), old(status="pending")
     before = held(recent), held(waiting)
-    assert erase("evidence", "--older-than", "90") == "erased the evidence of 1 anomalies\n"
+    assert erase("evidence", "--older-than", "90") == "erased the evidence of 1 anomaly\n"
     assert held(row) == (None, None, None)
     assert row.status == "dismissed" and "deadlock" in row.glass_box_explanation
     assert (held(recent), held(waiting)) == before
@@ -70,7 +70,7 @@ def test_a_status_takes_open_ones_too():
 def test_a_dry_run_counts_and_changes_nothing():
     row = old()
     before = held(row)
-    assert erase("evidence", "--older-than", "90", "--dry-run") == "would erase the evidence of 1 anomalies\n"
+    assert erase("evidence", "--older-than", "90", "--dry-run") == "would erase the evidence of 1 anomaly\n"
     assert held(row) == before
 
 
@@ -116,7 +116,7 @@ def test_a_text_goes_from_every_column_that_quotes_the_stream_in_any_case():
         tags=["ok", JANE],
     )
     other = make_anomaly()
-    assert erase("text", JANE) == "erased it from 1 anomalies\n"
+    assert erase("text", JANE) == "erased the text from 1 anomaly\n"
     gone = "mail from [erased] failed"
     assert held(row) == ([gone], [{"line": 1, "text": gone, "[erased]": 1.50}], gone)
     assert (row.glass_box_explanation, row.tags) == (gone, ["ok", "[erased]"])
@@ -129,7 +129,7 @@ def test_a_text_goes_from_every_column_that_quotes_the_stream_in_any_case():
 def test_a_text_is_found_whatever_its_characters(text):
     row = make_anomaly(window_data=[f"x {text} y"])
     make_anomaly(window_data=["x ab 50 y"])
-    assert erase("text", text) == "erased it from 1 anomalies\n"
+    assert erase("text", text) == "erased the text from 1 anomaly\n"
     row.refresh_from_db()
     assert row.window_data == ["x [erased] y"]
 
@@ -154,7 +154,9 @@ def test_what_people_wrote_is_named_and_stays():
     row, lead = make_anomaly(window_data=[JANE]), make_user("lead")
     add_note(row.pk, Actor(lead.username), f"{JANE} called")
     add(row.pk, f"asked {JANE}", Actor(lead.username))
-    assert "the notes of 1 anomalies and 1 comments have it too" in erase("text", JANE)
+    assert "the text stays in the notes of 1 anomaly and in 1 comment, which people wrote" in erase(
+        "text", JANE
+    )
     row.refresh_from_db()
     assert JANE in row.notes
 

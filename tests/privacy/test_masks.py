@@ -62,7 +62,11 @@ def test_json_keeps_everything_but_its_strings_as_it_is_written():
 @pytest.mark.parametrize(
     ("names", "own", "why"),
     [
-        (["mail"], "", "DRIFTLOCK_MASK has 'mail'; it can have email, ip, card, iban, secret."),
+        (
+            ["mail"],
+            "",
+            "DRIFTLOCK_MASK has the unknown mask 'mail'; it can have email, ip, card, iban, secret.",
+        ),
         ([], "customer", "DRIFTLOCK_MASK_PATTERNS has 'customer'; write a name"),
         ([], "Kunde = x", "DRIFTLOCK_MASK_PATTERNS has 'Kunde = x'; write a name"),
         ([], "customer = (", "DRIFTLOCK_MASK_PATTERNS, customer: missing )"),

@@ -213,7 +213,7 @@ def test_a_lost_role_is_recorded(provider):
 def test_a_refused_sign_in_is_recorded_with_its_reason(provider):
     provider.person["groups"] = []
     sign_in()
-    assert recorded("login failed")[-1].metadata["reason"] == "You are in no group that has a role here."
+    assert recorded("login failed")[-1].metadata["reason"] == "None of your groups has a role here."
 
 
 # --- what is refused --------------------------------------------------------------------------------------

@@ -21,12 +21,12 @@ from ..views import LIST, DeskView
 from . import columns
 
 ALL: dict[Callable[[Any], Any] | str, str] = {
-    columns.state: "the decision about it so far; of an incident the number of anomalies with each",
-    columns.when: "when it happened; of an incident when it began",
+    columns.state: "the present decision; for an incident, the number of anomalies with each",
+    columns.when: "when it happened; for an incident, when it began",
     "stream_type": "the kind of data: logs, metrics, traces or LLM traffic",
     columns.ncd: "normalized compression distance of the window from its baseline, 0 to 1",
-    columns.p: "how often a window shows as much by chance; * is significant",
-    columns.novelty: "share of the newest event that its stream had not shown before in that place",
+    columns.p: "how often a window would differ as much by chance; * marks significant values",
+    columns.novelty: "share of the newest event that had not appeared in its stream before in that place",
     columns.change: "change of the compression ratio from baseline to window",
     columns.headline: "the first line of the explanation, with assignee and snooze",
     columns.tags: "the labels that its detector or another program gave it",

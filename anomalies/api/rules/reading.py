@@ -34,7 +34,9 @@ class RuleParameters(Schema):
 
     state: Annotated[
         Literal["active", "itself", "ended"] | None,
-        Field(description="active (also planned), itself (stopped by itself), ended (expired or stopped)"),
+        Field(
+            description="active: or planned; itself: stopped by itself; ended: expired, or stopped by anybody"
+        ),
     ] = None
     pattern: Annotated[UUID | None, Field(description="The key of the pattern that it is about.")] = None
     limit: int = Field(100, ge=1, le=500)

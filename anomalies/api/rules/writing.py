@@ -95,7 +95,7 @@ def undo_rule(request: HttpRequest, rule_id: UUID, key: Key = None) -> dict[str,
     """
     if not TriageRule.objects.filter(pk=rule_id).exists():
         raise absent(rule_id)
-    return undone(request, rule_id, key or uuid4(), "The rule has decided about no anomaly")
+    return undone(request, rule_id, key or uuid4(), "The rule has not decided about any anomaly")
 
 
 def _decision(request: HttpRequest, body: RuleDecision) -> dict[str, Any]:

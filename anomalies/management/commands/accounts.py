@@ -14,7 +14,7 @@ from anomalies.sign_in import second_factor
 from anomalies.sign_in.accounts import LinkError, link, unlink
 
 from ..base import ShortUsage
-from ..options import add_actor_option
+from ..options import add_actor_option, counted
 
 
 class Command(ShortUsage):
@@ -40,9 +40,9 @@ class Command(ShortUsage):
             if options["step"] == "link":
                 self._link(account, options["subject"])
             elif options["step"] == "reset-factors":
-                self.stdout.write(f"{second_factor.reset(account)} factors removed")
+                self.stdout.write(f"{counted(second_factor.reset(account), 'factor')} removed")
             else:
-                self.stdout.write(f"{unlink(account)} links removed")
+                self.stdout.write(f"{counted(unlink(account), 'link')} removed")
 
     def _link(self, account: User, subject: str) -> None:
         if settings.OIDC is None:

@@ -31,7 +31,8 @@ class Command(ShortUsage):
             self.stdout.write(printable(f"{one.state:<8} {one.name}{words}"))
         if not found:
             self.stderr.write(
-                "no detector has reported in the last 7 days; only `detect --follow` sends reports"
+                "no detector has reported in the last 7 days; "
+                "only `detect --follow` and streams of OTLP are reported"
             )
         if any(one.message for one in found):
             sys.exit(1)

@@ -22,12 +22,16 @@ from anomalies.queries.bounded.filter_listing import listing_of
 
 from ..base import ShortUsage
 from ..filter_options import add_filter_options, filterset
-from ..options import LONGEST_AGE, add_actor_option, whole_number
+from ..options import LONGEST_AGE, add_actor_option, counted, whole_number
 from ..progress import interruptible
 
 _SHORTEST = 3  # characters: a shorter text is part of too many words
 _LONGEST = 1_000
 _SAY_EVERY = 10_000  # rows
+
+
+def _anomalies(number: int) -> str:
+    return "1 anomaly" if number == 1 else f"{number:,} anomalies"
 
 
 class Command(ShortUsage):
@@ -73,10 +77,10 @@ class Command(ShortUsage):
         listing = listing_of(filterset(options))
         if options["dry_run"]:
             found = with_evidence(listing, before).count()
-            self.stderr.write(f"would erase the evidence of {found:,} anomalies")
+            self.stderr.write(f"would erase the evidence of {_anomalies(found)}")
             return
         done = self._run(erase_evidence(listing, before, Actor(options["by"], via="erase")))
-        self.stderr.write(f"erased the evidence of {done:,} anomalies")
+        self.stderr.write(f"erased the evidence of {_anomalies(done)}")
 
     def _text(self, options: dict[str, Any]) -> None:
         text = (sys.stdin.readline() if options["text"] == "-" else options["text"]).strip()
@@ -84,15 +88,17 @@ class Command(ShortUsage):
             raise CommandError(f"the text must have {_SHORTEST} to {_LONGEST:,} characters", returncode=2)
         listing = listing_of(filterset(options))
         if options["dry_run"]:
-            self.stderr.write(f"would erase it from {with_text(listing.rows, text).count():,} anomalies")
+            found = with_text(listing.rows, text).count()
+            self.stderr.write(f"would erase the text from {_anomalies(found)}")
         else:
             done = self._run(erase_text(listing, text, Actor(options["by"], via="erase")))
-            self.stderr.write(f"erased it from {done:,} anomalies")
+            self.stderr.write(f"erased the text from {_anomalies(done)}")
         left = left_by_people(text)
         if left.notes or left.comments:
             self.stderr.write(
-                f"the notes of {left.notes:,} anomalies and {left.comments:,} comments have it too; "
-                "they were written by people and are in the audit log"
+                f"the text stays in the notes of {_anomalies(left.notes)} "
+                f"and in {counted(left.comments, 'comment')}, which people wrote "
+                "and the audit log has recorded"
             )
 
     def _run(self, progress: Any) -> int:
