@@ -44,6 +44,21 @@ def test_a_detector_saved_and_loaded_between_any_two_events_finds_the_same(texts
     assert in_pieces(stream, cuts, saved=True) == list(detect(stream, PARAMETERS))
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "as"]), st.sampled_from([3, 0.5, "no", "5s", True])), max_size=120
+    ),
+    st.lists(st.integers(0, 120), max_size=4),
+)
+def test_fields_that_hold_numbers_and_words_outlive_saving(fields, cuts):
+    stream = [
+        Event(number, "applied", None, fields=((path, value),))
+        for number, (path, value) in enumerate(fields, 1)
+    ]
+    assert in_pieces(stream, cuts, saved=True) == list(detect(stream, PARAMETERS))
+
+
 @pytest.mark.parametrize("name", ["BGL", "Linux"])
 def test_a_real_log_cut_and_saved_at_many_places_gives_the_same_to_the_last_digit(name):
     stream = real_events(real_log(name))

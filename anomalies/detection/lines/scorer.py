@@ -143,7 +143,7 @@ class LineScorer:
 
     def _slots(self) -> Iterator[Slot]:
         for template in self._templates:
-            yield from (*template.values.values(), *template.fields.values(), template.follower)
+            yield from (*template.values.values(), *template.field_slots(), template.follower)
 
     def _take_values(self, plan: Plan, text: str, event: Event, found: list[Candidate]) -> None:
         position, number = self._position, event[0]
@@ -166,11 +166,10 @@ class LineScorer:
             if isinstance(value, str) and value[-1:] in _UNIT_ENDS and value[:1] in _NUMBER_BEGINS:
                 number_shown, unit = measured(value)
                 shown = number_shown or value
-            field = template.fields.get(path + unit)
-            if field is None:
-                field = Slot(path, is_word=isinstance(value, str | bool) and not unit, born=position)
-                field.unit = unit
-                template.fields[path + unit] = field
+            is_word = isinstance(value, str | bool) and not unit
+            field = template.fields.get(path)
+            if field is None or field.is_word is not is_word or field.unit != unit:
+                field = template.field(path, is_word, unit, position)
             bits = field.see(shown, position, number)
             if bits:
                 self._odd_value(field, shown, bits, found)

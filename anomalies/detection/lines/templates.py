@@ -32,10 +32,13 @@ class Template:
     """Patterns that differ in a few words; `words` has WILD where they do.
 
     `thing` is how often and when it came; `values` has the slots of its words and numbers, by (word, place in
-    it), `fields` those of the events' fields, by path, `follower` what comes next, `seen` how many lines.
+    it), `fields` those of the events' fields, by path, and `others` those of a path with values of a second
+    kind (`field`), `follower` what comes next, `seen` how many lines.
     """
 
-    __slots__ = ("fields", "follower", "name", "number", "patterns", "seen", "thing", "values", "words")
+    __slots__ = (
+        "fields", "follower", "name", "number", "others", "patterns", "seen", "thing", "values", "words",
+    )  # fmt: skip
 
     def __init__(self, number: int, words: list[str], thing: Thing) -> None:
         self.number = number
@@ -45,8 +48,35 @@ class Template:
         self.patterns: list[Pattern] = []
         self.values: dict[tuple[int, int], Slot] = {}
         self.fields: dict[str, Slot] = {}
+        self.others: dict[tuple[str, bool, str], Slot] = {}
         self.follower = Slot("next", is_word=True, born=thing.last)
         self.seen = 0
+
+    def field(self, path: str, is_word: bool, unit: str, position: int) -> Slot:
+        """Return the slot of a field's words, or of its numbers in a unit.
+
+        A field may hold numbers in one event and words in the next: they have nothing to be compared by.
+        """
+        slot = self.fields.get(path)
+        if slot is not None and (slot.is_word is not is_word or slot.unit != unit):
+            slot = self.others.get((path, is_word, unit))
+        if slot is None:
+            slot = Slot(path, is_word=is_word, born=position)
+            slot.unit = unit
+            self.hold(slot)
+        return slot
+
+    def hold(self, slot: Slot) -> None:
+        """Add the slot of a field that has none for such values."""
+        if slot.name in self.fields:
+            self.others[slot.name, slot.is_word, slot.unit] = slot
+        else:
+            self.fields[slot.name] = slot
+
+    def field_slots(self) -> Iterator[Slot]:
+        """Return the slots of all fields."""
+        yield from self.fields.values()
+        yield from self.others.values()
 
 
 class Pattern:
@@ -300,7 +330,7 @@ def _template_state(template: Template) -> dict[str, Any]:
         "seen": template.seen,
         "thing": template.thing.state(),
         "values": [[*key, slot.state()] for key, slot in template.values.items()],
-        "fields": [[path, slot.state()] for path, slot in template.fields.items()],
+        "fields": [[slot.name, slot.state()] for slot in template.field_slots()],
         "follower": template.follower.state(),
         "patterns": [[one.text, [thing.state() for thing in one.things[1:]]] for one in template.patterns],
     }
@@ -310,7 +340,8 @@ def _template_from(state: dict[str, Any]) -> Template:
     template = Template(state["number"], list(state["words"]), Thing.from_state(state["thing"]))
     template.seen = state["seen"]
     template.values = {(at, inside): Slot.from_state(slot) for at, inside, slot in state["values"]}
-    template.fields = {path: Slot.from_state(slot) for path, slot in state["fields"]}
+    for _, slot in state["fields"]:
+        template.hold(Slot.from_state(slot))
     template.follower = Slot.from_state(state["follower"])
     for text, things in state["patterns"]:
         pattern = Pattern(text, template)

@@ -158,6 +158,17 @@ def test_a_measure_in_a_field_of_a_record_is_a_number_with_its_unit():
     assert first.split()[1] in next(one.text for one in finding.window if one.line == finding.oddest_line)
 
 
+@pytest.mark.parametrize("other", ['"none"', '"12s"', '"3.4285714285id6714284"', "true", "null"])
+def test_a_field_that_holds_other_values_at_times_is_judged_by_those_of_its_kind(other):
+    draw = Random(1)
+    took = [draw.uniform(20, 40) * (50 if 900 <= n < 950 else 1) for n in range(1_200)]
+    lines = [
+        f'{{"msg": "applied", "took": {one if n % 7 else other}, "tooks": "x"}}' for n, one in enumerate(took)
+    ]
+    first = found(lines, "values")[0].explanation.splitlines()[0]
+    assert re.match(r"took 1\d{3}\S* and \d+ like it \(.*\); usual 2\S* to 3[\d.]*$", first)
+
+
 def test_a_line_of_unknown_words_is_text():
     lines = list(service(Random(1)))
     lines.insert(1_400, "2026-11-20T13:53:20Z INFO app: kernel panic, unable to mount root device")
