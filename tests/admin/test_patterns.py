@@ -93,7 +93,7 @@ def test_the_activity_is_drawn_and_said_in_words(desk):
     make_anomaly(glass_box_explanation="process 9 lost", metadata={"service": "pay"}, timestamp=NOON - DAY)
     page = desk.get(PAGE).content.decode()
     assert re.search(r"Anomalies by day, up to 2026-11-23 12:00:00 UTC: (0, ){22}1, 3</title>", page)
-    assert '<rect x="92" y="14" width="3" height="10">' in page
+    assert '<rect x="92" y="11" width="3" height="13">' in page
 
 
 def test_the_page_takes_few_queries_however_many_patterns_there_are(desk):

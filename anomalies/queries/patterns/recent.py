@@ -18,7 +18,7 @@ from anomalies.models import OPEN, Pattern, Status, newest_of_pattern
 
 SHOWN = 5  # anomalies of a pattern
 PARTS = 24  # of the time line
-MOST = 30  # anomalies counted in a part
+MOST = 10  # anomalies counted in a part
 
 _WANTED = (
     "unnest(%(keys)s::uuid[], %(statuses)s::text[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) "
@@ -31,15 +31,15 @@ _NEWEST = f"""
     CROSS JOIN LATERAL {newest_of_pattern(_COLUMNS, "wanted.key", "wanted.status", SHOWN)} AS newest
     ORDER BY newest.status NOT IN ('{OPEN[0]}', '{OPEN[1]}'), newest.timestamp DESC, newest.id DESC
 """  # noqa: S608 -- constants
-# A part ends with its last microsecond, and begins behind that of the one before it.
-_BEGIN, _END = (
-    f"(%(end)s::timestamptz - %(step)s * ({PARTS} + {number} - part.no) + interval '1 us')"
-    for number in (1, 0)
+_PARTS = (
+    "unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS part (begins, ends, no)"
 )
-_IN_PART = newest_of_pattern("1", "wanted.key", "wanted.status", MOST, since=_BEGIN, before=_END)
+_IN_PART = newest_of_pattern(
+    "1", "wanted.key", "wanted.status", MOST, since="part.begins", before="part.ends"
+)
 _COUNTS = f"""
     SELECT wanted.key, part.no, least(sum(found.n), {MOST}) FROM {_WANTED}
-    JOIN generate_series(1, {PARTS}) AS part (no) ON wanted.first < {_END} AND wanted.last >= {_BEGIN}
+    JOIN {_PARTS} ON wanted.first < part.ends AND wanted.last >= part.begins
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM {_IN_PART} AS entries) AS found
     WHERE found.n > 0 GROUP BY wanted.key, part.no
 """  # noqa: S608 -- constants
@@ -83,7 +83,9 @@ def activity(patterns: Sequence[Pattern]) -> Activity | None:
     end = max(ends)
     step = timedelta(hours=1) if end - min(begins) < timedelta(hours=PARTS) else timedelta(days=1)
     counts = {pattern.key: [0] * PARTS for pattern in patterns}
-    for key, number, count in _rows(_COUNTS, {**_wanted(patterns), "end": end, "step": step}):
+    # A part ends with its last microsecond, and begins behind that of the one before it.
+    edges = [end - step * (PARTS - number) + timedelta(microseconds=1) for number in range(PARTS + 1)]
+    for key, number, count in _rows(_COUNTS, {**_wanted(patterns), "begins": edges[:-1], "ends": edges[1:]}):
         counts[key][number - 1] = int(count)
     return Activity(end, step, {key: tuple(each) for key, each in counts.items()})
 
