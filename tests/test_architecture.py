@@ -93,7 +93,7 @@ OUTSIDE = {
     "queries": {"django_filters"},
     "retention": {"zstandard"},
     "ingest": {"msgspec", "psycopg", "zstandard"},
-    "management": {"django_filters", "tqdm"},
+    "management": {"distributed", "django_filters", "tqdm"},
     "sources": {"google", "msgspec", "opentelemetry", "zstandard"},
     "privacy": {"stdnum"},
     "schema": {"psycopg"},

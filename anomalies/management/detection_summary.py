@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from anomalies.ingest import Detection, Report
+from anomalies.safe_text import printable
 from anomalies.sources.scan import Skipped
 
 
@@ -38,6 +39,14 @@ def total_summary(detections: Sequence[Detection]) -> str:
     """Return one line about all sources."""
     thresholds = [detection.origin.thresholds.p_value_threshold for detection in detections]
     return f"total: {_figures([detection.report for detection in detections], thresholds)}"
+
+
+def refused(error: Exception) -> str:
+    """Return one line for a database that took no more."""
+    said = printable(str(error)).strip().partition("\n")[0]
+    return (
+        f"the database refused: {said}; what was stored is kept, and the same command continues from there."
+    )
 
 
 def _figures(reports: Sequence[Report], thresholds: Sequence[float]) -> str:

@@ -32,7 +32,8 @@ from anomalies.sources.scan_pool import scan_all
 from anomalies.thresholds import ThresholdsError, active_config, parameters_for, thresholds_for
 
 from ..base import ShortUsage
-from ..detection_summary import source_summary, total_summary
+from ..cluster import ClusterError, detect_on_cluster
+from ..detection_summary import refused, source_summary, total_summary
 from ..options import add_actor_option
 from ..progress import events_bar, interruptible, stopping
 from ..wake_notice import wake_and_say
@@ -71,6 +72,10 @@ class Command(ShortUsage):
             help="the number of processes, each with one source at a time (default: %(default)s)",
         )  # fmt: skip
         parser.add_argument(
+            "--cluster", metavar="ADDRESS",
+            help="the scheduler of a Dask cluster, whose workers read the sources and store what is found",
+        )  # fmt: skip
+        parser.add_argument(
             "--follow", action="store_true", help="continue with the lines that are appended to the only file"
         )
         parser.add_argument(
@@ -91,6 +96,10 @@ class Command(ShortUsage):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["state"] and not options["follow"]:
             raise CommandError("--state goes with --follow: a whole file needs none.", returncode=2)
+        if options["cluster"] and (options["follow"] or "-" in options["files"]):
+            raise CommandError(
+                "--cluster is for files and folders that all of its workers see.", returncode=2
+            )
         sources = _without_baseline(_sources(options, self._tell), options, self._tell)
         detections = [self._detection(source, options) for source in sources]
         jobs = [self._job(source, one, options) for source, one in zip(sources, detections, strict=True)]
@@ -102,7 +111,9 @@ class Command(ShortUsage):
         except KeyboardInterrupt:
             self._stopped(sources, detections)
         except (DatabaseError, RowError) as error:
-            raise CommandError(_refused(error)) from error
+            raise CommandError(refused(error)) from error
+        except ClusterError as error:
+            raise CommandError(str(error)) from error
         wake_and_say(self, Actor(options["by"], via="detect"))
         for source, detection in zip(sources, detections, strict=True):
             self._say(source if len(sources) > 1 else None, detection)
@@ -116,6 +127,10 @@ class Command(ShortUsage):
         sizes = [_size(job.path) for job in jobs]
         total = None if None in sizes else sum(filter(None, sizes))
         with interruptible(), events_bar(total, options["no_progress"]) as advanced:
+            if options["cluster"]:
+                for index, report in detect_on_cluster(options["cluster"], jobs, detections, advanced):
+                    detections[index].report = report
+                return
             messages = scan_all(jobs, options["workers"], advanced)
             for index, message in messages:
                 try:
@@ -137,7 +152,7 @@ class Command(ShortUsage):
         except (ReadError, SavedStateError) as error:
             raise CommandError(printable(str(error))) from error
         except (DatabaseError, RowError) as error:
-            raise CommandError(_refused(error)) from error
+            raise CommandError(refused(error)) from error
         finally:
             if detection.report.counts.events:
                 self._say(None, detection)
@@ -247,13 +262,6 @@ def _add_time_options(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--time", help="the ISO time of a log without timestamps (default: the file's time, or now)"
-    )
-
-
-def _refused(error: DatabaseError | RowError) -> str:
-    said = printable(str(error)).strip().partition("\n")[0]
-    return (
-        f"the database refused: {said}; what was stored is kept, and the same command continues from there."
     )
 
 
