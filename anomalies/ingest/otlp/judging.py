@@ -2,7 +2,8 @@
 
 What was found, the detector's new state and the end of the batches are committed together, under a lock of
 the stream. So a worker that is killed anywhere has judged a batch and said so, or neither: no record is lost
-and no window is judged twice. Several workers take different streams.
+and no window is judged twice. Several workers take different streams. The lock ends with the connection: at
+once for a process that ends, and after HELD for one that stands still or whose machine is gone.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ MOST_ITEMS = 20_000  # records of one transaction: about a second's work
 REVIEWED = 3  # windows of a day that are kept for review, as `detect` does
 LEARNT_EVERY = 60.0  # seconds after which it is read again what analysts acknowledged
 RECORDED_EVERY = 3600.0  # seconds after which the windows tested are recorded
+HELD = 30.0  # seconds that a stream is held by a worker that says nothing to the database
+SLOWEST = 100_000  # bytes a second that a detector reads at least: a longer body may take longer than HELD
 _STREAMS = 1_000  # that are listed at once
 
 _TABLE = IncomingBatch._meta.db_table
@@ -46,6 +49,7 @@ _WAITING = f"""
     SELECT signal, service, scope FROM {_TABLE} WHERE done_at IS NULL
     GROUP BY signal, service, scope ORDER BY min(number) LIMIT {_STREAMS}
 """  # noqa: S608 -- the name of a table of ours
+_HOLD = "SELECT set_config('idle_in_transaction_session_timeout', %s, true)"
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
@@ -175,8 +179,19 @@ def _detector(stream: StreamKey, row: DetectorStream | None, origin: Origin) -> 
 def _found(one: StreamDetector, bodies: Sequence[bytes]) -> tuple[list[Finding], float]:
     """The findings of these bodies, or of what is open where there are none; and the seconds it took."""
     began = time.monotonic()
-    found = [finding for body in bodies for finding in one.feed(body)] if bodies else list(one.quiet())
+    if not bodies:
+        return list(one.quiet()), time.monotonic() - began
+    found: list[Finding] = []
+    for body in bodies:
+        _hold(len(body))
+        found += one.feed(body)
     return found, time.monotonic() - began
+
+
+def _hold(size: int) -> None:
+    """Keep the stream for as long as a body of this size may take; the server then ends the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [f"{HELD + size / SLOWEST:.3f}s"])
 
 
 def _store(one: StreamDetector, found: Sequence[Finding], origin: Origin, untimed: datetime) -> int:

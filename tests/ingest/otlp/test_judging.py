@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from anomalies.audit import Actor
 from anomalies.ingest.otlp import Judge, judging, keep, spool, waiting_bytes
+from anomalies.ingest.otlp.stream import StreamDetector
 from anomalies.models import (
     Anomaly,
     AuditLog,
@@ -27,6 +29,7 @@ from anomalies.triage.decisions import decide
 from tests.ingest.otlp.exports import BEGIN, PANIC, logs, metrics, normal_lines, spans
 from tests.sources.otlp.test_points import counter
 from tests.support.databases import connect
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -195,6 +198,49 @@ def test_a_stream_that_another_worker_has_is_left_to_it():
         assert judge_all() == 3
         other.execute("SELECT pg_advisory_unlock_all()")
         assert judge_all() == 4
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_stream_of_a_worker_that_stands_still_goes_to_the_next_one(monkeypatch):
+    send(logs(normal_lines(3)))
+    monkeypatch.setattr(judging, "HELD", 0.2)
+    stands_still = StreamDetector.feed
+
+    def feed(*given: Any) -> Any:
+        monkeypatch.setattr(StreamDetector, "feed", stands_still)
+        wait_until(lambda: _is_ended(pid))
+        return stands_still(*given)
+
+    monkeypatch.setattr(StreamDetector, "feed", feed)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    with pytest.raises(DatabaseError):
+        judge_all()
+    connection.close()
+    assert judge_all() == 3
+
+
+def _is_ended(pid: int) -> bool:
+    with connect(connection.settings_dict["NAME"]) as other:
+        return not other.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_stream_is_kept_for_as_long_as_its_bodies_take_together(monkeypatch):
+    for first in range(0, 40, 10):
+        send(logs(normal_lines(10, first), first))
+    monkeypatch.setattr(judging, "HELD", 2.5)
+    feed = StreamDetector.feed
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.7)
+        return feed(*given)
+
+    monkeypatch.setattr(StreamDetector, "feed", slowly)
+    assert judge_all() == 40
 
 
 def test_a_batch_that_the_detector_fails_on_is_set_aside_with_the_error_and_the_next_one_is_judged(caplog):
