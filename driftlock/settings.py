@@ -217,6 +217,8 @@ EMAIL_TIMEOUT = 10
 
 # Metrics for Prometheus at /metrics, for tokens with the scope read.
 METRICS = _flag("DRIFTLOCK_METRICS", False)
+# Durations of requests in performance_metrics, for the page "Performance".
+TIMINGS = _flag("DRIFTLOCK_TIMINGS", True)
 
 # --- Application --------------------------------------------------------------------------------------
 
@@ -240,6 +242,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "anomalies.web.middleware.HealthMiddleware",
     "anomalies.web.request_metrics.MetricsMiddleware",
+    "anomalies.web.request_timing.TimingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "anomalies.web.middleware.HeadersMiddleware",
     "corsheaders.middleware.CorsMiddleware",

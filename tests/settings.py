@@ -22,6 +22,8 @@ atexit.register(shutil.rmtree, os.environ["DRIFTLOCK_STATIC_ROOT"], ignore_error
 from driftlock.settings import *  # noqa: E402, F403
 from driftlock.settings import DATABASES  # noqa: E402
 
+TIMINGS = False  # a thread that writes rows at any time is for the tests of it
+
 if "EMBEDDED" in DATABASES["default"]:
     # Nobody misses what a crash would lose here.
     DATABASES["default"]["EMBEDDED"]["PARAMETERS"] = {"fsync": "off", "full_page_writes": "off"}

@@ -76,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "work": {"ingest", "models", "notifications", "queries", "triage"},
     "notifications": {"audit", "fields", "ingest", "models", "permissions", "queries", "safe_text"},
     "migrations": {"fields"},
-    "web": {"audit", "connection_settings", "safe_text"},
+    "web": {"audit", "connection_settings", "queries", "safe_text"},
     "sign_in": {"audit", "permissions", "safe_text", "web"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

@@ -27,6 +27,7 @@ from anomalies.models import (
 from .list import columns
 from .list.changelist import CappedPaginator
 from .model_admin import AnyModelAdmin, DeskAdmin
+from .performance import PerformanceView
 from .shift import ShiftView
 from .ui import formatting as show
 
@@ -136,6 +137,11 @@ class PerformanceMetricAdmin(ReadOnlyAdmin):
     ordering = ("-timestamp", "-id")
     json_columns = ("metadata",)
     fields = ("when", "metric_type", "where", "duration_ms", "success", "message", "about")
+
+    def get_urls(self) -> list[Any]:
+        """Django's own, and the report before them."""
+        page = path("performance/", PerformanceView.as_view(), name="anomalies_performancemetric_performance")
+        return [page, *super().get_urls()]
 
     @admin.display(description="When", ordering="timestamp")
     def when(self, row: PerformanceMetric) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -14,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from anomalies.audit.history import done
 from anomalies.local_times import LocalMomentField, LocalMomentInput, input_text
@@ -29,37 +27,12 @@ from anomalies.queries.shift.report import PATTERNS, Shift, shift
 from .rules import words
 from .ui import formatting as show
 from .ui.addresses import anomalies_of
+from .ui.tables import Cell, Table
 from .views import LIST, DeskView
 
 PAGE = "admin:anomalies_auditlog_shift"
 _PRESETS = (("8", "Last 8 hours"), ("24", "Last 24 hours"), ("168", "Last 7 days"))
 _TEMPLATE = 240  # characters shown
-
-Cell = SafeString | str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of the page; ``head`` has the names of its columns, those in ``numbers`` are right-aligned."""
-
-    key: str
-    title: str
-    head: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
-    numbers: frozenset[str] = frozenset()
-    note: str = ""
-
-    @property
-    def columns(self) -> list[tuple[str, bool]]:
-        """The names of the columns, each with whether it has numbers."""
-        return [(name, name in self.numbers) for name in self.head]
-
-    @property
-    def lines(self) -> list[list[tuple[Cell, str, bool]]]:
-        """The rows as cells, each with the name of its column and whether it is a number."""
-        return [
-            [(cell, *column) for cell, column in zip(row, self.columns, strict=True)] for row in self.rows
-        ]
 
 
 class RangeForm(forms.Form):

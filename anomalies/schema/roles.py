@@ -29,7 +29,7 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 APP_MAY: dict[str, str] = {
     "anomalies": f"SELECT, INSERT, UPDATE ({_DECIDED})",
     "detection_config": "SELECT, INSERT, UPDATE",
-    "performance_metrics": "SELECT, INSERT",
+    "performance_metrics": "SELECT, INSERT, DELETE",  # of durations that are old
     "audit_log": "SELECT",
     "audit_seals": "SELECT",
     "bulk_sets": _ALL,

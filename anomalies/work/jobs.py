@@ -16,6 +16,7 @@ from anomalies.notifications.occasions import forget_seen, look_once
 from anomalies.notifications.outbox import forget_old
 from anomalies.notifications.sender import send_once
 from anomalies.queries.hourly_rollup import fold_if_many
+from anomalies.queries.performance.timings import forget_old as forget_timings
 from anomalies.triage.snooze import wake
 
 
@@ -66,4 +67,5 @@ JOBS: tuple[Job, ...] = (
         _forget,
         every=3600,
     ),
+    Job("old-timings", "deletes durations that are older than 30 days", forget_timings, every=3600),
 )

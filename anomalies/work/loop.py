@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar
 
 from django.db import Error, connection
 
+from anomalies.queries.performance.timings import Timings
+
 from .heartbeats import Heartbeat
 from .jobs import Job
 
@@ -47,6 +49,7 @@ class Worker:
     heartbeat: Heartbeat
     clock: Callable[[], float] = time.monotonic
     failed: set[str] = field(default_factory=set)  # the jobs whose last step failed
+    timings: Timings = field(default_factory=lambda: Timings(in_background=False))
     _pauses: dict[str, float] = field(default_factory=dict)  # of the jobs that failed
     _due: dict[str, float] = field(default_factory=dict)  # the time of each job's next step
     _lost: float | None = None  # the last wait for the database
@@ -79,13 +82,16 @@ class Worker:
         return found
 
     def _step(self, job: Job) -> bool:
+        began = time.perf_counter()
         try:
             found = _asked(job.run_once)
         except LostDatabase:
             raise
         except Exception as error:  # one job must not end the others
             self._note_failure(job, error)
+            self.timings.add("job", job.name, time.perf_counter() - began, _first_line(error))
             return False
+        self.timings.add("job", job.name, time.perf_counter() - began)
         self._pauses.pop(job.name, None)
         self.failed.discard(job.name)
         self._due[job.name] = self.clock() + (0 if found else job.every)
@@ -113,6 +119,7 @@ class Worker:
             self._lost = None
 
     def _report_the_end(self) -> None:
+        self.timings.store()
         try:
             _asked(lambda: self.heartbeat.stop(self.clock()))
         except (LostDatabase, Error) as error:

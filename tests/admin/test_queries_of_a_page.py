@@ -58,6 +58,7 @@ PAGES = [
     "/admin/anomalies/detectionconfig/CONFIG/change/",
     "/admin/anomalies/detectionconfig/what-if/?ncd_threshold=0.3&p_value_threshold=0.05",
     "/admin/anomalies/performancemetric/",
+    "/admin/anomalies/performancemetric/performance/",
     "/admin/anomalies/streamstatistics/",
     "/admin/anomalies/recentsignificantanomaly/",
     "/admin/anomalies/apitoken/",

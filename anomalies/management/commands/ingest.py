@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from anomalies.audit import Actor
 from anomalies.ingest import BATCH_ROWS, Reject, Stopped, Summary, ingest
+from anomalies.queries.performance.timings import store_run
 from anomalies.safe_text import printable
 from anomalies.sources.lines import Pause, ReadError, read_lines
 
@@ -60,10 +61,12 @@ class Command(ShortUsage):
                 summary = self._ingest(actor, rejects, options)
             except Stopped as stopped:
                 rejects.sum_up()
+                self._record(stopped.summary, options, str(stopped))
                 if stopped.summary.read:
                     self._say(stopped.summary, options)
                 raise _why(stopped, options) from stopped
             rejects.sum_up()
+        self._record(summary, options)
         if not options["dry_run"]:
             wake_and_say(self, actor)
         self._say(summary, options)
@@ -83,6 +86,12 @@ class Command(ShortUsage):
                 dry_run=options["dry_run"],
                 pause=pause,
             )
+
+    def _record(self, summary: Summary, options: dict[str, Any], error: str = "") -> None:
+        """Store how long the run took, for the page "Performance"."""
+        if summary.read and not options["dry_run"]:
+            counts = {"events": summary.read, "new": summary.new, "rejected": summary.rejected}
+            store_run("ingest", printable(_name(options["file"])), summary.seconds, error, **counts)
 
     def _say(self, summary: Summary, options: dict[str, Any]) -> None:
         done = f"new {summary.new}, already there {summary.known}"

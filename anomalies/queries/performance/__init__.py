@@ -1,0 +1,1 @@
+"""The durations of requests, jobs and ingests: collected, stored in performance_metrics, and summed up."""
