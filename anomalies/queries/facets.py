@@ -88,14 +88,16 @@ def figures(
     *,
     is_frequent: bool = False,
     pairs: str | None = None,
+    is_least: bool = False,
     with_values: bool = False,
 ) -> Iterator[Callable[[], Figures]]:
     """The figures beside a list; ``unfaceted`` is the same list without conditions on status and stream.
 
     ``selection`` is ``unfaceted`` in terms of a roll-up, if one can count it: facets and count are then exact
     at any size. ``is_frequent`` if the list's page was walked: then no finder collects its rows, and none is
-    looked for here. ``pairs`` are the counts of ``unfaceted``, if that page's reading gave them
-    (`bounded.pages.Page`). ``with_values`` also counts the values of other filters (`bounded.value_counts`).
+    looked for here. ``pairs`` are the counts of ``unfaceted``, if that page's reading gave them, as lower
+    bounds if ``is_least`` (`bounded.pages.Page`). ``with_values`` also counts the values of other filters
+    (`bounded.value_counts`).
 
     The server counts while the ``with`` block does other work (but no query); the function that the block
     receives waits for the result.
@@ -106,7 +108,7 @@ def figures(
         counted = (
             _by_roll_up(listing, selection, is_frequent=is_frequent)
             if selection
-            else _by_page(pairs)
+            else _by_page(pairs, is_least=is_least)
             if pairs is not None
             else _by_reading(unfaceted, is_frequent=is_frequent)
         )
@@ -170,9 +172,9 @@ def _by_roll_up(listing: Listing, selection: Counted, *, is_frequent: bool) -> S
     )
 
 
-def _by_page(pairs: str) -> Sql:
+def _by_page(pairs: str, *, is_least: bool) -> Sql:
     """Facets that are known; the count is the sum of the selected ones."""
-    return Sql("SELECT %s::jsonb, true, NULL", (pairs,))
+    return Sql("SELECT %s::jsonb, NOT %s, NULL", (pairs, is_least))
 
 
 def _by_reading(unfaceted: Listing, *, is_frequent: bool) -> Sql:

@@ -37,7 +37,8 @@ from anomalies.queries.precedents import LOOKED_AT, precedents
 from tests.support.plans import blocks_read, empty_table, explain, indexes_of, rows_read
 
 ROWS = 30_000
-PAGE, COLLECTED, COUNTED, BULK = 1_000, 500, 1_000, 2_000
+PAGE, COLLECTED, COUNTED, FETCHED = 400, 150, 1_000, 200
+BULK, EXPORTED = 2_000, 500
 
 # As a detector's: most rows are pending logs, scores and times differ, words and tags repeat. Each row also
 # has a word of its own. "early" was frequent once: in the oldest tenth of the rows.
@@ -134,9 +135,9 @@ def bounds() -> ExitStack:
     stack = ExitStack()
     stack.enter_context(patch.multiple(pages, LOOKED_AT=PAGE, LOOKED_AT_APART=PAGE // 2))
     stack.enter_context(patch.object(finding, "FOUND", COLLECTED))
-    stack.enter_context(patch.multiple(counts, COUNTED=COUNTED, FETCHED=COUNTED // 2))
+    stack.enter_context(patch.multiple(counts, COUNTED=COUNTED, FETCHED=FETCHED))
     stack.enter_context(patch.object(value_counts, "NEWEST", 100))
-    stack.enter_context(patch.object(matches, "LOOKED_AT", BULK))
+    stack.enter_context(patch.multiple(matches, LOOKED_AT=BULK, FOUND=EXPORTED))
     return stack
 
 
@@ -214,7 +215,7 @@ class Lists(TestCase):
                 answer()
 
         # What is counted by status and stream, and what is read for the values of other filters.
-        counted = 2_000 + 2 * COLLECTED + COUNTED + COUNTED // 2
+        counted = 2_000 + 2 * COLLECTED + COUNTED + FETCHED
         valued = 2_000 + 2 * COLLECTED + 2 * PAGE
         assert self.above(counted + valued + 500, read) == {}
 
@@ -229,10 +230,10 @@ class Lists(TestCase):
             "source=rare",
         ):
             listing = listing_of(AnomalyFilter(QueryDict(query), me="ana"))
-            assert self.worst(partial(_all_of, listing)) <= 2_000 + 2 * COLLECTED
+            assert self.worst(partial(_all_of, listing)) <= 2_000 + 2 * EXPORTED
 
     def test_a_decision_about_all_looks_at_no_more_than_it_may(self):
-        most = 2_000 + 32 * 100 + BULK + COLLECTED
+        most = 2_000 + 32 * 100 + BULK + EXPORTED
         assert self.above(most, lambda listing, order: list(first(listing, order, 100).rows)) == {}
 
     def test_what_stands_beside_an_anomaly_looks_at_its_own_source_only(self):
@@ -287,7 +288,7 @@ class TestRightStatistics(Lists):
             reading = figures(listing, listing, Steps("month", "UTC"), is_frequent=True)
             with CaptureQueriesContext(connection) as asked, reading as answer:
                 answer()
-            assert rows_read(explain(asked[0]["sql"])) <= COUNTED + COUNTED // 2 + 200, query
+            assert rows_read(explain(asked[0]["sql"])) <= COUNTED + FETCHED + 200, query
 
     def test_a_full_page_looks_only_near_its_last_row_for_the_rest_of_an_incident(self):
         self.client.force_login(User.objects.create_superuser("kim"))

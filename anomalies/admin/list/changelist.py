@@ -108,9 +108,12 @@ class AnomalyChangeList(Sidebar, Pages):
         unfaceted, selection = self._unfaceted()
         beside = (self.listing, unfaceted, self.calendar.steps, selection)
         read = Page([]) if by_number else self.page
-        pairs = read.pairs if unfaceted is self.listing else None
         with facets.figures(
-            *beside, is_frequent=read.is_walked, pairs=pairs, with_values=self.add_facets
+            *beside,
+            is_frequent=read.is_walked,
+            pairs=read.pairs if unfaceted is self.listing else None,
+            is_least=read.is_least,
+            with_values=self.add_facets,
         ) as figures:
             if not by_number and request.method == "GET":
                 self.render_rows()

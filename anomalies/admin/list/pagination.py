@@ -108,7 +108,7 @@ class Pages(ChangeList):
         rows = read.rows[start:end]
         edge = read.edge if len(rows) == len(read.rows) else None
         has_previous, has_next = read.has_previous or start > 0, read.has_next or end < len(read.rows)
-        self.page = Page(rows, has_previous, has_next, edge, read.is_walked, read.pairs)
+        self.page = replace(read, rows=rows, has_previous=has_previous, has_next=has_next, edge=edge)
         found = episodes(rows, gap)
         before, after = self._beside(read.rows[:start], read.rows[end:])
         mark_cut(found, before, after, gap)

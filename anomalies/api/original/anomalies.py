@@ -26,7 +26,7 @@ from anomalies.queries import hourly_rollup
 from anomalies.queries.bounded.counts import COUNTED, count
 from anomalies.queries.bounded.filter_listing import listing_of, selection_of
 from anomalies.queries.bounded.listing import Listing
-from anomalies.queries.bounded.pages import page_after
+from anomalies.queries.bounded.pages import Page, page_after
 from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import AnomalyFilter
 from anomalies.thresholds import active_config
@@ -161,7 +161,7 @@ def list_original(request: HttpRequest, asked: Query[OriginalParameters]) -> dic
     page = page_after(listing, NEWEST_FIRST.names, "", asked.limit, shown, skipped=asked.offset)
     return {
         "anomalies": [original_values(row, IN_LISTS) for row in page.rows],
-        "total": _total(filterset, listing, page.pairs),
+        "total": _total(filterset, listing, page),
         "limit": asked.limit,
         "offset": asked.offset,
         # Where a search stopped early the page is not full, and an offset leads no further.
@@ -181,13 +181,13 @@ def filterset_of(request: HttpRequest, known: Collection[str]) -> AnomalyFilter:
     return checked(request, data, known, names)
 
 
-def _total(filterset: AnomalyFilter, listing: Listing, pairs: str | None) -> int:
-    """The number of rows; ``pairs`` are the counts that the page's reading gave, if it did."""
-    if pairs is not None:
-        return sum(n for _, _, n in json.loads(pairs))
+def _total(filterset: AnomalyFilter, listing: Listing, page: Page) -> int:
+    """The number of rows, from the page's reading if that counted them."""
     selection = selection_of(filterset)
+    if page.pairs is not None and (selection is None or not page.is_least):
+        return sum(n for _, _, n in json.loads(page.pairs))
     if selection is None or not hourly_rollup.is_built():
-        return count(listing).least
+        return count(listing, is_frequent=page.is_walked).least
     return sum(int(row["total_anomalies"]) for row in hourly_rollup.figures(selection))
 
 

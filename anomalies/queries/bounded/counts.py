@@ -22,7 +22,7 @@ from .walks import BY_STATUS, NEWEST_FIRST, Walk, range_walk
 COUNTED = 10_000  # index entries that are tested
 # Entries that are tested if there are more than COUNTED and the rows have to be fetched: the count is a lower
 # bound in any case.
-FETCHED = 5_000
+FETCHED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class Counting:
     is_whole: Sql
 
 
-def count(listing: Listing) -> Count:
-    """The number of rows in a list, at most COUNTED."""
-    return count_read(listing).now()
+def count(listing: Listing, *, is_frequent: bool = False) -> Count:
+    """The number of rows in a list, at most COUNTED; ``is_frequent`` as in ``counting``."""
+    return count_read(listing, is_frequent=is_frequent).now()
 
 
-def count_read(listing: Listing) -> Read[Count]:
+def count_read(listing: Listing, *, is_frequent: bool = False) -> Read[Count]:
     """The read of ``count``."""
     try:
-        read = counting(listing)
+        read = counting(listing, is_frequent=is_frequent)
     except EmptyResultSet:
         return Read(Sql("SELECT 0, true"), _count)
     return Read(

@@ -21,7 +21,9 @@ from .listing import Listing
 from .sql import Sql, joined, sql
 from .walks import Walk, range_walk, state_walk
 
-FOUND = 5_000  # rows collected at most; with more matches, a walk fills a page after few entries
+# Rows collected at most: each lies in a block of its own, so they are most of what a page costs. With more
+# matches, a walk finds some of them among few entries.
+FOUND = 1_500
 _BLOCKS = 64  # sampled
 _FEW_BLOCKS = 2  # with a match, at most, for a condition to count as rare
 _RARE = 20  # a condition that at least one row in 20 meets is better walked

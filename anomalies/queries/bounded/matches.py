@@ -20,6 +20,7 @@ from .sql import Sql, condition_of, sql, with_queries
 from .walks import Order, Walk, walk_of
 
 LOOKED_AT = 500_000  # index entries read for a bulk decision
+FOUND = 5_000  # rows that a finder collects; without it, an export reads the whole table
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def _collected(listing: Listing) -> QuerySet[Anomaly] | None:
         condition = condition_of(listing.rows)
     except EmptyResultSet:
         return listing.rows
-    queries, is_known = finding(listing, condition)
+    queries, is_known = finding(listing, condition, FOUND)
     if not queries:
         return None
     found = "{queries} SELECT {is_known}, (SELECT array_agg(id) FROM found WHERE fits AND {is_known})"

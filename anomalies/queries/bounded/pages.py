@@ -26,7 +26,8 @@ from .walks import BY_TIME, NEWEST_FIRST, Order, Walk, walk_of
 
 # Index entries read for a page, in all segments together. Rows of one time are stored together, those of one
 # status, source or NCD lie apart: each is a block to read.
-LOOKED_AT, LOOKED_AT_APART = 10_000, 5_000
+LOOKED_AT, LOOKED_AT_APART = 4_000, 2_000
+_COUNTED = ("status", "stream_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Page:
 
     ``edge`` is the anomaly at which the search stopped before the page was full: beyond it, in the direction
     of reading, there may be more. ``is_walked`` if it is known that no finder collects the list's rows.
-    ``pairs`` is JSON of (status, stream, n) that counts all of them, on a first or last page whose rows a
-    finder collected.
+    ``pairs`` is JSON of (status, stream, n): on a first or last page, the counts of all rows that its reading
+    came upon, unless it stopped at a full page; ``is_least`` if these are lower bounds.
     """
 
     rows: list[Any]
@@ -45,6 +46,7 @@ class Page:
     edge: Any = None
     is_walked: bool = False
     pairs: str | None = None
+    is_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class _Reading:
     edge: Any = None
     is_walked: bool = False
     pairs: str | None = None
+    is_least: bool = False
 
 
 _NOTHING = _Reading([])
@@ -75,7 +78,7 @@ def page_after(
     """
     read = _read(listing, ordering, cursor, size + 1, shown, skipped)
     rows, has_more = read.rows[:size], len(read.rows) > size or read.edge is not None
-    return Page(rows, bool(cursor or skipped), has_more, read.edge, read.is_walked, read.pairs)
+    return Page(rows, bool(cursor or skipped), has_more, read.edge, read.is_walked, read.pairs, read.is_least)
 
 
 def page_before(
@@ -84,7 +87,7 @@ def page_before(
     """The page before the cursor's row, in the list's order; the last page for ''. Raises CursorError."""
     read = _read(listing, keyset.reverse(ordering), cursor, size + 1, shown)
     rows, has_more = read.rows[:size][::-1], len(read.rows) > size or read.edge is not None
-    return Page(rows, has_more, bool(cursor), read.edge, read.is_walked, read.pairs)
+    return Page(rows, has_more, bool(cursor), read.edge, read.is_walked, read.pairs, read.is_least)
 
 
 def newest_ids(listing: Listing, most: int) -> Sql:
@@ -168,7 +171,9 @@ def _cut(rows: Iterable[Any]) -> _Reading:
         if row.is_edge:
             edge = row
             break
-    return _Reading(found, edge, bool(row and row.is_walked), row.pairs if row else None)
+    if row is None:
+        return _NOTHING
+    return _Reading(found, edge, row.is_walked, row.pairs, row.is_least)
 
 
 def _looked_for(
@@ -176,7 +181,8 @@ def _looked_for(
 ) -> RawQuerySet[Any]:
     """The rows of ``page``: matches, and the edges at which the search stopped; an empty row for none.
 
-    If it ``is_whole``, the list and not its part behind a place, they have the ``pairs`` of a Page.
+    If it ``is_whole``, the list and not its part behind a place, they have the ``pairs`` of a Page: a walk
+    that used up its budget has tested as many rows as a count would.
     """
     rows = shown.filter(pk__in=RawSQL("SELECT id FROM page", ())).annotate(
         is_hit=_is_in_page("NOT is_edge"),
@@ -186,19 +192,29 @@ def _looked_for(
     text, values = rows.order_by().query.sql_with_params()
     queries = _page(listing, walk, size, skipped)
     statement = sql(
-        "{queries} SELECT shown.*, EXISTS (SELECT FROM segment) AS is_walked, {pairs} AS pairs "
+        "{queries} SELECT shown.*, EXISTS (SELECT FROM segment) AS is_walked, {pairs} AS pairs, "
+        "EXISTS (SELECT FROM edge) AS is_least "
         "FROM (VALUES (true)) AS once (is_once) LEFT JOIN shown ON true ORDER BY place",
         queries=with_queries([*queries, ("shown", Sql(text, tuple(values)))]),
-        pairs=_PAIRS if is_whole and "known" in dict(queries) else "NULL",
+        pairs=_pairs(size + skipped, is_found="known" in dict(queries)) if is_whole else "NULL",
     )
     return Anomaly.objects.raw(statement.text, statement.values)
 
 
-_PAIRS = """(
-    SELECT coalesce(jsonb_agg(jsonb_build_array(status, stream_type, n)), '[]')::text
-    FROM (SELECT status, stream_type, count(*) AS n FROM found WHERE fits GROUP BY 1, 2) AS counted
-    HAVING (SELECT is_complete FROM known)
-)"""
+def _pairs(most: int, *, is_found: bool) -> Sql:
+    """The counts of the finder's matches, or of the walk's, if fewer than ``most`` ended it."""
+    walk = "SELECT status, stream_type FROM walked"
+    either = "{walk} UNION ALL SELECT status, stream_type FROM found WHERE fits AND {known}"
+    known = Sql("(SELECT is_complete FROM known)" if is_found else "false")
+    hits = sql(either if is_found else walk, walk=walk, known=known)
+    return sql(
+        "(SELECT coalesce(jsonb_agg(jsonb_build_array(status, stream_type, n)), '[]')::text "
+        "FROM (SELECT status, stream_type, count(*) AS n FROM ({hits}) AS hits GROUP BY 1, 2) AS counted "
+        "HAVING {known} OR (SELECT count(*) FROM walked) < {most})",
+        hits=hits,
+        known=known,
+        most=most,
+    )
 
 
 def _is_in_page(kind: str) -> RawSQL:
@@ -254,7 +270,7 @@ def walked(walk: Walk, condition: Sql, size: int, budget: int) -> Sql:
         "SELECT segment.no, hit.* FROM segment CROSS JOIN LATERAL ("
         "SELECT {columns} FROM (SELECT anomalies.* {entries} LIMIT {budget}) AS anomalies"
         " WHERE {same} AND {condition} LIMIT {size}) AS hit",
-        columns=", ".join(f"anomalies.{name}" for name in walk.order.columns),
+        columns=", ".join(f"anomalies.{name}" for name in dict.fromkeys((*walk.order.columns, *_COUNTED))),
         entries=walk.entries,
         budget=budget,
         same=walk.same,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
@@ -134,7 +135,7 @@ def test_the_end_of_the_list_is_no_stop(rows, monkeypatch):
     narrow(monkeypatch, 61)
     listing = listing_of(AnomalyFilter(QueryDict("q=-client -deadlock")))
     assert page_after(listing, ("-timestamp", "-id"), "", 5, Anomaly.objects.all()) == Page(
-        [], is_walked=True
+        [], is_walked=True, pairs="[]"
     )
 
 
@@ -175,6 +176,27 @@ def test_a_page_whose_rows_a_finder_collected_counts_all_of_them(rows, monkeypat
         counts = filterset.qs.values_list("status", "stream_type").annotate(n=Count("id")).order_by()
         expected = sorted(map(list, counts)) if has_counts else None
         assert (page.pairs and sorted(json.loads(page.pairs))) == expected
+
+
+@pytest.mark.parametrize(("looked_at", "is_least"), [(10, True), (61, False)])
+def test_a_walk_that_no_full_page_stopped_counts_what_it_came_upon(rows, monkeypatch, looked_at, is_least):
+    narrow(monkeypatch, looked_at)
+    listing, order = listing_of(AnomalyFilter(QueryDict("q=-client"))), ("-timestamp", "-id")
+    page = page_after(listing, order, "", 30, Anomaly.objects.all())
+    newest = Anomaly.objects.order_by(*order)[:looked_at]
+    expected = Counter(
+        (each.status, each.stream_type) for each in newest if "client" not in each.glass_box_explanation
+    )
+    assert {(status, stream): n for status, stream, n in json.loads(page.pairs or "")} == expected
+    assert page.is_least == is_least
+
+
+def test_a_page_that_stops_at_its_last_row_counts_nothing(rows, monkeypatch):
+    narrow(monkeypatch, 61)
+    listing = listing_of(AnomalyFilter(QueryDict("q=-client")))
+    for size, has_counts in ((19, False), (20, True)):
+        page = page_after(listing, ("-timestamp", "-id"), "", size, Anomaly.objects.all())
+        assert (page.pairs is not None) == has_counts
 
 
 def test_a_page_behind_a_place_counts_nothing(rows, monkeypatch):
