@@ -169,6 +169,11 @@ def can_notify(user: User) -> bool:
     return can_make_rules(user)
 
 
+def can_set_owners(user: User) -> bool:
+    """Make and order ownership rules, and make teams: they say who gets what arrives."""
+    return can_make_rules(user)
+
+
 def can_ingest(user: User) -> bool:
     """Store anomalies through the HTTP API: who chooses the config of the detectors may act for them."""
     return can_activate(user)

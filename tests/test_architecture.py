@@ -23,8 +23,8 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "api_tokens atomic_file audit fields ingest json_column json_limits local_times models "
-    "notifications permissions privacy queries retention safe_text schema sign_in sources thresholds triage "
-    "web work".split()
+    "notifications ownership permissions privacy queries retention safe_text schema sign_in sources "
+    "thresholds triage web work".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
@@ -74,7 +74,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "retention": {"atomic_file", "audit", "models", "queries", "schema"},
     "work": {"ingest", "models", "notifications", "queries", "triage"},
-    "notifications": {"audit", "fields", "ingest", "models", "permissions", "queries", "safe_text"},
+    "notifications": {
+        "audit",
+        "fields",
+        "ingest",
+        "models",
+        "ownership",
+        "permissions",
+        "queries",
+        "safe_text",
+    },
+    "ownership": {"audit", "models", "permissions", "queries", "triage"},
     "migrations": {"fields"},
     "web": {"audit", "connection_settings", "queries", "safe_text"},
     "sign_in": {"audit", "permissions", "safe_text", "web"},

@@ -10,6 +10,7 @@ from .api_tokens import ApiTokenAdmin
 from .config import DetectionConfigAdmin
 from .notifications.delivery_log import NotificationDeliveryAdmin
 from .notifications.rule_list import NotificationRuleAdmin
+from .ownership.rule_list import OwnershipRuleAdmin
 from .patterns import PatternAdmin
 from .read_only import (
     AuditLogAdmin,
@@ -27,6 +28,7 @@ __all__ = [
     "DetectionConfigAdmin",
     "NotificationDeliveryAdmin",
     "NotificationRuleAdmin",
+    "OwnershipRuleAdmin",
     "PatternAdmin",
     "PerformanceMetricAdmin",
     "RecentSignificantAnomalyAdmin",

@@ -16,11 +16,12 @@ from .schemas import AnomalyDetail, AnomalyRow
 COLUMNS = tuple(AnomalyRow.model_fields)
 DETAILED = tuple(AnomalyDetail.model_fields)
 _METADATA = "metadata"
+_READ_FROM = {"owner_team": "assigned_to"}  # a value that is part of a column
 
 
 def with_columns(columns: Iterable[str], characters: int = json_column.OF_EACH_ROW) -> QuerySet[Any]:
     """All anomalies with these columns; metadata as text, cut at so many characters."""
-    names = list(columns)
+    names = [_READ_FROM.get(name, name) for name in columns]
     rows: QuerySet[Any] = Anomaly.objects.only(*(name for name in names if name != _METADATA))
     return json_column.as_text(rows, [_METADATA], characters) if _METADATA in names else rows
 

@@ -48,6 +48,7 @@ class AnomalyRow(Schema):
     investigating_by: str | None = None
     investigating_at: datetime | None = None
     assigned_to: str | None = None
+    owner_team: str | None = None
     assigned_by: str | None = None
     assigned_at: datetime | None = None
     snoozed_until: datetime | None = None

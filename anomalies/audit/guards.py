@@ -34,6 +34,8 @@ TABLES = (
     "api_tokens",
     "triage_rules",
     "notification_rules",
+    "teams",
+    "ownership_rules",
     "anomaly_comments",
 )
 EXPECTED = Path(__file__).with_name("guards.json")

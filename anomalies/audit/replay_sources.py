@@ -18,7 +18,15 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DateTimeField, Model
 
-from anomalies.models import Anomaly, Comment, DetectionConfig, NotificationRule, TriageRule
+from anomalies.models import (
+    Anomaly,
+    Comment,
+    DetectionConfig,
+    NotificationRule,
+    OwnershipRule,
+    Team,
+    TriageRule,
+)
 from anomalies.schema.search_path import ours
 
 from .replay import Event, Row, Rules, compared, fold, parsed, unexplained
@@ -194,6 +202,22 @@ _SMALL = (
         "notification rule",
         _columns(NotificationRule) - {"secret", "target"},
         times=_columns(NotificationRule, DateTimeField),
+    ),
+    _source(
+        "team",
+        "teams",
+        "metadata ->> 'id'",
+        "team",
+        _columns(Team),
+        times=_columns(Team, DateTimeField),
+    ),
+    _source(
+        "ownership rule",
+        "ownership_rules",
+        "metadata ->> 'id'",
+        "ownership rule",
+        _columns(OwnershipRule),
+        times=_columns(OwnershipRule, DateTimeField),
     ),
     _source(
         "comment",

@@ -23,6 +23,7 @@ from .notifications import (
     NotificationSeen,
     NotificationWatch,
 )
+from .ownership import TEAM_SIGN, OwnershipRule, Team
 from .performance import PerformanceMetric
 from .rollups import (
     AnomalyHour,
@@ -46,6 +47,7 @@ __all__ = [
     "MOST_DIGEST_SECONDS",
     "MOST_MINUTES",
     "OPEN",
+    "TEAM_SIGN",
     "Anomaly",
     "AnomalyHour",
     "AnomalyHourDelta",
@@ -74,6 +76,7 @@ __all__ = [
     "NotificationRule",
     "NotificationSeen",
     "NotificationWatch",
+    "OwnershipRule",
     "Pattern",
     "PatternDelta",
     "PatternQuerySet",
@@ -92,6 +95,7 @@ __all__ = [
     "StreamStatisticsNow",
     "TagDelta",
     "TagTotal",
+    "Team",
     "TriageRule",
     "newest_of_pattern",
     "override_problems",

@@ -23,6 +23,7 @@ from anomalies.querysets import AnomalyQuerySet, LeanManager, search_document
 
 from .choices import DismissalReason, Status, Stream
 from .constraints import between_0_and_1, one_of
+from .ownership import TEAM_SIGN
 
 # What the figures beside a list count by: an index that holds it saves a look at ten thousand rows.
 _STATE = ("status", "stream_type", "is_statistically_significant")
@@ -202,3 +203,9 @@ class Anomaly(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_stream_type_display()} {self.timestamp:%Y-%m-%d %H:%M:%S %Z}"
+
+    @property
+    def owner_team(self) -> str | None:
+        """The name of the team that it is assigned to; None for a person, and for nobody."""
+        assignee = self.assigned_to or ""
+        return assignee.removeprefix(TEAM_SIGN) if assignee.startswith(TEAM_SIGN) else None

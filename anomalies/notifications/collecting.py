@@ -1,9 +1,10 @@
 """From arrivals to open digests: which anomalies that were inserted a rule is about.
 
 A trigger wrote the ids of each INSERT in its own transaction (0053), so an arrival is visible exactly when
-its anomalies are. A step takes arrivals that no other worker has, adds what matches to the open digest of
-each rule, and deletes the arrivals, in one transaction: each anomaly counts once for each rule, however often
-a worker is killed. An open digest takes all that comes until it is due: 10,000 anomalies a minute make one.
+its anomalies are. A step takes arrivals that no other worker has, gives them their owners (``ownership``),
+adds what matches to the open digest of each rule, and deletes the arrivals, in one transaction: each anomaly
+counts once for each rule, however often a worker is killed. An open digest takes all that comes until it is
+due: 10,000 anomalies a minute make one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from anomalies.models import Condition, NotificationArrival, NotificationDelivery, NotificationRule
+from anomalies.ownership.giving import give_owners
 from anomalies.queries.bounded.sql import Sql, condition_of, sql
 
 from .items import MOST, Item, items_of, most_unusual
@@ -66,7 +68,9 @@ def collect_once(now: datetime | None = None) -> bool:
         arrivals = _next()
         if not arrivals:
             return False
-        _take([key for arrival in arrivals for key in arrival.ids], now or timezone.now())
+        ids = [key for arrival in arrivals for key in arrival.ids]
+        give_owners(ids)  # first: a rule's filter may ask whose an anomaly is
+        _take(ids, now or timezone.now())
         NotificationArrival.objects.filter(pk__in=[arrival.pk for arrival in arrivals]).delete()
     return True
 

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from anomalies.ingest import detectors
 from anomalies.models import (
     OPEN,
+    TEAM_SIGN,
     Anomaly,
     Condition,
     NotificationRule,
@@ -83,7 +85,9 @@ def _look_at_watches(now: datetime) -> bool:
 
 
 def _notify_of_open(rule: NotificationRule, ids: Iterable[UUID], now: datetime) -> None:
-    still = Anomaly.objects.filter(pk__in=list(ids), status__in=OPEN, assigned_to=None, snoozed_at=None)
+    # A team that owns it is nobody who took it.
+    unassigned = Q(assigned_to=None) | Q(assigned_to__startswith=TEAM_SIGN)
+    still = Anomaly.objects.filter(unassigned, pk__in=list(ids), status__in=OPEN, snoozed_at=None)
     found = matching(rule, still.values_list("pk", flat=True))
     if found:
         add_to_digest(rule, len(found), items_of(found[:MOST]), now)

@@ -10,9 +10,10 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
-from anomalies.models import Anomaly, DismissalReason, Status, Stream
+from anomalies.models import TEAM_SIGN, Anomaly, DismissalReason, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
 
+from .people.teams import teams_of
 from .search.completion import completions
 from .search.expansion import LONGEST_SEARCH, Expansion, expanded
 from .search.fields import (
@@ -48,6 +49,7 @@ WITHIN = {
 }
 
 ME, NOBODY = "me", "nobody"  # of ``assigned``
+MINE = "mine"  # of ``team``
 FOR_REVIEW = {"review": True}  # the metadata of a window that is for review
 
 
@@ -215,6 +217,12 @@ class AnomalyFilter(df.FilterSet):
         lambda who: f"assigned to {who}",
         "assigned:",
     )
+    team = declared(
+        df.CharFilter(method="by_team", label="Owner team", help_text="mine, or the name of a team"),
+        PERSON,
+        lambda team: "owned by my teams" if team == MINE else f"owned by team {team}",
+        "team:",
+    )
     snoozed = declared(
         df.ChoiceFilter(
             method="by_snooze", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
@@ -265,6 +273,12 @@ class AnomalyFilter(df.FilterSet):
         if who == NOBODY:
             return queryset.filter(assigned_to=None)
         return queryset.filter(assigned_to=name_of(who, self.me))
+
+    def by_team(self, queryset: AnomalyQuerySet, name: str, team: str) -> AnomalyQuerySet:
+        """The anomalies assigned to this team, or for "mine" to any team that one is a member of."""
+        if team == MINE:
+            return queryset.filter(assigned_to__in=teams_of(self.me))
+        return queryset.filter(assigned_to=f"{TEAM_SIGN}{team}")
 
     def by_snooze(self, queryset: AnomalyQuerySet, name: str, answer: str) -> AnomalyQuerySet:
         """The snoozed anomalies for "yes", the others for "no"."""

@@ -45,6 +45,8 @@ APP_MAY: dict[str, str] = {
     "notification_watches": _ALL,
     "notification_seen": _ALL,
     "notification_deliveries": _ALL,
+    "teams": _ALL,
+    "ownership_rules": _ALL,
     "anomaly_comments": "SELECT, INSERT, UPDATE (withdrawn_at)",
     "comment_mentions": "SELECT, INSERT",
     "anomaly_viewers": _ALL,
@@ -103,6 +105,8 @@ SEALER_MAY: dict[str, str] = {
     "auth_group_permissions": "SELECT",
     "auth_permission": "SELECT",
     "triage_rules": "SELECT",
+    "teams": "SELECT",
+    "ownership_rules": "SELECT",
     "anomaly_comments": "SELECT",
 }
 # Every column of an account but its password; of a token but its digest; of a rule but where it sends.

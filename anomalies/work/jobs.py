@@ -58,7 +58,7 @@ JOBS: tuple[Job, ...] = (
     Job("otlp", "judges what came by OTLP", _judge_otlp),
     Job("silence", "reports which streams of OTLP are silent", report_once, every=30),
     Job("rollup", "folds the roll-up where many changes wait", _fold, every=30),
-    Job("notifications", "adds what arrived to the digests of notification rules", collect_once),
+    Job("notifications", "assigns what arrived by ownership rules and adds it to digests", collect_once),
     Job("conditions", "looks at what is unassigned, stopped or silent, for such rules", look_once, every=15),
     Job("deliveries", "sends the digests that are due", send_once),
     Job(

@@ -73,6 +73,7 @@ class AnomalyDetail(TypedDict):
     investigating_by: NotRequired[str | None]
     investigating_at: NotRequired[str | None]
     assigned_to: NotRequired[str | None]
+    owner_team: NotRequired[str | None]
     assigned_by: NotRequired[str | None]
     assigned_at: NotRequired[str | None]
     snoozed_until: NotRequired[str | None]
@@ -126,6 +127,7 @@ class AnomalyRow(TypedDict):
     investigating_by: NotRequired[str | None]
     investigating_at: NotRequired[str | None]
     assigned_to: NotRequired[str | None]
+    owner_team: NotRequired[str | None]
     assigned_by: NotRequired[str | None]
     assigned_at: NotRequired[str | None]
     snoozed_until: NotRequired[str | None]
@@ -367,6 +369,7 @@ class FilterParameters(TypedDict):
     dismissal_reason: NotRequired[list[Literal["false_positive", "known_harmless", "duplicate", "other"]]]
     metadata: NotRequired[str]
     assigned: NotRequired[str]
+    team: NotRequired[str]
     snoozed: NotRequired[Literal["yes", "no"]]
 
 
@@ -779,6 +782,7 @@ class Driftlock:
         | None = None,
         metadata: str | None = None,
         assigned: str | None = None,
+        team: str | None = None,
         snoozed: Literal["yes", "no"] | None = None,
         order: Literal["-timestamp", "timestamp", "-ncd_score", "ncd_score", "p_value", "-p_value"]
         | None = None,
@@ -816,6 +820,7 @@ class Driftlock:
                     "dismissal_reason": dismissal_reason,
                     "metadata": metadata,
                     "assigned": assigned,
+                    "team": team,
                     "snoozed": snoozed,
                     "order": order,
                     "limit": limit,
@@ -870,6 +875,7 @@ class Driftlock:
         | None = None,
         metadata: str | None = None,
         assigned: str | None = None,
+        team: str | None = None,
         snoozed: Literal["yes", "no"] | None = None,
     ) -> Stats:
         """Return the figures by stream of the anomalies that match all filters."""
@@ -902,6 +908,7 @@ class Driftlock:
                     "dismissal_reason": dismissal_reason,
                     "metadata": metadata,
                     "assigned": assigned,
+                    "team": team,
                     "snoozed": snoozed,
                 },
                 {},
@@ -1213,6 +1220,7 @@ class Driftlock:
         | None = None,
         metadata: str | None = None,
         assigned: str | None = None,
+        team: str | None = None,
         snoozed: Literal["yes", "no"] | None = None,
     ) -> BulkPreview:
         """Freeze the anomalies that match all filters, the newest DRIFTLOCK_BULK_ROWS of them."""
@@ -1245,6 +1253,7 @@ class Driftlock:
                     "dismissal_reason": dismissal_reason,
                     "metadata": metadata,
                     "assigned": assigned,
+                    "team": team,
                     "snoozed": snoozed,
                 },
                 {},

@@ -23,7 +23,9 @@ from anomalies.models import (
     DetectionConfig,
     NotificationDelivery,
     NotificationRule,
+    OwnershipRule,
     PerformanceMetric,
+    Team,
     TriageRule,
 )
 from anomalies.triage.decisions import decide
@@ -152,6 +154,12 @@ MAY = {
     "/admin/anomalies/apitoken/add/": (set(PEOPLE), {"apitoken new"}),
     "/admin/anomalies/notificationrule/add/": (LEADS, {"notificationrule new"}),
     "/admin/anomalies/notificationrule/ID/test/": (LEADS, {"notificationdelivery new"}),
+    "/admin/anomalies/ownershiprule/add/": (LEADS, {"ownershiprule new"}),
+    "/admin/anomalies/ownershiprule/ID/change/": (
+        LEADS,
+        {"ownershiprule.name", "ownershiprule.assign_to", "ownershiprule.enabled"},
+    ),
+    "/admin/anomalies/ownershiprule/team/": (LEADS, {"team new"}),
     "/admin/anomalies/triagerule/add/": (LEADS, {"triagerule new"}),
     "/admin/anomalies/apitoken/ID/delete/": ({"superuser"}, {"apitoken gone"}),
     "/admin/anomalies/detectionconfig/add/": (LEADS, {"detectionconfig new"}),
@@ -198,7 +206,7 @@ def snapshot() -> dict[tuple[str, Any], dict[str, Any]]:
     """Every row that a form could be after, rights included; sessions and the record aside."""
     rows: dict[tuple[str, Any], dict[str, Any]] = {}
     ours = (Anomaly, ApiToken, DetectionConfig, NotificationDelivery, NotificationRule, PerformanceMetric)
-    for model in (*ours, TriageRule, User, Group, Authenticator):
+    for model in (*ours, OwnershipRule, Team, TriageRule, User, Group, Authenticator):
         rows |= {
             (model._meta.model_name, row["pk"]): row for row in model.objects.values("pk", *columns(model))
         }

@@ -18,6 +18,7 @@ from anomalies.models import (
     DetectionConfig,
     NotificationDelivery,
     NotificationRule,
+    OwnershipRule,
     Pattern,
     PerformanceMetric,
     TriageRule,
@@ -94,6 +95,7 @@ def rows_by_table() -> dict[str, str]:
         channel="webhook",
         target="https://x.example",
     )
+    owning = OwnershipRule.objects.create(position=1, name="theirs", assign_to="somebody", created_by="x")
     delivery = NotificationDelivery.objects.create(rule=notifying, due_at=NEVER)
     return {
         "anomaly": str(anomaly.pk),
@@ -109,6 +111,7 @@ def rows_by_table() -> dict[str, str]:
         "apitoken": str(token.pk),
         "triagerule": str(rule.pk),
         "notificationrule": str(notifying.pk),
+        "ownershiprule": str(owning.pk),
         "notificationdelivery": str(delivery.pk),
         "passkeys": "7",
         "group": str(Group.objects.get(name="viewer").pk),
@@ -135,6 +138,11 @@ def body_of(address: str) -> dict[str, Any]:
     if address.endswith("notificationrule/add/"):
         sent = {"condition": "every_match", "channel": "webhook", "target": "https://hooks.example.org/x"}
         return {"name": "ours", "digest_seconds": "60", "zone": "UTC", **sent}
+    if address.endswith("ownershiprule/team/"):
+        return {"name": "payments"}
+    if "/ownershiprule/" in address and not address.endswith("ownershiprule/"):
+        owner = User.objects.filter(username__in=("root", "the lead")).first()
+        return {"name": "ours", "assign_to": owner.username if owner else ""}
     if address.endswith("pattern/ID/decide/"):
         return {"action": "dismiss"}
     if "/detectionconfig/" in address:

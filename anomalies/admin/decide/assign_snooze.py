@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from anomalies import permissions
 from anomalies.audit import with_last_entry
-from anomalies.models import OPEN, Anomaly
+from anomalies.models import OPEN, TEAM_SIGN, Anomaly, Team
 from anomalies.queries.card.headline import with_headline
 from anomalies.triage.snooze import sentence
 
@@ -105,15 +105,23 @@ def assign_snooze(
     if permissions.can_decide(request.user):
         is_assign, is_snooze = isinstance(form, AssignOneForm), isinstance(form, SnoozeOneForm)
         now = {"to": anomaly.assigned_to or ""}
-        people = getattr(anomaly, "people", None)
+        people = _people(anomaly)
         found["assign_form"] = form if is_assign else AssignOneForm(initial=now, people=people)
         found["snooze_form"] = form if is_snooze else SnoozeOneForm()
     return found
 
 
 def with_people(rows: QuerySet[Anomaly]) -> QuerySet[Anomaly]:
-    """Annotate each row with ``people``, who may decide about it, so that a page needs one statement."""
-    return rows.annotate(people=ArraySubquery(permissions.deciders()))
+    """Annotate each row with the names of all assignees, so that a page needs one statement."""
+    teams = ArraySubquery(Team.objects.order_by("name").values("name"))
+    return rows.annotate(deciders=ArraySubquery(permissions.deciders()), teams=teams)
+
+
+def _people(anomaly: Any) -> list[str] | None:
+    """The names that ``with_people`` read; None where it did not."""
+    if not hasattr(anomaly, "teams"):
+        return None
+    return [*anomaly.deciders, *(f"{TEAM_SIGN}{name}" for name in anomaly.teams)]
 
 
 def with_assign_snooze(headline: str, anomaly: Any) -> SafeString | str:

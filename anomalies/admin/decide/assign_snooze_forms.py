@@ -10,9 +10,8 @@ from uuid import UUID
 from django import forms
 from django.utils import timezone
 
-from anomalies import permissions
 from anomalies.audit import Actor
-from anomalies.triage.assignment import assign
+from anomalies.triage.assignment import assign, assignees
 from anomalies.triage.decisions import Outcome
 from anomalies.triage.snooze import MOST, Rule, end_snooze, snooze
 
@@ -22,16 +21,16 @@ _SPANS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": 
 
 
 class AssignForm(forms.Form):
-    """The assignee: a user with permission to decide, or none."""
+    """The assignee: a user with permission to decide, a team, or none."""
 
     to = forms.ChoiceField(required=False, label="Assign to")
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
     action = "assign"
 
     def __init__(self, *args: Any, people: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """``people`` are the names of those who may decide, where a page has read them."""
+        """``people`` are the names of all assignees, where a page has read them."""
         super().__init__(*args, **{"auto_id": "id_assign_%s", **kwargs})
-        names = permissions.deciders() if people is None else people
+        names = assignees() if people is None else people
         to = cast(forms.ChoiceField, self.fields["to"])
         to.choices = [("", "nobody"), *((name, name) for name in names)]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from anomalies.models import TEAM_SIGN
 from anomalies.queries import tag_rollup
 from anomalies.queries.filters import (
     FOR_REVIEW,
     KEYS,
+    MINE,
     NOBODY,
     AnomalyFilter,
     asked_of,
@@ -18,12 +20,14 @@ from anomalies.queries.filters import (
 )
 from anomalies.queries.hourly_rollup import Selection
 from anomalies.queries.patterns.rollup import Patterned
+from anomalies.queries.people.teams import teams_of
 from anomalies.queries.search.fields import named_tags
 from anomalies.queries.tag_rollup import Tagged
 
 from . import finders
 from .finders import Finder
 from .listing import OTHER, Listing, Range
+from .sql import of_queryset
 from .walks import WALKED
 
 # --- indexes ---------------------------------------------------------------------------------------------
@@ -86,6 +90,10 @@ def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
         yield finders.by_metadata(objects)
     if asked.get("assigned", NOBODY) != NOBODY:
         yield finders.by_assignee(name_of(asked["assigned"], me))
+    if asked.get("team") == MINE:
+        yield finders.by_assignees(of_queryset(teams_of(me)))
+    elif "team" in asked:
+        yield finders.by_assignee(f"{TEAM_SIGN}{asked['team']}")
     if asked.get("snoozed") == "yes":
         yield finders.by_snooze()
 

@@ -160,6 +160,14 @@ def by_assignee(username: str) -> Finder:
     return Finder(where, where, order=", ".join(f"anomalies.{column}" for column in order), name="assignee")
 
 
+def by_assignees(names: Sql) -> Finder:
+    """The rows assigned to one of the names that a statement gives, such as the teams of a user."""
+    where = sql(
+        "anomalies.assigned_to IS NOT NULL AND anomalies.assigned_to = ANY (ARRAY({names}))", names=names
+    )
+    return Finder(where, where)
+
+
 def by_snooze() -> Finder:
     """The rows that are snoozed."""
     where = Sql("anomalies.snoozed_at IS NOT NULL")
