@@ -13,6 +13,7 @@ class AnomaliesConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers of logins and of new connections, register the checks, read the masks."""
         from anomalies.connection_settings import on_connection_created
+        from anomalies.ownership import checks as ownership_checks  # noqa: F401
         from anomalies.privacy import masks
         from anomalies.schema import checks  # noqa: F401
         from anomalies.sign_in import checks as sign_in_checks  # noqa: F401

@@ -84,14 +84,16 @@ FILTERS = {
     "tags_all": "db",
     "tags_none": "mail",
     "metadata": '{"host": "db1"}',
-    "assigned": "nobody",
+    "assigned": "#payments",
+    "team": "payments",
     "snoozed": "no",
 }
 
 
 def test_each_filter_of_the_desk_is_a_parameter_of_the_same_name(reader):
     metadata = {"host": "db1", "service": "pay", "config_id": 3}
-    kept = make_anomaly(timestamp=NOON.now(NOON.tzinfo) - timedelta(hours=1), metadata=metadata)
+    hour_ago = NOON.now(NOON.tzinfo) - timedelta(hours=1)
+    kept = make_anomaly(timestamp=hour_ago, metadata=metadata, assigned_to="#payments")
     kept.refresh_from_db()
     own = {
         "pattern": str(kept.pattern),
@@ -148,6 +150,15 @@ def test_what_is_wrong_with_an_address_is_named_with_what_mends_it(reader, query
     found = problem(reader.get(LIST, query), 400)
     assert field in [each["field"] for each in found["errors"]]
     assert words in found["detail"]
+
+
+@pytest.mark.parametrize(("assignee", "team"), [("#payments", "payments"), ("ana", None), (None, None)])
+def test_an_anomaly_names_the_team_that_owns_it(reader, assignee, team):
+    make_anomaly(assigned_to=assignee)
+    (found,) = reader.get(LIST, {"fields": "owner_team"}).json()["anomalies"]
+    assert found == {"owner_team": team}
+    (found,) = reader.get(LIST).json()["anomalies"]
+    assert (found["assigned_to"], found["owner_team"]) == (assignee, team)
 
 
 def test_assigned_to_me_is_the_owner_of_the_token(reader):

@@ -75,6 +75,13 @@ def test_what_somebody_took_or_decided_or_put_off_is_not(watched, over):
     assert not NotificationWatch.objects.exists()
 
 
+def test_what_only_a_team_owns_counts_as_unassigned(watched):
+    with acting(Actor("ana")):
+        Anomaly.objects.filter(pk=watched.pk).update(assigned_to="#payments")
+    look_once(timezone.now() + LATER)
+    assert totals() == {"ours": 1}
+
+
 def test_a_rule_that_was_stopped_looks_at_nothing_any_more(watched):
     stop([NotificationWatch.objects.get().rule_id], Actor("lead"))
     look_once(timezone.now() + LATER)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from anomalies.audit import Actor
 from anomalies.models import Anomaly, OwnershipRule, Team
 from anomalies.ownership import giving
+from anomalies.ownership.checks import rules_can_assign
 from anomalies.ownership.giving import what_if
 from anomalies.ownership.rules import NewOwnership, checked, in_order, make, problems_of
 from anomalies.ownership.teams import OwnershipError, delete_team, save_team
@@ -95,6 +96,16 @@ def test_what_is_wrong_with_a_rule_is_stated(owning):
         rules[2].pk: "no member of #empty may decide: nobody sees what it owns",
         broken.pk: "skipped: its filter is not valid any more",
     }
+
+
+def test_check_warns_of_enabled_rules_that_assign_nothing(owning):
+    broken = owning("lead", name="broken")
+    disabled = owning("lead", name="disabled")
+    OwnershipRule.objects.update(query="status=nonsense")
+    OwnershipRule.objects.filter(pk=disabled.pk).update(enabled=False)
+    (warning,) = rules_can_assign(["default"])
+    assert warning.msg == f"ownership rule {broken.name}: skipped: its filter is not valid any more"
+    assert rules_can_assign(None) == []
 
 
 # --- what if ----------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_no_parameter_finds_everything():
         ('q="new: deadlock"', {}, {"glass_box_explanation": "deadlock, new"}),
         ("q=deadlock -web", {}, {"notes": "on the web server"}),
         ("assigned=me", {"assigned_to": "ana"}, {"assigned_to": "bob"}),
+        ("team=payments", {"assigned_to": "#payments"}, {"assigned_to": "payments"}),
         ("assigned=nobody", {}, {"assigned_to": "bob"}),
         ("assigned=bob", {"assigned_to": "bob"}, {"assigned_to": "ana"}),
         ("assigned=me", {"assigned_to": "ana"}, {"assigned_to": "me"}),

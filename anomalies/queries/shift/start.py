@@ -35,6 +35,7 @@ _ACTIONS = f"""
            min(metadata ->> 'id'), max(timestamp)
     FROM (SELECT * FROM audit_log ORDER BY timestamp DESC LIMIT {LOOKED_AT}) AS entry
     WHERE resource_type <> 'session' AND NOT (resource_type = 'anomaly' AND action IN ('create', 'import'))
+      AND coalesce(metadata ->> 'via', '') <> 'ownership'  -- what rules assigned is nobody's action
     GROUP BY username, action, resource_type, metadata ->> 'batch'
     ORDER BY max(timestamp) DESC LIMIT {ACTIONS}
 """  # noqa: S608 -- constants

@@ -1,4 +1,4 @@
-"""The pages of ownership: rules are made, tested, ordered, switched and deleted; teams are made and deleted."""
+"""The pages of ownership: rules are made, tested, ordered, switched off and deleted; so are teams."""
 
 from __future__ import annotations
 
