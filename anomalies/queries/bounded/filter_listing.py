@@ -93,7 +93,7 @@ def _finders(asked: dict[str, Any], me: str) -> Iterator[Finder]:
     if asked.get("team") == MINE:
         yield finders.by_assignees(of_queryset(teams_of(me)))
     elif "team" in asked:
-        yield finders.by_assignee(f"{TEAM_SIGN}{asked['team']}")
+        yield finders.by_assignee(f"{TEAM_SIGN}{asked['team']}", name="team")
     if asked.get("snoozed") == "yes":
         yield finders.by_snooze()
 
