@@ -15,6 +15,7 @@ class AnomaliesConfig(AppConfig):
         from anomalies.connection_settings import on_connection_created
         from anomalies.ownership import checks as ownership_checks  # noqa: F401
         from anomalies.privacy import masks
+        from anomalies.replica import checks as replica_checks  # noqa: F401
         from anomalies.schema import checks  # noqa: F401
         from anomalies.sign_in import checks as sign_in_checks  # noqa: F401
         from anomalies.web import login_audit  # noqa: F401

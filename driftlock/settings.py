@@ -11,6 +11,7 @@ import sys
 import zoneinfo
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import environ
@@ -112,14 +113,14 @@ def _required(name: str, example: str) -> str:
     return value
 
 
-def _database(url: str) -> dict[str, object]:
+def _database(url: str, name: str = "DATABASE_URL") -> dict[str, object]:
     example = "postgres://user:password@host:5432/name"
     if url.split("://")[0] not in {"postgres", "postgresql", "psql", "pgsql"}:
-        raise ImproperlyConfigured(f"DATABASE_URL must look like {example}")
+        raise ImproperlyConfigured(f"{name} must look like {example}")
     try:
         config = env.db_url_config(url)
     except ValueError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL: {error}; it must look like {example}") from error
+        raise ImproperlyConfigured(f"{name}: {error}; it must look like {example}") from error
     # A Unix socket's folder is written as libpq has it: postgres://user@%2Frun%2Fpostgresql/name
     return {**config, "HOST": unquote(config["HOST"]), **_connection(config.get("OPTIONS", {}))}
 
@@ -144,6 +145,23 @@ def _connection(given: dict[str, object]) -> dict[str, object]:
     }
     session = {"driftlock.requires_actor": "on", **({} if serves else dict.fromkeys(_TIMEOUTS, "0"))}
     return {"OPTIONS": options, "SESSION": session, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+def _replica(url: str) -> dict[str, object]:
+    """The database that lists and statistics may be read from.
+
+    A dead or silent one is noticed within seconds; a statement that waits there for a lock of a migration is
+    repeated on the primary. Each request asks the replica how it stands, so Django need not.
+    """
+    found: dict[str, Any] = _database(url, "DATABASE_REPLICA_URL")
+    prompt = {"connect_timeout": 2, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    return {
+        **found,
+        "OPTIONS": {**prompt, "tcp_user_timeout": 10_000, **found["OPTIONS"]},
+        "SESSION": {**found["SESSION"], "default_transaction_read_only": "on", "lock_timeout": "1s"},
+        "CONN_HEALTH_CHECKS": False,
+        "TEST": {"MIRROR": "default"},
+    }
 
 
 def _kept(file: Path) -> str:
@@ -177,6 +195,10 @@ DATABASES = {
         **_connection({}),
     }
 }
+# A streaming replica for reading, and the seconds by which it may be behind before it is not read from.
+if DATABASE_REPLICA_URL := _text("DATABASE_REPLICA_URL"):
+    DATABASES["replica"] = _replica(DATABASE_REPLICA_URL)
+REPLICA_MAX_LAG = _whole_number("DRIFTLOCK_REPLICA_MAX_LAG", 5, least=1, most=3_600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Where backup and restore look for pg_dump and pg_restore beside the PATH and the packages' folders.
 POSTGRES_PROGRAM_FOLDERS = program_folders
@@ -250,6 +272,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "anomalies.web.middleware.MethodsMiddleware",
     "anomalies.web.middleware.DeadlineMiddleware",
+    "anomalies.web.replica_reads.PositionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "anomalies.web.middleware.KeptNoteMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -321,6 +344,9 @@ CORS_URLS_REGEX = r"^/(api|v1)/"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "content-encoding", "if-match", "if-none-match"]
 CORS_ALLOW_HEADERS += ["idempotency-key", "last-event-id"]
 CORS_EXPOSE_HEADERS = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"]
+if DATABASE_REPLICA_URL:
+    CORS_ALLOW_HEADERS += ["driftlock-position"]
+    CORS_EXPOSE_HEADERS += ["Driftlock-Position"]
 
 # --- Language and time --------------------------------------------------------------------------------
 

@@ -23,15 +23,15 @@ APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
     "api_tokens atomic_file audit fields ingest json_column json_limits local_times models "
-    "notifications ownership permissions privacy queries retention safe_text schema sign_in sources "
-    "thresholds triage web work".split()
+    "notifications ownership permissions privacy queries replica retention safe_text schema sign_in "
+    "sources thresholds triage web work".split()
 )
 # The type of what a manager gives, for annotations; the questions themselves are asked through the manager.
 ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
     "api": EVERY_ROOM_A_SURFACE_MAY,
     "api_tokens": {"audit", "fields", "models", "permissions"},
-    "apps": {"connection_settings", "ownership", "privacy", "schema", "sign_in", "web"},
+    "apps": {"connection_settings", "ownership", "privacy", "replica", "schema", "sign_in", "web"},
     "atomic_file": set(),
     "connection_settings": {"stored_times"},
     "detection": {"safe_text"},
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "local_times": set(),
     "permissions": set(),
     "sources": {"atomic_file", "detection"},
+    "replica": set(),
     "safe_text": set(),
     "stored_times": set(),
     "querysets": set(),
@@ -53,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "local_times",
         "models",
         "querysets",
+        "replica",
         "schema",
         "stored_times",
         "thresholds",
@@ -86,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "ownership": {"audit", "models", "permissions", "queries", "triage"},
     "migrations": {"fields"},
-    "web": {"audit", "connection_settings", "queries", "safe_text"},
+    "web": {"audit", "connection_settings", "queries", "replica", "safe_text"},
     "sign_in": {"audit", "permissions", "safe_text", "web"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

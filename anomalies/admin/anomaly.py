@@ -40,6 +40,7 @@ from .ui.formatting import zone_name
 class AnomalyAdmin(ReadOnlyAdmin):
     """Nobody edits or deletes an anomaly; those who may, decide about it."""
 
+    reads_replica = True
     list_display = (
         columns.state,
         columns.when,

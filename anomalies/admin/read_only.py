@@ -64,6 +64,7 @@ class ReadOnlyAdmin(DeskAdmin):
 class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
     """The 100 newest significant anomalies; a row links to the anomaly."""
 
+    reads_replica = True
     list_display = (
         "when",
         "stream_type",
@@ -101,6 +102,7 @@ class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
 class StreamStatisticsAdmin(ReadOnlyAdmin):
     """The numbers of anomalies found and decided, by stream."""
 
+    reads_replica = True
     list_display = (
         "stream_type",
         "total_anomalies",
@@ -131,6 +133,7 @@ class StreamStatisticsAdmin(ReadOnlyAdmin):
 class PerformanceMetricAdmin(ReadOnlyAdmin):
     """The durations of requests and jobs."""
 
+    reads_replica = True
     list_display = ("when", "metric_type", "where", "duration_ms", "success", "error")
     list_filter = ("success",)
     show_facets = admin.ShowFacets.NEVER
@@ -180,6 +183,7 @@ class ResourceFilter(admin.SimpleListFilter):
 class AuditLogAdmin(ReadOnlyAdmin):
     """The audit log: who changed what, when, from where."""
 
+    reads_replica = True
     list_display = ("when", "who", "ip_address", "action", "resource", "changed")
     list_filter = (ResourceFilter,)
     show_facets = admin.ShowFacets.NEVER

@@ -64,6 +64,7 @@ class ShiftView(DeskView):
     """Shows the report; it changes nothing."""
 
     permission = staticmethod(can_see_shifts)
+    reads_replica = True
     model = AuditLog
     template = "admin/anomalies/auditlog/shift.html"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from axes.handlers.proxy import AxesProxyHandler
@@ -16,6 +17,7 @@ from anomalies.queries import saved_filters
 from anomalies.sign_in.password_login import PasswordLogin
 from anomalies.web.actor import acting_for
 from anomalies.web.lockout import locked_out
+from anomalies.web.replica_reads import from_replica
 
 from .list.saved_filters import link_of
 from .overview import OverviewSite
@@ -62,6 +64,10 @@ class DeskSite(OverviewSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Redirect to the user's start page, a saved filter, unless the index itself is asked for."""
+        show = partial(self._index, request, extra_context)
+        return cast(HttpResponse, from_replica(request, show))
+
+    def _index(self, request: HttpRequest, extra_context: dict[str, Any] | None) -> HttpResponse:
         start = saved_filters.start_of(request.user) if request.method == "GET" and not request.GET else None
         return redirect(link_of(start)) if start else super().index(request, extra_context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,6 +24,7 @@ from anomalies.audit import Actor
 from anomalies.models import Anomaly
 from anomalies.triage.decisions import DecisionError
 from anomalies.web.actor import actor_of
+from anomalies.web.replica_reads import from_replica
 
 from .decide.edit_conflict import Answer, OneAnomalyForm, answer_to
 from .decide.messages import report
@@ -33,22 +35,36 @@ _LONGEST_NAME = 100
 LIST = "admin:anomalies_anomaly_changelist"
 
 
+def _from_replica(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """The view, read from the replica where that may be; by then the user is known."""
+
+    @wraps(view)
+    def read(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        answer: HttpResponseBase = from_replica(request, lambda: view(request, *args, **kwargs))
+        return answer
+
+    return read
+
+
 class DeskView(View):
     """A page behind the admin's login; subclasses have ``get`` or ``post`` or both, any other method is 405.
 
     ``permission`` is required for every method, ``post_permission`` for POST as well: without it 403.
+    ``reads_replica`` lets what is read by GET be read from a replica.
     """
 
     http_method_names = ("get", "head", "post")
     permission: ClassVar[staticmethod[[permissions.User], bool]] = staticmethod(permissions.can_view)
     post_permission: ClassVar[staticmethod[[permissions.User], bool]] = staticmethod(permissions.can_view)
+    reads_replica: ClassVar[bool] = False
     model: ClassVar[type[Model]] = Anomaly
     template: str = ""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
         """Return the view as the admin site serves it: users who are not logged in get the login page."""
-        return admin.site.admin_view(super().as_view(**initkwargs))
+        view = super().as_view(**initkwargs)
+        return admin.site.admin_view(_from_replica(view) if cls.reads_replica else view)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Check the method and the permission, then answer."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from ninja.operation import Operation
 from ninja.security import HttpBearer
+from ninja.utils import contribute_operation_callback
 
 from anomalies import api_tokens
 from anomalies.audit import Actor
-from anomalies.models import ApiToken
+from anomalies.models import ApiToken, Scope
+from anomalies.replica import positions
 from anomalies.web.actor import client_address
+from anomalies.web.replica_reads import HEADER, from_replica
 
 from . import rates
 from .problems import ProblemError
 
 Permission = Callable[[User], bool]
+Route = TypeVar("Route", bound=Callable[..., Any])
 
 
 class Token(HttpBearer):
@@ -78,3 +84,35 @@ def needs(scope: str, **extra: Any) -> dict[str, Any]:
 def needs_too(scope: str, permission: Permission) -> dict[str, Any]:
     """The options of a route whose token's owner needs this permission beside what the scope opens."""
     return {"auth": Token(scope, permission), "openapi_extra": {"x-scope": scope}}
+
+
+def reads_replica(route: Route) -> Route:
+    """Let a route be read from a replica, by ``@router.get`` above it: after its token was found."""
+    contribute_operation_callback(route, _read_from_replica)
+    return route
+
+
+def _read_from_replica(operation: Operation) -> None:
+    view = operation.view_func
+
+    @wraps(view)
+    def read(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return from_replica(request, lambda: view(request, *args, **kwargs), partial(_position_of, request))
+
+    operation.view_func = read
+
+
+def _position_of(request: HttpRequest) -> int | None:
+    """The position that the replica must have replayed: the one that the request names, else any.
+
+    A token that can write and names none reads from the primary, since its last write is not known. Raises
+    ProblemError (400) for a header that is no position.
+    """
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None if set(token_of(request).scopes) <= {Scope.READ} else positions.UNKNOWN
+    position = positions.parsed(text.strip())
+    if position is None:
+        message = f'must be a position as an answer gave it, such as "{positions.written(2**32)}"'
+        raise ProblemError(400, f"{HEADER} {message}.", [{"field": HEADER, "message": message}])
+    return position

@@ -26,7 +26,7 @@ from anomalies.queries.bounded.pages import Page, page_after
 from anomalies.queries.evidence_events import Head, Total, events
 from anomalies.queries.keyset import CursorError, cursor_of
 
-from .access import needs
+from .access import needs, reads_replica
 from .filters import FilterParameters, filterset_of
 from .problems import Problem, ProblemError
 from .rows import COLUMNS, DETAILED, number, values_of, with_columns
@@ -64,6 +64,7 @@ class Paging(Schema):
 
 
 @router.get("/anomalies", response={200: AnomalyPage, REFUSED: Problem}, exclude_unset=True, **READ)
+@reads_replica
 def list_anomalies(
     request: HttpRequest,
     filters: Query[FilterParameters],
@@ -203,6 +204,7 @@ def _entry(entry: Any) -> dict[str, Any]:
 
 
 @router.get("/stats", response={200: Stats, REFUSED: Problem}, **READ)
+@reads_replica
 def get_stats(
     request: HttpRequest,
     filters: Query[FilterParameters],

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Func, TextField
+from django.db.models import BooleanField, DateTimeField, F, Func, TextField, UUIDField, Value
 from django.db.models.functions import Cast
+from django.db.models.lookups import LessThan
 
 from anomalies.models import Anomaly
 from anomalies.stored_times import exact
@@ -32,6 +34,7 @@ JSON_COLUMNS = ("baseline_data", "window_data", "metadata")
 _OF_THIS_DESK = {"version", "search_document", "source", "pattern", *Anomaly.ASSIGNMENT, *Anomaly.SNOOZE}
 COLUMNS = tuple(f.column for f in Anomaly._meta.concrete_fields if f.column not in _OF_THIS_DESK)
 ROW_VERSION = "anomalies.xmin::text || anomalies.ctid::text"  # in SQL
+Place = tuple[str, UUID]  # the time and the id of a row
 CHUNK = 200  # rows fetched at once: a row can take megabytes
 _NAMES = tuple(f"{name}_text" if name in JSON_COLUMNS else name for name in COLUMNS)
 _LOOKED_AT = 1_000  # characters of a text that are checked: more than a cell shows
@@ -45,13 +48,37 @@ def export(listing: Listing, format_name: str) -> Iterator[bytes]:
 
     A server-side cursor holds the remaining rows; it blocks no other export, writer or decision.
     """
+    return (line for _, line in placed_lines(listing, format_name, None))
+
+
+def placed_lines(
+    listing: Listing, format_name: str, after: Place | None
+) -> Iterator[tuple[Place | None, bytes]]:
+    """Yield the lines of ``export`` with the place of each in the order; ``after`` one, the rest of the file.
+
+    The rest is from a snapshot of its own. A header has no place.
+    """
     header, line = FORMATS[format_name]
-    yield from header()
+    if after is None:
+        yield from ((None, each) for each in header())
     # The order of idx_anomalies_walk_time.
     newest_first = [F(name).desc(nulls_last=True) for name in ("timestamp", "id")]
     with transaction.atomic():
-        for row in _read(_as_read(listing), newest_first).values_list(*_NAMES).iterator(chunk_size=CHUNK):
-            yield line(row)
+        found = _read(_beyond(_as_read(listing), after), newest_first)
+        # As text: Python does not hold every time.
+        found = found.annotate(time_text=Cast("timestamp", TextField()))
+        for time, key, *row in found.values_list("time_text", "id", *_NAMES).iterator(chunk_size=CHUNK):
+            yield (time, key), line(tuple(row))
+
+
+def _beyond(found: Any, place: Place | None) -> Any:
+    """The rows after this place, by a condition that the index answers."""
+    if place is None:
+        return found
+    time, key = place
+    as_row: dict[str, Any] = {"function": "ROW", "output_field": BooleanField()}
+    given = Func(Cast(Value(time), DateTimeField()), Value(key, output_field=UUIDField()), **as_row)
+    return found.filter(LessThan(Func(F("timestamp"), F("id"), **as_row), given))
 
 
 def versioned_lines(listing: Listing, most: int, **conditions: Any) -> Iterator[tuple[Any, str, Any, bytes]]:

@@ -22,6 +22,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from anomalies.models import Status
+from anomalies.replica.reading import on_primary
 from anomalies.schema.search_path import ours, pinned
 
 from . import tag_rollup
@@ -171,8 +172,8 @@ def many_deltas() -> Read[bool]:
 
 
 def fold_if_allowed() -> None:
-    """Fold; does nothing for a role or a server that may not write."""
-    with suppress(DatabaseError), transaction.atomic():
+    """Fold on the primary; does nothing for a role or a server that may not write."""
+    with on_primary(), suppress(DatabaseError), transaction.atomic():
         fold()
 
 

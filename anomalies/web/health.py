@@ -7,12 +7,12 @@ probes by IP and in plain HTTP; they show nothing but their state.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 from django.db import Error, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpResponse
+
+from anomalies.replica.fitness import unapplied
+from anomalies.replica.state import is_configured, replica
 
 from .problems import problem
 
@@ -27,21 +27,23 @@ def alive() -> HttpResponse:
 
 
 def ready() -> HttpResponse:
-    """Return 200 where the database answers and has every migration of this version, else 503."""
+    """Return 200 where the database answers and has every migration of this version, else 503.
+
+    A second line says how the replica stands, if there is one; without it reads go to the primary.
+    """
     try:
-        applied = MigrationRecorder(connection).applied_migrations()
+        pending = unapplied(connection)
     except Error:
         return problem(503, "The database does not answer.", headers={"Retry-After": "5"})
-    pending = len(_migrations() - set(applied))
     if pending:
         return problem(503, f"Migrations that are not applied: {pending:,}. Run: manage.py migrate")
-    return _said("ready")
+    return _said(f"ready\n{_replica()}" if is_configured() else "ready")
 
 
-@cache
-def _migrations() -> set[tuple[str, str]]:
-    """The names of all migrations that this version has."""
-    return set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations or ())
+def _replica() -> str:
+    status = replica.ask()
+    age = "" if status.age is None else f", at most {status.age:.1f} s behind"
+    return f"replica: {status.standing}{age}"
 
 
 PROBES: dict[str, Callable[[], HttpResponse]] = {"/healthz": alive, "/readyz": ready}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django.conf import settings
@@ -208,6 +209,18 @@ class Deadline:
             with connection.wrap_database_errors:
                 connection.connection.execute(_SET, [f"{self._left}ms"])
             self._announced, self._depth = self.spent, depth
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Inside, limit the statements of another connection, which has become the default one."""
+        former = self._announced, self._depth
+        self._announced, self._depth = None, 0
+        try:
+            with connection.execute_wrapper(self), each_transaction(connection, self.preamble):
+                yield
+        finally:
+            self.end()
+            self._announced, self._depth = former
 
     def restart(self) -> None:
         """Give the request the whole budget again: for one that works part by part."""

@@ -30,6 +30,12 @@ DURATIONS = Histogram(
     buckets=_SECONDS,
     registry=_ours,
 )
+READS = Counter(
+    "driftlock_replica_reads",
+    "Requests that may read from the replica, by the server that was chosen.",
+    ("server",),
+    registry=_ours,
+)
 
 
 class MetricsMiddleware:

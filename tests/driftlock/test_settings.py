@@ -272,3 +272,32 @@ def test_the_server_for_mail_is_one_address():
 
 def test_links_in_notifications_begin_with_the_first_host():
     assert value("settings.SITE_URL", **PRODUCTION) == "https://driftlock.example.org"
+
+
+# --- a read replica ---------------------------------------------------------------------------------------
+
+
+def test_without_a_replica_there_is_one_database():
+    assert list(read().DATABASES) == ["default"]
+
+
+def test_a_replica_is_read_only_and_given_up_quickly():
+    url = "postgres://ana:p%40ss@replica.example.org:5433/driftlock"
+    replica = read(**PRODUCTION, DATABASE_REPLICA_URL=url).DATABASES["replica"]
+    assert (replica["HOST"], replica["PORT"], replica["PASSWORD"]) == ("replica.example.org", 5433, "p@ss")
+    assert replica["SESSION"]["default_transaction_read_only"] == "on"
+    assert replica["OPTIONS"]["connect_timeout"] == 2
+    assert replica["SESSION"]["driftlock.requires_actor"] == "on", "as every connection has it"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_REPLICA_URL", "mysql://x"),
+        ("DATABASE_REPLICA_URL", "postgres://x:y:z"),
+        ("DRIFTLOCK_REPLICA_MAX_LAG", "0"),
+        ("DRIFTLOCK_REPLICA_MAX_LAG", "soon"),
+    ],
+)
+def test_an_invalid_replica_is_named(name, text):
+    assert name in complaint(**{name: text})

@@ -36,7 +36,7 @@ class Server:
         self,
         programs: Path | None = None,
         folder: Path | None = None,
-        standby_of: Server | None = None,
+        standby_of: Server | Path | None = None,
         **settings: str,
     ) -> None:
         self.programs = programs or binaries()
@@ -47,7 +47,8 @@ class Server:
         self._identity = choose_identity(self.folder, self.folder, needs)
         self.own(self.folder)
         if standby_of:
-            where = ["-h", str(standby_of.folder), "-U", SUPERUSER, "-c", "fast", "-R"]
+            host = standby_of if isinstance(standby_of, Path) else standby_of.folder
+            where = ["-h", str(host), "-U", SUPERUSER, "-c", "fast", "-R"]
             self._run("pg_basebackup", "-D", str(self.data), *where)
             return
         initdb = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C"]

@@ -24,6 +24,8 @@ class ArrivalsView(DeskView):
     database differ; a week at most. The answer has an ETag: an unchanged count is 304.
     """
 
+    reads_replica = True
+
     def get(self, request: HttpRequest) -> HttpResponse:
         """Count under the list's filter; 400 for an invalid one."""
         since = _moment(request.GET.get("stored_after", ""))

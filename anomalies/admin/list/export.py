@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -12,8 +13,9 @@ from anomalies.audit import record_event
 from anomalies.models import Anomaly
 from anomalies.permissions import can_export
 from anomalies.queries.bounded.filter_listing import listing_of
-from anomalies.queries.export import export
+from anomalies.queries.export import placed_lines
 from anomalies.queries.filters import AnomalyFilter
+from anomalies.web.replica_reads import note_write, streamed_from_replica
 
 from ..views import DeskView
 
@@ -35,9 +37,10 @@ class ExportView(DeskView):
             return self.to_list("Invalid filter values; nothing was exported.", messages.ERROR)
         about: dict[str, Any] = {"format": self.format_name, "filter": request.GET.urlencode()}
         record_event("export", self.actor, "anomaly", **about)
+        note_write(request)
         name = f"anomalies-{timezone.now():%Y%m%dT%H%M%SZ}.{self.format_name}"
         return StreamingHttpResponse(
-            export(listing_of(filterset), self.format_name),
+            streamed_from_replica(request, partial(placed_lines, listing_of(filterset), self.format_name)),
             content_type=TYPES[self.format_name],
             headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
         )

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 from anomalies import json_column, permissions
 from anomalies.models import AuditLog
 
-from ..access import needs_too
+from ..access import needs_too, reads_replica
 from ..filters import refuse_unknown
 from ..problems import Problem, ProblemError
 from ..reading import ABSENT, REFUSED, page_of
@@ -68,6 +68,7 @@ class AuditPage(Schema):
 
 
 @router.get("/audit", response={200: AuditPage, REFUSED: Problem}, **SEE)
+@reads_replica
 def list_audit_entries(request: HttpRequest, asked: Query[AuditParameters]) -> dict[str, Any]:
     """List the entries of the audit log that match all filters, page by page.
 

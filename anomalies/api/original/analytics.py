@@ -24,7 +24,7 @@ from anomalies.queries.bounded.pages import page_after
 from anomalies.queries.bounded.walks import NEWEST_FIRST
 from anomalies.queries.filters import AnomalyFilter
 
-from ..access import needs
+from ..access import needs, reads_replica
 from ..filters import refuse_unknown
 from ..problems import Problem, ProblemError
 from ..reading import REFUSED
@@ -110,6 +110,7 @@ class Heatmap(Schema):
 
 
 @router.get(f"{_ADDRESSES}/summary", response={200: Summary, REFUSED: Problem}, **_READ)
+@reads_replica
 def get_summary(request: HttpRequest, asked: Query[Span]) -> dict[str, Any]:
     """Return the figures of a time range, or of all anomalies."""
     filterset = filterset_of(request, Span.model_fields)
@@ -151,6 +152,7 @@ def _average_change(filterset: AnomalyFilter) -> float:
     exclude_none=True,
     **_READ,
 )
+@reads_replica
 def get_timeline(request: HttpRequest, asked: Query[StreamSpan]) -> dict[str, Any]:
     """Return the compression of the newest anomalies of a time range."""
     listing = listing_of(filterset_of(request, StreamSpan.model_fields))
@@ -169,6 +171,7 @@ def _point(row: Anomaly) -> dict[str, Any]:
 
 
 @router.get(f"{_ADDRESSES}/ncd-heatmap", response={200: Heatmap, REFUSED: Problem}, **_READ)
+@reads_replica
 def get_heatmap(request: HttpRequest, asked: Query[Hours]) -> dict[str, Any]:
     """Return the mean NCD by stream and hour of the day, of the last 24 hours or as many as asked for."""
     refuse_unknown(request, Hours.model_fields)

@@ -33,7 +33,7 @@ from anomalies.thresholds import active_config
 from anomalies.triage.decisions import MOVES, DecisionError, Outcome, add_note, decide
 from anomalies.triage.snooze import wake
 
-from ..access import caller, needs
+from ..access import caller, needs, reads_replica
 from ..filters import checked
 from ..problems import Problem, ProblemError
 from ..reading import REFUSED, absent
@@ -153,6 +153,7 @@ IN_LISTS = tuple(
 
 
 @router.get("/anomalies", response={200: OriginalPage, REFUSED: Problem}, exclude_none=True, **_READ)
+@reads_replica
 def list_original(request: HttpRequest, asked: Query[OriginalParameters]) -> dict[str, Any]:
     """List the anomalies that match all filters, newest first."""
     filterset = filterset_of(request, OriginalParameters.model_fields)

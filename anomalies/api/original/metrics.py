@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from anomalies.ingest.heartbeats import detectors
 from anomalies.models import Anomaly, AuditSeal, Status
 from anomalies.queries import hourly_rollup
+from anomalies.replica.state import Standing, is_configured, replica
 from anomalies.safe_text import printable
 from anomalies.web.problems import problem
 from anomalies.web.request_metrics import registry
@@ -56,6 +57,8 @@ class DatabaseState(Collector):
         yield self._oldest_pending()
         yield self._detectors()
         yield self._last_seal()
+        if is_configured():
+            yield from self._replica()
 
     def _anomalies(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -97,3 +100,20 @@ class DatabaseState(Collector):
         for moment in AuditSeal.objects.order_by("-number").values_list("made_at", flat=True)[:1]:
             family.add_metric([], moment.timestamp())
         return family
+
+    def _replica(self) -> Iterator[GaugeMetricFamily]:
+        status = replica.ask()
+        standing = GaugeMetricFamily(
+            "driftlock_replica_standing",
+            "1 for how the replica stands, 0 for the others.",
+            labels=["standing"],
+        )
+        for each in Standing:
+            standing.add_metric([each.name.lower()], float(each == status.standing))
+        yield standing
+        age = GaugeMetricFamily(
+            "driftlock_replica_lag_seconds", "The seconds by which the replica is behind at most, if known."
+        )
+        if status.age is not None:
+            age.add_metric([], status.age)
+        yield age
