@@ -1,12 +1,13 @@
-"""Moments in the desk's zone, written so that no two of them look alike, and read as they are written.
+"""Moments in the reader's zone, written so that no two of them look alike, and read as they are written.
 
-Where clocks are put back, an hour comes twice; there a time has its zone's abbreviation and its offset.
+Where clocks are put back, an hour comes twice; there a time has its zone's abbreviation and its offset. An
+address has offsets throughout for a reader whose zone is not the desk's: others may follow it.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django import forms
@@ -34,9 +35,39 @@ def zone_mark(value: datetime) -> str:
 
 
 def input_text(value: datetime) -> str:
-    """Return a moment as a filter takes it: local, with the offset only where the hour comes twice."""
+    """Return a moment as an address has it: local, with the offset where it could mean another moment."""
+    local = timezone.localtime(value)
+    return f"{local:{_LOCAL}}{_offset(local) if is_own_zone() or is_ambiguous(value) else ''}"
+
+
+def field_text(value: datetime) -> str:
+    """Return a moment as a field shows it: local, with the offset only where the hour comes twice."""
     local = timezone.localtime(value)
     return f"{local:{_LOCAL}}{_offset(local) if is_ambiguous(value) else ''}"
+
+
+def is_own_zone() -> bool:
+    """True for a reader who chose another zone than the desk's."""
+    return timezone.get_current_timezone_name() != timezone.get_default_timezone_name()
+
+
+def kept_text(text: str) -> str:
+    """Return a time in the reader's zone as it is kept for others, who read it in the desk's."""
+    return _with_offset(text, timezone.get_current_timezone())
+
+
+def of_the_desk(text: str) -> str:
+    """Return a time that was kept, as an address of this reader has it."""
+    return _with_offset(text, timezone.get_default_timezone())
+
+
+def _with_offset(text: str, zone: tzinfo) -> str:
+    """Add the offset to a local time of this zone, for a reader with another; other text stays as it is."""
+    naive = _naive(text) if is_own_zone() else None
+    if naive is None:
+        return text
+    local = naive.replace(tzinfo=zone)
+    return f"{local:{_LOCAL}}{_offset(local)}"
 
 
 def boundary_text(naive: datetime) -> str:
@@ -64,9 +95,9 @@ class LocalMomentInput(forms.DateTimeInput):
         super().__init__(attrs={"type": "datetime-local", "step": 1}, format=_LOCAL)
 
     def format_value(self, value: Any) -> str | None:
-        """Return a moment as it is written in the desk's zone, other text as it is."""
+        """Return a moment as it is written in the reader's zone, other text as it is."""
         moment = parse_moment(value)
-        return input_text(moment) if moment else super().format_value(value)
+        return field_text(moment) if moment else super().format_value(value)
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)

@@ -65,15 +65,16 @@ def remember(account: Account, permitted: Iterable[str]) -> None:
 
 
 class RoleBackend(ModelBackend):
-    """Django's own; reads a user and its permissions in one query instead of three on every page."""
+    """Django's own; reads a user with permissions and preferences in one query, not four on every page."""
 
     def authenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Account | None:
         """The account of a name and password; None for a wrong one, and while local passwords are off."""
         return super().authenticate(request, *args, **kwargs) if settings.LOCAL_PASSWORDS else None
 
     def get_user(self, user_id: Any) -> Account | None:
-        """The account of a session, with its permissions; None for one that may not log in any more."""
-        user = Account.objects.annotate(_permitted=PERMITTED).filter(pk=user_id).first()
+        """The account of a session, with both; None for one that may not log in any more."""
+        accounts = Account.objects.annotate(_permitted=PERMITTED).select_related("preferences")
+        user = accounts.filter(pk=user_id).first()
         if user is None or not self.user_can_authenticate(user):
             return None
         remember(user, user._permitted)

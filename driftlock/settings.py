@@ -278,6 +278,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "anomalies.web.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -350,7 +351,8 @@ if DATABASE_REPLICA_URL:
 
 # --- Language and time --------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = "en"  # of commands, the HTTP API, and pages for a browser that asks for none of the others
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 TIME_ZONE = _zone("DRIFTLOCK_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = True

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "anomalies"
 
 EVERY_ROOM_A_SURFACE_MAY = set(
-    "api_tokens atomic_file audit fields ingest json_column json_limits local_times models "
+    "api_tokens atomic_file audit fields ingest json_column json_limits languages local_times models "
     "notifications ownership permissions privacy queries replica retention safe_text schema sign_in "
     "sources thresholds triage web work".split()
 )
@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "detection",
         "json_column",
         "json_limits",
+        "languages",
         "local_times",
         "models",
         "querysets",
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": {"atomic_file", "json_column", "models", "schema", "stored_times"},
     "schema": {"atomic_file", "connection_settings", "models"},
     "thresholds": {"audit", "detection", "fields", "models"},
-    "triage": {"audit", "fields", "models", "permissions"},
+    "triage": {"audit", "fields", "languages", "models", "permissions"},
     "privacy": {"audit", "models", "queries", "querysets", "schema"},
     "ingest": {
         "audit",
@@ -88,7 +89,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "ownership": {"audit", "models", "permissions", "queries", "triage"},
     "migrations": {"fields"},
-    "web": {"audit", "connection_settings", "queries", "replica", "safe_text"},
+    "languages": set(),
+    "web": {"audit", "connection_settings", "languages", "queries", "replica", "safe_text"},
     "sign_in": {"audit", "permissions", "safe_text", "web"},
     "admin": EVERY_ROOM_A_SURFACE_MAY,
     "management": EVERY_ROOM_A_SURFACE_MAY,

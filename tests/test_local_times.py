@@ -7,7 +7,7 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from anomalies.local_times import boundary_text, input_text, zone_mark
+from anomalies.local_times import boundary_text, input_text, kept_text, of_the_desk, zone_mark
 from anomalies.models import Anomaly
 from anomalies.queries.filters import AnomalyFilter
 from tests.support.factories import make_anomaly
@@ -17,9 +17,8 @@ WINTER = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)  # 02:30 once more
 
 
 @pytest.fixture(autouse=True)
-def _in_berlin():
-    with timezone.override(ZoneInfo("Europe/Berlin")):
-        yield
+def _in_berlin(settings):
+    settings.TIME_ZONE = "Europe/Berlin"
 
 
 def filtered(**values):
@@ -95,6 +94,14 @@ def test_the_field_shows_the_moment_that_is_filtered_by(value, kind, shown):
         ("Europe/Berlin", datetime(2026, 11, 1), "2026-11-01T00:00:00"),
     ],
 )
-def test_a_day_begins_with_the_first_moment_that_it_has(zone, midnight, text):
-    with timezone.override(ZoneInfo(zone)):
-        assert boundary_text(midnight) == text
+def test_a_day_begins_with_the_first_moment_that_it_has(settings, zone, midnight, text):
+    settings.TIME_ZONE = zone
+    assert boundary_text(midnight) == text
+
+
+def test_an_address_has_the_offset_for_a_reader_with_a_zone_of_their_own():
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        assert input_text(SUMMER) == "2026-10-25T09:30:00+09:00"
+        assert kept_text("2026-10-25T09:30") == "2026-10-25T09:30:00+09:00"
+        assert of_the_desk("2026-11-25T09:30") == "2026-11-25T09:30:00+01:00"
+    assert kept_text("2026-11-25T09:30") == of_the_desk("2026-11-25T09:30") == "2026-11-25T09:30"

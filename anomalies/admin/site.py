@@ -11,7 +11,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.signals import user_login_failed
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 
 from anomalies.queries import saved_filters
 from anomalies.sign_in.password_login import PasswordLogin
@@ -21,6 +21,7 @@ from anomalies.web.replica_reads import from_replica
 
 from .list.saved_filters import link_of
 from .overview import OverviewSite
+from .preferences import PreferencesView
 
 
 class DeskSite(OverviewSite):
@@ -32,6 +33,11 @@ class DeskSite(OverviewSite):
     site_header = site_title = "Driftlock"
     index_title = "Desk"
     enable_nav_sidebar = False
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Django's own, and the page of preferences."""
+        preferences = path("preferences/", PreferencesView.as_view(), name="preferences")
+        return [preferences, *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Django's own, with the ways to log in."""

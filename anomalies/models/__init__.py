@@ -39,7 +39,7 @@ from .rollups import (
     TagTotal,
 )
 from .rules import MOST_DAYS, RuleAction, RuleHour, TriageRule
-from .triage import AnomalyViewer, BulkRow, BulkSet, ListColumns, SavedFilter, StartPage
+from .triage import AnomalyViewer, BulkRow, BulkSet, ListColumns, SavedFilter, StartPage, UserPreferences
 
 __all__ = [
     "LONGEST_COMMENT",
@@ -97,6 +97,7 @@ __all__ = [
     "TagTotal",
     "Team",
     "TriageRule",
+    "UserPreferences",
     "newest_of_pattern",
     "override_problems",
 ]

@@ -66,6 +66,24 @@ class ListColumns(models.Model):
         return f"{self.user}: {', '.join(self.columns)}"
 
 
+class UserPreferences(models.Model):
+    """The language, time zone and date format that somebody chose; '' is the browser's, or the desk's."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preferences"
+    )
+    language = models.CharField(max_length=20, blank=True, db_default="")
+    zone = models.CharField(max_length=64, blank=True, db_default="")
+    formats = models.CharField(max_length=20, db_default="iso")  # a constant of languages.formats
+
+    class Meta:
+        db_table = "user_preferences"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.language} {self.zone} {self.formats}"
+
+
 class AnomalyViewer(models.Model):
     """Somebody who has the page of an anomaly open; a row lasts a minute (``triage.viewers``)."""
 

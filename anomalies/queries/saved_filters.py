@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
+from anomalies.local_times import is_own_zone, kept_text, of_the_desk
 from anomalies.models import SavedFilter, StartPage
 
 from .filters import AnomalyFilter
@@ -18,6 +19,7 @@ User = AbstractBaseUser | AnonymousUser
 
 # Saved with the filters: the order, and the view of single rows.
 _VIEW = ("o", "single")
+_TIMES = ("since", "until")
 _MOST = 100  # saved filters of one owner
 _LONGEST = 4_000  # characters of a URL query
 
@@ -116,5 +118,16 @@ def checked_query(query: str) -> str:
     kept = QueryDict(mutable=True)
     for name in (*filterset.filters, *_VIEW):
         if values := [value for value in asked.getlist(name) if value]:
-            kept.setlist(name, values)
+            kept.setlist(name, [kept_text(value) for value in values] if name in _TIMES else values)
     return kept.urlencode()
+
+
+def address_query(query: str) -> str:
+    """A kept query as an address of this reader has it: a time without offset is one of the desk's zone."""
+    if not is_own_zone() or not any(f"{name}=" in query for name in _TIMES):
+        return query
+    asked = QueryDict(query, mutable=True)
+    for name in _TIMES:
+        if name in asked:
+            asked.setlist(name, [of_the_desk(value) for value in asked.getlist(name)])
+    return asked.urlencode()

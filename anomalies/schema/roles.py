@@ -37,6 +37,7 @@ APP_MAY: dict[str, str] = {
     "saved_filters": _ALL,
     "start_pages": _ALL,
     "list_columns": _ALL,
+    "user_preferences": _ALL,
     "api_tokens": "SELECT, INSERT, UPDATE (last_used_at, revoked_at), DELETE",
     "triage_rules": "SELECT, INSERT, UPDATE (expires_at, renewed_at, stopped_at, stopped_by, stop_reason)",
     "triage_rule_hours": "SELECT",

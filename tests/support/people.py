@@ -157,6 +157,8 @@ def body_of(address: str) -> dict[str, Any]:
         return {"username": "somebody", "date_joined_0": "2026-11-23", "date_joined_1": "12:00:00"}
     if "/group/" in address:
         return {"name": "a role"}
+    if address.endswith("/preferences/"):
+        return {"language": "de", "zone": "Asia/Tokyo", "formats": "iso"}
     if address.endswith("password_change/"):
         new = NEW_PASSWORD["password1"]
         return {"old_password": "password", "new_password1": new, "new_password2": new}

@@ -77,14 +77,14 @@ def link_of(kept: SavedFilter) -> str:
 
 
 def _link(query: str) -> str:
-    return f"{reverse(LIST)}?{query}"
+    return f"{reverse(LIST)}?{saved_filters.address_query(query)}"
 
 
 def _row(kept: SavedFilter, request: HttpRequest, start: SavedFilter | None) -> dict[str, Any]:
     return {
         "kept": kept,
         "link": link_of(kept),
-        "words": visible(in_words(AnomalyFilter(QueryDict(kept.query))), 300),
+        "words": visible(in_words(AnomalyFilter(QueryDict(saved_filters.address_query(kept.query)))), 300),
         "is_own": kept.owner_id == request.user.pk,
         "is_start": start is not None and start.pk == kept.pk,
     }

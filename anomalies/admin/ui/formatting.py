@@ -12,8 +12,10 @@ from functools import lru_cache
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from anomalies import json_column
+from anomalies.languages import formats
 from anomalies.local_times import zone_mark
 from anomalies.queries.evidence_events import MOST_CHARACTERS, Event, as_text, events_in
 from anomalies.safe_text import escaped
@@ -24,13 +26,18 @@ _MARKS = 1024  # cached: a page shows the same few statuses and tags in every ro
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Format a number with this many decimals and commas between thousands; a dash for None."""
-    return "–" if value is None else f"{value:,.{digits}f}"
+    """Format a number with this many decimals and marks between thousands; a dash for None."""
+    return "–" if value is None else formats.number_text(f"{value:,.{digits}f}")
 
 
 def capped(count: int, cap: int) -> str:
     """Format a count that stops at a cap: "9,924", or "10,000+" for more."""
-    return f"{cap:,}+" if count > cap else f"{count:,}"
+    return f"{formats.count(cap)}+" if count > cap else formats.count(count)
+
+
+def short(value: float, digits: int = 3) -> str:
+    """Format a number with this many significant digits: "0.3"."""
+    return formats.number_text(f"{value:.{digits}g}")
 
 
 def p_value(value: float | None) -> SafeString | str:
@@ -38,8 +45,8 @@ def p_value(value: float | None) -> SafeString | str:
     if value is None:
         return "–"
     if value >= 0.001:
-        return f"{value:.3f}"
-    return format_html('<span title="{}">&lt; 0.001</span>', f"{value:.3g}")
+        return formats.number_text(f"{value:.3f}")
+    return format_html('<span title="{}">&lt; {}</span>', short(value), formats.number_text("0.001"))
 
 
 def coordinate(value: float) -> str:
@@ -49,7 +56,7 @@ def coordinate(value: float) -> str:
 
 def percent(value: float | None) -> str:
     """Format a signed percentage."""
-    return "–" if value is None else f"{value:+,.0f}%"
+    return "–" if value is None else formats.percent_text(formats.number_text(f"{value:+,.0f}"))
 
 
 def moment(value: datetime | None) -> str | SafeString:
@@ -72,14 +79,27 @@ def absolute(value: datetime | None) -> str | SafeString:
 
 def clock_time(value: datetime) -> SafeString:
     """Format a time of day, with date and zone on hover."""
-    words = f"{timezone.localtime(value):%H:%M:%S}{zone_mark(value)}"
+    words = f"{formats.clock(timezone.localtime(value))}{zone_mark(value)}"
     return format_html('<time datetime="{}" title="{}">{}</time>', _iso(value), absolute_text(value), words)
 
 
 def absolute_text(value: datetime) -> str:
-    """Return a time as "2026-11-23 12:00:00 UTC", in the desk's zone."""
-    zone = zone_mark(value) or f"{timezone.localtime(value): %Z}"
-    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}{zone}"
+    """Return a time as "2026-11-23 12:00:00 UTC", in the reader's zone and format."""
+    local = timezone.localtime(value)
+    return f"{formats.date_and_time(local)}{zone_mark(value) or f'{local: %Z}'}"
+
+
+def minute(value: datetime | None) -> str:
+    """Return a time as "2026-11-23 12:00 UTC", in the reader's zone and format."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    return f"{formats.date_and_minute(local)}{zone_mark(value) or f'{local: %Z}'}"
+
+
+def day(value: datetime) -> str:
+    """Return the date of a time in the reader's zone and format: "2026-11-23"."""
+    return formats.date(timezone.localtime(value))
 
 
 def ago(value: datetime) -> str:
@@ -93,21 +113,21 @@ def ago(value: datetime) -> str:
             words = f"{abs(seconds) // unit:.0f} {name}"
             break
     else:
-        return "just now"
-    relative = f"{words} ago" if seconds > 0 else f"in {words}"
+        return _("just now")
+    relative = (_("%(time)s ago") if seconds > 0 else _("in %(time)s")) % {"time": words}
     if abs(seconds) < 86_400:
         return relative
     local, mark = timezone.localtime(value), zone_mark(value)
     if abs(seconds) < 30 * 86_400:
-        return f"{relative}, {local:%H:%M:%S}{mark}"
-    return f"{local:%Y-%m-%d %H:%M:%S}{mark}"
+        return f"{relative}, {formats.clock(local)}{mark}"
+    return f"{formats.date_and_time(local)}{mark}"
 
 
 def duration(seconds: float) -> str:
     """Return a length of time in its largest unit: "1.5 h"."""
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= unit:
-            return f"{seconds / unit:.1f} {name}"
+            return f"{formats.number_text(f'{seconds / unit:.1f}')} {name}"
     return f"{seconds:.0f} s"
 
 
@@ -131,7 +151,7 @@ def tag_marks(tags: Iterable[str] | None) -> SafeString | str:
     all_tags = list(tags or ())
     shown = [visible(tag if isinstance(tag, str) else as_text(tag), 40) for tag in all_tags[:10]]
     marks = format_html_join(" ", "{}", ((_tag_mark(tag),) for tag in shown))
-    return format_html("{} +{}", marks, f"{len(all_tags) - 10:,}") if len(all_tags) > 10 else marks
+    return format_html("{} +{}", marks, formats.count(len(all_tags) - 10)) if len(all_tags) > 10 else marks
 
 
 @lru_cache(maxsize=_MARKS)
@@ -141,8 +161,10 @@ def _tag_mark(shown: str) -> SafeString:
 
 def visible(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """Return text with control and direction characters made visible, cut at ``limit`` characters."""
-    more = f" … [{len(text):,} characters]" if len(text) > limit else ""
-    return escaped(text[:limit], keep="\n\t") + more
+    shown = escaped(text[:limit], keep="\n\t")
+    if len(text) <= limit:
+        return shown
+    return _("%(text)s … [%(count)s characters]") % {"text": shown, "count": formats.count(len(text))}
 
 
 def first_line(text: str, limit: int = 160) -> str:
@@ -182,7 +204,8 @@ def evidence(
         return Evidence((), 0)
     value = json_column.parsed(raw)
     if len(raw) == MOST_CHARACTERS:
-        value = json_column.Unreadable(raw, f"has more than {MOST_CHARACTERS:,} characters")
+        why = _("has more than %(count)s characters") % {"count": formats.count(MOST_CHARACTERS)}
+        value = json_column.Unreadable(raw, why)
     if isinstance(value, json_column.Unreadable):
         return Evidence((Event(str(value)), Event(visible(raw))), 2)
     found = events_in(value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django import template
 
-from .formatting import absolute, moment
+from .formatting import absolute, day, minute, moment
 
 register = template.Library()
 register.filter("moment", moment)
 register.filter("absolute", absolute)
+register.filter("minute", minute)
+register.filter("day", day)

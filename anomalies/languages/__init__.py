@@ -1,0 +1,1 @@
+"""The language, the time zone and the formats in which a person reads the desk."""

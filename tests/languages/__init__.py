@@ -1,0 +1,1 @@
+"""The languages of the desk: preferences, and the messages of the catalogue."""
