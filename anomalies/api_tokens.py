@@ -11,10 +11,13 @@ import hashlib
 import secrets
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
@@ -33,11 +36,15 @@ NEEDED: dict[str, Callable[[User], bool]] = {
     Scope.CONFIGURE: can_activate,
 }
 # The words of docs/api.md, which the form shows to the owner.
-OPENS: dict[str, str] = {
-    Scope.READ: "anomalies, evidence, bundles, comments, patterns, rules, statistics, configs, the audit log",
-    Scope.DECIDE: "decisions, undo, notes, comments, assignment, snooze, bulk, the undo of what a rule did",
-    Scope.INGEST: "storing anomalies",
-    Scope.CONFIGURE: "adding and activating detection configs; making, renewing and stopping rules",
+OPENS: dict[str, Any] = {
+    Scope.READ: _(
+        "anomalies, evidence, bundles, comments, patterns, rules, statistics, configs, the audit log"
+    ),
+    Scope.DECIDE: _(
+        "decisions, undo, notes, comments, assignment, snooze, bulk, the undo of what a rule did"
+    ),
+    Scope.INGEST: _("storing anomalies"),
+    Scope.CONFIGURE: _("adding and activating detection configs; making, renewing and stopping rules"),
 }
 
 
@@ -70,16 +77,19 @@ def make(owner: User, name: str, scopes: Collection[str], days: int, actor: Acto
 
 def _check(owner: User, name: str, scopes: Collection[str], days: int) -> None:
     if not 0 < len(name) <= 80 or not name.isprintable():
-        raise TokenError("Give the token a name of 1 to 80 printable characters.")
+        raise TokenError(gettext("Give the token a name of 1 to 80 printable characters."))
     if not scopes or not set(scopes) <= set(Scope.values):
-        raise TokenError(f"Choose from the scopes {', '.join(Scope.values)}.")
+        raise TokenError(gettext("Choose from the scopes %(known)s.") % {"known": ", ".join(Scope.values)})
     if not 1 <= days <= MOST_DAYS:
-        raise TokenError(f"A token is valid for 1 to {MOST_DAYS} days.")
+        raise TokenError(gettext("A token is valid for 1 to %(most)s days.") % {"most": MOST_DAYS})
     own = valid().filter(owner=owner)
     if own.filter(name=name).exists():
-        raise TokenError(f"You have a token named {name} already; revoke it first, or choose another name.")
+        words = gettext("You have a token named %(name)s already; revoke it first, or choose another name.")
+        raise TokenError(words % {"name": name})
     if own.count() >= MOST_TOKENS:
-        raise TokenError(f"You have {MOST_TOKENS} valid tokens; revoke one first.")
+        raise TokenError(
+            gettext("You have %(count)s valid tokens; revoke one first.") % {"count": MOST_TOKENS}
+        )
 
 
 def revoke(tokens: QuerySet[ApiToken], actor: Actor) -> int:

@@ -11,8 +11,9 @@ class AnomaliesConfig(AppConfig):
     verbose_name = "Driftlock"
 
     def ready(self) -> None:
-        """Connect the receivers of logins and of new connections, register the checks, read the masks."""
+        """Connect the receivers, register the checks, read the masks, name the tables."""
         from anomalies.connection_settings import on_connection_created
+        from anomalies.models.names import give_names
         from anomalies.ownership import checks as ownership_checks  # noqa: F401
         from anomalies.privacy import masks
         from anomalies.replica import checks as replica_checks  # noqa: F401
@@ -20,5 +21,6 @@ class AnomaliesConfig(AppConfig):
         from anomalies.sign_in import checks as sign_in_checks  # noqa: F401
         from anomalies.web import login_audit  # noqa: F401
 
+        give_names(self.get_models())
         connection_created.connect(on_connection_created)
         masks.configured()  # a wrong one is reported before anything starts

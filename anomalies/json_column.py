@@ -15,6 +15,7 @@ from typing import Any
 from django.db import models
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast, Left
+from django.utils.translation import gettext as _
 
 from anomalies.json_limits import LimitError, loads
 
@@ -32,7 +33,7 @@ class Unreadable:
     reason: str
 
     def __str__(self) -> str:
-        return f"(can't be shown as JSON: it {self.reason})"
+        return _("(can't be shown as JSON: it %(reason)s)") % {"reason": self.reason}
 
 
 class _AsItStands(json.JSONEncoder):
@@ -45,7 +46,7 @@ class JSONColumn(models.JSONField):
 
     def deconstruct(self) -> Any:
         """As Django's own: the column is the same."""
-        name, _, args, kwargs = super().deconstruct()
+        name, __, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", args, kwargs
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:

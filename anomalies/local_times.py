@@ -14,6 +14,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 _LOCAL = "%Y-%m-%dT%H:%M:%S"
 _CALENDAR_INPUT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?")  # what a browser's own field can hold
@@ -137,10 +138,13 @@ def _readings(naive: datetime | None) -> int:
 
 def _which(naive: datetime) -> str:
     zone, name = timezone.get_current_timezone(), timezone.get_current_timezone_name()
+    about = {"time": f"{naive:%H:%M}", "day": f"{naive:%Y-%m-%d}", "zone": name}
     if not _readings(naive):
-        return f"{naive:%H:%M} does not exist on {naive:%Y-%m-%d} in {name}: clocks are put forward then."
+        words = _("%(time)s does not exist on %(day)s in %(zone)s: clocks are put forward then.")
+        return words % about
     first, second = (f"{naive:{_LOCAL}}{_offset(naive.replace(tzinfo=zone, fold=fold))}" for fold in (0, 1))
-    return f"{naive:%H:%M} comes twice on {naive:%Y-%m-%d} in {name}: write {first} or {second}."
+    words = _("%(time)s comes twice on %(day)s in %(zone)s: write %(first)s or %(second)s.")
+    return words % {**about, "first": first, "second": second}
 
 
 def _offset(local: datetime) -> str:

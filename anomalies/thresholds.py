@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, acting
 from anomalies.detection import Parameters
@@ -48,7 +49,7 @@ def active() -> QuerySet[DetectionConfig]:
 def required(config: DetectionConfig | None) -> DetectionConfig:
     """Return the active config that was read. Raises ThresholdsError for None."""
     if config is None:
-        raise ThresholdsError("No detection config is active; activate one in the admin.")
+        raise ThresholdsError(_("No detection config is active; activate one in the admin."))
     return config
 
 
@@ -65,7 +66,10 @@ def thresholds_for(config: DetectionConfig, stream: str) -> Thresholds:
 def _check_overrides(config: DetectionConfig) -> None:
     problems = override_problems(config.stream_overrides)
     if problems:
-        raise ThresholdsError(f"stream_overrides of config {config.pk}: {' '.join(problems)}")
+        raise ThresholdsError(
+            _("stream_overrides of config %(number)s: %(problems)s")
+            % {"number": config.pk, "problems": " ".join(problems)}
+        )
 
 
 # A change of these is another config.
@@ -146,7 +150,9 @@ def activate(config_id: int, actor: Actor, *, seen: int | None = None) -> bool:
         if is_active:
             return False
         if seen is not None and seen != version:
-            raise ConfigChanged(f"config {config_id} changed since you saw it", version)
+            raise ConfigChanged(
+                _("config %(number)s changed since you saw it") % {"number": config_id}, version
+            )
         _check_overrides(DetectionConfig.objects.get(pk=config_id))
         DetectionConfig.objects.filter(is_active=True).update(is_active=False)
         DetectionConfig.objects.filter(pk=config_id).update(is_active=True)

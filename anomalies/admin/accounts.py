@@ -9,6 +9,8 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.sign_in import second_factor
 from anomalies.web.actor import acting_for
@@ -49,12 +51,14 @@ class AccountAdmin(RecordedAdmin, AnyUserAdmin):
 
     actions = ("reset_second_factors",)
 
-    @admin.action(description="Remove the second factors of the selected users", permissions=["reset"])
+    @admin.action(
+        description=gettext_lazy("Remove the second factors of the selected users"), permissions=["reset"]
+    )
     def reset_second_factors(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Remove all factors: the next login asks for none, or leads to adding one where it is required."""
         for user in users:
             second_factor.reset(user)
-        self.message_user(request, "Removed the second factors of the selected users.")
+        self.message_user(request, _("Removed the second factors of the selected users."))
 
     def has_reset_permission(self, request: HttpRequest) -> bool:
         """Only superusers."""

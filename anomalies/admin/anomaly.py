@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import permissions
 from anomalies.models import Anomaly
@@ -57,7 +59,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
     list_per_page = 50
     list_max_show_all = 200
     search_fields = ("glass_box_explanation",)  # shows the search box; the FilterSet searches
-    search_help_text = (
+    search_help_text = gettext_lazy(
         'Words in explanation or notes; "in quotes" for an exact phrase, -word to exclude a word; '
         "filters such as status:pending, host:web1, p<0.01, -tag:noise, since:2h"
     )
@@ -123,5 +125,5 @@ class AnomalyAdmin(ReadOnlyAdmin):
         try:
             return super().response_action(request, queryset, **where)
         except ValidationError:
-            self.message_user(request, "The selection contains an invalid id.", messages.ERROR)
+            self.message_user(request, _("The selection contains an invalid id."), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())

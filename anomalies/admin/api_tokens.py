@@ -11,8 +11,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import api_tokens
+from anomalies.languages import formats
 from anomalies.models import ApiToken, Scope
 from anomalies.permissions import can_view
 from anomalies.web.actor import actor_of
@@ -21,17 +25,26 @@ from .accounts import RecordedAdmin
 from .read_only import ReadOnlyAdmin
 from .ui import formatting as show
 
+_STATES = {
+    "valid": gettext_lazy("valid"),
+    "expired": gettext_lazy("expired"),
+    "revoked": gettext_lazy("revoked"),
+}
+
 
 class TokenForm(forms.Form):
     """The name, the scopes and the validity of a new token."""
 
-    name = forms.CharField(max_length=80, help_text="The program that uses it.")
+    name = forms.CharField(
+        max_length=80, help_text=gettext_lazy("The program that uses it."), label=gettext_lazy("Name")
+    )
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, f"{scope}: {api_tokens.OPENS[scope]}") for scope in Scope.values],
+        label=gettext_lazy("Scopes"),
+        choices=[(scope, format_lazy("{}: {}", scope, api_tokens.OPENS[scope])) for scope in Scope.values],
         widget=forms.CheckboxSelectMultiple,
     )
     days = forms.IntegerField(
-        min_value=1, max_value=api_tokens.MOST_DAYS, initial=90, label="Valid for (days)"
+        min_value=1, max_value=api_tokens.MOST_DAYS, initial=90, label=gettext_lazy("Valid for (days)")
     )
 
 
@@ -85,31 +98,35 @@ class ApiTokenAdmin(RecordedAdmin, ReadOnlyAdmin):
         return self._page(request, "add", {"form": form})
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": "New API token"}
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("New API token")}
         return TemplateResponse(request, f"admin/anomalies/apitoken/{name}.html", {**frame, **context})
 
-    @admin.action(description="Revoke, starting with their next call")
+    @admin.action(description=gettext_lazy("Revoke, starting with their next call"))
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         """Revoke the selected tokens."""
         count = api_tokens.revoke(tokens, actor_of(request))
-        messages.success(request, f"Revoked: {count:,}. A revoked token is refused from its next call on.")
+        messages.success(
+            request,
+            _("Revoked: %(count)s. A revoked token is refused from its next call on.")
+            % {"count": formats.count(count)},
+        )
 
-    @admin.display(description="Begins with")
+    @admin.display(description=gettext_lazy("Begins with"))
     def beginning(self, token: ApiToken) -> str:
         return f"{token.prefix}…"
 
-    @admin.display(description="Scopes")
+    @admin.display(description=gettext_lazy("Scopes"))
     def opens(self, token: ApiToken) -> str:
         return ", ".join(token.scopes)
 
-    @admin.display(description="Expires")
+    @admin.display(description=gettext_lazy("Expires"))
     def expires(self, token: ApiToken) -> str:
         return show.absolute_text(token.expires_at)
 
-    @admin.display(description="Last used", empty_value="never")
+    @admin.display(description=gettext_lazy("Last used"), empty_value=cast(str, gettext_lazy("never")))
     def last_used(self, token: ApiToken) -> str | None:
         return show.moment(token.last_used_at) if token.last_used_at else None
 
-    @admin.display(description="State")
+    @admin.display(description=gettext_lazy("State"))
     def state(self, token: ApiToken) -> str:
-        return api_tokens.state_of(token)
+        return str(_STATES[api_tokens.state_of(token)])

@@ -16,6 +16,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import json_limits, permissions
 from anomalies.audit import acting, is_made, with_last_entry
@@ -48,7 +50,9 @@ class BoundedJSONField(forms.JSONField):
             try:
                 return json_limits.loads(value, settings.INGEST_MAX_JSON_BYTES)
             except json_limits.LimitError as error:
-                raise ValidationError(f"Enter a valid JSON: it {error}.", code="invalid") from error
+                raise ValidationError(
+                    _("Enter a valid JSON: it %(error)s.") % {"error": error}, code="invalid"
+                ) from error
         return super().to_python(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
@@ -90,7 +94,7 @@ class ConfigForm(AnyModelForm):
     def _refuse(self, answer: Answer) -> None:
         self.answer = answer
         if answer.versions is not None:
-            words = (
+            words = _(
                 "Nothing was saved. Both versions are above, your values below; saving overwrites all of it."
             )
             self.add_error(None, f"{answer.words} {words}")
@@ -139,30 +143,30 @@ class DetectionConfigAdmin(DeskAdmin):
         """Return whether the "make active" action is offered, and carried out."""
         return permissions.can_activate(request.user)
 
-    @admin.display(description="Config", ordering="id")
+    @admin.display(description=gettext_lazy("Config"), ordering="id")
     def name(self, config: DetectionConfig) -> str:
         return str(config)
 
-    @admin.display(description="Active", ordering="is_active")
+    @admin.display(description=gettext_lazy("Active"), ordering="is_active")
     def active(self, config: DetectionConfig) -> SafeString | str:
-        return show.status_mark("active", "active") if config.is_active else ""
+        return show.status_mark("active", _("active")) if config.is_active else ""
 
-    @admin.display(description="Changed", ordering="updated_at")
+    @admin.display(description=gettext_lazy("Changed"), ordering="updated_at")
     def changed(self, config: DetectionConfig) -> str:
         return show.moment(config.updated_at)
 
     # --- The list ----------------------------------------------------------------------------------
 
-    @admin.action(description="Make the selected config active", permissions=["activate"])
+    @admin.action(description=gettext_lazy("Make the selected config active"), permissions=["activate"])
     def make_active(self, request: HttpRequest, queryset: QuerySet[DetectionConfig]) -> HttpResponse | None:
         """Activate the one config that was selected, if it is still in the version that the list showed."""
         chosen = list(queryset[:2])
         if len(chosen) != 1:
-            self.message_user(request, "Select one config: only one can be active.", messages.ERROR)
+            self.message_user(request, _("Select one config: only one can be active."), messages.ERROR)
             return None
         expected = expected_versions(request, int).get(chosen[0].pk)
         if expected is None:
-            self.message_user(request, MISSING_VERSIONS, messages.ERROR)
+            self.message_user(request, str(MISSING_VERSIONS), messages.ERROR)
             return None
         try:
             self._activate(request, chosen[0], expected)
@@ -215,7 +219,7 @@ class DetectionConfigAdmin(DeskAdmin):
         with transaction.atomic():
             lock_configs()
             if object_id is None and self._is_made_already(request):
-                self.message_user(request, "You added it a moment ago; nothing was done twice.")
+                self.message_user(request, _("You added it a moment ago; nothing was done twice."))
                 return redirect("admin:anomalies_detectionconfig_changelist")
             return self._answered(super().changeform_view(request, object_id, form_url, context))
 
@@ -257,10 +261,18 @@ class DetectionConfigAdmin(DeskAdmin):
         try:
             changed = activate(config.pk, actor_of(request), seen=expected)
         except ThresholdsError as error:
-            self.message_user(request, f"{config} can't be active: {error}", messages.ERROR)
+            self.message_user(
+                request,
+                _("%(config)s can't be active: %(error)s") % {"config": config, "error": error},
+                messages.ERROR,
+            )
             return
-        words = f"is now active instead of {former}" if changed else "was active already"
-        self.message_user(request, f"{config} {words}.", messages.SUCCESS if changed else messages.INFO)
+        now = _("%(config)s is now active instead of %(former)s.")
+        words = (now if changed else _("%(config)s was active already.")) % {
+            "config": config,
+            "former": former,
+        }
+        self.message_user(request, words, messages.SUCCESS if changed else messages.INFO)
 
     def _succeed(self, request: HttpRequest, obj: DetectionConfig) -> None:
         """Save the form as a new config: the one in use stays as it was when anomalies were found by it."""
@@ -268,12 +280,15 @@ class DetectionConfigAdmin(DeskAdmin):
         values = {name: getattr(obj, name) for name in (*NUMBERS, "notes")}
         new = DetectionConfig.objects.create(**values, created_by=request.user.get_username())
         obj.pk, obj.version = new.pk, new.version
-        messages.info(request, f"{former} is in use and stays unchanged; your changes are saved as {new}.")
+        words = _("%(former)s is in use and stays unchanged; your changes are saved as %(new)s.")
+        messages.info(request, words % {"former": former, "new": new})
         if former.is_active and self.has_activate_permission(request):
             self._activate(request, obj)
         elif former.is_active:
             messages.warning(
-                request, f"{former} is still active: a user with permission to activate configs must switch."
+                request,
+                _("%(former)s is still active: a user with permission to activate configs must switch.")
+                % {"former": former},
             )
 
     def save_model(self, request: HttpRequest, obj: DetectionConfig, form: Any, change: bool) -> None:
@@ -289,4 +304,4 @@ class DetectionConfigAdmin(DeskAdmin):
                 # Nothing else of the row: which config is active may have changed since the form was opened.
                 obj.save(update_fields=form.changed_data)
             else:
-                messages.info(request, "These values are already stored; nothing was changed.")
+                messages.info(request, _("These values are already stored; nothing was changed."))

@@ -14,8 +14,11 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import permissions
+from anomalies.languages import formats
 from anomalies.models import OPEN, Anomaly, DismissalReason, Pattern, PatternQuerySet, Status, Stream
 from anomalies.permissions import can_make_rules
 from anomalies.queries import hourly_rollup
@@ -36,7 +39,7 @@ _STATUSES = (Status.PENDING, Status.INVESTIGATING, Status.ACKNOWLEDGED, Status.D
 class StreamFilter(admin.SimpleListFilter):
     """By stream."""
 
-    title, parameter_name = "stream", "stream_type"
+    title, parameter_name = gettext_lazy("stream"), "stream_type"
 
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
         return [(stream.value, str(stream.label)) for stream in Stream]
@@ -48,10 +51,10 @@ class StreamFilter(admin.SimpleListFilter):
 class OpenFilter(admin.SimpleListFilter):
     """By whether anomalies of the pattern are undecided."""
 
-    title, parameter_name = "state", "open"
+    title, parameter_name = gettext_lazy("state"), "open"
 
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
-        return [("yes", "with undecided anomalies"), ("no", "all decided")]
+        return [("yes", _("with undecided anomalies")), ("no", _("all decided"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> PatternQuerySet:
         patterns: PatternQuerySet = queryset
@@ -136,11 +139,15 @@ class PatternAdmin(ReadOnlyAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
-    @admin.display(description="Pattern")
+    @admin.display(description=gettext_lazy("Pattern"))
     def what(self, row: Any) -> SafeString:
         """The template and a line of evidence; opened, its newest anomalies and the decision."""
         counts = [
-            (str(status.label).lower(), f"{getattr(row, status.value):,}", anomalies_of(row.key, status))
+            (
+                str(status.label).lower(),
+                formats.count(getattr(row, status.value)),
+                anomalies_of(row.key, status),
+            )
             for status in _STATUSES
         ]
         context = {
@@ -153,54 +160,56 @@ class PatternAdmin(ReadOnlyAdmin):
         }
         return render_to_string("admin/anomalies/pattern/row.html", context)
 
-    @admin.display(description="Activity")
+    @admin.display(description=gettext_lazy("Activity"))
     def activity(self, row: Any) -> SafeString | str:
         return sparkline(row.activity, row.key) if row.activity else "–"
 
-    @admin.display(description="Source")
+    @admin.display(description=gettext_lazy("Source"))
     def where(self, row: Any) -> SafeString:
         """The source, or a dash; the stream, and the hosts of the newest anomalies."""
-        stream = dict(Stream.choices).get(row.stream_type, show.visible(row.stream_type, 60))
+        stream = str(dict(Stream.choices).get(row.stream_type, show.visible(row.stream_type, 60)))
         hosts = dict.fromkeys(each.host for each in row.examples if each.host not in ("", row.source))
         words = ", ".join([stream, *(show.visible(host, 60) for host in hosts)])
         return format_html('{}<br><span class="help">{}</span>', show.visible(row.source, 120) or "–", words)
 
-    @admin.display(description="Open", ordering="pending")
+    @admin.display(description=gettext_lazy("Open"), ordering="pending")
     def open_count(self, row: Pattern) -> SafeString | str:
         """The number of undecided anomalies, with a link to them."""
         waits = [status for status in OPEN if getattr(row, status.value)]
         if not waits:
             return "0"
-        return format_html('<a href="{}">{}</a>', anomalies_of(row.key, *waits), f"{open_in(row):,}")
+        return format_html('<a href="{}">{}</a>', anomalies_of(row.key, *waits), formats.count(open_in(row)))
 
-    @admin.display(description="Decided")
+    @admin.display(description=gettext_lazy("Decided"))
     def decided(self, row: Pattern) -> SafeString | str:
         """The share of anomalies that are decided, with their number on hover."""
         everything = sum(getattr(row, status.value) for status in _STATUSES)
         done = everything - open_in(row)
-        share = "–" if everything <= 0 else f"{100 * done // everything}%"
-        return format_html('<span title="{} of {}">{}</span>', f"{done:,}", f"{everything:,}", share)
+        share = "–" if everything <= 0 else formats.percent_text(f"{100 * done // everything}")
+        counts = {"done": formats.count(done), "all": formats.count(everything)}
+        return format_html('<span title="{}">{}</span>', _("%(done)s of %(all)s") % counts, share)
 
-    @admin.display(description="First seen")
+    @admin.display(description=gettext_lazy("First seen"))
     def first(self, row: Pattern) -> SafeString | str:
         return show.moment(row.first_seen)
 
-    @admin.display(description="Last seen", ordering="last_seen")
+    @admin.display(description=gettext_lazy("Last seen"), ordering="last_seen")
     def last(self, row: Pattern) -> SafeString | str:
         return show.moment(row.last_seen)
 
-    @admin.display(description="Rule")
+    @admin.display(description=gettext_lazy("Rule"))
     def rule(self, row: Any) -> SafeString | str:
         if row.rule_ends is None:
             return "–"
         address = reverse("admin:anomalies_triagerule_changelist")
-        return format_html('<a href="{}?state=active">until {}</a>', address, show.absolute(row.rule_ends))
+        until = format_html(_("until {}"), show.absolute(row.rule_ends))
+        return format_html('<a href="{}?state=active">{}</a>', address, until)
 
-    @admin.display(description="Rule")
+    @admin.display(description=gettext_lazy("Rule"))
     def rule_or_new(self, row: Any) -> SafeString | str:
         if row.rule_ends is not None:
             return self.rule(row)
-        return format_html('<a href="{}">New rule</a>', new_rule_about(row.key))
+        return format_html('<a href="{}">{}</a>', new_rule_about(row.key), _("New rule"))
 
 
 def _proposed() -> list[dict[str, Any]]:
@@ -209,7 +218,7 @@ def _proposed() -> list[dict[str, Any]]:
         {
             "template": show.visible(each.template, 160),
             "source": show.visible(each.source, 60),
-            "dismissed": f"{each.dismissed:,}",
+            "dismissed": formats.count(each.dismissed),
             "reason": dict(DismissalReason.choices).get(each.reason, each.reason),
             "url": new_rule_about(each.pattern, each.reason),
         }

@@ -13,9 +13,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import json_column
 from anomalies.audit import resource_types
+from anomalies.languages import formats
+from anomalies.languages.words import resource as named
 from anomalies.models import (
     AuditLog,
     PerformanceMetric,
@@ -80,16 +84,16 @@ class RecentSignificantAnomalyAdmin(ReadOnlyAdmin):
     ordering = ("-timestamp", "-id")
     sortable_by = ()
 
-    @admin.display(description="When")
+    @admin.display(description=gettext_lazy("When"))
     def when(self, row: RecentSignificantAnomaly) -> SafeString:
         url = reverse("admin:anomalies_anomaly_change", args=[row.pk])
         return format_html('<a href="{}">{}</a>', url, show.moment(row.timestamp))
 
-    @admin.display(description="p")
+    @admin.display(description=gettext_lazy("p"))
     def p(self, row: RecentSignificantAnomaly) -> SafeString | str:
         return show.p_value(row.p_value)
 
-    @admin.display(description="Explanation")
+    @admin.display(description=gettext_lazy("Explanation"))
     def headline(self, row: RecentSignificantAnomaly) -> str:
         return show.first_line(row.glass_box_explanation)
 
@@ -120,11 +124,11 @@ class StreamStatisticsAdmin(ReadOnlyAdmin):
         """Read the roll-up: it has the same figures at the same cost for any size of the table."""
         return StreamStatisticsNow.objects.all()
 
-    @admin.display(description="average NCD", ordering="avg_ncd_score")
+    @admin.display(description=gettext_lazy("average NCD"), ordering="avg_ncd_score")
     def average_ncd(self, row: StreamStatistics) -> str:
         return show.number(row.avg_ncd_score)
 
-    @admin.display(description="average p", ordering="avg_p_value")
+    @admin.display(description=gettext_lazy("average p"), ordering="avg_p_value")
     def average_p(self, row: StreamStatistics) -> str:
         return show.p_value(row.avg_p_value)
 
@@ -146,23 +150,23 @@ class PerformanceMetricAdmin(ReadOnlyAdmin):
         page = path("performance/", PerformanceView.as_view(), name="anomalies_performancemetric_performance")
         return [page, *super().get_urls()]
 
-    @admin.display(description="When", ordering="timestamp")
+    @admin.display(description=gettext_lazy("When"), ordering="timestamp")
     def when(self, row: PerformanceMetric) -> str:
         return show.moment(row.timestamp)
 
-    @admin.display(description="Endpoint", ordering="endpoint")
+    @admin.display(description=gettext_lazy("Endpoint"), ordering="endpoint")
     def where(self, row: PerformanceMetric) -> str:
         return show.visible(row.endpoint or "–", 120)
 
-    @admin.display(description="Error")
+    @admin.display(description=gettext_lazy("Error"))
     def error(self, row: PerformanceMetric) -> str:
         return show.visible(row.error_message or "", 160)
 
-    @admin.display(description="Error")
+    @admin.display(description=gettext_lazy("Error"))
     def message(self, row: PerformanceMetric) -> str:
         return show.visible(row.error_message or "–", 20_000)
 
-    @admin.display(description="About")
+    @admin.display(description=gettext_lazy("About"))
     def about(self, row: Any) -> SafeString | str:
         return show.json_block(row.metadata_text)
 
@@ -170,10 +174,10 @@ class PerformanceMetricAdmin(ReadOnlyAdmin):
 class ResourceFilter(admin.SimpleListFilter):
     """By resource, without Django's DISTINCT over the whole audit log."""
 
-    title = parameter_name = "resource_type"
+    title, parameter_name = gettext_lazy("resource type"), "resource_type"
 
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
-        return [(name, show.visible(name, 60)) for name in resource_types()]
+        return [(name, show.visible(named(name), 60)) for name in resource_types()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(resource_type=self.value()) if self.value() else queryset
@@ -195,38 +199,41 @@ class AuditLogAdmin(ReadOnlyAdmin):
         shift = path("shift/", ShiftView.as_view(), name="anomalies_auditlog_shift")
         return [shift, *super().get_urls()]
 
-    @admin.display(description="When", ordering="timestamp")
+    @admin.display(description=gettext_lazy("When"), ordering="timestamp")
     def when(self, row: AuditLog) -> str:
         return show.moment(row.timestamp)
 
-    @admin.display(description="Who", ordering="username")
+    @admin.display(description=gettext_lazy("Who"), ordering="username")
     def who(self, row: AuditLog) -> str:
         return show.visible(row.username, 120)
 
-    @admin.display(description="What")
+    @admin.display(description=gettext_lazy("What"))
     def resource(self, row: Any) -> str | SafeString:
         if row.resource_type != "anomaly" or row.resource_id is None:
-            return f"{row.resource_type} {json_column.object_of(row.metadata_text).get('id', '')}".strip()
+            number = json_column.object_of(row.metadata_text).get("id", "")
+            return f"{named(row.resource_type)} {number}".strip()
         url = reverse("admin:anomalies_anomaly_change", args=[row.resource_id])
-        return format_html('<a href="{}">anomaly {}…</a>', url, str(row.resource_id)[:8])
+        return format_html(
+            '<a href="{}">{}</a>', url, _("anomaly %(id)s…") % {"id": str(row.resource_id)[:8]}
+        )
 
-    @admin.display(description="Changed")
+    @admin.display(description=gettext_lazy("Changed"))
     def changed(self, row: Any) -> str:
         rows = json_column.object_of(row.metadata_text).get("rows")
         return (
-            f"{rows:,} rows"
+            _("%(count)s rows") % {"count": formats.count(rows)}
             if type(rows) is int
             else ", ".join(sorted(json_column.object_of(row.new_values_text)))
         )
 
-    @admin.display(description="Before")
+    @admin.display(description=gettext_lazy("Before"))
     def before(self, row: Any) -> SafeString | str:
         return show.json_block(row.old_values_text)
 
-    @admin.display(description="After")
+    @admin.display(description=gettext_lazy("After"))
     def after(self, row: Any) -> SafeString | str:
         return show.json_block(row.new_values_text)
 
-    @admin.display(description="About")
+    @admin.display(description=gettext_lazy("About"))
     def about(self, row: Any) -> SafeString | str:
         return show.json_block(row.metadata_text)

@@ -13,8 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from anomalies.audit.history import done
+from anomalies.languages import formats
+from anomalies.languages.words import after_preposition, anomalies
 from anomalies.local_times import LocalMomentField, LocalMomentInput, input_text
 from anomalies.models import OPEN, AuditLog, DismissalReason, Stream, TriageRule
 from anomalies.permissions import can_see_shifts
@@ -31,7 +36,11 @@ from .ui.tables import Cell, Table
 from .views import LIST, DeskView
 
 PAGE = "admin:anomalies_auditlog_shift"
-_PRESETS = (("8", "Last 8 hours"), ("24", "Last 24 hours"), ("168", "Last 7 days"))
+_PRESETS = (
+    ("8", gettext_lazy("Last 8 hours")),
+    ("24", gettext_lazy("Last 24 hours")),
+    ("168", gettext_lazy("Last 7 days")),
+)
 _TEMPLATE = 240  # characters shown
 
 
@@ -39,17 +48,17 @@ class RangeForm(forms.Form):
     """The stretch of time: the last hours up to now, or from one time to another."""
 
     hours = forms.TypedChoiceField(choices=_PRESETS, coerce=int, required=False, empty_value=None)
-    since = LocalMomentField(label="From", required=False, widget=LocalMomentInput())
-    until = LocalMomentField(label="Until", required=False, widget=LocalMomentInput())
+    since = LocalMomentField(label=gettext_lazy("From"), required=False, widget=LocalMomentInput())
+    until = LocalMomentField(label=gettext_lazy("Until"), required=False, widget=LocalMomentInput())
 
     def clean(self) -> dict[str, Any]:
         """Check that the time does not end before it begins."""
         given = super().clean() or {}
         since, until = given.get("since"), given.get("until")
         if since and since >= (until or timezone.now()):
-            raise ValidationError({"since": "The start must be before the end."})
+            raise ValidationError({"since": _("The start must be before the end.")})
         if until and not since and "since" not in self.errors:
-            raise ValidationError({"since": "Enter a start time."})
+            raise ValidationError({"since": _("Enter a start time.")})
         return given
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
@@ -71,7 +80,7 @@ class ShiftView(DeskView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the report of the time in the address, by default of the last eight hours."""
         form, now = RangeForm(request.GET), timezone.now()
-        context: dict[str, Any] = {"title": "Shift", "form": form, "zone": show.zone_name()}
+        context: dict[str, Any] = {"title": _("Shift"), "form": form, "zone": show.zone_name()}
         if form.is_valid():
             since, until = form.span(now)
             context |= _report(shift(since, until, now))
@@ -101,7 +110,7 @@ def _report(found: Shift) -> dict[str, Any]:
             _undone(record),
         ],
         "reached": record.reached and show.absolute(record.reached),
-        "read": f"{READ:,}",
+        "read": formats.count(READ),
         "before": record.reached and _address(record.since, record.reached),
     }
 
@@ -117,77 +126,93 @@ def _facts(found: Shift) -> list[tuple[str, Cell]]:
     """Return the figures of the page as pairs of a name and a sentence."""
     record = found.record
     return [
-        ("Decisions", _decisions(record)),
-        ("Time to decision", _waits(record)),
-        ("By rules", f"{_anomalies(record.rules)} on arrival"),
-        ("Undone", _anomalies(record.undone)),
-        ("Agreement", _agreement(found)),
-        ("Backlog now", _backlog(found.backlog)),
+        (_("Decisions"), _decisions(record)),
+        (_("Time to decision"), _waits(record)),
+        (_("By rules"), _("%(anomalies)s on arrival") % {"anomalies": _anomalies(record.rules)}),
+        (_("Undone"), _anomalies(record.undone)),
+        (_("Agreement"), _agreement(found)),
+        (_("Backlog now"), _backlog(found.backlog)),
     ]
 
 
 def _decisions(record: Record) -> str:
     decisions = sum(each.decisions for each in record.people)
     people = sum(each.decisions > 0 for each in record.people)
-    return f"{decisions:,} about {_anomalies(record.decided)}, by {_count(people, 'person', 'people')}"
+    words = ngettext(
+        "%(decisions)s about %(anomalies)s, by %(people)s person",
+        "%(decisions)s about %(anomalies)s, by %(people)s people",
+        people,
+    )
+    about = after_preposition(sum(each.anomalies for each in record.decided))
+    return words % {
+        "decisions": formats.count(decisions),
+        "anomalies": about,
+        "people": formats.count(people),
+    }
 
 
 def _anomalies(rows: Iterable[Decided | RuleWork | Undone]) -> str:
-    return _count(sum(each.anomalies for each in rows), "anomaly", "anomalies")
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+    return anomalies(sum(each.anomalies for each in rows))
 
 
 def _waits(record: Record) -> str:
     waits = record.waits
     if waits.median is None or waits.p90 is None:
-        return "nothing was acknowledged or dismissed"
-    times = f"median {show.duration(waits.median)}, 90% within {show.duration(waits.p90)} of arrival"
-    return f"{times} (n = {waits.n:,}; a decision about many anomalies counts once)"
+        return _("nothing was acknowledged or dismissed")
+    words = _(
+        "median %(median)s, 90%% within %(p90)s of arrival (n = %(count)s; a decision about many anomalies "
+        "counts once)"
+    )
+    times = {"median": show.duration(waits.median), "p90": show.duration(waits.p90)}
+    return words % {**times, "count": formats.count(waits.n)}
 
 
 def _agreement(found: Shift) -> str:
     share, count = found.agreement.share, found.agreement.patterns
     if share is None:
-        return "no pattern of this shift was decided by more than one person"
-    return (
-        f"{share:.0%}: one answer about {found.agreement.agreed:,} of {count:,} patterns that more than one "
-        "person decided about"
+        return _("no pattern of this shift was decided by more than one person")
+    words = _(
+        "%(share)s: one answer about %(agreed)s of %(count)s patterns that more than one person decided about"
     )
+    agreed = formats.count(found.agreement.agreed)
+    return words % {"share": formats.share(share), "agreed": agreed, "count": formats.count(count)}
 
 
 def _backlog(backlog: Backlog) -> Cell:
     if backlog.count is None:
-        return "being counted"
+        return _("being counted")
     if not backlog.count:
-        return "nothing is open"
+        return _("nothing is open")
     median, p90 = (
-        show.duration(each.total_seconds()) if each is not None else f"more than {DAYS} d"
+        show.duration(each.total_seconds())
+        if each is not None
+        else _("more than %(count)s d") % {"count": DAYS}
         for each in (backlog.median, backlog.p90)
     )
     address = f"{reverse(LIST)}?{urlencode({'status': OPEN}, doseq=True)}"
     oldest = show.moment(backlog.oldest.timestamp) if backlog.oldest else "–"
-    return format_html(
-        '<a href="{}">{} open</a>; age: median {}, 90% at most {}; the oldest {}',
-        address,
-        f"{backlog.count:,}",
-        median,
-        p90,
-        oldest,
-    )
+    count = _("%(count)s open") % {"count": formats.count(backlog.count)}
+    link = format_html('<a href="{}">{}</a>', address, count)
+    words = _("{}; age: median {}, {} at most {}; the oldest {}")
+    return format_html(words, link, median, formats.share(0.9), p90, oldest)
 
 
 # --- tables -------------------------------------------------------------------------------------------------
 
 
 def _contradictions(found: Shift) -> Table:
-    which = f"The {PATTERNS:,} patterns decided last" if found.is_part else "Patterns decided"
+    part = _(
+        "The %(count)s patterns decided last in this time of which some anomalies are acknowledged and "
+        "others dismissed, whenever that was."
+    )
+    every = _(
+        "Patterns decided in this time of which some anomalies are acknowledged and others dismissed, "
+        "whenever that was."
+    )
     return Table(
         "contradictions",
-        "Contradictions",
-        ("Pattern", "Source", "Acknowledged", "Dismissed"),
+        _("Contradictions"),
+        (_("Pattern"), _("Source"), _("Acknowledged"), _("Dismissed")),
         [
             (
                 _pattern(each.pattern, each.template),
@@ -196,17 +221,20 @@ def _contradictions(found: Shift) -> Table:
             )
             for each in found.contradictions
         ],
-        note=f"{which} in this time of which some anomalies are acknowledged and others dismissed, whenever "
-        "that was.",
+        note=(part if found.is_part else every) % {"count": formats.count(PATTERNS)},
     )
 
 
 def _side(side: Side) -> Cell:
-    reasons = f" as {', '.join(side.reasons)}" if side.reasons else ""
-    people = ", ".join(show.visible(name, 60) for name in side.people) or "nobody"
+    people = ", ".join(show.visible(name, 60) for name in side.people) or _("nobody")
     link = reverse("admin:anomalies_anomaly_change", args=[side.anomaly])
-    when = format_html('<a href="{}">{}</a>', link, show.moment(side.at) if side.at else "at an unknown time")
-    return format_html("{} by {}{}; last {}", f"{side.count:,}", people, reasons, when)
+    when = format_html(
+        '<a href="{}">{}</a>', link, show.moment(side.at) if side.at else _("at an unknown time")
+    )
+    if not side.reasons:
+        return format_html(_("{} by {}; last {}"), formats.count(side.count), people, when)
+    reasons = ", ".join(side.reasons)
+    return format_html(_("{} by {} as {}; last {}"), formats.count(side.count), people, reasons, when)
 
 
 def _decided(record: Record) -> Table:
@@ -216,17 +244,17 @@ def _decided(record: Record) -> Table:
             _pattern(each.pattern, each.template),
             _where(each.source, each.stream_type),
             _done(each.action, each.reason),
-            f"{each.anomalies:,}",
-            f"{each.decisions:,}",
-            f"{each.changed:,}",
+            formats.count(each.anomalies),
+            formats.count(each.decisions),
+            formats.count(each.changed),
             show.moment(each.last_at),
         )
 
-    numbers = ("Anomalies", "Decisions", "Changed since")
+    numbers = (_("Anomalies"), _("Decisions"), _("Changed since"))
     return Table(
         "decided",
-        "Decided, by pattern",
-        ("Who", "Pattern", "Source", "Decision", *numbers, "Last"),
+        _("Decided, by pattern"),
+        (_("Who"), _("Pattern"), _("Source"), _("Decision"), *numbers, _("Last")),
         [row(each) for each in record.decided],
         frozenset(numbers),
         _cut(record, "decided"),
@@ -246,18 +274,18 @@ def _people(record: Record) -> Table:
         waits = (each.median, each.p90)
         return (
             show.visible(each.username, 60),
-            *(f"{count:,}" for count in counts),
+            *(formats.count(count) for count in counts),
             *("–" if wait is None else show.duration(wait) for wait in waits),
         )
 
     numbers = (
-        *("Decisions", "Acknowledged", "Dismissed", "Investigating", "Reopened", "Undone"),
-        *("Median time", "90% within"),
+        *(_("Decisions"), _("Acknowledged"), _("Dismissed"), _("Investigating"), _("Reopened"), _("Undone")),
+        *(_("Median time"), _("90% within")),
     )
     return Table(
         "people",
-        "By person",
-        ("Who", *numbers),
+        _("By person"),
+        (_("Who"), *numbers),
         [row(each) for each in record.people],
         frozenset(numbers),
         _cut(record, "people"),
@@ -274,16 +302,16 @@ def _rules(record: Record) -> Table:
             words.subject(rule, known) if rule else str(each.rule),
             show.visible(each.owner, 60),
             done(each.action),
-            f"{each.anomalies:,}",
-            f"{each.changed:,}" if each.action == "dismiss" else "–",
+            formats.count(each.anomalies),
+            formats.count(each.changed) if each.action == "dismiss" else "–",
         )
 
     return Table(
         "rules",
-        "By rules",
-        ("About", "Owner", "Decision", "Anomalies", "Changed since"),
+        _("By rules"),
+        (_("About"), _("Owner"), _("Decision"), _("Anomalies"), _("Changed since")),
         [row(each) for each in record.rules],
-        frozenset(("Anomalies", "Changed since")),
+        frozenset((_("Anomalies"), _("Changed since"))),
         _cut(record, "rules"),
     )
 
@@ -292,28 +320,33 @@ def _undone(record: Record) -> Table:
     def row(each: Undone) -> tuple[Cell, ...]:
         return (
             show.visible(each.username, 60),
-            f"{done(each.action) if each.action else 'a decision'} by {show.visible(each.owner, 60) or '–'}",
-            f"{each.anomalies:,}",
+            _("%(done)s by %(name)s")
+            % {
+                "done": done(each.action) if each.action else _("a decision"),
+                "name": show.visible(each.owner, 60) or "–",
+            },
+            formats.count(each.anomalies),
             show.moment(each.at),
         )
 
     return Table(
         "undone",
-        "Undone",
-        ("Who", "Decision", "Anomalies", "When"),
+        _("Undone"),
+        (_("Who"), _("Decision"), _("Anomalies"), _("When")),
         [row(each) for each in record.undone],
-        frozenset(("Anomalies",)),
+        frozenset((_("Anomalies"),)),
         _cut(record, "undone"),
     )
 
 
 def _cut(record: Record, name: str) -> str:
-    return f"The first {ROWS:,} rows; there are more. Choose a shorter time." if name in record.cut else ""
+    words = _("The first %(count)s rows; there are more. Choose a shorter time.")
+    return words % {"count": formats.count(ROWS)} if name in record.cut else ""
 
 
 def _pattern(key: Any, template: str) -> Cell:
     if key is None:
-        return "no pattern, or deleted"
+        return _("no pattern, or deleted")
     return format_html(
         '<a href="{}">{}</a>', anomalies_of(key), show.visible(template, _TEMPLATE) or str(key)
     )
@@ -326,4 +359,6 @@ def _where(source: str, stream_type: str) -> str:
 
 def _done(action: str, reason: str | None) -> str:
     label = str(dict(DismissalReason.choices).get(reason or "", reason or ""))
-    return f"{done(action)} as {label}" if label else done(action)
+    if not label:
+        return done(action)
+    return _("%(decision)s as %(reason)s") % {"decision": done(action), "reason": label}

@@ -12,6 +12,8 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.queries import saved_filters
 from anomalies.sign_in.password_login import PasswordLogin
@@ -31,7 +33,7 @@ class DeskSite(OverviewSite):
     """
 
     site_header = site_title = "Driftlock"
-    index_title = "Desk"
+    index_title = gettext_lazy("Desk")
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
@@ -51,7 +53,7 @@ class DeskSite(OverviewSite):
             return redirect("admin:index")
         context = {
             **self.each_context(request),
-            "title": "Log in",
+            "title": _("Log in"),
             "subtitle": None,
             "app_path": request.get_full_path(),
             "username": request.user.get_username(),

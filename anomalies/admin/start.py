@@ -12,9 +12,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from anomalies.audit.history import DONE
 from anomalies.ingest.heartbeats import DetectorState, detectors_read
+from anomalies.languages import formats
+from anomalies.languages.words import anomalies, resource
 from anomalies.models import OPEN, Anomaly, Stream, TriageRule
 from anomalies.permissions import can_decide, can_see_audit_log
 from anomalies.queries.bounded.index_order import index_order
@@ -105,41 +108,41 @@ def _mine(username: str) -> Panel:
     query = urlencode({"assigned": "me", "status": OPEN}, doseq=True)
     return Panel(
         "mine",
-        "Mine",
+        _("Mine"),
         _anomalies(first_open(_SHOWN, assigned_to=username), "assigned=me"),
-        (f"{reverse(_LIST)}?{query}", "All open anomalies assigned to me"),
-        "Nothing open is assigned to you.",
+        (f"{reverse(_LIST)}?{query}", _("All open anomalies assigned to me")),
+        _("Nothing open is assigned to you."),
     )
 
 
 def _named(found: list[Named]) -> list[Panel]:
     """The comments that name this user; no panel without any."""
     lines = [_comment(each) for each in found]
-    return [Panel("named", "Named in comments", lines, _all_open(), "")] if found else []
+    return [Panel("named", _("Named in comments"), lines, _all_open(), "")] if found else []
 
 
 def _comment(each: Named) -> Line:
     author, when = show.visible(each.author, 60), show.moment(each.at)
-    beside = format_html("by {}, {}, about {}", author, when, name_of(each.anomaly))
+    beside = format_html(_("by {}, {}, about {}"), author, when, name_of(each.anomaly))
     return Line(f"{reverse(_CARD, args=[each.anomaly.pk])}#comments", show.first_line(each.text), beside)
 
 
 def _oldest() -> Panel:
     oldest = _anomalies(first_open(_SHOWN))
-    return Panel("oldest", "Oldest waiting", oldest, _all_open(), "Nothing is open.")
+    return Panel("oldest", _("Oldest waiting"), oldest, _all_open(), _("Nothing is open."))
 
 
 def _all_open() -> tuple[str, str]:
-    return f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", "All open anomalies"
+    return f"{reverse(_LIST)}?{urlencode({'status': OPEN}, doseq=True)}", _("All open anomalies")
 
 
 def _new(found: list[NewPattern]) -> Panel:
     return Panel(
         "new-patterns",
-        "New patterns",
+        _("New patterns"),
         [_pattern(each) for each in found],
-        (f"{reverse(_PATTERNS)}?open=yes", "All patterns with undecided anomalies"),
-        "No undecided pattern was first seen in the last 24 hours.",
+        (f"{reverse(_PATTERNS)}?open=yes", _("All patterns with undecided anomalies")),
+        _("No undecided pattern was first seen in the last 24 hours."),
     )
 
 
@@ -154,8 +157,12 @@ def _anomaly(row: Any, query: str) -> Line:
 
 
 def _pattern(each: NewPattern) -> Line:
-    parts = (show.visible(each.source, 60), _stream(each.stream_type), f"{each.open:,} open")
-    beside = format_html("{}, first {}", ", ".join(filter(None, parts)), show.moment(each.first_seen))
+    parts = (
+        show.visible(each.source, 60),
+        _stream(each.stream_type),
+        _("%(count)s open") % {"count": formats.count(each.open)},
+    )
+    beside = format_html(_("{}, first {}"), ", ".join(filter(None, parts)), show.moment(each.first_seen))
     text = show.visible(each.template or str(each.key), 160)
     return Line(anomalies_of(each.key, *OPEN), text, beside)
 
@@ -165,13 +172,19 @@ def _stream(value: str) -> str:
 
 
 def _action(each: Action) -> Line:
-    done = DONE.get(each.action, each.action)
-    beside = format_html("by {}, {}", show.visible(each.username, 60), show.moment(each.at))
+    done = str(DONE.get(each.action, each.action))
+    beside = format_html(_("by {}, {}"), show.visible(each.username, 60), show.moment(each.at))
     if each.resource_type != Anomaly._meta.model_name:
         number = each.number if each.number and each.number.isdigit() else ""
-        what = f"{each.resource_type.replace('_', ' ')} {number}".strip()
+        what = f"{resource(each.resource_type.replace('_', ' '))} {number}".strip()
         return Line("", show.visible(f"{what}: {done}", 120), beside)
     if each.count == 1 and each.resource:
-        return Line(reverse(_CARD, args=[each.resource]), f"1 anomaly {done}", beside)
-    more = "+" if each.count >= LOOKED_AT else ""
-    return Line("", f"{each.count:,}{more} anomalies {done}", beside)
+        return Line(
+            reverse(_CARD, args=[each.resource]),
+            _("%(anomalies)s %(done)s") % {"anomalies": anomalies(1), "done": done},
+            beside,
+        )
+    about = {"anomalies": anomalies(each.count), "count": formats.count(each.count), "done": done}
+    if each.count >= LOOKED_AT:
+        return Line("", _("%(count)s+ anomalies %(done)s") % about, beside)
+    return Line("", _("%(anomalies)s %(done)s") % about, beside)

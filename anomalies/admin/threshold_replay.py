@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
+from anomalies.languages import formats
 from anomalies.models import DetectionConfig, Status, Stream
 from anomalies.permissions import can_activate, can_replay
 from anomalies.queries.threshold_replay import Point, Replay, ReplayError, apply, replay
@@ -36,11 +38,11 @@ class ThresholdsForm(forms.Form):
         meta: Any = DetectionConfig._meta
         labels = {key: meta.get_field(key).verbose_name for key in KEYS}
         for key, label in labels.items():
-            self.fields[key] = _fraction(capfirst(label), initial=getattr(current, key), required=True)
+            self.fields[key] = _fraction(capfirst(str(label)), initial=getattr(current, key), required=True)
         for stream, words in Stream.choices:
             given = (current.stream_overrides or {}).get(stream, {})
             for key, label in labels.items():
-                name = f"{capfirst(words)}: {label}"
+                name = f"{capfirst(str(words))}: {label}"
                 self.fields[f"{stream}-{key}"] = _fraction(name, initial=given.get(key))
 
     def proposed(self) -> DetectionConfig:
@@ -111,10 +113,13 @@ class ThresholdReplayView(DeskView):
             batch = sent.cleaned_data["batch"]
             config = apply(form.proposed(), result, self.actor, current=current, batch=batch)
         except ConfigChanged as error:
-            words = f"{error} The result below is compared with {form.current}: check it, then apply it."
+            words = _("%(error)s The result below is compared with %(config)s: check it, then apply it.")
+            words %= {"error": error, "config": form.current}
             return self._refuse(form, result, Answer(409, words))
         words = (
-            f"{config} is now active." if config else "It was applied a moment ago; nothing was done twice."
+            _("%(config)s is now active.") % {"config": config}
+            if config
+            else _("It was applied a moment ago; nothing was done twice.")
         )
         messages.success(request, words)
         return redirect(CONFIGS)
@@ -146,7 +151,7 @@ class ThresholdReplayView(DeskView):
         lost: tuple[Any, ...] = result.lost if result else ()
         hidden: tuple[Any, ...] = result.open.first if result else ()
         context = {
-            "title": "Threshold simulator",
+            "title": _("Threshold simulator"),
             "form": form,
             "current": form.current,
             "result": result,
@@ -163,20 +168,36 @@ def _chart(result: Replay) -> Chart:
     """Return the chart of the curve: what each novelty threshold shows, and how much of it is confirmed."""
     curve = result.curve
     body = [_figures(point) for point in curve]
-    tips = [f"{at.text}: {shown.text} shown, {real.text} confirmed" for at, shown, real, *_ in body]
+    tip = _("%(threshold)s: %(shown)s shown, %(confirmed)s confirmed")
+    tips = [
+        tip % {"threshold": at.text, "shown": shown.text, "confirmed": real.text}
+        for at, shown, real, *__ in body
+    ]
     decided = {"status": [Status.ACKNOWLEDGED, Status.DISMISSED]}
     return Chart(
         "curve",
-        "By novelty threshold",
-        f"From {curve[0].threshold:g} to 1, n = {result.before.decided:,} decided anomalies.",
+        _("By novelty threshold"),
+        _("From %(least)s to 1, n = %(count)s decided anomalies.")
+        % {"least": show.short(curve[0].threshold, 6), "count": formats.count(result.before.decided)},
         f"{reverse(LIST)}?{urlencode(decided, doseq=True)}",
-        note="With the p-value thresholds above; a stream with a higher threshold of its own keeps it.",
-        legend=[("bar", "decided anomalies shown"), ("chance", "of them confirmed")],
-        head=["Threshold", "Shown (n)", "Confirmed", "Share (95% interval)", "Missed", "Open ones hidden"],
+        note=_("With the p-value thresholds above; a stream with a higher threshold of its own keeps it."),
+        legend=[("bar", _("decided anomalies shown")), ("chance", _("of them confirmed"))],
+        head=[
+            _("Threshold"),
+            _("Shown (n)"),
+            _("Confirmed"),
+            # xgettext:no-python-format
+            _("Share (95% interval)"),
+            _("Missed"),
+            _("Open ones hidden"),
+        ],
         body=body,
         drawing=columns(
             [float(point.shown.decided) for point in curve],
-            [f"{point.threshold:.2f}" if number % 2 == 0 else "" for number, point in enumerate(curve)],
+            [
+                show.number(point.threshold, 2) if number % 2 == 0 else ""
+                for number, point in enumerate(curve)
+            ],
             tips,
             [float(point.shown.acknowledged) for point in curve],
         ),
@@ -185,7 +206,10 @@ def _chart(result: Replay) -> Chart:
 
 def _figures(point: Point) -> list[Link]:
     precision = point.shown.precision
-    share = f"{precision.share:.0%} ({precision.low:.0%}–{precision.high:.0%})" if precision else "–"
-    counts = (f"{n:,}" for n in (point.shown.decided, point.shown.acknowledged))
-    rest = (share, f"{point.missed:,}", f"{point.hidden:,}")
-    return [Link(text) for text in (f"{point.threshold:.3f}", *counts, *rest)]
+    share = "–"
+    if precision:
+        low, high = formats.share(precision.low), formats.share(precision.high)
+        share = f"{formats.share(precision.share)} ({low}–{high})"
+    counts = (formats.count(n) for n in (point.shown.decided, point.shown.acknowledged))
+    rest = (share, formats.count(point.missed), formats.count(point.hidden))
+    return [Link(text) for text in (show.number(point.threshold), *counts, *rest)]

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from anomalies import permissions
@@ -100,7 +101,7 @@ class DeskView(View):
 
     def no_such_anomaly(self, object_id: str) -> HttpResponse:
         """Redirect to the list: there is no anomaly of this id."""
-        return self.to_list(f"There is no anomaly {visible(object_id, 60)}.")
+        return self.to_list(_("There is no anomaly %(id)s.") % {"id": visible(object_id, 60)})
 
     def way_back(self, address: str, otherwise: str) -> str:
         """Return ``address``, the previous page, if it is on this site; otherwise ``otherwise``."""

@@ -11,6 +11,8 @@ from django.db import connection
 from django.db.models import QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import json_column
 from anomalies.models import Anomaly, AuditLog, DismissalReason
@@ -28,24 +30,24 @@ _SHOWN_BY_FIELDS = frozenset(
 
 
 DONE = {
-    "acknowledge": "acknowledged",
-    "dismiss": "dismissed",
-    "investigate": "taken into investigation",
-    "reopen": "reopened",
-    "undo": "undone",
-    "assign": "assigned",
-    "unassign": "unassigned",
-    "snooze": "snoozed",
-    "wake": "woken",
-    "activate": "made active",
-    "deactivate": "made inactive",
-    "create": "created",
-    "import": "imported",
-    "delete": "deleted",
-    "erase": "erased",
-    "withdraw": "withdrawn",
-    "grant": "granted",
-    "revoke": "revoked",
+    "acknowledge": gettext_lazy("acknowledged"),
+    "dismiss": gettext_lazy("dismissed"),
+    "investigate": gettext_lazy("taken into investigation"),
+    "reopen": gettext_lazy("reopened"),
+    "undo": gettext_lazy("undone"),
+    "assign": gettext_lazy("assigned"),
+    "unassign": gettext_lazy("unassigned"),
+    "snooze": gettext_lazy("snoozed"),
+    "wake": gettext_lazy("woken"),
+    "activate": gettext_lazy("made active"),
+    "deactivate": gettext_lazy("made inactive"),
+    "create": gettext_lazy("created"),
+    "import": gettext_lazy("imported"),
+    "delete": gettext_lazy("deleted"),
+    "erase": gettext_lazy("erased"),
+    "withdraw": gettext_lazy("withdrawn"),
+    "grant": gettext_lazy("granted"),
+    "revoke": gettext_lazy("revoked"),
 }
 
 
@@ -72,7 +74,8 @@ def resource_types() -> list[str]:
 
 def done(action: str, columns: str | None = None) -> str:
     """An action's participle ("dismissed"); for a plain update the columns, as in "tags changed"."""
-    return DONE.get(action) or f"{columns or 'notes'} changed"
+    words = DONE.get(action)
+    return str(words) if words else _("%(columns)s changed") % {"columns": columns or _("notes")}
 
 
 def done_by(
@@ -81,8 +84,10 @@ def done_by(
     """One line with the action, the user and the time; with ``last``, the span of several entries."""
     when = f"{first:%Y-%m-%d %H:%M:%S} UTC"
     until = f"{last or first:%Y-%m-%d %H:%M:%S} UTC"
-    times = f"at {when}" if when == until else f"between {when} and {until}"
-    return f"{done(action, columns)} by {username} {times}"
+    about = {"done": done(action, columns), "name": username, "when": when, "until": until}
+    if when == until:
+        return _("%(done)s by %(name)s at %(when)s") % about
+    return _("%(done)s by %(name)s between %(when)s and %(until)s") % about
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ class Entry:
     @property
     def reason_words(self) -> str | None:
         """The label of the dismissal's reason."""
-        return dict(DismissalReason.choices).get(self.reason or "", self.reason)
+        label = dict(DismissalReason.choices).get(self.reason or "", self.reason)
+        return None if label is None else str(label)
 
     @property
     def assigned_to(self) -> str | None:

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce, Collate
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.fields import (
     EmptyArray,
@@ -75,26 +76,28 @@ class Anomaly(models.Model):
     """One window of a stream that a detector flagged, and what was decided about it."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    timestamp = models.DateTimeField(help_text="When the window happened.")
-    stream_type = models.CharField("stream", max_length=50, choices=Stream.choices)
-    ncd_score = models.FloatField("NCD", help_text="Normalized compression distance, 0 to 1.")
-    p_value = models.FloatField("p-value", help_text="0 to 1.")
+    timestamp = models.DateTimeField(help_text=_("When the window happened."))
+    stream_type = models.CharField(_("stream"), max_length=50, choices=Stream.choices)
+    ncd_score = models.FloatField(_("NCD"), help_text=_("Normalized compression distance, 0 to 1."))
+    p_value = models.FloatField(_("p-value"), help_text=_("0 to 1."))
     status = models.CharField(max_length=20, choices=Status.choices, db_default=Status.PENDING)
-    glass_box_explanation = models.TextField("explanation")
+    glass_box_explanation = models.TextField(_("explanation"))
     detailed_explanation = models.TextField(null=True, blank=True)
-    compression_baseline = models.FloatField(help_text="Compressed / raw size of the baseline.")
-    compression_window = models.FloatField(help_text="Compressed / raw size of the window.")
-    compression_combined = models.FloatField(help_text="Compressed / raw size of both together.")
+    compression_baseline = models.FloatField(help_text=_("Compressed / raw size of the baseline."))
+    compression_window = models.FloatField(help_text=_("Compressed / raw size of the window."))
+    compression_combined = models.FloatField(help_text=_("Compressed / raw size of both together."))
     compression_ratio_change = models.FloatField(
-        "change", null=True, blank=True, help_text="Percent: (window - baseline) / baseline × 100."
+        _("change"), null=True, blank=True, help_text=_("Percent: (window - baseline) / baseline × 100.")
     )
-    baseline_entropy = models.FloatField(null=True, blank=True, help_text="Bits per byte.")
-    window_entropy = models.FloatField(null=True, blank=True, help_text="Bits per byte.")
-    entropy_change = models.FloatField(null=True, blank=True, help_text="Bits per byte: window - baseline.")
-    confidence_level = models.FloatField("confidence", help_text="0 to 1: 1 - p.")
-    is_statistically_significant = models.BooleanField("significant", db_default=False)
-    baseline_data = JSONColumn("baseline", null=True, blank=True)
-    window_data = JSONColumn("window", null=True, blank=True)
+    baseline_entropy = models.FloatField(null=True, blank=True, help_text=_("Bits per byte."))
+    window_entropy = models.FloatField(null=True, blank=True, help_text=_("Bits per byte."))
+    entropy_change = models.FloatField(
+        null=True, blank=True, help_text=_("Bits per byte: window - baseline.")
+    )
+    confidence_level = models.FloatField(_("confidence"), help_text=_("0 to 1: 1 - p."))
+    is_statistically_significant = models.BooleanField(_("significant"), db_default=False)
+    baseline_data = JSONColumn(_("baseline"), null=True, blank=True)
+    window_data = JSONColumn(_("window"), null=True, blank=True)
     metadata = JSONColumn(null=True, blank=True)
     tags = ArrayField(models.TextField(), null=True, blank=True, db_default=EmptyArray())
     acknowledged_by = models.CharField(max_length=255, null=True, blank=True)
@@ -108,7 +111,9 @@ class Anomaly(models.Model):
     novelty = models.FloatField(
         null=True,
         blank=True,
-        help_text="0 to 1: the share of the newest event that its stream had not shown before in that place.",
+        help_text=_(
+            "0 to 1: the share of the newest event that its stream had not shown before in that place."
+        ),
     )
     dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
     investigating_by = models.CharField(max_length=255, null=True, blank=True)
@@ -118,8 +123,8 @@ class Anomaly(models.Model):
     assigned_by = models.CharField(max_length=255, null=True, blank=True)
     assigned_at = models.DateTimeField(null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
-    snooze_ncd_above = models.FloatField("snoozed until NCD above", null=True, blank=True)
-    snooze_more = models.IntegerField("snoozed until N more within 24 h", null=True, blank=True)
+    snooze_ncd_above = models.FloatField(_("snoozed until NCD above"), null=True, blank=True)
+    snooze_more = models.IntegerField(_("snoozed until N more within 24 h"), null=True, blank=True)
     snoozed_by = models.CharField(max_length=255, null=True, blank=True)
     snoozed_at = models.DateTimeField(null=True, blank=True)
 
@@ -131,7 +136,7 @@ class Anomaly(models.Model):
 
     class Meta:
         db_table = "anomalies"
-        verbose_name_plural = "anomalies"
+        verbose_name_plural = _("anomalies")
         default_permissions = ("view",)
         permissions: ClassVar = [("decide_anomaly", "Can decide about anomalies")]
         constraints: ClassVar = [

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.fields import Now
 
@@ -14,10 +15,10 @@ from anomalies.fields import Now
 class Scope(models.TextChoices):
     """A part of the API that a token opens, as far as its owner's role allows it."""
 
-    READ = "read", "read: anomalies, evidence, statistics, configs, history"
-    INGEST = "ingest", "ingest: store anomalies"
-    DECIDE = "decide", "decide: decisions, undo, notes, assignment, snooze"
-    CONFIGURE = "configure", "configure: activate a detection config"
+    READ = "read", _("read: anomalies, evidence, statistics, configs, history")
+    INGEST = "ingest", _("ingest: store anomalies")
+    DECIDE = "decide", _("decide: decisions, undo, notes, assignment, snooze")
+    CONFIGURE = "configure", _("configure: activate a detection config")
 
 
 class ApiToken(models.Model):
@@ -29,18 +30,18 @@ class ApiToken(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=80, help_text="The program that uses it.")
+    name = models.CharField(max_length=80, help_text=_("The program that uses it."))
     prefix = models.CharField(max_length=20)
     digest = models.CharField(max_length=64, unique=True)
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
     created_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField("expires")
-    last_used_at = models.DateTimeField("last used", null=True, blank=True)
-    revoked_at = models.DateTimeField("revoked", null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
 
     class Meta:
         db_table = "api_tokens"
-        verbose_name = "API token"
+        verbose_name = _("API token")
         default_permissions = ()
 
     def __str__(self) -> str:

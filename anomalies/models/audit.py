@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.fields import (
     BigSerialField,
@@ -22,9 +23,9 @@ class AuditLog(models.Model):
     id = BigSerialField(primary_key=True)
     timestamp = models.DateTimeField(db_default=Now())
     username = models.CharField(max_length=255)
-    ip_address = models.GenericIPAddressField("address", null=True, blank=True)
+    ip_address = models.GenericIPAddressField(_("address"), null=True, blank=True)
     action = models.CharField(max_length=50)
-    resource_type = models.CharField("resource", max_length=50)
+    resource_type = models.CharField(_("resource"), max_length=50)
     resource_id = models.UUIDField(null=True, blank=True)
     old_values = JSONColumn(null=True, blank=True)
     new_values = JSONColumn(null=True, blank=True)
@@ -32,8 +33,8 @@ class AuditLog(models.Model):
 
     class Meta:
         db_table = "audit_log"
-        verbose_name = "audit entry"
-        verbose_name_plural = "audit entries"
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
         default_permissions = ("view",)
         indexes: ClassVar = [
             models.Index(fields=["-timestamp"], name="idx_audit_log_timestamp"),

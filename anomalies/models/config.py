@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.detection.parameters import NAMES, SHARES, Thresholds, problem
 from anomalies.fields import (
@@ -45,47 +47,49 @@ class DetectionConfig(models.Model):
 
     id = SerialField(primary_key=True)
     ncd_threshold = models.FloatField(
-        "novelty threshold",
+        _("novelty threshold"),
         db_default=DEFAULTS.ncd_threshold,
         default=DEFAULTS.ncd_threshold,
-        help_text="Column ncd_threshold: from 0 to 1, the novelty from which a window is flagged; "
-        "the NCD where a detector reports no novelty.",
+        help_text=_(
+            "Column ncd_threshold: from 0 to 1, the novelty from which a window is flagged; "
+            "the NCD where a detector reports no novelty."
+        ),
     )
     p_value_threshold = models.FloatField(
-        "p-value threshold",
+        _("p-value threshold"),
         db_default=DEFAULTS.p_value_threshold,
         default=DEFAULTS.p_value_threshold,
-        help_text="From 0 to 1: a window is flagged if its p-value is below.",
+        help_text=_("From 0 to 1: a window is flagged if its p-value is below."),
     )
     baseline_size = models.IntegerField(
-        db_default=DEFAULTS.baseline_size, default=DEFAULTS.baseline_size, help_text="Events."
+        db_default=DEFAULTS.baseline_size, default=DEFAULTS.baseline_size, help_text=_("Events.")
     )
     window_size = models.IntegerField(
-        db_default=DEFAULTS.window_size, default=DEFAULTS.window_size, help_text="Events."
+        db_default=DEFAULTS.window_size, default=DEFAULTS.window_size, help_text=_("Events.")
     )
     hop_size = models.IntegerField(
         db_default=DEFAULTS.hop_size,
         default=DEFAULTS.hop_size,
-        help_text="Events from the start of one window to the start of the next.",
+        help_text=_("Events from the start of one window to the start of the next."),
     )
     stream_overrides = JSONColumn(
         null=True,
         blank=True,
         default=dict,
         db_default={},
-        help_text='Per stream, the same keys as above: {"logs": {"ncd_threshold": 0.6}}',
+        help_text=_('Per stream, the same keys as above: {"logs": {"ncd_threshold": 0.6}}'),
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
     created_by = models.CharField(max_length=255, db_default="system", editable=False)
     notes = models.TextField(null=True, blank=True)
-    is_active = models.BooleanField("active", db_default=False, editable=False)
+    is_active = models.BooleanField(_("active"), db_default=False, editable=False)
     # Ours
     version = models.BigIntegerField(db_default=1, editable=False)  # a trigger counts every UPDATE
 
     class Meta:
         db_table = "detection_config"
-        verbose_name = "detection config"
+        verbose_name = _("detection config")
         default_permissions = ("view", "add", "change")
         permissions: ClassVar = [("activate_detectionconfig", "Can activate a detection config")]
         constraints: ClassVar = [
@@ -96,7 +100,7 @@ class DetectionConfig(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"config {self.pk}"
+        return gettext("config %(number)s") % {"number": self.pk}
 
     def clean(self) -> None:
         problems = override_problems(self.stream_overrides)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from .choices import Status, Stream
 
@@ -15,19 +16,19 @@ class RecentSignificantAnomaly(models.Model):
 
     id = models.UUIDField(primary_key=True)
     timestamp = models.DateTimeField()
-    stream_type = models.CharField("stream", max_length=50, choices=Stream.choices)
-    ncd_score = models.FloatField("NCD")
-    p_value = models.FloatField("p-value")
+    stream_type = models.CharField(_("stream"), max_length=50, choices=Stream.choices)
+    ncd_score = models.FloatField(_("NCD"))
+    p_value = models.FloatField(_("p-value"))
     status = models.CharField(max_length=20, choices=Status.choices)
-    glass_box_explanation = models.TextField("explanation")
-    compression_ratio_change = models.FloatField("change", null=True)
+    glass_box_explanation = models.TextField(_("explanation"))
+    compression_ratio_change = models.FloatField(_("change"), null=True)
     tags = ArrayField(models.TextField(), null=True)
     created_at = models.DateTimeField()
 
     class Meta:
         managed = False
         db_table = "recent_significant_anomalies"
-        verbose_name_plural = "recent significant anomalies"
+        verbose_name_plural = _("recent significant anomalies")
         default_permissions = ("view",)
 
     def __str__(self) -> str:
@@ -37,15 +38,15 @@ class RecentSignificantAnomaly(models.Model):
 class StreamFigures(models.Model):
     """One row per stream: what was found, and what was decided."""
 
-    stream_type = models.CharField("stream", max_length=50, primary_key=True, choices=Stream.choices)
-    total_anomalies = models.BigIntegerField("total")
-    significant_anomalies = models.BigIntegerField("significant")
-    avg_ncd_score = models.FloatField("average NCD")
-    avg_p_value = models.FloatField("average p-value")
-    pending_count = models.BigIntegerField("pending")
-    acknowledged_count = models.BigIntegerField("acknowledged")
-    dismissed_count = models.BigIntegerField("dismissed")
-    investigating_count = models.BigIntegerField("investigating")
+    stream_type = models.CharField(_("stream"), max_length=50, primary_key=True, choices=Stream.choices)
+    total_anomalies = models.BigIntegerField(_("total"))
+    significant_anomalies = models.BigIntegerField(_("significant"))
+    avg_ncd_score = models.FloatField(_("average NCD"))
+    avg_p_value = models.FloatField(_("average p-value"))
+    pending_count = models.BigIntegerField(_("pending"))
+    acknowledged_count = models.BigIntegerField(_("acknowledged"))
+    dismissed_count = models.BigIntegerField(_("dismissed"))
+    investigating_count = models.BigIntegerField(_("investigating"))
 
     class Meta:
         abstract = True
@@ -60,7 +61,7 @@ class StreamStatistics(StreamFigures):
 
     class Meta(StreamFigures.Meta):
         db_table = "anomaly_stats_by_stream"
-        verbose_name = verbose_name_plural = "statistics by stream"
+        verbose_name = verbose_name_plural = _("statistics by stream")
         default_permissions = ("view",)
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.fields import Now, RandomUUID
 from anomalies.json_column import JSONColumn
@@ -20,20 +21,20 @@ MOST_MINUTES = 7 * 24 * 60
 class Condition(models.TextChoices):
     """The occasion of a notification; the first three are about anomalies that match the rule's filter."""
 
-    EVERY_MATCH = "every_match", "every anomaly that matches"
-    NEW_PATTERN = "new_pattern", "the first anomaly of a pattern"
-    UNASSIGNED = "unassigned", "undecided and unassigned for some minutes"
-    ESCALATED = "escalated", "a triage rule stopped by itself"
-    SILENT = "silent", "a detector is silent or overdue"
+    EVERY_MATCH = "every_match", _("every anomaly that matches")
+    NEW_PATTERN = "new_pattern", _("the first anomaly of a pattern")
+    UNASSIGNED = "unassigned", _("undecided and unassigned for some minutes")
+    ESCALATED = "escalated", _("a triage rule stopped by itself")
+    SILENT = "silent", _("a detector is silent or overdue")
 
 
 class Channel(models.TextChoices):
     """The way by which a notification is sent."""
 
-    WEBHOOK = "webhook", "webhook (Standard Webhooks)"
-    SLACK = "slack", "Slack and what takes its messages"
+    WEBHOOK = "webhook", _("webhook (Standard Webhooks)")
+    SLACK = "slack", _("Slack and what takes its messages")
     ALERTMANAGER = "alertmanager", "Prometheus Alertmanager"
-    EMAIL = "email", "e-mail"
+    EMAIL = "email", _("e-mail")
 
 
 class NotificationRule(models.Model):
@@ -48,7 +49,7 @@ class NotificationRule(models.Model):
     condition = models.CharField(max_length=20, choices=Condition.choices)
     query = models.TextField(db_default="", blank=True)  # the filter, as the list's address has it
     minutes = models.IntegerField(null=True, blank=True)
-    digest_seconds = models.IntegerField("digest (seconds)", db_default=60)
+    digest_seconds = models.IntegerField(_("digest (seconds)"), db_default=60)
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
     zone = models.CharField(max_length=64, db_default="UTC")
@@ -62,7 +63,7 @@ class NotificationRule(models.Model):
 
     class Meta:
         db_table = "notification_rules"
-        verbose_name = "notification rule"
+        verbose_name = _("notification rule")
         default_permissions = ()
         constraints: ClassVar = [
             one_of("condition", Condition, "notification_rules"),
@@ -179,8 +180,8 @@ class NotificationDelivery(models.Model):
 
     class Meta:
         db_table = "notification_deliveries"
-        verbose_name = "notification"
-        verbose_name_plural = "notification log"
+        verbose_name = _("notification")
+        verbose_name_plural = _("notification log")
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.fields import (
     BigSerialField,
@@ -21,7 +22,7 @@ class PerformanceMetric(models.Model):
     timestamp = models.DateTimeField(db_default=Now())
     metric_type = models.CharField(max_length=50)
     endpoint = models.CharField(max_length=255, null=True, blank=True)
-    duration_ms = models.IntegerField("duration (ms)")
+    duration_ms = models.IntegerField(_("duration (ms)"))
     success = models.BooleanField(db_default=True)
     error_message = models.TextField(null=True, blank=True)
     metadata = JSONColumn(null=True, blank=True, db_default={})

@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.lookups import LessThanOrEqual
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from anomalies.fields import Now, RandomUUID, Seconds
 
@@ -19,9 +21,9 @@ MOST_DAYS = 90
 class RuleAction(models.TextChoices):
     """The decision that a rule takes about what comes."""
 
-    DISMISS = "dismiss", "dismiss"
-    ASSIGN = "assign", "assign"
-    SNOOZE = "snooze", "snooze"
+    DISMISS = "dismiss", pgettext_lazy("action", "dismiss")
+    ASSIGN = "assign", pgettext_lazy("action", "assign")
+    SNOOZE = "snooze", pgettext_lazy("action", "snooze")
 
 
 _OF_A_PATTERN = Q(
@@ -54,7 +56,7 @@ class TriageRule(models.Model):
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     pattern = models.UUIDField(null=True, blank=True)
-    stream_type = models.CharField("stream", max_length=50, blank=True, db_default="")
+    stream_type = models.CharField(_("stream"), max_length=50, blank=True, db_default="")
     source = models.CharField(max_length=255, blank=True, db_default="")
     action = models.CharField(max_length=20, choices=RuleAction.choices)
     dismissal_reason = models.CharField(max_length=20, null=True, blank=True, choices=DismissalReason.choices)
@@ -63,18 +65,18 @@ class TriageRule(models.Model):
     note = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
     renewed_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField("expires")
+    expires_at = models.DateTimeField(_("expires"))
     window_start = models.DateTimeField(null=True, blank=True)
     window_end = models.DateTimeField(null=True, blank=True)
-    ncd_limit = models.FloatField("highest NCD", null=True, blank=True)
-    hourly_limit = models.IntegerField("most within an hour", null=True, blank=True)
+    ncd_limit = models.FloatField(_("highest NCD"), null=True, blank=True)
+    hourly_limit = models.IntegerField(_("most within an hour"), null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=255, null=True, blank=True)
     stop_reason = models.TextField(null=True, blank=True)
 
     class Meta:
         db_table = "triage_rules"
-        verbose_name = "rule"
+        verbose_name = _("rule")
         default_permissions = ()
         constraints: ClassVar = [
             one_of("action", RuleAction, "triage_rules"),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
@@ -69,7 +70,9 @@ def make(new: NewNotification, actor: Actor) -> tuple[NotificationRule, str]:
     """
     rule = _checked(new, actor.username)
     if active().count() >= MOST_RULES:
-        raise NotificationError(f"There are {MOST_RULES} active rules; stop one first.")
+        raise NotificationError(
+            _("There are %(count)s active rules; stop one first.") % {"count": MOST_RULES}
+        )
     if Channel(new.channel) == Channel.WEBHOOK:
         rule.secret = f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
     with acting(actor):
@@ -120,17 +123,19 @@ def owned_rules() -> list[NotificationRule]:
 def _checked(new: NewNotification, owner: str) -> NotificationRule:
     name = " ".join(new.name.split())
     if not 0 < len(name) <= 80 or not name.isprintable():
-        raise NotificationError("Give the rule a name of 1 to 80 printable characters.")
+        raise NotificationError(_("Give the rule a name of 1 to 80 printable characters."))
     if new.condition not in Condition.values:
-        raise NotificationError(f"Choose a condition: {', '.join(Condition.values)}.")
+        raise NotificationError(_("Choose a condition: %(known)s.") % {"known": ", ".join(Condition.values)})
     if new.channel not in Channel.values:
-        raise NotificationError(f"Choose a channel: {', '.join(Channel.values)}.")
+        raise NotificationError(_("Choose a channel: %(known)s.") % {"known": ", ".join(Channel.values)})
     if (new.condition == Condition.UNASSIGNED) != (new.minutes is not None):
-        raise NotificationError("Say after how many minutes for what is unassigned, and for nothing else.")
+        raise NotificationError(_("Say after how many minutes for what is unassigned, and for nothing else."))
     if new.minutes is not None and not 1 <= new.minutes <= MOST_MINUTES:
-        raise NotificationError(f"Choose 1 to {MOST_MINUTES:,} minutes.")
+        raise NotificationError(_("Choose 1 to %(most)s minutes.") % {"most": f"{MOST_MINUTES:,}"})
     if not 0 <= new.digest_seconds <= MOST_DIGEST_SECONDS:
-        raise NotificationError(f"A digest collects for 0 to {MOST_DIGEST_SECONDS:,} seconds.")
+        raise NotificationError(
+            _("A digest collects for 0 to %(most)s seconds.") % {"most": f"{MOST_DIGEST_SECONDS:,}"}
+        )
     return NotificationRule(
         name=name,
         owner=owner,
@@ -150,7 +155,7 @@ def _query(new: NewNotification) -> str:
     except SavedFilterError as error:
         raise NotificationError(str(error)) from error
     if query and new.condition not in ABOUT_ANOMALIES:
-        raise NotificationError("A filter is for rules about anomalies; leave it empty.")
+        raise NotificationError(_("A filter is for rules about anomalies; leave it empty."))
     return query
 
 
@@ -165,12 +170,12 @@ def _quiet(new: NewNotification) -> dict[str, object]:
     try:
         zone = ZoneInfo(new.zone).key
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise NotificationError("Name a zone of the IANA database, such as Europe/Berlin.") from error
+        raise NotificationError(_("Name a zone of the IANA database, such as Europe/Berlin.")) from error
     if new.quiet is None:
         return {"zone": zone}
     start, end = new.quiet
     if start == end:
         raise NotificationError(
-            "Quiet hours begin and end at different times; stop the rule to send nothing."
+            _("Quiet hours begin and end at different times; stop the rule to send nothing.")
         )
     return {"zone": zone, "quiet_from": start, "quiet_until": end}

@@ -9,7 +9,10 @@ import django_filters as df
 from django import forms
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from anomalies.languages.words import both, either
 from anomalies.models import TEAM_SIGN, Anomaly, DismissalReason, Status, Stream
 from anomalies.querysets import AnomalyQuerySet
 
@@ -42,10 +45,17 @@ from .search.meaning import (
 )
 
 WITHIN = {
-    "1h": ("last hour", timedelta(hours=1)),
-    "24h": ("last 24 h", timedelta(hours=24)),
-    "7d": ("last 7 days", timedelta(days=7)),
-    "30d": ("last 30 days", timedelta(days=30)),
+    "1h": (_("last hour"), timedelta(hours=1)),
+    "24h": (_("last 24 h"), timedelta(hours=24)),
+    "7d": (_("last 7 days"), timedelta(days=7)),
+    "30d": (_("last 30 days"), timedelta(days=30)),
+}
+
+_OF_THE = {
+    "1h": _("of the last hour"),
+    "24h": _("of the last 24 h"),
+    "7d": _("of the last 7 days"),
+    "30d": _("of the last 30 days"),
 }
 
 ME, NOBODY = "me", "nobody"  # of ``assigned``
@@ -58,7 +68,7 @@ def name_of(who: str, me: str) -> str:
     return me if who == ME else who
 
 
-_COMMAS = "separated by commas"
+_COMMAS = _("separated by commas")
 
 
 class AnomalyFilter(df.FilterSet):
@@ -70,15 +80,17 @@ class AnomalyFilter(df.FilterSet):
     q = declared(
         df.CharFilter(
             method="search",
-            label="Text",
-            help_text="words in explanation or notes",
+            label=_("Text"),
+            help_text=_("words in explanation or notes"),
             max_length=LONGEST_SEARCH,
         ),
         TEXT,
-        lambda words: f"that say “{words}”",
+        lambda words: gettext("that say “%(words)s”") % {"words": words},
     )
     status = declared(
-        df.MultipleChoiceFilter(choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple),
+        df.MultipleChoiceFilter(
+            label=_("Status"), choices=Status.choices, distinct=False, widget=forms.CheckboxSelectMultiple
+        ),
         STATUS,
         any_of(Status),
         "status:",
@@ -89,6 +101,7 @@ class AnomalyFilter(df.FilterSet):
     stream = declared(
         df.MultipleChoiceFilter(
             field_name="stream_type",
+            label=_("Stream"),
             choices=Stream.choices,
             distinct=False,
             widget=forms.CheckboxSelectMultiple,
@@ -104,48 +117,50 @@ class AnomalyFilter(df.FilterSet):
         is_faceted=True,
     )
     significant = declared(
-        df.BooleanFilter(field_name="is_statistically_significant", label="Significant", widget=yes_or_no()),
+        df.BooleanFilter(
+            field_name="is_statistically_significant", label=_("Significant"), widget=yes_or_no()
+        ),
         ADJECTIVE,
-        lambda value: "significant" if value else "not significant",
+        lambda value: gettext("significant") if value else gettext("not significant"),
         "significant:",
         is_rolled_up=True,
     )
     review = declared(
-        df.BooleanFilter(method="for_review", label="For review", widget=yes_or_no()),
+        df.BooleanFilter(method="for_review", label=_("For review"), widget=yes_or_no()),
         ADJECTIVE,
-        lambda value: "for review" if value else "not for review",
+        lambda value: gettext("for review") if value else gettext("not for review"),
         "review:",
     )
     within = declared(
         AgeFilter(
             field_name="timestamp",
             method="newer_than",
-            label="When",
-            choices=[(key, words) for key, (words, _) in WITHIN.items()],
-            empty_label="any time",
+            label=_("When"),
+            choices=[(key, words) for key, (words, __) in WITHIN.items()],
+            empty_label=_("any time"),
         ),
         TIME,
-        lambda key: f"of the {WITHIN[key][0]}",
+        lambda key: str(_OF_THE[key]),
         "within:",
         is_rolled_up=True,
         keeps_runs=True,
     )
-    since = moment("gte", "From", "from", "since:", "from:")
-    until = moment("lt", "Until", "until", "until:", "to:")
-    ncd_min = bound("ncd_score", "gte", "NCD at least", "NCD")
-    ncd_max = bound("ncd_score", "lte", "NCD at most", "NCD")
-    p_min = bound("p_value", "gte", "p at least", "p")
-    p_max = bound("p_value", "lte", "p at most", "p")
+    since = moment("gte", _("From"), _("from %(when)s"), "since:", "from:")
+    until = moment("lt", _("Until"), _("until %(when)s"), "until:", "to:")
+    ncd_min = bound("ncd_score", "gte", _("NCD at least"), "NCD")
+    ncd_max = bound("ncd_score", "lte", _("NCD at most"), "NCD")
+    p_min = bound("p_value", "gte", _("p at least"), "p")
+    p_max = bound("p_value", "lte", _("p at most"), "p")
     tags_any = declared(
-        TagsFilter(field_name="tags", lookup_expr="overlap", label="Any of the tags", help_text=_COMMAS),
+        TagsFilter(field_name="tags", lookup_expr="overlap", label=_("Any of the tags"), help_text=_COMMAS),
         FEATURE,
-        lambda tags: f"tagged {' or '.join(tags)}",
+        lambda tags: gettext("tagged %(tags)s") % {"tags": either(tags)},
         "tag:,",
     )
     tags_all = declared(
-        TagsFilter(field_name="tags", lookup_expr="contains", label="All of the tags", help_text=_COMMAS),
+        TagsFilter(field_name="tags", lookup_expr="contains", label=_("All of the tags"), help_text=_COMMAS),
         FEATURE,
-        lambda tags: f"tagged {' and '.join(tags)}",
+        lambda tags: gettext("tagged %(tags)s") % {"tags": both(tags)},
         "tag:",
     )
     tags_none = declared(
@@ -153,68 +168,76 @@ class AnomalyFilter(df.FilterSet):
             field_name="tags",
             lookup_expr="overlap",
             exclude=True,
-            label="None of the tags",
+            label=_("None of the tags"),
             help_text=_COMMAS,
         ),
         FEATURE,
-        lambda tags: f"not tagged {' or '.join(tags)}",
+        lambda tags: gettext("not tagged %(tags)s") % {"tags": either(tags)},
         "-tag:",
     )
     pattern = declared(
         df.UUIDFilter(
-            field_name="pattern", label="Pattern", help_text="its key, as the page of patterns links it"
+            field_name="pattern", label=_("Pattern"), help_text=_("its key, as the page of patterns links it")
         ),
         FEATURE,
-        lambda key: f"of pattern {str(key)[:8]}",
+        lambda key: gettext("of pattern %(key)s") % {"key": str(key)[:8]},
         "pattern:",
     )
     source = declared(
-        df.CharFilter(field_name="source", label="Source", help_text="the name of a service, file or host"),
+        df.CharFilter(
+            field_name="source", label=_("Source"), help_text=_("the name of a service, file or host")
+        ),
         FEATURE,
-        lambda source: f"from {source}",
+        lambda source: gettext("from %(source)s") % {"source": source},
         "source:",
     )
     host = declared(
-        KeyFilter("host", label="Host", help_text="the host in the metadata"),
+        KeyFilter("host", label=_("Host"), help_text=_("the host in the metadata")),
         FEATURE,
-        lambda host: f"of host {host}",
+        lambda host: gettext("of host %(host)s") % {"host": host},
         "host:",
     )
     service = declared(
-        KeyFilter("service", label="Service", help_text="the service in the metadata"),
+        KeyFilter("service", label=_("Service"), help_text=_("the service in the metadata")),
         FEATURE,
-        lambda service: f"of service {service}",
+        lambda service: gettext("of service %(service)s") % {"service": service},
         "service:",
     )
     config = declared(
-        NumberedKeyFilter("config_id", label="Config", help_text="the number of the config that flagged it"),
+        NumberedKeyFilter(
+            "config_id", label=_("Config"), help_text=_("the number of the config that flagged it")
+        ),
         FEATURE,
-        lambda config: f"flagged by config {config}",
+        lambda config: gettext("flagged by config %(number)s") % {"number": config},
         "config:",
     )
     dismissal_reason = declared(
         df.MultipleChoiceFilter(
             field_name="dismissal_reason",
+            label=_("Dismissal reason"),
             choices=DismissalReason.choices,
             distinct=False,
             widget=forms.CheckboxSelectMultiple,
         ),
         FEATURE,
-        lambda reasons: f"dismissed as {any_of(DismissalReason)(reasons)}",
+        lambda reasons: gettext("dismissed as %(reasons)s") % {"reasons": any_of(DismissalReason)(reasons)},
         "reason:",
     )
     metadata = declared(
         ContainmentFilter(
-            field_name="metadata", lookup_expr="contains", label="Metadata", help_text="host=db1, service=web"
+            field_name="metadata",
+            lookup_expr="contains",
+            label=_("Metadata"),
+            help_text=_("host=db1, service=web"),
         ),
         FEATURE,
-        lambda wanted: f"with {pairs(wanted)}",
+        lambda wanted: gettext("with %(bound)s") % {"bound": pairs(wanted)},
         "metadata:",
     )
     assigned = declared(
-        df.CharFilter(method="by_assignee", label="Assigned to", help_text="me, nobody, or a name"),
+        df.CharFilter(method="by_assignee", label=_("Assigned to"), help_text=_("me, nobody, or a name")),
         PERSON,
-        lambda who: f"assigned to {who}",
+        lambda who: gettext("assigned to %(name)s") % {"name": who},
         "assigned:",
     )
     team = declared(
@@ -225,10 +248,13 @@ class AnomalyFilter(df.FilterSet):
     )
     snoozed = declared(
         df.ChoiceFilter(
-            method="by_snooze", label="Snoozed", choices=[("yes", "yes"), ("no", "no")], empty_label="any"
+            method="by_snooze",
+            label=_("Snoozed"),
+            choices=[("yes", _("yes")), ("no", _("no"))],
+            empty_label=_("any"),
         ),
         STATUS,
-        lambda answer: "snoozed" if answer == "yes" else "not snoozed",
+        lambda answer: gettext("snoozed") if answer == "yes" else gettext("not snoozed"),
         "snoozed:",
     )
 
@@ -312,7 +338,7 @@ MEANINGS: dict[str, Meaning] = {name: each.meaning for name, each in AnomalyFilt
 
 def _vocabulary() -> dict[str, tuple[str, ...]]:
     spelled = [(spelling, name) for name, meaning in MEANINGS.items() for spelling in meaning.words]
-    return {each: tuple(name for spelling, name in spelled if spelling == each) for each, _ in spelled}
+    return {each: tuple(name for spelling, name in spelled if spelling == each) for each, __ in spelled}
 
 
 # The words of a search, each with the filters that it sets.
@@ -367,13 +393,15 @@ def words_of(filterset: AnomalyFilter) -> dict[str, str]:
 def in_words(filterset: AnomalyFilter) -> str:
     """The filter as a sentence: "pending logs of the last 24 h with NCD ≥ 0.8, tagged db"."""
     if not filterset.form.is_valid():
-        return "nothing: invalid filter values"
+        return gettext("nothing: invalid filter values")
     said = words_of(filterset)
     head = ", ".join(_at_places(said, ADJECTIVE, STATUS))
-    nouns = _at_places(said, NOUN) or ["anomalies"]
+    nouns = _at_places(said, NOUN) or [gettext("anomalies")]
     features = ", ".join(_at_places(said, FEATURE, TEXT, PERSON))
-    parts = [head, *nouns, *_at_places(said, TIME), features]
-    return ("" if said else "all ") + " ".join(filter(None, parts))
+    what = " ".join(filter(None, [*nouns, *_at_places(said, TIME), features]))
+    if not said:
+        return gettext("all anomalies")
+    return gettext("%(status)s %(what)s") % {"status": head, "what": what} if head else what
 
 
 def _at_places(said: dict[str, str], *places: int) -> list[str]:

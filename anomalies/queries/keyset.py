@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, F, Func, Model, Q, QuerySet, Value
 from django.db.models.lookups import GreaterThan, LessThan
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 
 class CursorError(ValueError):
@@ -79,7 +80,7 @@ def values_of(model: type[Model], ordering: Sequence[str], cursor: str) -> list[
     """The values of a cursor, in the order of the fields. Raises CursorError."""
     parts, names = cursor.split(","), _names(ordering)
     if len(parts) != len(names):
-        raise CursorError("it is a place in another order")
+        raise CursorError(_("it is a place in another order"))
     return [_value(model, name, part) for name, part in zip(names, parts, strict=True)]
 
 
@@ -90,8 +91,8 @@ def _value(model: type[Model], name: str, text: str) -> Any:
         if isinstance(value, str):
             value.encode()
     except (ValidationError, ValueError) as error:
-        raise CursorError(f"{text!r} is no {name}") from error
+        raise CursorError(_("%(text)s is no %(name)s") % {"text": repr(text), "name": name}) from error
     naive = isinstance(value, datetime) and parse_datetime(text) and value.tzinfo is None
     if value is None or naive or value != value or "\0" in text:
-        raise CursorError(f"{text!r} is no {name}")
+        raise CursorError(_("%(text)s is no %(name)s") % {"text": repr(text), "name": name})
     return value

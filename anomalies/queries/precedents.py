@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext as _
 
 from anomalies.detection.compression import ncd
 from anomalies.detection.scoring.masking import normalise
@@ -67,8 +68,8 @@ class Precedent:
     @property
     def decision(self) -> str:
         """The decision in words: "dismissed: known and harmless"."""
-        words = dict(DismissalReason.choices).get(self.reason or "")
-        return f"{self.status}: {words}" if words else self.status
+        words, status = dict(DismissalReason.choices).get(self.reason or ""), str(Status(self.status).label)
+        return f"{status}: {words}" if words else status
 
 
 def precedents(anomaly: Anomaly, window: str | None) -> list[Precedent]:
@@ -94,23 +95,25 @@ def _nearness(measured: tuple[float, Anomaly]) -> tuple[float, float]:
 def in_words(nearest: list[Precedent]) -> str:
     """One sentence: "3 of 4 nearest were dismissed: known and harmless"."""
     if not nearest:
-        return "None yet."
+        return _("None yet.")
     if len(nearest) == 1:
-        return f"The only one like it was {nearest[0].decision}."
+        return _("The only one like it was %(decision)s.") % {"decision": nearest[0].decision}
     decisions = [each.decision.partition(": ") for each in nearest]
-    (first, count), *others = Counter(decision for decision, _, _ in decisions).most_common()
-    share = "All" if count == len(nearest) else count
-    words = f"{share} of the {len(nearest)} nearest were {_because(first, decisions)}"
+    (first, count), *others = Counter(decision for decision, *__ in decisions).most_common()
     tied = [f", {as_many} {_because(other, decisions)}" for other, as_many in others if as_many == count]
-    return f"{words}{''.join(tied)}."
+    every = _("All of the %(all)s nearest were %(decisions)s.")
+    some = _("%(count)s of the %(all)s nearest were %(decisions)s.")
+    said = f"{_because(first, decisions)}{''.join(tied)}"
+    about = {"count": count, "all": len(nearest), "decisions": said}
+    return (every if count == len(nearest) else some) % about
 
 
 def _because(decision: str, decisions: list[tuple[str, str, str]]) -> str:
     """A decision with its reasons; with the count of each if there are several."""
-    reasons = Counter(reason for each, _, reason in decisions if each == decision and reason).most_common()
+    reasons = Counter(reason for each, __, reason in decisions if each == decision and reason).most_common()
     if len(reasons) > 1:
         return f"{decision}: " + ", ".join(f"{count} {reason}" for reason, count in reasons)
-    return ": ".join([decision, *(reason for reason, _ in reasons)])
+    return ": ".join([decision, *(reason for reason, __ in reasons)])
 
 
 def _comparable(window: str | None) -> bytes:

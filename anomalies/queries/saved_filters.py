@@ -9,7 +9,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext
 
+from anomalies.languages import formats
 from anomalies.local_times import is_own_zone, kept_text, of_the_desk
 from anomalies.models import SavedFilter, StartPage
 
@@ -42,7 +44,8 @@ def save(user: User, name: str, query: str, *, shared: bool) -> SavedFilter:
     name, query = _name(name), checked_query(query)
     own = SavedFilter.objects.filter(owner_id=user.pk)
     if own.count() >= _MOST and not own.filter(name=name).exists():
-        raise SavedFilterError(f"You have {_MOST} saved filters; delete one first.")
+        words = gettext("You have %(count)s saved filters; delete one first.")
+        raise SavedFilterError(words % {"count": _MOST})
     kept, _ = SavedFilter.objects.update_or_create(
         owner_id=user.pk, name=name, defaults={"query": query, "shared": shared}
     )
@@ -57,7 +60,8 @@ def change(user: User, pk: int, name: str, *, shared: bool) -> SavedFilter:
         with transaction.atomic():
             kept.save(update_fields=["name", "shared"])
     except IntegrityError as error:
-        raise SavedFilterError(f"You have a filter named {kept.name} already.") from error
+        words = gettext("You have a filter named %(name)s already.") % {"name": kept.name}
+        raise SavedFilterError(words) from error
     return kept
 
 
@@ -75,7 +79,7 @@ def start_with(user: User, pk: int | None) -> SavedFilter | None:
         return None
     kept = visible_to(user).filter(pk=pk).first()
     if kept is None:
-        raise SavedFilterError("There is no such filter, or it is not shared.")
+        raise SavedFilterError(gettext("There is no such filter, or it is not shared."))
     StartPage.objects.update_or_create(user_id=user.pk, defaults={"filter": kept})
     return kept
 
@@ -92,29 +96,30 @@ def start_of(user: User) -> SavedFilter | None:
 def _own(user: User, pk: int) -> SavedFilter:
     kept = SavedFilter.objects.filter(pk=pk, owner_id=user.pk).first()
     if kept is None:
-        raise SavedFilterError("There is no such filter of yours.")
+        raise SavedFilterError(gettext("There is no such filter of yours."))
     return kept
 
 
 def _name(name: str) -> str:
     name = " ".join(name.split())
     if not name:
-        raise SavedFilterError("Give the filter a name.")
+        raise SavedFilterError(gettext("Give the filter a name."))
     if len(name) > 80:
-        raise SavedFilterError("The name is longer than 80 characters.")
+        raise SavedFilterError(gettext("The name is longer than 80 characters."))
     if not name.isprintable():
-        raise SavedFilterError("The name holds a character that can't be shown.")
+        raise SavedFilterError(gettext("The name holds a character that can't be shown."))
     return name
 
 
 def checked_query(query: str) -> str:
     """The filters, order and view in a URL's query, without other parameters. Raises SavedFilterError."""
     if len(query) > _LONGEST:
-        raise SavedFilterError(f"The filter is longer than {_LONGEST:,} characters.")
+        words = gettext("The filter is longer than %(count)s characters.")
+        raise SavedFilterError(words % {"count": formats.count(_LONGEST)})
     asked = QueryDict(query.removeprefix("?"))
     filterset = AnomalyFilter(asked)
     if not filterset.form.is_valid():
-        raise SavedFilterError("Invalid filter values, so the filter was not saved.")
+        raise SavedFilterError(gettext("Invalid filter values, so the filter was not saved."))
     kept = QueryDict(mutable=True)
     for name in (*filterset.filters, *_VIEW):
         if values := [value for value in asked.getlist(name) if value]:

@@ -25,8 +25,11 @@ from django.db import connection
 from django.db.models import Count, F, FloatField, Func, IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from anomalies.audit import Actor, acting, is_made
+from anomalies.languages import formats
 from anomalies.models import OPEN, Anomaly, DetectionConfig, Status, Stream
 from anomalies.thresholds import (
     ConfigChanged,
@@ -145,16 +148,25 @@ class Replay:
     def in_words(self) -> str:
         """The result in one or two sentences, as a config's notes keep it."""
         if not self.has_verdict:
-            return f"{self.before.decided} decisions are too few for a verdict; {VERDICT_FROM} are needed."
+            words = _("%(count)s decisions are too few for a verdict; %(least)s are needed.")
+            return words % {"count": self.before.decided, "least": VERDICT_FROM}
         was, would = self.before.precision, self.after.precision
-        share = f"{was.share:.0%} of those shown were confirmed" if was else ""
-        new = (
-            f"{would.share:.0%} ({would.low:.0%} to {would.high:.0%}) would be" if would else "none would be"
+        with_interval = _(
+            "Of %(decided)s decided anomalies %(left)s would still be shown; %(was)s of those shown were "
+            "confirmed, %(would)s (%(low)s to %(high)s) would be. "
+            "%(missed)s confirmed anomalies would be missed."
         )
-        return (
-            f"Of {self.before.decided:,} decided anomalies {self.after.decided:,} would still be shown; "
-            f"{share}, {new}. {self.lost_count:,} confirmed anomalies would be missed."
+        without = _(
+            "Of %(decided)s decided anomalies %(left)s would still be shown; %(was)s of those shown were "
+            "confirmed, none would be. %(missed)s confirmed anomalies would be missed."
         )
+        numbers = {"decided": self.before.decided, "left": self.after.decided, "missed": self.lost_count}
+        about = {name: formats.count(number) for name, number in numbers.items()}
+        shares = {"was": was and was.share}
+        if would:
+            shares |= {"would": would.share, "low": would.low, "high": would.high}
+        about |= {name: formats.share(share or 0) for name, share in shares.items()}
+        return (with_interval if would else without) % about
 
 
 def wilson(successes: int, trials: int) -> Interval | None:
@@ -272,16 +284,18 @@ def apply(
     ``current`` is the id and version of the config that they were compared with: another one would give
     another result. Returns None if this user did it in this ``batch`` already. Raises ConfigChanged.
     """
-    with acting(actor, what_if=result.in_words(), batch=str(batch)):
+    with override("en"):  # of the audit log and the config's notes
+        words = result.in_words()
+    with acting(actor, what_if=words, batch=str(batch)):
         configs = lock_configs()
         if is_made("detection_config", batch, actor.username):
             return None
         number, version = current
         if configs.get(number) != (version, True):
-            raise ConfigChanged("The active config has changed since the replay, so nothing was applied.")
+            raise ConfigChanged(_("The active config has changed since the replay, so nothing was applied."))
         proposed.pk = None
         proposed.created_by = actor.username
-        proposed.notes = f"Threshold simulator: {result.in_words()}"
+        proposed.notes = f"Threshold simulator: {words}"
         proposed.save(force_insert=True)
         activate(proposed.pk, actor)
     return proposed
@@ -295,16 +309,25 @@ def _check_stricter(current: DetectionConfig, proposed: DetectionConfig) -> None
     ]
     if looser:
         raise ReplayError(
-            "Only stricter thresholds can be replayed: windows that the present ones did not flag were never "
-            f"stored. {'; '.join(looser)}"
+            _(
+                "Only stricter thresholds can be replayed: windows that the present ones did not flag were "
+                "never stored. %(looser)s"
+            )
+            % {"looser": "; ".join(looser)}
         )
 
 
 def _looser(current: Thresholds, proposed: Thresholds) -> Iterable[str]:
     if proposed.ncd_threshold < current.ncd_threshold:
-        yield f"the novelty threshold {proposed.ncd_threshold:g} is below {current.ncd_threshold:g}"
+        words = _("the novelty threshold %(new)s is below %(present)s")
+        yield words % _pair(proposed.ncd_threshold, current.ncd_threshold)
     if proposed.p_value_threshold > current.p_value_threshold:
-        yield f"the p-value threshold {proposed.p_value_threshold:g} is above {current.p_value_threshold:g}"
+        words = _("the p-value threshold %(new)s is above %(present)s")
+        yield words % _pair(proposed.p_value_threshold, current.p_value_threshold)
+
+
+def _pair(new: float, present: float) -> dict[str, str]:
+    return {"new": formats.number_text(f"{new:g}"), "present": formats.number_text(f"{present:g}")}
 
 
 def shown_by(config: DetectionConfig) -> Q:

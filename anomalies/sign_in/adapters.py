@@ -11,13 +11,14 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from anomalies.web.actor import client_address
 
 # Where allauth's words differ from those of the pages.
 _CONFIRM = {
-    "mfa_reauthenticate": "Use the authenticator app or a recovery code",
-    "mfa_reauthenticate:webauthn": "Use a passkey",
+    "mfa_reauthenticate": gettext_lazy("Use the authenticator app or a recovery code"),
+    "mfa_reauthenticate:webauthn": gettext_lazy("Use a passkey"),
 }
 
 
@@ -41,7 +42,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """The address that the audit log records."""
         return client_address(request) or "unknown"
 
-    def is_reauthentication_required(self, **_: Any) -> bool:
+    def is_reauthentication_required(self, **__: Any) -> bool:
         """True where one can confirm who one is: an account without password and factor has no way to."""
         request = context.request
         return bool(self.get_reauthentication_methods(request.user))

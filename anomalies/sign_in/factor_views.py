@@ -21,6 +21,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 from django.views.generic.base import ContextMixin
@@ -35,7 +36,7 @@ class _InFrame(ContextMixin, View):
     """A page in the frame of the admin."""
 
     http_method_names = ("get", "head", "post")
-    title = "Second factors"
+    title: Any = gettext_lazy("Second factors")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """allauth's context, and the admin's."""
@@ -91,7 +92,7 @@ class SecondFactor(_Guessed, _InFrame, AuthenticateView):
     """The second step of a login."""
 
     template_name = "sign_in/second_factor.html"
-    title = "Second factor"
+    title = gettext_lazy("Second factor")
 
     def username(self) -> str:
         """The name of the account whose password was right."""
@@ -114,15 +115,15 @@ class AddApp(_Adds, ActivateTOTPView):
     """Adds an authenticator app."""
 
     template_name = "sign_in/add_app.html"
-    title = "Add an authenticator app"
+    title = gettext_lazy("Add an authenticator app")
 
 
 class _Confirmed(_OwnPage):
     """A change that is confirmed; ``words`` asks, ``button`` answers."""
 
     template_name = "sign_in/confirm.html"
-    words = ""
-    button = "Remove"
+    words: Any = ""
+    button: Any = gettext_lazy("Remove")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The question and the answer, with the rest."""
@@ -138,34 +139,34 @@ class _Confirmed(_OwnPage):
 class RemoveApp(_Confirmed, DeactivateTOTPView):
     """Removes the authenticator app."""
 
-    words = "Remove the authenticator app?"
+    words = gettext_lazy("Remove the authenticator app?")
 
 
 class RecoveryCodes(_OwnPage, ViewRecoveryCodesView):
     """The recovery codes that are left."""
 
     template_name = "sign_in/recovery_codes.html"
-    title = "Recovery codes"
+    title = gettext_lazy("Recovery codes")
 
 
 class NewRecoveryCodes(_Confirmed, GenerateRecoveryCodesView):
     """Replaces the recovery codes."""
 
-    words = "Make new recovery codes? The present ones become invalid."
-    button = "Make new codes"
+    words = gettext_lazy("Make new recovery codes? The present ones become invalid.")
+    button = gettext_lazy("Make new codes")
 
 
 class AddPasskey(_Adds, AddWebAuthnView):
     """Adds a passkey."""
 
     template_name = "sign_in/add_passkey.html"
-    title = "Add a passkey"
+    title = gettext_lazy("Add a passkey")
 
 
 class RemovePasskey(_Confirmed, RemoveWebAuthnView):
     """Removes a passkey."""
 
-    words = "Remove this passkey?"
+    words = gettext_lazy("Remove this passkey?")
     success_url = reverse_lazy("mfa_index")
 
 
@@ -173,7 +174,7 @@ class _ConfirmsIdentity(_OwnPage):
     """Asks who it is before factors can be changed."""
 
     template_name = "sign_in/confirm_identity.html"
-    title = "Confirm that it is you"
+    title = gettext_lazy("Confirm that it is you")
 
 
 class ConfirmByPassword(_Guessed, _ConfirmsIdentity, ReauthenticateView):

@@ -8,6 +8,8 @@ from allauth.account.utils import perform_login
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -23,7 +25,9 @@ from .openid import ProviderError, answer_of_provider, redirect_to_provider
 
 log = logging.getLogger(__name__)
 
-_FAILED = "The sign-in did not succeed. Start again from the login page; the server's log has the reason."
+_FAILED = gettext_lazy(
+    "The sign-in did not succeed. Start again from the login page; the server's log has the reason."
+)
 
 
 @never_cache
@@ -37,7 +41,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         return redirect_to_provider(request, wanted if is_ours else reverse("admin:index"))
     except ProviderError as error:
         log.warning("the OpenID Connect provider can't be used: %s", printable(str(error)))
-        return _page("The sign-in provider can't be used at present. Try again later.", 503)
+        return _page(_("The sign-in provider can't be used at present. Try again later."), 503)
 
 
 @never_cache
@@ -52,9 +56,11 @@ def callback(request: HttpRequest) -> HttpResponse:
         account = account_of(claims, client_address(request), request.path)
     except ProviderError as error:
         log.warning("sign-in by OpenID Connect failed: %s", printable(str(error)))
-        return _refused(request, subject, str(error), _FAILED)
+        return _refused(request, subject, str(error), str(_FAILED))
     except SignInRefused as error:
-        return _refused(request, subject, str(error), f"{error} Ask an administrator of Driftlock.")
+        return _refused(
+            request, subject, str(error), _("%(why)s Ask an administrator of Driftlock.") % {"why": error}
+        )
     response: HttpResponse = perform_login(request, account, redirect_url=onward)
     if claims.is_multi_factor:
         second_factor.remember_provider(request)

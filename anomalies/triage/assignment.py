@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import CharField, Q, Value
 from django.db.models.functions import Concat
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor
 from anomalies.fields import Now
@@ -44,14 +45,16 @@ def assign(
     """
     if to is not None and to not in assignees():
         raise DecisionError(
-            "It can be assigned to a team or to somebody who may decide about it, and to nobody else."
+            _("It can be assigned to a team or to somebody who may decide about it, and to nobody else.")
         )
     return hold(_hold(to, actor, note), ids, actor, seen=seen, batch=batch)
 
 
 def _hold(to: str | None, actor: Actor, note: str) -> Hold:
     def why_not(anomaly: Anomaly) -> str:
-        return f"it is assigned to {anomaly.assigned_to or 'nobody'} already"
+        if not anomaly.assigned_to:
+            return _("it is assigned to nobody already")
+        return _("it is assigned to %(name)s already") % {"name": anomaly.assigned_to}
 
     if to is None:
         return Hold(

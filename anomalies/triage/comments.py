@@ -10,8 +10,11 @@ import re
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from django.utils.translation import gettext as _
+
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
+from anomalies.languages import formats
 from anomalies.models import LONGEST_COMMENT, Anomaly, Comment, Mention
 from anomalies.permissions import deciders, viewers
 
@@ -46,7 +49,7 @@ def add(anomaly_id: UUID, text: str, actor: Actor, key: UUID | None = None) -> A
     """
     text = _checked(text, actor)
     if not Anomaly.objects.filter(pk=anomaly_id).exists():
-        raise NoSuchComment(f"There is no anomaly {anomaly_id}.")
+        raise NoSuchComment(_("There is no anomaly %(id)s.") % {"id": anomaly_id})
     key = key or uuid4()
     named, unknown = _people(text)
     new = Comment(id=key, anomaly_id=anomaly_id, author=actor.username, text=text, named=named)
@@ -54,7 +57,7 @@ def add(anomaly_id: UUID, text: str, actor: Actor, key: UUID | None = None) -> A
         Comment.objects.bulk_create([new], ignore_conflicts=True)
         stored = Comment.objects.get(pk=key)
         if (stored.anomaly_id, stored.author, stored.text) != (anomaly_id, actor.username, text):
-            raise CommentError("Another comment has this key; choose a new UUID.")
+            raise CommentError(_("Another comment has this key; choose a new UUID."))
         _mention(stored)
     return Added(stored, unknown)
 
@@ -63,9 +66,10 @@ def withdraw(anomaly_id: UUID, comment: UUID, actor: Actor) -> bool:
     """Withdraw a comment of the actor's; False where it is withdrawn already. Raises CommentError."""
     found = Comment.objects.filter(pk=comment, anomaly_id=anomaly_id).first()
     if found is None:
-        raise NoSuchComment("There is no such comment about this anomaly.")
+        raise NoSuchComment(_("There is no such comment about this anomaly."))
     if found.author != actor.username:
-        raise CommentError(f"Only {found.author}, who wrote the comment, can withdraw it.")
+        words = _("Only %(name)s, who wrote the comment, can withdraw it.")
+        raise CommentError(words % {"name": found.author})
     with acting(actor):
         return bool(Comment.objects.filter(pk=comment, withdrawn_at=None).update(withdrawn_at=Now()))
 
@@ -74,11 +78,13 @@ def _checked(text: str, actor: Actor) -> str:
     """The text without surrounding space, its lines ended by line feeds as a browser's are not."""
     text = clean_note(text, "comment").replace("\r\n", "\n")
     if not text:
-        raise CommentError("The comment is empty; write what others should know.")
+        raise CommentError(_("The comment is empty; write what others should know."))
     if len(text) > LONGEST_COMMENT:
-        raise CommentError(f"The comment has {len(text):,} characters; shorten it to {LONGEST_COMMENT:,}.")
+        words = _("The comment has %(count)s characters; shorten it to %(most)s.")
+        about = {"count": formats.count(len(text)), "most": formats.count(LONGEST_COMMENT)}
+        raise CommentError(words % about)
     if actor.username not in deciders():
-        raise CommentError("A comment needs an author who may decide about anomalies.")
+        raise CommentError(_("A comment needs an author who may decide about anomalies."))
     return text
 
 
@@ -90,7 +96,8 @@ def _people(text: str) -> tuple[list[str], tuple[str, ...]]:
     found = {word: next((form for form in both if form in known), "") for word, both in forms.items()}
     named = list(dict.fromkeys(filter(None, found.values())))
     if len(named) > MOST_NAMED:
-        raise CommentError(f"The comment names {len(named)} people; name at most {MOST_NAMED}.")
+        said = _("The comment names %(count)s people; name at most %(most)s.")
+        raise CommentError(said % {"count": len(named), "most": MOST_NAMED})
     return named, tuple(forms[word][1] for word in words if not found[word] and forms[word][1])
 
 

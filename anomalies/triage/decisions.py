@@ -26,6 +26,7 @@ from uuid import UUID, uuid4
 from django.db.models import BooleanField, Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, Entry, acting, latest
 from anomalies.fields import Now
@@ -211,7 +212,7 @@ def add_note(
     """
     note = clean_note(note)
     if not note:
-        raise DecisionError("The note is empty.")
+        raise DecisionError(_("The note is empty."))
     versions = None if seen is None else {anomaly_id: seen}
     how = (actor, note, None, versions, batch, lambda anomaly: "")
     return _write(_Deed("update", None, frozenset(Status), {}, *how), [anomaly_id])
@@ -222,9 +223,12 @@ def clean_note(note: str, what: str = "note") -> str:
     try:
         note.encode()
     except UnicodeEncodeError as error:
-        raise DecisionError(f"The {what} holds a character that is no text (a lone surrogate).") from error
+        of_comment = _("The comment holds a character that is no text (a lone surrogate).")
+        of_note = _("The note holds a character that is no text (a lone surrogate).")
+        raise DecisionError(of_comment if what == "comment" else of_note) from error
     if "\0" in note:
-        raise DecisionError(f"The {what} holds a NUL character.")
+        of_comment, of_note = _("The comment holds a NUL character."), _("The note holds a NUL character.")
+        raise DecisionError(of_comment if what == "comment" else of_note)
     return note.strip()
 
 
@@ -232,7 +236,8 @@ def _move(action: str) -> Move:
     try:
         return MOVES[action]
     except KeyError:
-        raise DecisionError(f"There is no decision {action!r}; there are {', '.join(MOVES)}.") from None
+        about = {"action": repr(action), "known": ", ".join(MOVES)}
+        raise DecisionError(_("There is no decision %(action)s; there are %(known)s.") % about) from None
 
 
 def _deed(
@@ -252,9 +257,10 @@ def _deed(
 
 def _check_reason(action: str, reason: str | None) -> None:
     if action != "dismiss" and reason:
-        raise DecisionError(f"Only a dismissal takes a reason, not to {action}.")
+        raise DecisionError(_("Only a dismissal takes a reason, not to %(action)s.") % {"action": action})
     if action == "dismiss" and reason not in DismissalReason.values:
-        raise DecisionError(f"A dismissal needs a reason: {', '.join(DismissalReason.values)}.")
+        known = ", ".join(DismissalReason.values)
+        raise DecisionError(_("A dismissal needs a reason: %(known)s.") % {"known": known})
 
 
 def _write(deed: _Deed, ids: Iterable[UUID]) -> Outcome:
@@ -353,10 +359,10 @@ def _refusal(deed: _Deed, pk: UUID, anomaly: Anomaly | None, last: Entry | None)
 
 def _changed(last: Entry | None, known: bool) -> str:
     if not known:
-        return "it came without the version that was seen; look at it again"
+        return _("it came without the version that was seen; look at it again")
     if last is None or last.action == "create":
-        return "it was written since you saw it, though nothing that is on record changed"
-    return f"changed since you saw it: {last.summary}"
+        return _("it was written since you saw it, though nothing that is on record changed")
+    return _("changed since you saw it: %(change)s") % {"change": last.summary}
 
 
 def why_not(action: str, anomaly: Anomaly) -> str:
@@ -368,11 +374,11 @@ def why_not_from(action: str, status: str, by_whom: str = "") -> str:
     """The same for anomalies of a status, whoever set it."""
     move = _move(action)
     if status == Status.PENDING:
-        return "it is pending already"
+        return _("it is pending already")
     state = f"{Status(status).label}{by_whom}"
     if status == move.to:
-        return f"it is {state} already"
-    return f"it is {state}; reopen it first"
+        return _("it is %(state)s already") % {"state": state}
+    return _("it is %(state)s; reopen it first") % {"state": state}
 
 
 def _by_whom(anomaly: Anomaly) -> str:
@@ -380,4 +386,5 @@ def _by_whom(anomaly: Anomaly) -> str:
         return ""
     who: str | None = getattr(anomaly, f"{anomaly.status}_by")
     when: datetime | None = getattr(anomaly, f"{anomaly.status}_at")
-    return (f" by {who}" if who else "") + (f" since {when:%Y-%m-%d %H:%M:%S} UTC" if when else "")
+    by = _(" by %(name)s") % {"name": who} if who else ""
+    return by + (_(" since %(when)s") % {"when": f"{when:%Y-%m-%d %H:%M:%S} UTC"} if when else "")

@@ -20,10 +20,13 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.audit import Actor
 from anomalies.audit.history import done_by
-from anomalies.models import Anomaly, BulkRow, BulkSet
+from anomalies.languages import formats
+from anomalies.models import Anomaly, BulkRow, BulkSet, Status
 from anomalies.querysets import AnomalyQuerySet
 
 from .decisions import MOVES, DecisionError, Left, Outcome, check, decide_as_seen, why_not_from
@@ -31,7 +34,7 @@ from .decisions import MOVES, DecisionError, Left, Outcome, check, decide_as_see
 STEP = 5_000
 KEPT = timedelta(days=2)
 _FORGOTTEN_AT_ONCE = 3
-_IS_SO = {"assign": "assigned so", "snooze": "snoozed"}
+_IS_SO = {"assign": gettext_lazy("assigned so"), "snooze": gettext_lazy("snoozed")}
 _IDS_SHOWN = 20  # of the anomalies skipped for one reason
 
 
@@ -98,12 +101,14 @@ def exclude(asked: BulkSet, anomalies: Sequence[UUID]) -> BulkSet:
         out = BulkRow.objects.filter(set_id=now.pk, anomaly_id__in=anomalies)
         places = list(out.values_list("position", flat=True))
         if len(places) == now.rows:
-            raise DecisionError("All anomalies are excluded; nothing is left to decide about.")
+            raise DecisionError(_("All anomalies are excluded; nothing is left to decide about."))
         out.delete()
         now.rows -= len(places)
         with connection.cursor() as cursor:
             cursor.execute(_CLOSE_GAPS, {"set": now.pk, "rows": now.rows, "places": places})
-        now.words += f"; {len(places):,} excluded" if places else ""
+        if places:
+            about = {"selection": now.words, "count": formats.count(len(places))}
+            now.words = _("%(selection)s; %(count)s excluded") % about
         now.save(update_fields=["rows", "words"])
     return now
 
@@ -197,16 +202,19 @@ def _write_part(asked: BulkSet, write: Callable[[BulkSet, QuerySet[Any]], int]) 
 def _left(action: str, place: str, status: str, what: str, columns: str, who: str, *rest: Any) -> Left:
     first, last, count, ids = rest
     if place == "gone":
-        why = "there is no such anomaly any more"
+        why = _("there is no such anomaly any more")
     elif place == "changed":
         change = (
-            done_by(what, columns, who, first, last) if what else "written, though nothing on record changed"
+            done_by(what, columns, who, first, last)
+            if what
+            else _("written, though nothing on record changed")
         )
-        why = f"changed since it was shown: {change}"
+        why = _("changed since it was shown: %(change)s") % {"change": change}
     elif action in MOVES:
         why = why_not_from(action, status)
     else:
-        why = f"it is {status}, or {_IS_SO.get(action, action)} already"
+        about = {"status": Status(status).label, "state": _IS_SO.get(action, action)}
+        why = _("it is %(status)s, or %(state)s already") % about
     return Left(why, count, tuple(ids))
 
 

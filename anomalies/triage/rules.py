@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
@@ -111,7 +112,7 @@ def limits_of(pattern: UUID) -> Limits | None:
 def make(new: NewRule, actor: Actor) -> TriageRule:
     """Make a rule of the actor's. Raises RuleError, or DecisionError for a note that can't be stored."""
     if actor.username not in deciders():
-        raise RuleError("A rule needs an owner who may decide: it stops when that account is not active.")
+        raise RuleError(_("A rule needs an owner who may decide: it stops when that account is not active."))
     rule = TriageRule(
         action=new.action,
         owner=actor.username,
@@ -141,7 +142,9 @@ def make_weekly(new: NewRule, weeks: int, actor: Actor) -> list[TriageRule]:
     Each is a rule of its own. Raises RuleError.
     """
     if new.window is None or not 1 <= weeks <= MOST_WEEKS:
-        raise RuleError(f"A maintenance window is repeated for 1 to {MOST_WEEKS} weeks.", "weeks")
+        raise RuleError(
+            _("A maintenance window is repeated for 1 to %(most)s weeks.") % {"most": MOST_WEEKS}, "weeks"
+        )
     start, end = _checked_window(new)
     windows = ((_weeks_later(start, week), _weeks_later(end, week)) for week in range(weeks))
     with acting(actor):
@@ -178,35 +181,43 @@ def _checked(new: NewRule) -> str:
     """The note of a rule whose decision is complete."""
     note = clean_note(new.note)
     if not note:
-        raise RuleError("A rule needs a note: why this is decided in advance.", "note")
+        raise RuleError(_("A rule needs a note: why this is decided in advance."), "note")
     if new.action not in RuleAction.values:
         known = ", ".join(RuleAction.values)
-        raise RuleError(f"There is no rule to {new.action!r}; there are {known}.", "action")
+        raise RuleError(
+            _("There is no rule to %(action)s; there are %(known)s.")
+            % {"action": repr(new.action), "known": known},
+            "action",
+        )
     if (new.action == RuleAction.DISMISS) != (new.reason in DismissalReason.values):
         known = ", ".join(DismissalReason.values)
-        raise RuleError(f"To dismiss, and for nothing else, give a reason: {known}.", "reason")
+        raise RuleError(
+            _("To dismiss, and for nothing else, give a reason: %(known)s.") % {"known": known}, "reason"
+        )
     if (new.action == RuleAction.ASSIGN) != bool(new.assign_to):
-        raise RuleError("To assign, and for nothing else, name the assignee.", "assign_to")
+        raise RuleError(_("To assign, and for nothing else, name the assignee."), "assign_to")
     if new.assign_to and new.assign_to not in deciders():
         raise RuleError(
-            "It can be assigned to somebody who may decide about it, and to nobody else.", "assign_to"
+            _("It can be assigned to somebody who may decide about it, and to nobody else."), "assign_to"
         )
     return note
 
 
 def _check_days(days: int) -> None:
     if not 1 <= days <= MOST_DAYS:
-        raise RuleError(f"A rule holds for 1 to {MOST_DAYS} days; then it can be renewed.", "days")
+        raise RuleError(
+            _("A rule holds for 1 to %(most)s days; then it can be renewed.") % {"most": MOST_DAYS}, "days"
+        )
 
 
 def _about_pattern(rule: TriageRule, new: NewRule, actor: Actor) -> None:
     _check_days(new.days)
     if new.window is not None or new.pattern is None:
-        raise RuleError("A rule about a pattern has no maintenance window.")
+        raise RuleError(_("A rule about a pattern has no maintenance window."))
     limits = limits_of(new.pattern)
     if limits is None:
         raise RuleError(
-            "No anomaly has this pattern, so nothing is known that a rule could be about.", "pattern"
+            _("No anomaly has this pattern, so nothing is known that a rule could be about."), "pattern"
         )
     _make_room(new.pattern, actor)
     with connection.cursor() as cursor:
@@ -223,7 +234,9 @@ def _make_room(pattern: UUID, actor: Actor) -> None:
         return
     if state_of(former) != "expired":
         raise RuleExists(
-            f"A rule by {former.owner} about this pattern is active; renew or stop that one.", "pattern"
+            _("A rule by %(owner)s about this pattern is active; renew or stop that one.")
+            % {"owner": former.owner},
+            "pattern",
         )
     stop([former.pk], actor, "expired; replaced")
 
@@ -244,17 +257,20 @@ def _about_window(rule: TriageRule, new: NewRule) -> None:
 def _checked_window(new: NewRule) -> tuple[datetime, datetime]:
     """The two times of a maintenance window. Raises RuleError."""
     if "\0" in new.source or not (new.stream_type or new.source):
-        raise RuleError("A maintenance window is about a source, a stream, or both.", "source")
+        raise RuleError(_("A maintenance window is about a source, a stream, or both."), "source")
     if new.window is None or new.window[0] >= new.window[1]:
-        raise RuleError("A maintenance window begins before it ends.", "window_end")
+        raise RuleError(_("A maintenance window begins before it ends."), "window_end")
     start, end = new.window
     now = timezone.now()
     if end <= now:
-        raise RuleError("That window has ended; a rule is about what comes.", "window_end")
+        raise RuleError(_("That window has ended; a rule is about what comes."), "window_end")
     if end > now + LONGEST_WINDOW:
-        raise RuleError(f"A maintenance window ends within {LONGEST_WINDOW.days} days.", "window_end")
+        raise RuleError(
+            _("A maintenance window ends within %(days)s days.") % {"days": LONGEST_WINDOW.days}, "window_end"
+        )
     if start < now - LONGEST_WINDOW:
         raise RuleError(
-            f"A maintenance window begins at most {LONGEST_WINDOW.days} days ago.", "window_start"
+            _("A maintenance window begins at most %(days)s days ago.") % {"days": LONGEST_WINDOW.days},
+            "window_start",
         )
     return start, end

@@ -21,9 +21,12 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
 
 from anomalies.audit import Actor, acting
 from anomalies.fields import Now
+from anomalies.languages import formats
 from anomalies.models import OPEN, Anomaly, Stream
 
 from .decisions import AWAKE, DecisionError, Hold, Outcome, hold, why_not
@@ -44,10 +47,13 @@ class Rule:
         """The rule as a phrase: "until 2026-11-24 09:00 UTC, or NCD above 0.9, or 5 more logs in 24 h"."""
         clauses = [
             [] if self.until is None else [moment(self.until, zone)],
-            [] if self.ncd_above is None else [f"NCD above {self.ncd_above}"],
-            [] if self.more is None else [f"{_more(self.more, stream_type)} in 24 h"],
+            []
+            if self.ncd_above is None
+            else [_("NCD above %(ncd)s") % {"ncd": formats.number_text(str(self.ncd_above))}],
+            [] if self.more is None else [_more(self.more, stream_type)],
         ]
-        return "until " + ", or ".join(words for clause in clauses for words in clause)
+        joined = _(", or ").join(words for clause in clauses for words in clause)
+        return _("until %(ends)s") % {"ends": joined}
 
 
 def rule_of(anomaly: Anomaly) -> Rule | None:
@@ -60,8 +66,10 @@ def rule_of(anomaly: Anomaly) -> Rule | None:
 def sentence(anomaly: Anomaly, zone: tzinfo = UTC) -> str:
     """A sentence on its snooze, by whom and until when; '' where it is not snoozed."""
     rule = rule_of(anomaly)
-    by = f" by {anomaly.snoozed_by}" if anomaly.snoozed_by else ""
-    return f"snoozed{by} {rule.in_words(anomaly.stream_type, zone)}" if rule else ""
+    if rule is None:
+        return ""
+    about = {"name": anomaly.snoozed_by, "until": rule.in_words(anomaly.stream_type, zone)}
+    return (_("snoozed by %(name)s %(until)s") if anomaly.snoozed_by else _("snoozed %(until)s")) % about
 
 
 def moment(when: datetime, zone: tzinfo = UTC) -> str:
@@ -113,13 +121,15 @@ def end_snooze(
 def check(rule: Rule) -> None:
     """Raises DecisionError with the reason for a rule that is empty or can't be met."""
     if rule == Rule():
-        raise DecisionError("Say until when: a time, an NCD, or so many more in 24 h.")
+        raise DecisionError(_("Say until when: a time, an NCD, or so many more in 24 h."))
     if rule.until is not None and rule.until <= timezone.now():
-        raise DecisionError("That time has come already; choose a later one.")
+        raise DecisionError(_("That time has come already; choose a later one."))
     if rule.ncd_above is not None and not (math.isfinite(rule.ncd_above) and 0 <= rule.ncd_above < 1):
-        raise DecisionError("No NCD is above 1, and none below 0; choose one from 0 up to, not including, 1.")
+        words = _("No NCD is above 1, and none below 0; choose one from 0 up to, not including, 1.")
+        raise DecisionError(words)
     if rule.more is not None and not 1 <= rule.more <= MOST:
-        raise DecisionError(f"So many more: choose a whole number from 1 to {MOST:,}.")
+        words = _("So many more: choose a whole number from 1 to %(most)s.")
+        raise DecisionError(words % {"most": formats.count(MOST)})
 
 
 def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
@@ -130,7 +140,7 @@ def wake(actor: Actor = SYSTEM, at: datetime | None = None) -> dict[UUID, str]:
     about = {"at": at, "open": sorted(OPEN)}
     if not _rows(_DUE, about):  # as nearly always; every page of the queue asks it
         return {}
-    with transaction.atomic():
+    with transaction.atomic(), override("en"):  # the clauses go into the audit log
         due = [_Due(*row) for row in _rows(_DUE + _AS_OURS, about)]
         by_why: defaultdict[str, list[UUID]] = defaultdict(list)
         for each in due:
@@ -150,8 +160,19 @@ def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
 
 
 def _more(count: int, stream_type: str) -> str:
-    label = str(Stream(stream_type).label) if stream_type in Stream.values else "of its stream"
-    return f"{count} more {label.removesuffix('s') if count == 1 else label}"
+    about = {"count": count}
+    match stream_type:
+        case Stream.LOGS:
+            words = ngettext("%(count)s more log in 24 h", "%(count)s more logs in 24 h", count)
+        case Stream.METRICS:
+            words = ngettext("%(count)s more metric in 24 h", "%(count)s more metrics in 24 h", count)
+        case Stream.TRACES:
+            words = ngettext("%(count)s more trace in 24 h", "%(count)s more traces in 24 h", count)
+        case Stream.LLM:
+            words = _("%(count)s more LLM in 24 h")
+        case __:
+            words = _("%(count)s more of its stream in 24 h")
+    return words % about
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +198,7 @@ class _Due:
             return f"it is past {moment(self.moment)}"
         if self.clause == "ncd":
             return f"NCD {self.ncd} above {self.above} by anomaly {self.met_by}"
-        return f"{_more(self.more or 0, self.stream)} in 24 h, the last of them anomaly {self.met_by}"
+        return f"{_more(self.more or 0, self.stream)}, the last of them anomaly {self.met_by}"
 
 
 # Rules before rows: anomalies snoozed together have one rule, which is evaluated once. A clause that a rule

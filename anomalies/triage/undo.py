@@ -16,9 +16,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, acting
 from anomalies.audit.history import done, done_by
+from anomalies.languages import formats
 from anomalies.models import Anomaly
 
 from .decisions import MOVES, DecisionError, Left, clean_note
@@ -66,10 +68,11 @@ class Decision:
     def summary(self) -> str:
         """One line: the actions, by whom and when."""
         what = ", ".join(
-            done(action) + (f" {count:,}" if len(self.actions) > 1 else "")
+            done(action) + (f" {formats.count(count)}" if len(self.actions) > 1 else "")
             for action, count in self.actions.items()
         )
-        return f"{what} by {self.username} at {self.when:%Y-%m-%d %H:%M:%S} UTC"
+        when = f"{self.when:%Y-%m-%d %H:%M:%S} UTC"
+        return _("%(done)s by %(name)s at %(when)s") % {"done": what, "name": self.username, "when": when}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def decision(batch: str) -> Decision:
     if batch.startswith("transaction ") and any(row[2] != row[7] for row in rows):
         raise NoSuchDecision(f"{batch!r} is the name of more than one: the server was replaced since.")
     first = min(rows, key=lambda row: row[2])
-    actions = {action: sum(row[5] for row in rows if row[0] == action) for action, *_ in rows}
+    actions = {action: sum(row[5] for row in rows if row[0] == action) for action, *__ in rows}
     return Decision(batch, first[1], first[2], actions, first[3], first[4], first[6])
 
 
@@ -126,7 +129,7 @@ def undo(batch: str, actor: Actor, own: UUID, *, note: str = "", only: UUID | No
     ``own`` is the undo's own batch: submitted again with it, nothing is done twice. Raises NoSuchDecision,
     and DecisionError for a note that PostgreSQL can't store.
     """
-    for _ in steps(batch, actor, own, note=note, only=only):
+    for __ in steps(batch, actor, own, note=note, only=only):
         pass
     return outcome(batch, own, only)
 
@@ -160,7 +163,7 @@ def _check_name(own: UUID, batch: str, actor: Actor) -> None:
     except NoSuchDecision:
         return
     if (former.undoes, former.username) != (batch, actor.username):
-        raise DecisionError("This form was used for something else; open the page again.")
+        raise DecisionError(_("This form was used for something else; open the page again."))
 
 
 def state(batch: str, own: UUID | None = None, only: UUID | None = None) -> State:
@@ -179,7 +182,7 @@ def state(batch: str, own: UUID | None = None, only: UUID | None = None) -> Stat
 
 def _why(where: str, action: str, username: str, columns: str, when: tuple[datetime, datetime]) -> str:
     if where == "gone":
-        return "there is no such anomaly any more"
+        return _("there is no such anomaly any more")
     return done_by(action, columns, username, *when)
 
 

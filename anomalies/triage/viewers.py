@@ -11,6 +11,10 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from anomalies.languages.words import listed
 
 NAMED = 3  # people; of more than these it is only known that there are others
 _LASTS, _KEPT_FRESH = "interval '1 minute'", "interval '15 seconds'"
@@ -53,7 +57,6 @@ def in_words(names: list[str]) -> str:
     if not names:
         return ""
     if len(names) > NAMED:
-        names = [*names[: NAMED - 1], "others"]
-    *first, last = names
-    people = f"{', '.join(first)} and {last}" if first else last
-    return f"{people} {'are' if first else 'is'} looking at this"
+        names = [*names[: NAMED - 1], _("others")]
+    words = ngettext("%(people)s is looking at this", "%(people)s are looking at this", len(names))
+    return words % {"people": listed(names)}

@@ -13,7 +13,10 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
+from anomalies.languages.words import action, anomalies
 from anomalies.models import BulkSet
 from anomalies.permissions import can_decide
 from anomalies.triage.decisions import DecisionError
@@ -24,7 +27,7 @@ from ..ui import formatting as show
 from ..views import LIST, DeskView, time_slice, uuid_of
 from .decision import DecisionForm
 from .edit_conflict import new_batch
-from .messages import counted, done_word, undo_tags
+from .messages import DONE_BEFORE, DONE_NOW, done_word, undo_tags
 from .pattern import PATTERNS
 from .preview import preview
 
@@ -73,7 +76,7 @@ class AllMatchingView(DeskView):
         return frozen(pk, self.request.user.get_username()) if pk else None
 
     def _none(self) -> HttpResponse:
-        return self.to_list("This selection has expired or is not yours; select again.")
+        return self.to_list(_("This selection has expired or is not yours; select again."))
 
     def _continue(self, asked: BulkSet) -> HttpResponse:
         is_over, was_done = time_slice(), asked.done_to >= asked.rows
@@ -83,8 +86,8 @@ class AllMatchingView(DeskView):
                 break
         if asked.done_to < asked.rows:
             return self._page(asked, continues=True)
-        words = f"{counted(asked.decided)} {done_word(asked.action)}"
-        words += " by you a moment ago; nothing was done twice." if was_done else "."
+        about = {"anomalies": anomalies(asked.decided), "done": done_word(asked.action)}
+        words = str(DONE_BEFORE if was_done else DONE_NOW) % about
         if self._back and asked.decided == asked.rows:
             messages.success(self.request, words, extra_tags=undo_tags(asked.pk))
             return HttpResponseRedirect(self._back)
@@ -95,11 +98,11 @@ class AllMatchingView(DeskView):
         self, asked: BulkSet, form: DecisionForm | None = None, continues: bool = False
     ) -> HttpResponse:
         context: dict[str, Any] = {
-            "title": f"{asked.action.capitalize()} anomalies",
+            "title": capfirst(_("%(action)s anomalies") % {"action": action(asked.action)}),
             "asked": asked,
             "words": show.visible(asked.words, 500),
             "back": self._back or reverse(LIST) + (f"?{asked.query}" if asked.query else ""),
-            "back_to": "Patterns" if self._back else "the list",
+            "back_to": _("Back to Patterns") if self._back else _("Back to the list"),
             "done": done_word(asked.action),
             "continues": continues,
         }

@@ -13,9 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from anomalies import permissions
 from anomalies.audit import with_last_entry
+from anomalies.languages.words import action as verb
 from anomalies.models import OPEN, TEAM_SIGN, Anomaly, Team
 from anomalies.queries.card.headline import with_headline
 from anomalies.triage.snooze import sentence
@@ -53,7 +56,7 @@ class _HoldView(OneAnomalyView):
         """Show what is wrong with the form, or both versions, and the form again."""
         context = {
             **assign_snooze(self.request, anomaly, form),
-            "title": f"{form.action.capitalize()} an anomaly",
+            "title": capfirst(_("%(action)s an anomaly") % {"action": verb(form.action)}),
             "anomaly": anomaly,
             "name": name_of(anomaly),
             "may_decide": True,
@@ -126,7 +129,8 @@ def _people(anomaly: Any) -> list[str] | None:
 
 def with_assign_snooze(headline: str, anomaly: Any) -> SafeString | str:
     """Add the assignee and the snooze, if any, to a row's headline."""
-    assignee = f"assigned to {show.visible(anomaly.assigned_to, 60)}" if anomaly.assigned_to else ""
+    to = show.visible(anomaly.assigned_to or "", 60)
+    assignee = _("assigned to %(name)s") % {"name": to} if to else ""
     snoozed = show.visible(sentence(anomaly, timezone.get_current_timezone()), 300)
     words = "; ".join(filter(None, (assignee, snoozed)))
     if not words:

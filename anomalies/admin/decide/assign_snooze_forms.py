@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.audit import Actor
 from anomalies.triage.assignment import assign, assignees
@@ -17,13 +19,19 @@ from anomalies.triage.snooze import MOST, Rule, end_snooze, snooze
 
 from .edit_conflict import OneAnomalyForm
 
-_SPANS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "168": "1 week", "720": "30 days"}
+_SPANS = {
+    "1": gettext_lazy("1 hour"),
+    "4": gettext_lazy("4 hours"),
+    "24": gettext_lazy("1 day"),
+    "168": gettext_lazy("1 week"),
+    "720": gettext_lazy("30 days"),
+}
 
 
 class AssignForm(forms.Form):
     """The assignee: a user with permission to decide, a team, or none."""
 
-    to = forms.ChoiceField(required=False, label="Assign to")
+    to = forms.ChoiceField(required=False, label=gettext_lazy("Assign to"))
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
     action = "assign"
 
@@ -32,7 +40,7 @@ class AssignForm(forms.Form):
         super().__init__(*args, **{"auto_id": "id_assign_%s", **kwargs})
         names = assignees() if people is None else people
         to = cast(forms.ChoiceField, self.fields["to"])
-        to.choices = [("", "nobody"), *((name, name) for name in names)]
+        to.choices = [("", _("nobody")), *((name, name) for name in names)]
 
     def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:
         """Assign the anomalies, each in its expected version. Raises DecisionError."""
@@ -43,20 +51,20 @@ class AssignForm(forms.Form):
 class SnoozeForm(forms.Form):
     """The end of a snooze: at a time, above an NCD, or after N more within 24 h, whichever comes first."""
 
-    span = forms.ChoiceField(required=False, choices=[("", "–"), *_SPANS.items()], label="For")
+    span = forms.ChoiceField(required=False, choices=[("", "–"), *_SPANS.items()], label=gettext_lazy("For"))
     until = forms.DateTimeField(
         required=False,
-        label="or until",
+        label=gettext_lazy("or until"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S"),
     )
     ncd_above = forms.FloatField(
         required=False,
-        label="or until NCD above",
+        label=gettext_lazy("or until NCD above"),
         widget=forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1, "size": 6}),
     )
     more = forms.IntegerField(
         required=False,
-        label="or until N more within 24 h",
+        label=gettext_lazy("or until N more within 24 h"),
         widget=forms.NumberInput(attrs={"min": 1, "max": MOST, "size": 5}),
     )
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -68,7 +76,7 @@ class SnoozeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("span") and cleaned.get("until"):
-            self.add_error("until", "Enter either a duration or a time.")
+            self.add_error("until", _("Enter either a duration or a time."))
         return cleaned
 
     def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:

@@ -7,8 +7,10 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from anomalies import permissions
+from anomalies.languages import formats
 from anomalies.models import Anomaly
 from anomalies.queries.card.headline import with_headline
 from anomalies.triage.comments import CommentError, NoSuchComment, add, withdraw
@@ -46,7 +48,7 @@ class CommentView(DeskView):
         except DecisionError as error:
             form.add_error("text", str(error))
             return self._refuse(pk, form)
-        messages.success(request, "Comment added.")
+        messages.success(request, _("Comment added."))
         if added.unknown:
             messages.warning(request, _unknown(added.unknown))
         return self._onward(pk)
@@ -55,12 +57,12 @@ class CommentView(DeskView):
         try:
             comment = uuid_of(sent)
             if comment is None:
-                raise NoSuchComment("There is no such comment about this anomaly.")
+                raise NoSuchComment(_("There is no such comment about this anomaly."))
             withdraw(pk, comment, self.actor)
         except CommentError as error:
             messages.error(self.request, str(error))
         else:
-            messages.success(self.request, "Comment withdrawn. The audit log keeps its text.")
+            messages.success(self.request, _("Comment withdrawn. The audit log keeps its text."))
         return self._onward(pk)
 
     def _refuse(self, pk: UUID, form: CommentForm) -> HttpResponse:
@@ -68,7 +70,7 @@ class CommentView(DeskView):
         if anomaly is None:
             return self.no_such_anomaly(str(pk))
         context = {
-            "title": "Add a comment",
+            "title": _("Add a comment"),
             "anomaly": anomaly,
             "name": name_of(anomaly),
             "comment_form": form,
@@ -88,5 +90,10 @@ class CommentView(DeskView):
 
 def _unknown(names: tuple[str, ...]) -> str:
     shown = ", ".join(f"@{visible(name, 60)}" for name in names[:_SHOWN_NAMES])
-    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    return f"Nobody who sees anomalies has the username {shown}{more}: it stays plain text."
+    about = {"names": shown, "more": formats.count(len(names) - _SHOWN_NAMES)}
+    if len(names) > _SHOWN_NAMES:
+        return (
+            _("Nobody who sees anomalies has the username %(names)s and %(more)s more: it stays plain text.")
+            % about
+        )
+    return _("Nobody who sees anomalies has the username %(names)s: it stays plain text.") % about

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.audit import Actor
 from anomalies.models import DismissalReason
@@ -24,13 +26,15 @@ class DecisionForm(forms.Form):
     """A reason where the decision is a dismissal, and an optional note."""
 
     reason = forms.ChoiceField(
-        required=False, choices=[("", "– reason –"), *DismissalReason.choices], label="Reason"
+        required=False,
+        choices=[("", gettext_lazy("– reason –")), *DismissalReason.choices],
+        label=gettext_lazy("Reason"),
     )
     note = forms.CharField(
         required=False,
         max_length=10_000,
-        label="Note",
-        widget=forms.Textarea(attrs={"rows": 2, "cols": 60, "placeholder": "Note"}),
+        label=gettext_lazy("Note"),
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60, "placeholder": gettext_lazy("Note")}),
     )
     batch = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -41,7 +45,7 @@ class DecisionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if self.action == "dismiss" and not cleaned.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", "Choose a reason: a dismissal needs one.")
+            self.add_error("reason", _("Choose a reason: a dismissal needs one."))
         return cleaned
 
     def take(self, expected: Mapping[UUID, int], actor: Actor) -> Outcome:

@@ -18,6 +18,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.audit import Actor, Entry, differences, entries_since
 from anomalies.queries.evidence_events import as_text
@@ -53,11 +55,11 @@ class OneAnomalyForm(VersionedForm):
         raise NotImplementedError
 
 
-MISSING_VERSION = (
+MISSING_VERSION = gettext_lazy(
     "The form was sent without the version that it was opened with, so nothing was changed. "
     "The current state is shown below; check it and send the form again."
 )
-MISSING_VERSIONS = (
+MISSING_VERSIONS = gettext_lazy(
     "The list was sent without the versions that it showed, so nothing was changed. Select the rows again."
 )
 
@@ -89,7 +91,7 @@ def answer_to(
     what is wrong is in the form's fields. ``always`` and ``sent`` are as in ``compare``.
     """
     if form.lacks_version:
-        return Answer(400, MISSING_VERSION)
+        return Answer(400, str(MISSING_VERSION))
     expected, entry = form.cleaned_data["version"], form.cleaned_data["entry"]
     return answer_to_row(row, resource_type, expected, entry, always, sent)
 
@@ -106,15 +108,17 @@ def answer_to_row(
     if expected == row.version:
         return Answer()
     versions = compare(row, resource_type, expected, entry, always, sent)
-    last = f": {versions.entries[0].summary}" if versions.entries else ""
-    return Answer(409, f"This has changed since you opened it{last}.", versions)
+    if not versions.entries:
+        return Answer(409, _("This has changed since you opened it."), versions)
+    words = _("This has changed since you opened it: %(change)s.") % {"change": versions.entries[0].summary}
+    return Answer(409, words, versions)
 
 
 def expected_versions(request: HttpRequest, key: Callable[[str], Key]) -> dict[Key, int]:
     """Read the versions that a list sent, by id; what is not a pair of id and version is left out."""
     found = {}
     for pair in (pair for value in request.POST.getlist("expected") for pair in value.split()):
-        name, _, version = pair.partition("=")
+        name, __, version = pair.partition("=")
         try:
             found[key(name)] = int(version)
         except ValueError:
@@ -205,7 +209,7 @@ def _shown(field: Any, value: Any) -> Any:
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(field, models.DateTimeField):
         return show.moment(parse_datetime(str(value)))
     words = dict(field.flatchoices).get(value) if isinstance(value, str) else None

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from anomalies.models import OPEN, Pattern
 from anomalies.permissions import can_decide
@@ -28,7 +29,10 @@ def _words(key: UUID) -> str:
     """The open anomalies of a pattern, in words: "open anomalies of “disk # full”, web"."""
     named = Pattern.objects.filter(pk=key).values_list("template", "source").first()
     template, source = named or (str(key), "")
-    return f"open anomalies of “{template[:300]}”" + (f", {source}" if source else "")
+    words = (
+        _("open anomalies of “%(template)s”, %(source)s") if source else _("open anomalies of “%(template)s”")
+    )
+    return words % {"template": template[:300], "source": source}
 
 
 class PatternDecisionView(DeskView):
@@ -43,7 +47,9 @@ class PatternDecisionView(DeskView):
         filters = request.GET.get("_changelist_filters", "")
         back = f"{reverse(PATTERNS)}?{filters}" if filters else reverse(PATTERNS)
         if pattern is None or action not in ACTIONS:
-            messages.error(request, "Choose acknowledge, dismiss or investigate for a pattern of the list.")
+            messages.error(
+                request, _("Choose acknowledge, dismiss or investigate for a pattern of the list.")
+            )
             return HttpResponseRedirect(back)
         query = QueryDict(mutable=True)
         query["pattern"] = str(pattern)
@@ -52,7 +58,8 @@ class PatternDecisionView(DeskView):
             query, action, request.user.get_username(), NEWEST_FIRST.names, _words(pattern)
         )
         if not asked.rows:
-            messages.info(request, f"No anomaly of this pattern can be {done_word(action)} now.")
+            words = _("No anomaly of this pattern can be %(done)s now.") % {"done": done_word(action)}
+            messages.info(request, words)
             return HttpResponseRedirect(back)
         preview = reverse("admin:anomalies_anomaly_bulk", args=[asked.pk])
         return HttpResponseRedirect(f"{preview}?{urlencode({'patterns': filters})}")

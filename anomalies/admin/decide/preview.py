@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from anomalies.models import Anomaly, BulkSet
 from anomalies.queries.patterns.outliers import Composition, Member, composition
 
@@ -39,7 +41,7 @@ def preview(asked: BulkSet, excluded: Collection[str] = ()) -> dict[str, Any]:
 def _groups(found: Composition) -> list[dict[str, Any]]:
     return [
         {
-            "template": show.visible(each.template, 240) or "without a pattern",
+            "template": show.visible(each.template, 240) or _("without a pattern"),
             "source": show.visible(each.source, 120),
             "count": each.count,
             "median": show.number(each.median),
@@ -50,6 +52,7 @@ def _groups(found: Composition) -> list[dict[str, Any]]:
 
 def _why(each: Member) -> str:
     """Return why it is an outlier; '' if it is none."""
-    far = f"usual NCD {show.number(each.median)}" if each.is_far else ""
-    rare = f"other host: {show.visible(each.host, 80) or 'none'}" if each.is_rare else ""
+    far = _("usual NCD %(ncd)s") % {"ncd": show.number(each.median)} if each.is_far else ""
+    host = show.visible(each.host, 80) or _("none")
+    rare = _("other host: %(host)s") % {"host": host} if each.is_rare else ""
     return "; ".join(filter(None, [far, rare]))

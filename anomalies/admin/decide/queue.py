@@ -14,8 +14,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import json_column
+from anomalies.languages import formats
 from anomalies.models import Anomaly, Status
 from anomalies.queries import keyset
 from anomalies.queries.bounded.counts import Count, count, count_read
@@ -30,7 +33,7 @@ from anomalies.triage.snooze import wake
 from ..ui.formatting import absolute_text, ago, visible
 from ..views import LIST, DeskView, time_slice, uuid_of
 
-_END = "End of the queue; it starts again from the top."
+_END = gettext_lazy("End of the queue; it starts again from the top.")
 QUEUE = "admin:anomalies_anomaly_queue"
 _ORDER = NEWEST_FIRST.names
 BY_TIME = "time"
@@ -44,14 +47,15 @@ class QueueView(DeskView):
         """Find the anomaly; what is due is woken first."""
         filterset = queue_of(request.GET, request)
         if not filterset.form.is_valid():
-            return self.to_list("Invalid queue filter; this is the list.", messages.ERROR)
+            return self.to_list(_("Invalid queue filter; this is the list."), messages.ERROR)
         wake()
         found, edge = _found(request, filterset)
         if found:
             return HttpResponseRedirect(_page_in(filterset, found))
-        words = f"Nothing is waiting: {visible(in_words(filterset), 300)}."
+        words = _("Nothing is waiting: %(filter)s.") % {"filter": visible(in_words(filterset), 300)}
         if edge is not None:
-            words = f"Searched as far as {absolute_text(edge.timestamp)}. {words}"
+            searched = _("Searched as far as %(when)s.") % {"when": absolute_text(edge.timestamp)}
+            words = f"{searched} {words}"
         return self.to_list(words, messages.INFO)
 
 
@@ -103,7 +107,7 @@ def bar(request: HttpRequest, anomaly: Any, waiting: Count | None = None) -> dic
     other = filters.urlencode() if is_by_time else f"{filters.urlencode()}&order={BY_TIME}"
     return {
         "words": visible(in_words(filterset), 300),
-        "waiting": f"{waiting.least:,}{'' if waiting.is_exact else '+'}",
+        "waiting": f"{formats.count(waiting.least)}{'' if waiting.is_exact else '+'}",
         "next": _link(filterset, "after", anomaly),
         "previous": _link(filterset, "before", anomaly),
         "oldest": ago(oldest[0].timestamp) if oldest else "",

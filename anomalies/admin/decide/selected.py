@@ -12,7 +12,12 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from anomalies.languages import formats
+from anomalies.languages.words import action as verb
 from anomalies.models import Anomaly, BulkSet
 from anomalies.permissions import can_decide
 from anomalies.queries.bounded.filter_listing import listing_of
@@ -73,7 +78,8 @@ class SelectedView(DeskView):
             return self._confirm(shown, form_of(action, note=take_note(self.request)))
         if action in MOVES:
             return self._freeze()
-        words = f"At most {FORM_LIMIT:,} anomalies at once can be assigned or snoozed; narrow the filter."
+        words = _("At most %(count)s anomalies at once can be assigned or snoozed; narrow the filter.")
+        words %= {"count": formats.count(FORM_LIMIT)}
         messages.error(self.request, words)
         return self._done()
 
@@ -136,7 +142,7 @@ class SelectedView(DeskView):
         everything = self.request.POST.get("select_across") == "1" and "confirmed" not in self.request.POST
         action = form.action
         context = {
-            "title": f"{action.capitalize()} anomalies",
+            "title": capfirst(_("%(action)s anomalies") % {"action": verb(action)}),
             "action": action,
             "is_decision": action in MOVES,
             "form": form,
@@ -198,7 +204,7 @@ def _ticked(request: HttpRequest) -> dict[UUID, int]:
     return {pk: expected.get(pk, 0) for pk in map(UUID, request.POST.getlist("_selected_action"))}
 
 
-def _action(name: str, description: str) -> Action:
+def _action(name: str, description: Any) -> Action:
     @admin.action(description=description, permissions=["decide"])
     def act(
         model_admin: AnyModelAdmin, request: HttpRequest, queryset: QuerySet[Anomaly]
@@ -210,11 +216,11 @@ def _action(name: str, description: str) -> Action:
 
 
 ACTIONS = (
-    _action("acknowledge", "Acknowledge (confirmed real)"),
-    _action("dismiss", "Dismiss …"),
-    _action("investigate", "Investigate"),
-    _action("reopen", "Reopen"),
-    _action("assign_to_me", "Assign to me"),
-    _action("assign", "Assign to …"),
-    _action("snooze", "Snooze …"),
+    _action("acknowledge", gettext_lazy("Acknowledge (confirmed real)")),
+    _action("dismiss", gettext_lazy("Dismiss …")),
+    _action("investigate", gettext_lazy("Investigate")),
+    _action("reopen", gettext_lazy("Reopen")),
+    _action("assign_to_me", gettext_lazy("Assign to me")),
+    _action("assign", gettext_lazy("Assign to …")),
+    _action("snooze", gettext_lazy("Snooze …")),
 )

@@ -14,7 +14,10 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from anomalies.languages import formats
 from anomalies.permissions import can_decide
 from anomalies.triage.decisions import DecisionError
 from anomalies.triage.undo import Decision, NoSuchDecision, State, changed_in, decision, outcome, state, steps
@@ -30,7 +33,10 @@ class UndoForm(forms.Form):
     batch = forms.UUIDField()
     anomaly = forms.UUIDField(required=False)
     note = forms.CharField(
-        required=False, max_length=10_000, label="Note", widget=forms.Textarea(attrs={"rows": 2})
+        required=False,
+        max_length=10_000,
+        label=gettext_lazy("Note"),
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
 
@@ -72,7 +78,7 @@ class UndoView(DeskView):
         return self._ask(undo, form)
 
     def _none(self, undone: str) -> HttpResponse:
-        return self.to_list(f"There is no decision {show.visible(undone, 60)} to undo.")
+        return self.to_list(_("There is no decision %(id)s to undo.") % {"id": show.visible(undone, 60)})
 
     def _undo(self, undone: str, asked: QueryDict, own: UUID) -> Undo | None:
         try:
@@ -97,16 +103,16 @@ class UndoView(DeskView):
         _report(self.request, undo, now)
         if undo.rows == 1:
             return HttpResponseRedirect(undo.back)
-        return self._page(undo, "undone.html", {"state": now, "title": "Undone"})
+        return self._page(undo, "undone.html", {"state": now, "title": _("Undone")})
 
     def _continue(self, undo: Undo, note: str, after: int) -> HttpResponse:
         done = changed_in(str(undo.own))
-        about = {"own_note": note, "after": after, "done": done, "title": "Undoing …"}
+        about = {"own_note": note, "after": after, "done": done, "title": _("Undoing …")}
         return self._page(undo, "undoing.html", about)
 
     def _ask(self, undo: Undo, form: UndoForm) -> HttpResponse:
         now = state(undo.found.batch, None, undo.only)
-        return self._page(undo, "confirm_undo.html", {"form": form, "state": now, "title": "Undo"})
+        return self._page(undo, "confirm_undo.html", {"form": form, "state": now, "title": _("Undo")})
 
     def _page(self, undo: Undo, template: str, about: dict[str, Any]) -> HttpResponse:
         self.template = f"admin/anomalies/anomaly/{template}"
@@ -120,9 +126,13 @@ class UndoView(DeskView):
 
 def _report(request: HttpRequest, undo: Undo, now: State) -> None:
     if now.undone:
-        done = "Undone" if undo.rows == 1 else f"{now.undone:,} of {undo.rows:,} undone"
-        messages.success(request, f"{done}: {undo.found.summary}.", extra_tags=undo_tags(undo.own))
+        words = _("Undone: %(what)s.") if undo.rows == 1 else _("%(done)s of %(all)s undone: %(what)s.")
+        numbers = {"done": formats.count(now.undone), "all": formats.count(undo.rows)}
+        about = {**numbers, "what": undo.found.summary}
+        messages.success(request, words % about, extra_tags=undo_tags(undo.own))
     if now.already:
-        messages.success(request, f"Undone before: {now.already:,}; nothing was done twice.")
+        words = _("Undone before: %(count)s; nothing was done twice.")
+        messages.success(request, words % {"count": formats.count(now.already)})
     if now.skipped and undo.rows == 1:
-        messages.warning(request, f"Skipped, changed since: {show.visible(now.left[0].why, 300)}.")
+        words = _("Skipped, changed since: %(why)s.") % {"why": show.visible(now.left[0].why, 300)}
+        messages.warning(request, words)

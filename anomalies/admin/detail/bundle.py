@@ -7,6 +7,7 @@ import json
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from anomalies.audit.bundle import NoSuchAnomaly, bundle
 from anomalies.audit.keys import KeyProblem
@@ -30,7 +31,7 @@ class BundleView(DeskView):
         except NoSuchAnomaly as error:
             raise Http404(f"there is no anomaly {object_id}") from error
         except KeyProblem as error:
-            messages.error(request, f"The bundle was not made: {error}")
+            messages.error(request, _("The bundle was not made: %(error)s") % {"error": error})
             return HttpResponseRedirect(reverse("admin:anomalies_anomaly_change", args=[object_id]))
         return HttpResponse(
             json.dumps(made, ensure_ascii=False, indent=1),

@@ -7,8 +7,11 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from anomalies import json_column
+from anomalies.languages import formats
 from anomalies.models import Status
 from anomalies.queries.card.contrast import Contrast, Piece, contrast
 from anomalies.queries.card.series import series_of
@@ -24,7 +27,7 @@ _WHERE = ("service", "service.name", "file", "host")
 _CONTEXT = 200  # characters of a line of context
 _RUN = 120  # characters that both lines have in common and that are shown at once
 _MARKS = {"added": "<ins>{}</ins>", "missing": "<del>{}</del>", "same": "{}"}
-_SPOKEN = {"added": "new: ", "missing": "usual: "}
+_SPOKEN = {"added": gettext_lazy("new: "), "missing": gettext_lazy("usual: ")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,13 @@ def card_of(anomaly: Any, pattern: PatternFacts | None) -> dict[str, Any]:
 def panel(pattern: PatternFacts) -> dict[str, Any]:
     """Return what the page shows of a pattern: template, counts with links, times, decisions."""
     counts = [
-        (Status(status).label, f"{count:,}", anomalies_of(pattern.key, status))
+        (Status(status).label, formats.count(count), anomalies_of(pattern.key, status))
         for status, count in pattern.counts.items()
         if count
     ]
     return {
         "template": show.visible(pattern.template, 400),
-        "total": f"{pattern.total:,}",
+        "total": formats.count(pattern.total),
         "link": anomalies_of(pattern.key),
         "counts": counts,
         "first": pattern.first_seen,
@@ -97,28 +100,38 @@ def _where(anomaly: Any, metadata: dict[str, Any]) -> str:
 
 def _new(anomaly: Any) -> Chip:
     if anomaly.novelty is None:
-        return Chip("New", f"NCD {anomaly.ncd_score:.2f}", "Distance of the window from its baseline, 0 to 1")
-    return Chip("New", f"{anomaly.novelty:.0%}", "Share that the stream had not shown before in that place")
+        ncd = show.number(anomaly.ncd_score, 2)
+        return Chip(_("New"), f"NCD {ncd}", _("Distance of the window from its baseline, 0 to 1"))
+    meaning = _("Share that the stream had not shown before in that place")
+    return Chip(_("New"), formats.share(anomaly.novelty), meaning)
 
 
 def _rare(anomaly: Any, metadata: dict[str, Any]) -> Chip:
     p = anomaly.p_value
-    unit = "day" if metadata.get("p_value_method") == "tail" else "window"
-    meaning = f"p = {p:.3g}: how often a {unit} of this stream shows as much by chance"
+    is_of_days = metadata.get("p_value_method") == "tail"
+    by_day = _("p = %(p)s: how often a day of this stream shows as much by chance")
+    by_window = _("p = %(p)s: how often a window of this stream shows as much by chance")
+    meaning = (by_day if is_of_days else by_window) % {"p": show.short(p)}
     if not 0 < p <= 1:
-        return Chip("Rare", f"p {show.number(p)}", meaning)
-    often = f"1 in {1 / p:,.0f} {unit}s" if p >= 1e-6 else f"less than 1 in 1,000,000 {unit}s"
-    return Chip("Rare", often, meaning)
+        return Chip(_("Rare"), f"p {show.number(p)}", meaning)
+    often = _("1 in %(count)s days") if is_of_days else _("1 in %(count)s windows")
+    if p < 1e-6:
+        often = _("less than 1 in %(count)s days") if is_of_days else _("less than 1 in %(count)s windows")
+    return Chip(_("Rare"), often % {"count": formats.count(1 / max(p, 1e-6))}, meaning)
 
 
 def _before(pattern: PatternFacts | None) -> Chip:
-    meaning = "Anomalies of the same pattern, and when the first of them happened"
+    meaning = _("Anomalies of the same pattern, and when the first of them happened")
     if pattern is None:
-        return Chip("Seen", "pattern not known yet", meaning)
+        return Chip(_("Seen"), _("pattern not known yet"), meaning)
     if pattern.total <= 1:
-        return Chip("Seen", "never before", meaning)
-    since = f", first {show.ago(pattern.first_seen)}" if pattern.first_seen else ""
-    return Chip("Seen", f"{pattern.total:,} times{since}", meaning)
+        return Chip(_("Seen"), _("never before"), meaning)
+    about = {"count": formats.count(pattern.total)}
+    words = ngettext("%(count)s time", "%(count)s times", pattern.total)
+    if pattern.first_seen:
+        words = ngettext("%(count)s time, first %(when)s", "%(count)s times, first %(when)s", pattern.total)
+        about["when"] = show.ago(pattern.first_seen)
+    return Chip(_("Seen"), words % about, meaning)
 
 
 def _shown(found: Contrast) -> dict[str, Any]:
@@ -129,8 +142,8 @@ def _shown(found: Contrast) -> dict[str, Any]:
         "after": [_context(event) for event in found.after],
         "odd": Line(_number(found.odd), _pieces(found.odd_pieces)),
         "usual": usual and Line(_number(usual), _pieces(found.usual_pieces)),
-        "alike": f"{found.similarity:.0%}",
-        "compared": f"{found.compared:,}",
+        "alike": formats.share(found.similarity),
+        "compared": formats.count(found.compared),
         "is_same": found.similarity == 1,
         "is_marked": found.is_marked,
     }
@@ -141,7 +154,7 @@ def _context(event: Event) -> Line:
 
 
 def _number(event: Event) -> str:
-    return "" if event.number is None else f"{event.number:,}"
+    return "" if event.number is None else formats.count(event.number)
 
 
 def _pieces(pieces: tuple[Piece, ...]) -> SafeString:

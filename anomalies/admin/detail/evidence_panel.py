@@ -9,8 +9,11 @@ from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from anomalies import json_column
+from anomalies.languages import formats
 from anomalies.models import Anomaly, Status
 from anomalies.queries.evidence_events import Event, Head, Total
 from anomalies.queries.neighbours import around
@@ -68,6 +71,7 @@ def _evidence(part: str, column: str, asked: Asked, anomaly: Any) -> dict[str, A
     found = show.evidence(raw, total, find=asked.find, most=most)
     return {
         "name": part,
+        "label": _("Baseline") if part == "baseline" else _("Window"),
         "is_kept": raw is not None,
         "lines": [(event, show.marked(_text(event), asked.find)) for event in found.lines],
         "left_out": found.left_out,
@@ -95,7 +99,9 @@ def time_line_of(anomaly: Any, preserved: str) -> dict[str, Any]:
         )
         for each in rows
     ]
-    words = f"{len(rows):,} anomalies of {source_of(anomaly)} by time"
+    words = ngettext(
+        "%(count)s anomaly of %(source)s by time", "%(count)s anomalies of %(source)s by time", len(rows)
+    ) % {"count": formats.count(len(rows)), "source": source_of(anomaly)}
     return {
         "chart": time_line(ticks, words),
         "rows": [(each, tick) for each, tick in zip(rows, ticks, strict=True)],

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from anomalies import permissions
 from anomalies.models import LONGEST_COMMENT
@@ -27,10 +28,10 @@ class CommentForm(forms.Form):
     """A comment; ``key`` is its id, so that a form sent twice stores it once."""
 
     text = forms.CharField(
-        label="Comment",
+        label=_("Comment"),
         strip=False,
         widget=forms.Textarea(attrs={"rows": _ROWS, "cols": 60, "maxlength": LONGEST_COMMENT}),
-        error_messages={"required": "The comment is empty; write what others should know."},
+        error_messages={"required": _("The comment is empty; write what others should know.")},
     )
     key = forms.UUIDField(widget=forms.HiddenInput)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from anomalies import json_column
+from anomalies.languages import formats
 from anomalies.models import Anomaly, DetectionConfig
 from anomalies.queries.bounded.together import Read, models_read
 from anomalies.queries.neighbours import Range, Usual, usual
@@ -60,15 +63,17 @@ def figures(anomaly: Any, ranges: Usual, config_in_use: DetectionConfig | None) 
     active = _active(anomaly, config_in_use)
     thresholds = stored or (active.numbers.as_dict() if active.numbers else {})
     ncd, p = _share(thresholds.get("ncd_threshold")), _share(thresholds.get("p_value_threshold"))
-    source = (
-        f"the detector's thresholds{f', config {config}' if config else ''}"
-        if stored
-        else f"the active thresholds, {active.name}"
-    )
+    if not stored:
+        source = _("the active thresholds, %(config)s") % {"config": active.name}
+    elif config:
+        source = _("the detector's thresholds, config %(number)s") % {"number": config}
+    else:
+        source = _("the detector's thresholds")
+    usual = _("the middle 90%% of the newest %(count)s anomalies of %(source)s")
     return Figures(
         (*_compared(anomaly, ncd, p, ranges.ranges), *_compression(anomaly)),
         source if thresholds else active.name,
-        f"the middle 90% of the newest {ranges.count:,} anomalies of {source_of(anomaly)}",
+        usual % {"count": formats.count(ranges.count), "source": source_of(anomaly)},
         config,
         _now(anomaly, active),
     )
@@ -94,15 +99,21 @@ def _active(anomaly: Any, config: DetectionConfig | None) -> _Active:
 def _now(anomaly: Any, active: _Active) -> str:
     """Return the result under the active config: "Active config (1): not flagged"."""
     if active.numbers is None or active.config is None:
-        return f"Active config: none. {active.name}"
+        return _("Active config: none. %(why)s") % {"why": active.name}
     numbers, value = active.numbers, measure_of(anomaly)
-    name = "NCD" if anomaly.novelty is None else "novelty"
-    verdict = "flagged" if numbers.is_flagged(value, anomaly.p_value) else "not flagged"
-    p = "< 0.001" if anomaly.p_value < 0.001 else f"{anomaly.p_value:.3f}"
-    return (
-        f"Active config ({active.config.pk}): {verdict}; {name} {value:.3f} with threshold "
-        f"{numbers.ncd_threshold:g}, p {p} with threshold {numbers.p_value_threshold:g}."
+    words = _(
+        "Active config (%(number)s): %(verdict)s; %(measure)s %(value)s with threshold %(threshold)s, "
+        "p %(p)s with threshold %(p_threshold)s."
     )
+    return words % {
+        "number": active.config.pk,
+        "verdict": _("flagged") if numbers.is_flagged(value, anomaly.p_value) else _("not flagged"),
+        "measure": "NCD" if anomaly.novelty is None else _("novelty"),
+        "value": show.number(value),
+        "threshold": show.short(numbers.ncd_threshold, 6),
+        "p": "< " + show.number(0.001) if anomaly.p_value < 0.001 else show.number(anomaly.p_value),
+        "p_threshold": show.short(numbers.p_value_threshold, 6),
+    }
 
 
 def _stored_thresholds(metadata_text: str | None) -> tuple[dict[str, Any], int | None]:
@@ -118,36 +129,36 @@ def _compared(anomaly: Anomaly, ncd: float | None, p: float | None, ranges: dict
     gate_on_ncd = ncd if anomaly.novelty is None else None
     return [
         _at_least(
-            "Novelty",
+            _("Novelty"),
             anomaly.novelty,
             ncd,
-            "share of the newest event that its stream had not shown before in that place",
+            _("share of the newest event that its stream had not shown before in that place"),
             ranges.get("novelty"),
         ),
         Figure(
-            "p-value",
+            _("p-value"),
             show.p_value(anomaly.p_value),
-            "" if p is None else f"< {p:g}",
+            "" if p is None else f"< {show.short(p, 6)}",
             _verdict(anomaly.p_value, p),
             p is not None and anomaly.p_value < p,
-            "probability that a window of this stream contains as much novelty",
+            _("probability that a window of this stream contains as much novelty"),
             scale(anomaly.p_value, p, ranges.get("p_value"), logarithmic=True),
         ),
         _at_least(
             "NCD",
             anomaly.ncd_score,
             gate_on_ncd,
-            "normalized compression distance, baseline to window",
+            _("normalized compression distance, baseline to window"),
             ranges.get("ncd_score"),
         ),
-        Figure("Confidence", show.number(anomaly.confidence_level), meaning="1 − p"),
+        Figure(_("Confidence"), show.number(anomaly.confidence_level), meaning="1 − p"),
     ]
 
 
 def _at_least(
     name: str, value: float | None, threshold: float | None, meaning: str, usually: Range | None
 ) -> Figure:
-    bound = "" if threshold is None or value is None else f"≥ {threshold:g}"
+    bound = "" if threshold is None or value is None else f"≥ {show.short(threshold, 6)}"
     is_met = value is not None and threshold is not None and value >= threshold
     chart = scale(value, threshold, usually)
     return Figure(name, show.number(value), bound, _verdict(value, threshold), is_met, meaning, chart)
@@ -156,15 +167,18 @@ def _at_least(
 def _compression(anomaly: Anomaly) -> list[Figure]:
     return [
         Figure(
-            "Compressed / raw",
+            _("Compressed / raw"),
             f"{show.number(anomaly.compression_baseline)} → {show.number(anomaly.compression_window)}",
-            meaning=f"baseline → window; both combined {show.number(anomaly.compression_combined)}; "
-            f"change {show.percent(anomaly.compression_ratio_change)}",
+            meaning=_("baseline → window; both combined %(combined)s; change %(change)s")
+            % {
+                "combined": show.number(anomaly.compression_combined),
+                "change": show.percent(anomaly.compression_ratio_change),
+            },
         ),
         Figure(
-            "Entropy",
+            _("Entropy"),
             f"{show.number(anomaly.baseline_entropy, 2)} → {show.number(anomaly.window_entropy, 2)}",
-            meaning="bits per byte, baseline → window",
+            meaning=_("bits per byte, baseline → window"),
         ),
     ]
 
@@ -178,4 +192,4 @@ def _share(value: Any) -> float | None:
 def _verdict(value: float | None, threshold: float | None) -> str:
     if value is None or threshold is None:
         return ""
-    return "above threshold" if value >= threshold else "below threshold"
+    return _("above threshold") if value >= threshold else _("below threshold")

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.utils.dateparse import parse_datetime
 
+from anomalies.languages import formats
 from anomalies.queries.bounded.arrivals import arrivals
 from anomalies.queries.bounded.filter_listing import listing_of
 from anomalies.queries.filters import AnomalyFilter
@@ -38,7 +39,7 @@ class ArrivalsView(DeskView):
         if not (since or is_age) or not filterset.form.is_valid():
             return HttpResponseBadRequest("stored_after or age, and the filters of the list")
         found = arrivals(listing_of(filterset), since, min(int(age), _LONGEST) if is_age else 0)
-        shown = f"{found.count:,}{'+' if found.is_least else ''}"
+        shown = f"{formats.count(found.count)}{'+' if found.is_least else ''}"
         tag = f'"{found.since.isoformat()} {shown}"'
         if request.headers.get("If-None-Match") == tag:
             return HttpResponse(status=304, headers={"ETag": tag})

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.forms.renderers import DjangoTemplates
+from django.utils.functional import Promise
 
 _KEPT = 512  # rendered widgets, of some hundred characters each
 
@@ -52,4 +53,6 @@ class CachingRenderer(DjangoTemplates):
 def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return tuple((name, _frozen(each)) for name, each in value.items())
+    if isinstance(value, Promise):  # a label in the language of this page
+        return str(value)
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

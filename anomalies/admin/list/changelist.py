@@ -9,7 +9,9 @@ from typing import Any, cast
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
+from anomalies.languages import formats
 from anomalies.queries import facets, keyset, stats
 from anomalies.queries.bounded.counts import COUNTED
 from anomalies.queries.bounded.filter_listing import counted_of, listing_of
@@ -129,7 +131,8 @@ class AnomalyChangeList(Sidebar, Pages):
         try:
             self._read_page(request)
         except keyset.CursorError as error:
-            messages.error(request, f"Invalid position in the list ({error}); nothing is shown.")
+            words = _("Invalid position in the list (%(error)s); nothing is shown.") % {"error": error}
+            messages.error(request, words)
             self.page = Page([])
             self.rows = []
 
@@ -143,10 +146,12 @@ class AnomalyChangeList(Sidebar, Pages):
         found = stats.chance_of(cleaned.get("stream") or (), stats.Span(*bounds(cleaned)), newest)
         if found is None:
             return ""
-        return (
-            f"Detectors flagged {found.flagged:,} of {found.tested:,} windows here; "
-            f"up to {found.expected:,.0f} are expected by chance."
+        words = _(
+            "Detectors flagged %(flagged)s of %(tested)s windows here; "
+            "up to %(expected)s are expected by chance."
         )
+        counts = {"flagged": found.flagged, "tested": found.tested, "expected": found.expected}
+        return words % {name: formats.count(number) for name, number in counts.items()}
 
     def _unfaceted(self) -> tuple[Listing, Counted | None]:
         """Return the list without its status and stream filters, and the same as a roll-up can count it."""
@@ -158,11 +163,14 @@ class AnomalyChangeList(Sidebar, Pages):
 
     def _report_invalid(self, request: HttpRequest, unknown: set[str]) -> None:
         if unknown:
-            messages.error(request, f"Unknown filter: {', '.join(sorted(unknown))}. Nothing is shown.")
+            names = ", ".join(sorted(unknown))
+            messages.error(request, _("Unknown filter: %(names)s. Nothing is shown.") % {"names": names})
         form = self.filterset.form
         if form.errors:
             labels = ", ".join(str(form[name].label) for name in form.errors)
-            messages.error(request, f"Invalid filter values: {labels}. Nothing is shown.")
+            messages.error(
+                request, _("Invalid filter values: %(names)s. Nothing is shown.") % {"names": labels}
+            )
             for name, problem in form.problems.items():
                 messages.error(request, visible(f"{form[name].label}: {problem}", 500))
         for hint in self.filterset.expansion.hints:
@@ -189,4 +197,4 @@ class AnomalyChangeList(Sidebar, Pages):
     def count_in_words(self) -> str:
         """The number of rows: "9,924", or "10,000+" where there are, or may be, more."""
         least = max(self.result_count, len(self.page.rows) + self.page.has_next)
-        return f"{least:,}+" if self.figures.is_least else f"{self.result_count:,}"
+        return f"{formats.count(least)}+" if self.figures.is_least else formats.count(self.result_count)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django import forms
 from django.utils import timezone
 
+from anomalies.languages import formats
 from anomalies.local_times import boundary_text, input_text
 from anomalies.queries.facets import Steps
 
@@ -55,10 +56,10 @@ def calendar_of(form: forms.Form) -> Calendar:
 def _month(when: datetime) -> Part:
     start = when.replace(day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     end = (start + timedelta(days=32)).replace(day=1)
-    return Part(f"{start:%B %Y}", boundary_text(start), boundary_text(end))
+    return Part(formats.month_of(start), boundary_text(start), boundary_text(end))
 
 
 def _day(when: datetime) -> Part:
     start = when.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     end = start + timedelta(days=1)
-    return Part(f"{start:%d %B}".lstrip("0"), boundary_text(start), boundary_text(end))
+    return Part(formats.day_of(start), boundary_text(start), boundary_text(end))

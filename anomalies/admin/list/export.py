@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from anomalies.audit import record_event
 from anomalies.models import Anomaly
@@ -34,7 +35,7 @@ class ExportView(DeskView):
         filterset = AnomalyFilter(request.GET, queryset=Anomaly.objects.all(), me=me)
         unknown = set(request.GET) - set(filterset.filters) - {"o", "p"}
         if unknown or not filterset.form.is_valid():
-            return self.to_list("Invalid filter values; nothing was exported.", messages.ERROR)
+            return self.to_list(_("Invalid filter values; nothing was exported."), messages.ERROR)
         about: dict[str, Any] = {"format": self.format_name, "filter": request.GET.urlencode()}
         record_event("export", self.actor, "anomaly", **about)
         note_write(request)

@@ -9,7 +9,10 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
 from django.utils.html import format_html_join
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
+from anomalies.languages import formats
 from anomalies.queries.facets import Figures
 from anomalies.queries.filters import COMPLETIONS, FACETS, WITHIN, AnomalyFilter, in_words, words_of
 
@@ -76,7 +79,7 @@ class Sidebar(ChangeList):
         ]
 
     def _least(self, count: int) -> str:
-        return f"{count:,}{'+' if self.figures.values.is_part else ''}"
+        return f"{formats.count(count)}{'+' if self.figures.values.is_part else ''}"
 
     def _boxes(self, field: Any) -> list[tuple[Any, str]]:
         if field.widget_type != "checkboxselectmultiple":
@@ -97,7 +100,7 @@ class Sidebar(ChangeList):
             if not chosen or pair[1 - own] in chosen:
                 counted[pair[own]] += count
         more = "+" if self.figures.is_sampled else ""
-        return [(box, f"{counted[box.data['value']]:,}{more}") for box in field]
+        return [(box, f"{formats.count(counted[box.data['value']])}{more}") for box in field]
 
     @property
     def time_links(self) -> list[tuple[str, str, bool]]:
@@ -106,10 +109,10 @@ class Sidebar(ChangeList):
         chosen = "" if asked.get("since") or asked.get("until") else asked.get("within") or ""
         is_any = not any(asked.get(name) for name in _TIME)
         presets = [
-            (words.capitalize(), self.without(*_TIME, within=key), key == chosen)
-            for key, (words, _) in WITHIN.items()
+            (capfirst(str(words)), self.without(*_TIME, within=key), key == chosen)
+            for key, (words, __) in WITHIN.items()
         ]
-        return [*presets, ("Any time", self.without(*_TIME), is_any)]
+        return [*presets, (_("Any time"), self.without(*_TIME), is_any)]
 
     @cached_property
     def calendar_links(self) -> list[tuple[str, str]]:
@@ -124,7 +127,7 @@ class Sidebar(ChangeList):
         """The link from a day to its month, from a month to all months."""
         if self.calendar.day and self.calendar.month:
             return self.calendar.month.words, self._during(self.calendar.month)
-        return ("All months", self.without("since", "until")) if self.calendar.month else None
+        return (_("All months"), self.without("since", "until")) if self.calendar.month else None
 
     @property
     def calendar_here(self) -> str:

@@ -11,12 +11,13 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from anomalies.languages import formats, words
 from anomalies.models import Anomaly, Status
 from anomalies.queries.incidents import Episode
 
 from ..decide.assign_snooze import with_assign_snooze
-from ..decide.messages import counted
 from ..ui import formatting as show
 
 
@@ -43,7 +44,8 @@ class IncidentRow:
         self.tags = list(dict.fromkeys(tag for each in members for tag in each.tags or ()))
 
     def __str__(self) -> str:
-        return f"incident of {counted(len(self.incident.members))}, {self.stream_type}"
+        number = words.after_preposition(len(self.incident.members))
+        return _("incident of %(anomalies)s, %(stream)s") % {"anomalies": number, "stream": self.stream_type}
 
     @property
     def states(self) -> SafeString:
@@ -52,8 +54,8 @@ class IncidentRow:
         if len(found) == 1:
             return show.status_mark(*_status(*found))
         marks = (
-            (show.status_mark(status, f"{found[status]:,} {words}"),)
-            for status, words in Status.choices
+            (show.status_mark(status, f"{formats.count(found[status])} {label}"),)
+            for status, label in Status.choices
             if found[status]
         )
         return format_html_join(" ", "{}", marks)
@@ -93,15 +95,18 @@ class IncidentRow:
 
     def _summary(self) -> str:
         ends = [
-            words
-            for reaches, words in (
-                (self.incident.begins_earlier, "begins on the previous page"),
-                (self.incident.goes_on, "continues on the next page"),
+            said
+            for reaches, said in (
+                (self.incident.begins_earlier, _("begins on the previous page")),
+                (self.incident.goes_on, _("continues on the next page")),
             )
             if reaches
         ]
-        lasts = f" in {_duration(self.incident.span)}" if self.incident.span else ""
-        return "; ".join([counted(len(self.incident.members)) + lasts, *ends])
+        number = words.anomalies(len(self.incident.members))
+        if self.incident.span:
+            lasts = {"anomalies": number, "duration": _duration(self.incident.span)}
+            number = _("%(anomalies)s in %(duration)s") % lasts
+        return "; ".join([number, *ends])
 
 
 def tick_members(request: HttpRequest) -> None:
@@ -120,7 +125,7 @@ def _status(status: str) -> tuple[str, str]:
 def _duration(span: timedelta) -> str:
     seconds = int(span.total_seconds())
     if not seconds:
-        return "less than 1 s"
+        return _("less than 1 s")
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

@@ -14,6 +14,7 @@ from django.contrib.admin.templatetags.admin_list import ResultList, result_head
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, QueryDict
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from anomalies.queries import keyset
 from anomalies.queries.bounded import counts
@@ -212,11 +213,12 @@ class Pages(ChangeList):
         page, back = self.page, self.is_read_backward
         first, last = (page.rows[0], page.rows[-1]) if page.rows else (page.edge, page.edge)
         first, last = (page.edge or first, last) if back else (first, page.edge or last)
+        before = self._place("before", self._cursor(first)) if page.has_previous and first else ""
         return [
-            ("First", self.get_query_string() if page.has_previous else ""),
-            ("Previous", self._place("before", self._cursor(first)) if page.has_previous and first else ""),
-            ("Next", self._place("after", self._cursor(last)) if page.has_next and last else ""),
-            ("Last", self._place("end", "1") if page.has_next else ""),
+            (_("First"), self.get_query_string() if page.has_previous else ""),
+            (_("Previous"), before),
+            (_("Next"), self._place("after", self._cursor(last)) if page.has_next and last else ""),
+            (_("Last"), self._place("end", "1") if page.has_next else ""),
         ]
 
     @property
@@ -228,7 +230,7 @@ class Pages(ChangeList):
         column = self.ordering[-2].lstrip("-")
         if column == "timestamp":
             return show.absolute(edge.timestamp)
-        return f"{'NCD' if column == 'ncd_score' else 'p'} {getattr(edge, column):.3g}"
+        return f"{'NCD' if column == 'ncd_score' else 'p'} {show.short(getattr(edge, column))}"
 
     @property
     def search_on_qs(self) -> str:

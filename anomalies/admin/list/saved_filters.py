@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from anomalies.models import SavedFilter
 from anomalies.queries import saved_filters
@@ -33,7 +34,7 @@ class SavedFiltersView(DeskView):
         """Show them."""
         start = saved_filters.start_of(request.user)
         rows = [_row(each, request, start) for each in saved_filters.visible_to(request.user)]
-        return self.render({"title": "Saved filters", "filters": rows})
+        return self.render({"title": _("Saved filters"), "filters": rows})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Save, change or delete one, or make it the start page."""
@@ -97,17 +98,23 @@ def _done(request: HttpRequest) -> tuple[str, str]:
     match form.get("action"):
         case "save":
             kept = saved_filters.save(user, name, form.get("query", ""), shared=shared)
-            return f"Saved as “{kept.name}”{', shared' if shared else ''}.", link_of(kept)
+            words = _("Saved as “%(name)s”, shared.") if shared else _("Saved as “%(name)s”.")
+            return words % {"name": kept.name}, link_of(kept)
         case "change":
             kept = saved_filters.change(user, _id(form), name, shared=shared)
-            return f"“{kept.name}” is now {'shared' if shared else 'private'}.", reverse(PAGE)
+            words = _("“%(name)s” is now shared.") if shared else _("“%(name)s” is now private.")
+            return words % {"name": kept.name}, reverse(PAGE)
         case "delete":
-            return f"“{saved_filters.delete(user, _id(form))}” was deleted.", reverse(PAGE)
+            return _("“%(name)s” was deleted.") % {"name": saved_filters.delete(user, _id(form))}, reverse(
+                PAGE
+            )
         case "start":
             start = saved_filters.start_with(user, _id(form) if form.get("id") else None)
-            words = f"Your start page is now “{start.name}”." if start else "Your start page is the overview."
+            if start is None:
+                return _("Your start page is the overview."), reverse(PAGE)
+            words = _("Your start page is now “%(name)s”.") % {"name": start.name}
             return words, reverse(PAGE)
-    raise saved_filters.SavedFilterError("The form names no action; nothing was changed.")
+    raise saved_filters.SavedFilterError(_("The form names no action; nothing was changed."))
 
 
 def _id(form: QueryDict) -> int:

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies.models import NotificationDelivery
 
@@ -15,20 +17,20 @@ from ..ui import formatting as show
 from .rule_list import ForLeads
 
 _OUTCOMES = {
-    "waiting": "not sent yet",
-    "failing": "not sent yet, failed before",
-    "gave_up": "given up",
-    "sent": "sent",
+    "waiting": gettext_lazy("not sent yet"),
+    "failing": gettext_lazy("not sent yet, failed before"),
+    "gave_up": gettext_lazy("given up"),
+    "sent": gettext_lazy("sent"),
 }
 
 
 class OutcomeFilter(admin.SimpleListFilter):
     """By outcome."""
 
-    title, parameter_name = "outcome", "outcome"
+    title, parameter_name = gettext_lazy("outcome"), "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(_OUTCOMES.items())
+        return [(key, str(words)) for key, words in _OUTCOMES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen: dict[str, dict[str, Any]] = {
@@ -52,29 +54,31 @@ class NotificationDeliveryAdmin(ForLeads):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("body", "rule__secret")
 
-    @admin.display(description="Collected from")
+    @admin.display(description=gettext_lazy("Collected from"))
     def opened(self, delivery: NotificationDelivery) -> SafeString | str:
         return show.absolute(delivery.opened_at)
 
-    @admin.display(description="Rule")
+    @admin.display(description=gettext_lazy("Rule"))
     def rule_name(self, delivery: NotificationDelivery) -> str:
-        return f"{delivery.rule.name} (test)" if delivery.is_test else delivery.rule.name
+        return _("%(name)s (test)") % {"name": delivery.rule.name} if delivery.is_test else delivery.rule.name
 
-    @admin.display(description="Most unusual")
+    @admin.display(description=gettext_lazy("Most unusual"))
     def first(self, delivery: NotificationDelivery) -> str:
         first = delivery.items[0] if isinstance(delivery.items, list) and delivery.items else None
         return show.visible(str(first.get("title", "")), 160) if isinstance(first, dict) else "–"
 
-    @admin.display(description="Outcome")
+    @admin.display(description=gettext_lazy("Outcome"))
     def outcome(self, delivery: NotificationDelivery) -> str:
         if delivery.sent_at is not None:
-            return f"sent {show.absolute_text(delivery.sent_at)}"
+            return _("sent %(when)s") % {"when": show.absolute_text(delivery.sent_at)}
         why = f": {delivery.error}" if delivery.error else ""
         if delivery.gave_up_at is not None:
-            return show.visible(f"given up {show.absolute_text(delivery.gave_up_at)}{why}", 400)
-        state = "collects until" if delivery.closed_at is None else "next attempt"
-        return show.visible(f"{state} {show.absolute_text(delivery.due_at)}{why}", 400)
+            return show.visible(
+                _("given up %(when)s") % {"when": show.absolute_text(delivery.gave_up_at)} + why, 400
+            )
+        words = _("collects until %(when)s") if delivery.closed_at is None else _("next attempt %(when)s")
+        return show.visible(words % {"when": show.absolute_text(delivery.due_at)} + why, 400)
 
-    @admin.display(description="Id")
+    @admin.display(description=gettext_lazy("Id"))
     def key(self, delivery: NotificationDelivery) -> str:
         return str(delivery.pk)

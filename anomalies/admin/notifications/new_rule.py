@@ -8,6 +8,8 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import permissions
 from anomalies.models import MOST_DIGEST_SECONDS, MOST_MINUTES, Channel, Condition, NotificationRule
@@ -22,32 +24,37 @@ _TIME = {"type": "time"}
 class NotificationForm(forms.Form):
     """A notification rule; its filter is a saved one, or the query of the list's address."""
 
-    name = forms.CharField(max_length=80)
-    condition = forms.ChoiceField(choices=Condition.choices, label="Notify of")
+    name = forms.CharField(max_length=80, label=gettext_lazy("Name"))
+    condition = forms.ChoiceField(choices=Condition.choices, label=gettext_lazy("Notify of"))
     minutes = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=MOST_MINUTES,
-        help_text="Only for “undecided and unassigned”: after so many.",
+        label=gettext_lazy("Minutes"),
+        help_text=gettext_lazy("Only for “undecided and unassigned”: after so many."),
     )
-    saved_filter = forms.ChoiceField(required=False, label="Saved filter")
+    saved_filter = forms.ChoiceField(required=False, label=gettext_lazy("Saved filter"))
     query = forms.CharField(
         required=False,
         max_length=4_000,
-        label="Or filter",
-        help_text="What the list's address has behind “?”, such as status=pending&ncd_min=0.9.",
+        label=gettext_lazy("Or filter"),
+        help_text=gettext_lazy("What the list's address has behind “?”, such as status=pending&ncd_min=0.9."),
     )
     digest_seconds = forms.IntegerField(
-        min_value=0, max_value=MOST_DIGEST_SECONDS, initial=60, label="Digest (seconds)"
+        min_value=0, max_value=MOST_DIGEST_SECONDS, initial=60, label=gettext_lazy("Digest (seconds)")
     )
-    quiet_from = forms.TimeField(required=False, widget=forms.TimeInput(attrs=_TIME), label="Quiet from")
-    quiet_until = forms.TimeField(required=False, widget=forms.TimeInput(attrs=_TIME), label="Quiet until")
-    zone = forms.CharField(max_length=64, label="Time zone")
-    channel = forms.ChoiceField(choices=Channel.choices)
+    quiet_from = forms.TimeField(
+        required=False, widget=forms.TimeInput(attrs=_TIME), label=gettext_lazy("Quiet from")
+    )
+    quiet_until = forms.TimeField(
+        required=False, widget=forms.TimeInput(attrs=_TIME), label=gettext_lazy("Quiet until")
+    )
+    zone = forms.CharField(max_length=64, label=gettext_lazy("Time zone"))
+    channel = forms.ChoiceField(choices=Channel.choices, label=gettext_lazy("Channel"))
     target = forms.CharField(
         max_length=2_000,
-        label="To",
-        help_text="Such as https://hooks.example.org/x, or e-mail addresses.",
+        label=gettext_lazy("To"),
+        help_text=gettext_lazy("Such as https://hooks.example.org/x, or e-mail addresses."),
     )
 
     def __init__(self, user: permissions.User, *args: Any, **kwargs: Any) -> None:
@@ -59,9 +66,9 @@ class NotificationForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
         if (given.get("quiet_from") is None) != (given.get("quiet_until") is None):
-            self.add_error("quiet_until", "Quiet hours have a beginning and an end.")
+            self.add_error("quiet_until", _("Quiet hours have a beginning and an end."))
         if given.get("saved_filter") and given.get("query"):
-            self.add_error("query", "Choose a saved filter or write one, not both.")
+            self.add_error("query", _("Choose a saved filter or write one, not both."))
         return given
 
     def rule(self) -> NewNotification:
@@ -104,7 +111,7 @@ class NewNotificationView(DeskView):
             form.add_error(None, str(error))
             return self._page(form)
         self.template = "admin/anomalies/notificationrule/made.html"
-        return self.render({"title": "Notification rule created", "rule": rule, "secret": secret})
+        return self.render({"title": _("Notification rule created"), "rule": rule, "secret": secret})
 
     def _initial(self) -> dict[str, Any]:
         key = uuid_of(self.request.GET.get("from", ""))
@@ -114,4 +121,4 @@ class NewNotificationView(DeskView):
         return {name: getattr(former, name) for name in NotificationForm.base_fields if hasattr(former, name)}
 
     def _page(self, form: NotificationForm) -> HttpResponse:
-        return self.render({"form": form, "title": "New notification rule"})
+        return self.render({"form": form, "title": _("New notification rule")})

@@ -13,8 +13,11 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
 
 from anomalies import permissions
+from anomalies.languages import formats
 from anomalies.models import Condition, NotificationRule
 from anomalies.notifications import rules
 from anomalies.queries.filters import in_words
@@ -51,10 +54,10 @@ class ForLeads(ReadOnlyAdmin):
 class StateFilter(admin.SimpleListFilter):
     """By state."""
 
-    title, parameter_name = "state", "state"
+    title, parameter_name = gettext_lazy("state"), "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("active", "active"), ("stopped", "stopped")]
+        return [("active", _("active")), ("stopped", _("stopped"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() in ("active", "stopped"):
@@ -91,52 +94,57 @@ class NotificationRuleAdmin(ForLeads):
         """Show the form, or make the rule."""
         return cast(HttpResponse, NewNotificationView.as_view()(request))
 
-    @admin.action(description="Stop", permissions=["make"])
+    @admin.action(description=gettext_lazy("Stop"), permissions=["make"])
     def stop(self, request: HttpRequest, chosen: QuerySet[NotificationRule]) -> None:
         """Stop the selected rules; what waits to be sent is sent."""
         count = rules.stop([rule.pk for rule in chosen], actor_of(request))
-        messages.success(request, f"Stopped: {count:,}. Digests already collected are still sent.")
+        messages.success(
+            request,
+            _("Stopped: %(count)s. Digests already collected are still sent.")
+            % {"count": formats.count(count)},
+        )
 
-    @admin.display(description="Notifies of")
+    @admin.display(description=gettext_lazy("Notifies of"))
     def about(self, rule: NotificationRule) -> str:
         condition = str(Condition(rule.condition).label)
         if rule.condition not in rules.ABOUT_ANOMALIES:
             return condition
-        after = f" ({rule.minutes:,} min)" if rule.minutes else ""
+        after = f" ({formats.count(rule.minutes)} min)" if rule.minutes else ""
         return show.visible(f"{condition}{after}: {in_words(rules.filterset_of(rule))}", 400)
 
-    @admin.display(description="Digest, quiet hours")
+    @admin.display(description=gettext_lazy("Digest, quiet hours"))
     def pace(self, rule: NotificationRule) -> str:
         if rule.quiet_from is None:
-            return f"{rule.digest_seconds:,} s"
-        quiet = f"{rule.quiet_from:%H:%M} to {rule.quiet_until:%H:%M} {rule.zone}"
-        return f"{rule.digest_seconds:,} s, quiet {quiet}"
+            return f"{formats.count(rule.digest_seconds)} s"
+        quiet = {"from": f"{rule.quiet_from:%H:%M}", "until": f"{rule.quiet_until:%H:%M}", "zone": rule.zone}
+        about = {**quiet, "seconds": formats.count(rule.digest_seconds)}
+        return _("%(seconds)s s, quiet %(from)s to %(until)s %(zone)s") % about
 
-    @admin.display(description="To")
+    @admin.display(description=gettext_lazy("To"))
     def receiver(self, rule: NotificationRule) -> str:
         return f"{rule.channel}: {show.visible(rule.target, 120)}"
 
-    @admin.display(description="Last sent")
+    @admin.display(description=gettext_lazy("Last sent"))
     def last(self, rule: Any) -> SafeString | str:
         return show.moment(rule.last_sent)
 
-    @admin.display(description="State")
+    @admin.display(description=gettext_lazy("State"))
     def state(self, rule: NotificationRule) -> str:
         if rule.stopped_at is None:
-            return "active"
-        by = f" by {rule.stopped_by}" if rule.stopped_by else " by itself"
-        return show.visible(f"stopped{by}: {rule.stop_reason}", 300)
+            return _("active")
+        words = _("stopped by %(name)s: %(why)s") if rule.stopped_by else _("stopped by itself: %(why)s")
+        return show.visible(words % {"name": rule.stopped_by, "why": rule.stop_reason}, 300)
 
     @admin.display(description="")
     def more(self, rule: NotificationRule) -> SafeString:
         log = f"{reverse(_LOG)}?{urlencode({'rule__id__exact': rule.pk})}"
         copy = f"{reverse('admin:anomalies_notificationrule_add')}?{urlencode({'from': rule.pk})}"
-        links = format_html('<a href="{}">Log</a> · <a href="{}">Copy</a>', log, copy)
+        links = format_html('<a href="{}">{}</a> · <a href="{}">{}</a>', log, _("Log"), copy, _("Copy"))
         if rule.stopped_at is not None:
             return links
         test = reverse("admin:anomalies_notificationrule_test", args=[rule.pk])
-        button = '{} · <button type="submit" formmethod="post" formaction="{}">Send a test</button>'
-        return format_html(button, links, test)
+        button = '{} · <button type="submit" formmethod="post" formaction="{}">{}</button>'
+        return format_html(button, links, test, _("Send a test"))
 
 
 class SendTestView(DeskView):
@@ -150,11 +158,14 @@ class SendTestView(DeskView):
         pk = uuid_of(key)
         rule = rules.active().filter(pk=pk).first() if pk else None
         if rule is None:
-            messages.warning(request, "There is no such active rule.")
+            messages.warning(request, _("There is no such active rule."))
             return HttpResponseRedirect(reverse(_LIST))
-        rules.send_test(rule)
+        with override("en"):  # what it sends is the same for every reader
+            rules.send_test(rule)
         if any(one.state == "running" and "deliveries" in one.jobs for one in workers()):
-            messages.success(request, "The worker sends the test now; load this page again for the answer.")
+            messages.success(
+                request, _("The worker sends the test now; load this page again for the answer.")
+            )
         else:
-            messages.warning(request, "The test waits for a worker, and none runs: start manage.py work.")
+            messages.warning(request, _("The test waits for a worker, and none runs: start manage.py work."))
         return HttpResponseRedirect(f"{reverse(_LOG)}?{urlencode({'rule__id__exact': rule.pk})}")

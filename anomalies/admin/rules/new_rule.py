@@ -9,9 +9,11 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import permissions
-from anomalies.models import MOST_DAYS, DismissalReason, Pattern, RuleAction, Stream, TriageRule
+from anomalies.models import MOST_DAYS, DismissalReason, Pattern, RuleAction, Status, Stream, TriageRule
 from anomalies.queries import hourly_rollup
 from anomalies.queries.patterns.what_if import DAYS, MOST, WhatIf, patterns_of, what_if
 from anomalies.triage.decisions import DecisionError
@@ -28,15 +30,19 @@ _FIELDS = {"window_start": "start", "window_end": "end"}  # the fields of other 
 class RuleForm(forms.Form):
     """The decision of a rule, and the note that says why."""
 
-    action = forms.ChoiceField(choices=RuleAction.choices, label="Decision")
+    action = forms.ChoiceField(choices=RuleAction.choices, label=gettext_lazy("Decision"))
     reason = forms.ChoiceField(
-        choices=[("", "–"), *DismissalReason.choices], required=False, help_text="Required for a dismissal."
+        choices=[("", "–"), *DismissalReason.choices],
+        required=False,
+        help_text=gettext_lazy("Required for a dismissal."),
+        label=gettext_lazy("Reason"),
     )
-    assign_to = forms.ChoiceField(required=False, label="Assign to")
+    assign_to = forms.ChoiceField(required=False, label=gettext_lazy("Assign to"))
     note = forms.CharField(
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Why this is decided in advance.",
+        help_text=gettext_lazy("Why this is decided in advance."),
+        label=gettext_lazy("Note"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,7 +61,7 @@ class PatternRuleForm(RuleForm):
     """A rule about a pattern: also the number of days until it expires."""
 
     days = forms.IntegerField(
-        min_value=1, max_value=MOST_DAYS, initial=MOST_DAYS, label="Expires after (days)"
+        min_value=1, max_value=MOST_DAYS, initial=MOST_DAYS, label=gettext_lazy("Expires after (days)")
     )
 
     def rule(self, pattern: UUID | None) -> NewRule:
@@ -66,18 +72,24 @@ class PatternRuleForm(RuleForm):
 class WindowRuleForm(RuleForm):
     """A maintenance window: also a source, a stream or both, and its two times."""
 
-    source = forms.CharField(required=False, max_length=255)
-    stream_type = forms.ChoiceField(required=False, label="Stream", choices=[("", "any"), *Stream.choices])
-    start = forms.DateTimeField(label="From", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
-    end = forms.DateTimeField(label="Until", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    source = forms.CharField(required=False, max_length=255, label=gettext_lazy("Source"))
+    stream_type = forms.ChoiceField(
+        required=False, label=gettext_lazy("Stream"), choices=[("", gettext_lazy("any")), *Stream.choices]
+    )
+    start = forms.DateTimeField(
+        label=gettext_lazy("From"), widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    end = forms.DateTimeField(
+        label=gettext_lazy("Until"), widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
 
     weeks = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=MOST_WEEKS,
         initial=1,
-        label="Weeks in a row",
-        help_text="At the same times each week; each week is a rule of its own.",
+        label=gettext_lazy("Weeks in a row"),
+        help_text=gettext_lazy("At the same times each week; each week is a rule of its own."),
     )
 
     def rule(self, pattern: UUID | None) -> NewRule:
@@ -122,9 +134,9 @@ class NewRuleView(DeskView):
             return self._page(form, pattern)
         messages.success(
             request,
-            "Rule created: it decides about new anomalies from now on."
+            _("Rule created: it decides about new anomalies from now on.")
             if made == 1
-            else f"{made} rules created, one for each week.",
+            else _("%(count)s rules created, one for each week.") % {"count": made},
         )
         return HttpResponseRedirect(reverse(_LIST))
 
@@ -145,7 +157,7 @@ class NewRuleView(DeskView):
         return Pattern.objects.filter(key=key).first()
 
     def _no_pattern(self) -> HttpResponse:
-        messages.warning(self.request, "There is no such pattern; choose one of these.")
+        messages.warning(self.request, _("There is no such pattern; choose one of these."))
         return HttpResponseRedirect(reverse("admin:anomalies_pattern_changelist"))
 
     @staticmethod
@@ -153,7 +165,7 @@ class NewRuleView(DeskView):
         return WindowRuleForm if pattern is None else PatternRuleForm
 
     def _page(self, form: PatternRuleForm | WindowRuleForm, pattern: Pattern | None) -> HttpResponse:
-        context: dict[str, Any] = {"form": form, "title": "New rule", "days": DAYS, "pattern": pattern}
+        context: dict[str, Any] = {"form": form, "title": _("New rule"), "days": DAYS, "pattern": pattern}
         if pattern is not None:
             context |= {"template": show.visible(pattern.template, 400)}
             context |= {"where": where(pattern.stream_type, pattern.source), "limits": limits_of(pattern.key)}
@@ -162,7 +174,17 @@ class NewRuleView(DeskView):
             given = form.cleaned_data
             context |= {"where": where(given["stream_type"], given["source"])}
             context |= _shown(what_if(patterns_of(given["stream_type"], given["source"])))
+        if "counts" in context:
+            context["would_have_hidden"] = _would_have_hidden(context)
         return self.render(context)
+
+
+def _would_have_hidden(context: dict[str, Any]) -> str:
+    """The sentence about what a rule would have hidden in the last days."""
+    parts = [f"{count} {Status(status).label}" for status, count in context["counts"]]
+    where = context["where"] or _("this pattern")
+    words = _("In the last %(days)s days of %(where)s: %(counts)s.")
+    return words % {"days": context["days"], "where": where, "counts": ", ".join(parts)}
 
 
 def _field_of(error: DecisionError, form: forms.Form) -> str | None:
@@ -179,7 +201,7 @@ def _shown(found: WhatIf) -> dict[str, Any]:
         {
             "url": reverse("admin:anomalies_anomaly_change", args=[each.id]),
             "when": show.absolute(each.timestamp),
-            "status": each.status,
+            "status": str(Status(each.status).label),
             "ncd": show.number(each.ncd_score),
             "line": show.first_line(each.explanation),
         }

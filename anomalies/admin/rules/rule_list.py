@@ -12,7 +12,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from anomalies.languages import formats
 from anomalies.models import MOST_DAYS, RuleAction, Status, TriageRule
 from anomalies.permissions import can_decide, can_make_rules, can_view
 from anomalies.queries.patterns.rules import ACTIVE, templates, with_hits
@@ -32,10 +35,14 @@ _LIST = "admin:anomalies_triagerule_changelist"
 class StateFilter(admin.SimpleListFilter):
     """By state."""
 
-    title, parameter_name = "state", "state"
+    title, parameter_name = gettext_lazy("state"), "state"
 
     def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
-        return [("active", "active"), ("itself", "stopped by itself"), ("ended", "expired or stopped")]
+        return [
+            ("active", _("active")),
+            ("itself", _("stopped by itself")),
+            ("ended", _("expired or stopped")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "itself":
@@ -109,69 +116,78 @@ class TriageRuleAdmin(ReadOnlyAdmin):
         """Redirect to the list: it shows all of a rule."""
         return redirect(_LIST)
 
-    @admin.action(description=f"Renew for {MOST_DAYS} days", permissions=["make"])
+    @admin.action(description=gettext_lazy("Renew for 90 days"), permissions=["make"])
     def renew(self, request: HttpRequest, chosen: QuerySet[TriageRule]) -> None:
         """Renew the selected rules about patterns that are not stopped."""
         count = rules.renew([rule.pk for rule in chosen], actor_of(request))
-        messages.success(request, f"Renewed for {MOST_DAYS} days: {count:,}.")
+        messages.success(
+            request,
+            _("Renewed for %(days)s days: %(count)s.") % {"days": MOST_DAYS, "count": formats.count(count)},
+        )
         if count < len(chosen):
             skipped = len(chosen) - count
             messages.warning(
-                request, f"Skipped, stopped or a maintenance window: {skipped:,}. Make a new rule."
+                request,
+                _("Skipped, stopped or a maintenance window: %(count)s. Make a new rule.")
+                % {"count": formats.count(skipped)},
             )
 
-    @admin.action(description="Stop", permissions=["make"])
+    @admin.action(description=gettext_lazy("Stop"), permissions=["make"])
     def stop(self, request: HttpRequest, chosen: QuerySet[TriageRule]) -> None:
         """Stop the selected rules; what they did stays."""
         count = rules.stop([rule.pk for rule in chosen], actor_of(request))
-        messages.success(request, f"Stopped: {count:,}. What a rule did stays until it is undone.")
+        messages.success(
+            request,
+            _("Stopped: %(count)s. What a rule did stays until it is undone.")
+            % {"count": formats.count(count)},
+        )
 
-    @admin.display(description="About")
+    @admin.display(description=gettext_lazy("About"))
     def about(self, rule: Any) -> SafeString | str:
         if rule.pattern is None:
             return str(rule.subject)
         return format_html('<a href="{}">{}</a>', anomalies_of(rule.pattern), rule.subject)
 
-    @admin.display(description="Source")
+    @admin.display(description=gettext_lazy("Source"))
     def where(self, rule: TriageRule) -> str:
         return words.where(rule.stream_type, rule.source)
 
-    @admin.display(description="Decision")
+    @admin.display(description=gettext_lazy("Decision"))
     def decides(self, rule: TriageRule) -> str:
         return words.decision(rule)
 
-    @admin.display(description="Note")
+    @admin.display(description=gettext_lazy("Note"))
     def why(self, rule: TriageRule) -> str:
         return show.visible(rule.note, 240)
 
-    @admin.display(description="Expires")
+    @admin.display(description=gettext_lazy("Expires"))
     def expires(self, rule: TriageRule) -> SafeString | str:
         return show.absolute(rule.expires_at)
 
-    @admin.display(description="Up to")
+    @admin.display(description=gettext_lazy("Up to"))
     def until(self, rule: TriageRule) -> SafeString | str:
         return words.limits(rule)
 
-    @admin.display(description="Hits")
+    @admin.display(description=gettext_lazy("Hits"))
     def hit_count(self, rule: Any) -> SafeString | str:
         if not rule.hits or rule.pattern is None or rule.action != RuleAction.DISMISS:
-            return f"{rule.hits:,}"
+            return formats.count(rule.hits)
         return format_html(
-            '<a href="{}">{}</a>', anomalies_of(rule.pattern, Status.DISMISSED), f"{rule.hits:,}"
+            '<a href="{}">{}</a>', anomalies_of(rule.pattern, Status.DISMISSED), formats.count(rule.hits)
         )
 
-    @admin.display(description="Last hit")
+    @admin.display(description=gettext_lazy("Last hit"))
     def last(self, rule: Any) -> SafeString | str:
         return show.moment(rule.last_hit)
 
-    @admin.display(description="State")
+    @admin.display(description=gettext_lazy("State"))
     def state(self, rule: TriageRule) -> str:
         return words.state(rule)
 
-    @admin.display(description="Undo")
+    @admin.display(description=gettext_lazy("Undo"))
     def undo(self, rule: Any) -> SafeString | str:
         if not rule.hits:
             return "–"
         address = reverse("admin:anomalies_anomaly_undo", args=[rule.pk])
         back = urlencode({"next": reverse(_LIST)})
-        return format_html('<a href="{}?{}">Undo what it did</a>', address, back)
+        return format_html('<a href="{}?{}">{}</a>', address, back, _("Undo what it did"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from anomalies.languages import formats
+
 WIDTH = 400
 _LINE, _LEFT, _RIGHT = 24, 92, 100
 _PLOT, _FOOT = 130, 34
@@ -144,7 +146,7 @@ def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> Dr
         words.append(word(left - 6, row * line + 13, name, "end"))
         for column, value in enumerate(values):
             shade = -(-5 * value // most) if most else 0
-            tip = f"{name} {column:02}:00: {value:,}"
+            tip = f"{name} {column:02}:00: {formats.count(value)}"
             shapes.append(
                 rectangle(left + column * step, row * line, step - 1, line - 1, f"heat-{shade}", tip)
             )
@@ -155,7 +157,7 @@ def heat(rows: Sequence[tuple[str, Sequence[int]]], labels: Sequence[str]) -> Dr
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value < 10_000 else f"{value / 1000:,.0f} k"
+    return formats.count(value) if value < 10_000 else f"{formats.count(value / 1000)} k"
 
 
 def _short(name: str, limit: int = 13) -> str:

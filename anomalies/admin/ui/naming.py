@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from anomalies.queries.card.headline import headline
 
 from .formatting import visible
@@ -13,7 +15,9 @@ HEADING, TITLE = 240, 90  # characters of a name that has a line of its own, and
 
 def name_of(anomaly: Any, limit: int = TITLE) -> str:
     """Return the name of an anomaly that was read ``with_headline``, safe to show, cut at ``limit``."""
-    text = headline(anomaly.said, anomaly.odd_text) or f"{anomaly.get_stream_type_display()} anomaly"
+    text = headline(anomaly.said, anomaly.odd_text) or _("%(stream)s anomaly") % {
+        "stream": anomaly.get_stream_type_display()
+    }
     return visible(text[: limit - 1]) + "…" if len(text) > limit else visible(text)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from anomalies.queries.neighbours import Range
 
@@ -103,11 +104,13 @@ def time_line(ticks: Sequence[Tick], words: str) -> SafeString:
 
 
 def _in_words(value: float, threshold: float | None, usual: Range | None) -> str:
-    parts = [f"{value:.3g}"]
+    parts = [show.short(value)]
     if threshold is not None:
-        parts.append(f"threshold {threshold:.3g}")
+        parts.append(_("threshold %(value)s") % {"value": show.short(threshold)})
     if usual is not None:
-        parts.append(f"usual {usual.low:.3g} to {usual.high:.3g}, median {usual.median:.3g}")
+        low, high, median = (show.short(each) for each in (usual.low, usual.high, usual.median))
+        words = _("usual %(low)s to %(high)s, median %(median)s")
+        parts.append(words % {"low": low, "high": high, "median": median})
     return "; ".join(parts)
 
 

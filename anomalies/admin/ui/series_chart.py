@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from anomalies.languages import formats
 from anomalies.queries.card.series import Point, Series, figure
 
 from . import formatting as show
@@ -76,19 +79,23 @@ def series_chart(series: Series) -> SeriesChart:
 def in_words(series: Series) -> str:
     """Return what the chart shows in a sentence without its end."""
     values = [point.value for point in series.window]
-    counted = "1 value" if len(values) == 1 else f"{len(values):,} values"
-    parts = [f"{show.visible(series.name, 80)}: {counted}, {_range(values)}"]
+    words = ngettext(
+        "%(name)s: %(count)s value, %(range)s", "%(name)s: %(count)s values, %(range)s", len(values)
+    )
+    about = {"count": formats.count(len(values)), "range": _range(values)}
+    parts = [words % {"name": show.visible(series.name, 80), **about}]
     if series.low is not None and series.high is not None:
-        parts.append(f"usual {_range((series.low, series.high))}")
+        parts.append(_("usual %(range)s") % {"range": _range((series.low, series.high))})
     if series.odd:
-        parts.append(f"{len(series.odd):,} odd, {_range([point.value for point in series.odd])}")
+        odd = {"count": formats.count(len(series.odd)), "range": _range([each.value for each in series.odd])}
+        parts.append(_("%(count)s odd, %(range)s") % odd)
     return "; ".join(parts)
 
 
 def _range(values: Iterable[float]) -> str:
     ordered = sorted(values)
-    low, high = figure(ordered[0]), figure(ordered[-1])
-    return low if low == high else f"{low} to {high}"
+    low, high = (formats.number_text(figure(each)) for each in (ordered[0], ordered[-1]))
+    return low if low == high else _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def _band(scale: _Scale, band: Sequence[float]) -> list[SafeString]:

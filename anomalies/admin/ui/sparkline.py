@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from anomalies.queries.patterns.recent import MOST, PARTS, Activity
 
@@ -24,9 +25,13 @@ def sparkline(activity: Activity, key: UUID) -> SafeString:
         '<rect x="{}" y="{}" width="3" height="{}"></rect>',
         ((at * _STEP, _HEIGHT - high, high) for at, n in enumerate(counts) if (high := _height(n))),
     )
-    unit = "hour" if activity.step == timedelta(hours=1) else "day"
     shown = ", ".join(capped(n, MOST - 1) for n in counts)
-    words = f"Anomalies by {unit}, up to {absolute_text(activity.end)}: {shown}"
+    by_hour, by_day = (
+        _("Anomalies by hour, up to %(end)s: %(counts)s"),
+        _("Anomalies by day, up to %(end)s: %(counts)s"),
+    )
+    about = {"end": absolute_text(activity.end), "counts": shown}
+    words = (by_hour if activity.step == timedelta(hours=1) else by_day) % about
     return format_html(
         '<svg class="sparkline" role="img" viewBox="0 0 {} {}" width="{}" height="{}"><title>{}</title>'
         '<path d="M0 {}h{}"></path>{}</svg>',

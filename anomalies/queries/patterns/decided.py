@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db.models import QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
 from anomalies.models import DismissalReason, Status
 
@@ -60,8 +61,10 @@ class Decision:
     @property
     def words(self) -> str:
         """The decision in words: "dismissed as known and harmless"."""
-        label = dict(DismissalReason.choices).get(self.reason or "")
-        return f"{self.status} as {label}" if label and self.status == Status.DISMISSED else self.status
+        label, status = dict(DismissalReason.choices).get(self.reason or ""), str(Status(self.status).label)
+        if not label or self.status != Status.DISMISSED:
+            return status
+        return _("%(decision)s as %(reason)s") % {"decision": status, "reason": label}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,12 @@ class PatternFacts:
         if not self.decisions:
             return ""
         ((words, count),) = Counter(each.words for each in self.decisions).most_common(1)
-        newest = "the newest " if len(self.decisions) >= MOST else ""
+        about = {"count": count, "all": len(self.decisions), "decision": words}
         if len(self.decisions) == 1:
-            return f"The only one like this that was decided was {words}"
-        return f"{count} of {newest}{len(self.decisions)} like this were {words}"
+            return _("The only one like this that was decided was %(decision)s") % about
+        if len(self.decisions) >= MOST:
+            return _("%(count)s of the newest %(all)s like this were %(decision)s") % about
+        return _("%(count)s of %(all)s like this were %(decision)s") % about
 
     @property
     def proposal(self) -> Proposal | None:

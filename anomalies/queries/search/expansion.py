@@ -15,6 +15,10 @@ from itertools import groupby
 
 import django_filters as df
 from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from anomalies.languages.words import both, either
 
 from . import values
 from .grammar import Operators, Part, Text, Word, formatted, looks_like, parsed
@@ -25,7 +29,7 @@ LONGEST_SEARCH = 1_000
 # A spelling of a word without its value, such as "status:" or "-tag:", with the filters that it sets. With a
 # comma at its end it is that of a value with commas.
 Vocabulary = Mapping[str, Sequence[str]]
-QUOTE = "Put it in quotes to search for it as text."
+QUOTE = gettext_lazy("Put it in quotes to search for it as text.")
 _NEAR = 0.75  # of difflib's ratio, from 0 to 1: "sorce" is near "source", "error" is near no key
 
 
@@ -95,7 +99,7 @@ def _by_filter(parts: Sequence[Part], vocabulary: Vocabulary) -> dict[str, tuple
         (name, part) for part in parts if isinstance(part, Word) for name in _filters_of(part, vocabulary)
     ]
     ordered = sorted(pairs, key=lambda pair: pair[0])
-    return {name: tuple(word for _, word in own) for name, own in groupby(ordered, lambda pair: pair[0])}
+    return {name: tuple(word for __, word in own) for name, own in groupby(ordered, lambda pair: pair[0])}
 
 
 def _filters_of(word: Word, vocabulary: Vocabulary) -> Sequence[str]:
@@ -113,14 +117,19 @@ def _merged(
     """The values of a filter's parameter, and a sentence if form and words can't be joined."""
     for word in words:
         if word.is_excluding and f"-{word.key}{word.operator}" not in vocabulary:
-            return form or [word.value], f"{word}: this filter can't exclude. {QUOTE}"
+            return form or [word.value], _("%(word)s: this filter can't exclude. %(quote)s") % {
+                "word": word,
+                "quote": QUOTE,
+            }
         if not word.value.strip(" ,"):
-            return form or [word.value], f"{word} has no value."
+            return form or [word.value], _("%(word)s has no value.") % {"word": word}
     found = values.joined(each, form, words)
     if found is None:
         said = [str(word) for word in words]
-        also = [f"{' or '.join(form)} (set in the filter)"] if form else []
-        return form or [words[0].value], f"{' and '.join([*said, *also])} contradict each other."
+        also = [_("%(values)s (set in the filter)") % {"values": either(form)}] if form else []
+        return form or [words[0].value], _("%(words)s contradict each other.") % {
+            "words": both([*said, *also])
+        }
     return found, ""
 
 
@@ -130,7 +139,7 @@ def _hint(text: Text, vocabulary: Vocabulary) -> str:
     if found is None:
         return ""
     near = difflib.get_close_matches(
-        found[0], {key for key, _ in operators_of(vocabulary)}, n=1, cutoff=_NEAR
+        found[0], {key for key, __ in operators_of(vocabulary)}, n=1, cutoff=_NEAR
     )
     if not near:
         return ""
@@ -139,4 +148,5 @@ def _hint(text: Text, vocabulary: Vocabulary) -> str:
         for spelling in vocabulary
         if _key_of(spelling)[0] == near[0] and not set(spelling) & {"-", ","}
     ]
-    return f"“{text}” was searched as text. Did you mean {'… or '.join(spelled)}…?"
+    near_ones = either(f"{spelling}…" for spelling in spelled)
+    return _("“%(text)s” was searched as text. Did you mean %(words)s?") % {"text": text, "words": near_ones}

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import django_filters as df
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from anomalies import json_limits
 from anomalies.local_times import LocalMomentField, LocalMomentInput
@@ -15,8 +16,8 @@ from anomalies.querysets import AnomalyQuerySet
 # The values of a filter without choices, by the class of its field.
 _KINDS = {
     df.BooleanFilter.field_class: "true, false",
-    LocalMomentField: "date and time",
-    forms.FloatField: "0 to 1",
+    LocalMomentField: _("date and time"),
+    forms.FloatField: _("0 to 1"),
 }
 
 
@@ -24,7 +25,7 @@ class ContainmentField(forms.CharField):
     """A field for the object that metadata must contain: ``{"host": "db1"}`` or ``host=db1, service=web``."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {
-        "invalid": 'Write an object, {"host": "db1"}, or pairs, host=db1, service=web.',
+        "invalid": _('Write an object, {"host": "db1"}, or pairs, host=db1, service=web.'),
     }
 
     def clean(self, value: Any) -> dict[str, Any] | None:
@@ -47,9 +48,9 @@ def _as_object(text: str) -> dict[str, Any] | None:
 
 def _as_pairs(text: str) -> dict[str, str] | None:
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if not pairs or not all(key.strip() and equals for key, equals, _ in pairs):
+    if not pairs or not all(key.strip() and equals for key, equals, __ in pairs):
         return None
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    return {key.strip(): value.strip() for key, __, value in pairs}
 
 
 class ContainmentFilter(df.Filter):
@@ -91,7 +92,7 @@ class LocalMomentFilter(df.DateTimeFilter):
 
 def yes_or_no() -> forms.Select:
     """The choice between yes, no and any."""
-    return forms.Select(choices=[("", "any"), ("true", "yes"), ("false", "no")])
+    return forms.Select(choices=[("", _("any")), ("true", _("yes")), ("false", _("no"))])
 
 
 class AgeFilter(df.ChoiceFilter):
@@ -125,5 +126,5 @@ class NumberedKeyFilter(KeyFilter):
 def values_of(each: df.Filter, between: str = ", ") -> str:
     """The choices of a filter, or a description of the values that it accepts."""
     if choices := each.extra.get("choices"):
-        return between.join(str(key) for key, _ in choices)
+        return between.join(str(key) for key, __ in choices)
     return str(each.extra.get("help_text") or _KINDS[each.field_class])

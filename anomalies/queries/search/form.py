@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import django_filters as df
 from django import forms
+from django.utils.translation import gettext as _
 
 from .expansion import QUOTE, Expansion
 from .fields import values_of
@@ -29,7 +30,8 @@ class FilterForm(forms.Form):
 
     def _problems(self) -> dict[str, str]:
         invalid = {
-            name: f"In the search: {' '.join(map(str, words))}. It takes {self._values(name)}. {QUOTE}"
+            name: _("In the search: %(words)s. It takes %(values)s. %(quote)s")
+            % {"words": " ".join(map(str, words)), "values": self._values(name), "quote": QUOTE}
             for name, words in self.expansion.words.items()
             if name in self.errors
         }

@@ -11,7 +11,10 @@ from typing import Any
 
 import django_filters as df
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from anomalies.languages import formats
+from anomalies.languages.words import either
 from anomalies.local_times import zone_mark
 from anomalies.models import DismissalReason, Status, Stream
 
@@ -49,13 +52,14 @@ def declared(each: df.Filter, place: int, say: Callable[[Any], str], *words: str
 
 def any_of(choices: type[Status] | type[Stream] | type[DismissalReason]) -> Callable[[list[str]], str]:
     """A function that joins the labels of chosen values by "or"."""
-    return lambda values: " or ".join(str(choices(value).label) for value in values)
+    return lambda values: either(str(choices(value).label) for value in values)
 
 
 def at(value: datetime) -> str:
     """A moment in the desk's zone."""
-    local = f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-    return f"{local}{zone_mark(value) or f' {timezone.get_current_timezone_name()}'}"
+    local = timezone.localtime(value)
+    words = formats.date_and_time(local) if local.second else formats.date_and_minute(local)
+    return f"{words}{zone_mark(value) or f' {timezone.get_current_timezone_name()}'}"
 
 
 def pairs(wanted: dict[str, Any]) -> str:
@@ -65,24 +69,29 @@ def pairs(wanted: dict[str, Any]) -> str:
     )
 
 
-def moment(lookup: str, label: str, word: str, *words: str) -> df.Filter:
-    """A filter by a bound of the time; ``word`` precedes it in the sentence."""
+def moment(lookup: str, label: Any, sentence: Any, *words: str) -> df.Filter:
+    """A filter by a bound of the time; ``sentence`` has its place, as in "from %(when)s"."""
     each = LocalMomentFilter(lookup_expr=lookup, label=label)
     can = {"is_rolled_up": True, "keeps_runs": True}
-    return declared(each, TIME, lambda value: f"{word} {at(value)}", *words, **can)
+    return declared(each, TIME, lambda value: str(sentence) % {"when": at(value)}, *words, **can)
 
 
-def bound(column: str, lookup: str, label: str, name: str) -> df.Filter:
+def bound(column: str, lookup: str, label: Any, name: str) -> df.Filter:
     """A filter by a bound of a measure, from 0 to 1."""
     each = UnitIntervalFilter(field_name=column, lookup_expr=lookup, label=label)
     sign, key, is_least = ("<" if lookup == "lte" else ">"), name.lower(), lookup == "gte"
     words = (f"{key}{sign}=", f"{key}{sign}", f"{key}:", f"{key}=")
-    return declared(each, FEATURE, lambda value: f"with {name} {_limit(value, is_least)}", *words)
+    return declared(
+        each,
+        FEATURE,
+        lambda value: _("with %(bound)s") % {"bound": f"{name} {_limit(value, is_least)}"},
+        *words,
+    )
 
 
 def _limit(value: float, is_least: bool) -> str:
     """A bound in words: "≥ 0.8", or "> 0.8" for the next number beyond 0.8."""
     excluded = math.nextafter(value, -math.inf if is_least else math.inf)
     if len(repr(excluded)) < len(repr(value)) and abs(excluded - value) < _NOTHING:
-        return f"{'>' if is_least else '<'} {excluded:g}"
-    return f"{'≥' if is_least else '≤'} {value:g}"
+        return f"{'>' if is_least else '<'} {formats.number_text(f'{excluded:g}')}"
+    return f"{'≥' if is_least else '≤'} {formats.number_text(f'{value:g}')}"

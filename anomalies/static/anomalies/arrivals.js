@@ -23,7 +23,7 @@
     }
     const answer = await fetch(address, { headers: tag ? { "If-None-Match": tag } : {}, redirect: "manual" });
     if (answer.type === "opaqueredirect") {
-      say("Your session expired.", "Log in again");
+      say(place.dataset.expired, place.dataset.logIn);
       clearInterval(timer);
       return;
     }
@@ -33,7 +33,7 @@
     address.searchParams.delete("age");
     address.searchParams.set("stored_after", found.since);
     if (!found.count) return;
-    say(`${found.new} new`, "show");
+    say(place.dataset.new.replace("{count}", found.new), place.dataset.show);
     document.title = `(${found.new}) ${title}`;
   };
   const askIfVisible = async () => {

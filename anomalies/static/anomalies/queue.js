@@ -55,7 +55,8 @@
     const minutes = Math.max(1, (Date.now() - progress.since) / 60_000);
     const rate = Math.round(progress.done / minutes);
     const more = waiting.endsWith("+") ? "+" : "";
-    place.textContent = `${progress.done} of ${all.toLocaleString("en")}${more} · ${rate} a minute · `;
+    const said = { done: progress.done, all: `${all.toLocaleString(document.documentElement.lang)}${more}`, rate };
+    place.textContent = `${place.dataset.words.replace(/\{(\w+)\}/g, (_, name) => said[name])} · `;
   }
 
   const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
