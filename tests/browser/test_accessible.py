@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from anomalies.audit import Actor
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, UserPreferences
 from anomalies.queries.saved_filters import save
 from anomalies.triage.comments import add
 from anomalies.triage.decisions import decide
@@ -41,6 +41,7 @@ PAGES = {
     "rules": "/admin/anomalies/triagerule/",
     "new rule": "/admin/anomalies/triagerule/add/?pattern={pattern}",
     "new window": "/admin/anomalies/triagerule/add/",
+    "preferences": "/admin/preferences/",
     "second factors": "/sign-in/factors/",
     "new app": "/sign-in/factors/app/add/",
     "new passkey": "/sign-in/factors/passkeys/add/",
@@ -78,16 +79,22 @@ def faults(page: Any) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_axe_finds_no_serious_fault_on_any_page(desk, scheme, width):
+def test_axe_finds_no_serious_fault_on_any_page_and_none_is_wider_than_the_screen(
+    desk, scheme, width, language
+):
     lea = User.objects.create_superuser("lea")
+    UserPreferences.objects.create(user=lea, language=language, formats="iso")
     anomaly = a_busy_desk()
     save(lea, "Pending", "status=pending", shared=True)
     page = desk.open(user=lea, color_scheme=scheme, viewport={"width": width, "height": 900})
     found = {}
     for name, path in PAGES.items():
         page.goto(path.format(page=f"{LIST}{anomaly.pk}/change/", pattern=anomaly.pattern))
-        if wrong := faults(page):
+        assert page.locator("html").get_attribute("lang") == language
+        wide = page.evaluate("document.documentElement.scrollWidth") - width
+        if wrong := faults(page) + ([f"{wide} pixels too wide"] if wide > 0 else []):
             found[name] = wrong
     desk.troubles = [each for each in desk.troubles if "inline style" not in each]  # axe's own
     assert found == {}
