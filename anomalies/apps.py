@@ -13,7 +13,7 @@ class AnomaliesConfig(AppConfig):
     def ready(self) -> None:
         """Connect the receivers, register the checks, read the masks, name the tables."""
         from anomalies.connection_settings import on_connection_created
-        from anomalies.models.names import give_names
+        from anomalies.languages.names import give_names
         from anomalies.ownership import checks as ownership_checks  # noqa: F401
         from anomalies.privacy import masks
         from anomalies.replica import checks as replica_checks  # noqa: F401

@@ -31,7 +31,16 @@ ONLY_A_TYPE = "anomalies.querysets.AnomalyQuerySet"
 MAY_IMPORT: dict[str, set[str]] = {
     "api": EVERY_ROOM_A_SURFACE_MAY,
     "api_tokens": {"audit", "fields", "models", "permissions"},
-    "apps": {"connection_settings", "models", "ownership", "privacy", "replica", "schema", "sign_in", "web"},
+    "apps": {
+        "connection_settings",
+        "languages",
+        "ownership",
+        "privacy",
+        "replica",
+        "schema",
+        "sign_in",
+        "web",
+    },
     "atomic_file": set(),
     "connection_settings": {"stored_times"},
     "detection": {"safe_text"},

@@ -10,7 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from anomalies.languages import formats
 from anomalies.models import PerformanceMetric
 from anomalies.permissions import can_see_overview
 from anomalies.queries.performance.report import ROWS, Report, Timed, report
@@ -21,9 +24,12 @@ from .ui.tables import Cell, Table
 from .views import DeskView
 
 PAGE = "admin:anomalies_performancemetric_performance"
-_PRESETS = {"1": "Last hour", "24": "Last 24 hours", "168": "Last 7 days"}
+_PRESETS = {
+    "1": gettext_lazy("Last hour"),
+    "24": gettext_lazy("Last 24 hours"),
+    "168": gettext_lazy("Last 7 days"),
+}
 _NAME, _ERROR = 100, 120  # characters shown
-_NUMBERS = frozenset({"A minute", "Count", "Events", "Failed", "Median", "95% within", "Longest"})
 
 
 class PerformanceView(DeskView):
@@ -45,7 +51,7 @@ class PerformanceView(DeskView):
         ]
         return self.render(
             {
-                "title": "Performance",
+                "title": _("Performance"),
                 "presets": presets,
                 "span": format_html("{} – {}", show.absolute(found.since), show.absolute(found.until)),
                 "zone": show.zone_name(),
@@ -61,44 +67,64 @@ def _tables(found: Report) -> list[Table]:
         key: str, title: str, columns: dict[str, Callable[[Timed], Cell]], note: str, *kinds: str
     ) -> Table:
         rows = [tuple(cell(one) for cell in columns.values()) for one in found.of(*kinds)]
-        return Table(key, title, tuple(columns), rows, _NUMBERS, note)
+        return Table(key, title, tuple(columns), rows, numbers, note)
 
+    names = (_("A minute"), _("Count"), _("Events"), _("Failed"), _("Median"), _("95% within"), _("Longest"))
+    numbers = frozenset(names)
     durations: dict[str, Callable[[Timed], Cell]] = {
-        "Median": lambda one: _duration(one.percentile(0.5)),
-        "95% within": lambda one: _duration(one.percentile(0.95)),
-        "Longest": lambda one: _duration(one.longest),
+        _("Median"): lambda one: _duration(one.percentile(0.5)),
+        _("95% within"): lambda one: _duration(one.percentile(0.95)),
+        _("Longest"): lambda one: _duration(one.longest),
     }
     failures: dict[str, Callable[[Timed], Cell]] = {
-        "Failed": lambda one: f"{one.failed:,} ({one.failed / one.count:.1%})" if one.failed else "0",
-        "Last error": lambda one: show.visible(one.error, _ERROR) or "–",
+        _("Failed"): lambda one: _failed(one),
+        _("Last error"): lambda one: show.visible(one.error, _ERROR) or "–",
     }
     last: dict[str, Callable[[Timed], Cell]] = {
-        "Last": lambda one: show.moment(one.last) if one.last else "–"
+        _("Last"): lambda one: show.moment(one.last) if one.last else "–"
     }
     requests = {
-        "Request": _name,
-        "Count": lambda one: f"{one.count:,}",
-        "A minute": lambda one: f"{one.count / found.minutes:,.1f}",
+        _("Request"): _name,
+        _("Count"): lambda one: formats.count(one.count),
+        _("A minute"): lambda one: formats.number_text(f"{one.count / found.minutes:,.1f}"),
         **durations,
         **failures,
     }
-    jobs = {"Job": _name, "Count": lambda one: f"{one.count:,}", **durations, **failures, **last}
-    runs = {
-        "Source": _name,
-        "Count": lambda one: f"{one.count:,}",
-        "Events": lambda one: f"{one.amount:,}",
+    jobs = {
+        _("Job"): _name,
+        _("Count"): lambda one: formats.count(one.count),
         **durations,
         **failures,
         **last,
     }
-    stored = f"stored every {LONGEST / 60:.0f} minutes by each process"
-    most = f"at most {ROWS}, those that took most time first"
+    runs = {
+        _("Source"): _name,
+        _("Count"): lambda one: formats.count(one.count),
+        _("Events"): lambda one: formats.count(one.amount),
+        **durations,
+        **failures,
+        **last,
+    }
+    about = {"minutes": f"{LONGEST / 60:.0f}", "most": ROWS}
+    of_requests = _(
+        "By method and route; stored every %(minutes)s minutes by each process; at most %(most)s, those that "
+        "took most time first."
+    )
+    of_jobs = _("Each step of a job; stored every %(minutes)s minutes by each process.")
+    of_runs = _("One run of detect over a source; at most %(most)s, those that took most time first.")
+    of_ingests = _("One run of ingest; at most %(most)s, those that took most time first.")
     return [
-        table("requests", "Requests", requests, f"By method and route; {stored}; {most}.", "request"),
-        table("jobs", "Jobs of the workers", jobs, f"Each step of a job; {stored}.", "job"),
-        table("detections", "Detections", runs, f"One run of detect over a source; {most}.", "detection"),
-        table("ingests", "Ingests", runs, f"One run of ingest; {most}.", "ingest"),
+        table("requests", _("Requests"), requests, of_requests % about, "request"),
+        table("jobs", _("Jobs of the workers"), jobs, of_jobs % about, "job"),
+        table("detections", _("Detections"), runs, of_runs % about, "detection"),
+        table("ingests", _("Ingests"), runs, of_ingests % about, "ingest"),
     ]
+
+
+def _failed(one: Timed) -> Cell:
+    if not one.failed:
+        return "0"
+    return f"{formats.count(one.failed)} ({formats.share(one.failed / one.count, 1)})"
 
 
 def _name(one: Timed) -> Cell:
@@ -111,4 +137,4 @@ def _duration(seconds: float | None) -> str:
         return "–"
     if seconds < 0.9995:
         return f"{1000 * seconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else show.duration(seconds)
+    return f"{show.number(seconds, 1)} s" if seconds < 60 else show.duration(seconds)

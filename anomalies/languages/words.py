@@ -44,9 +44,11 @@ _RESOURCES = {
     "notification rule": lambda: pgettext("resource", "notification rule"),
     "permission of a role": lambda: pgettext("resource", "permission of a role"),
     "permission of an account": lambda: pgettext("resource", "permission of an account"),
+    "ownership rule": lambda: pgettext("resource", "ownership rule"),
     "role": lambda: pgettext("resource", "role"),
     "role of an account": lambda: pgettext("resource", "role of an account"),
     "session": lambda: pgettext("resource", "session"),
+    "team": lambda: pgettext("resource", "team"),
     "triage rule": lambda: pgettext("resource", "triage rule"),
 }
 

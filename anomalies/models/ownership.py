@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Deferrable, Q
+from django.utils.translation import gettext_lazy as _
 
 from anomalies.fields import Now, RandomUUID
 
@@ -60,8 +61,8 @@ class OwnershipRule(models.Model):
 
     class Meta:
         db_table = "ownership_rules"
-        verbose_name = "ownership rule"
-        verbose_name_plural = "ownership"
+        verbose_name = _("ownership rule")
+        verbose_name_plural = _("ownership")
         default_permissions = ()
         constraints: ClassVar = [
             models.CheckConstraint(

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Case, Max, When
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, acting
 from anomalies.models import TEAM_SIGN, OwnershipRule
@@ -52,13 +53,17 @@ def problems_of(rules: Iterable[OwnershipRule]) -> dict[UUID, str]:
     found = {}
     for rule in rules:
         if not filterset_of(rule).form.is_valid():
-            found[rule.pk] = "skipped: its filter is not valid any more"
+            found[rule.pk] = _("skipped: its filter is not valid any more")
         elif rule.assign_to not in known:
-            found[rule.pk] = f"skipped: {rule.assign_to} has no active account that may decide"
+            found[rule.pk] = _("skipped: %(name)s has no active account that may decide") % {
+                "name": rule.assign_to
+            }
             if rule.assign_to.startswith(TEAM_SIGN):
-                found[rule.pk] = f"skipped: there is no team {rule.assign_to}"
+                found[rule.pk] = _("skipped: there is no team %(name)s") % {"name": rule.assign_to}
         elif rule.assign_to in empty:
-            found[rule.pk] = f"no member of {rule.assign_to} may decide: nobody sees what it owns"
+            found[rule.pk] = _("no member of %(name)s may decide: nobody sees what it owns") % {
+                "name": rule.assign_to
+            }
     return found
 
 
@@ -75,16 +80,16 @@ def checked(new: NewOwnership, actor: Actor) -> OwnershipRule:
     """The rule that would be made, not stored. Raises OwnershipError."""
     name = " ".join(new.name.split())
     if not 0 < len(name) <= 80 or not name.isprintable():
-        raise OwnershipError("Give the rule a name of 1 to 80 printable characters.", "name")
+        raise OwnershipError(_("Give the rule a name of 1 to 80 printable characters."), "name")
     if new.assign_to not in assignees():
-        raise OwnershipError("Choose a team, or somebody who may decide.", "assign_to")
+        raise OwnershipError(_("Choose a team, or somebody who may decide."), "assign_to")
     try:
         query = checked_query(new.query)
     except SavedFilterError as error:
         raise OwnershipError(str(error), "query") from error
     filterset = AnomalyFilter(QueryDict(query))
     if filterset.form.is_valid() and not asked_of(filterset).keys().isdisjoint(_UNASSIGNED):
-        raise OwnershipError("What arrives is assigned to nobody yet: leave out the assignee.", "query")
+        raise OwnershipError(_("What arrives is assigned to nobody yet: leave out the assignee."), "query")
     return OwnershipRule(
         name=name,
         query=query,
@@ -100,7 +105,7 @@ def make(new: NewOwnership, actor: Actor) -> OwnershipRule:
     with acting(actor):
         _alone()
         if OwnershipRule.objects.count() >= MOST_RULES:
-            raise OwnershipError(f"There are {MOST_RULES} rules; delete one first.")
+            raise OwnershipError(_("There are %(count)s rules; delete one first.") % {"count": MOST_RULES})
         rule = checked(new, actor)
         rule.save(force_insert=True)
     rule.refresh_from_db()
@@ -113,7 +118,7 @@ def change(pk: UUID, new: NewOwnership, actor: Actor) -> None:
         given = checked(new, actor)
         values = {"name": given.name, "query": given.query, "assign_to": given.assign_to}
         if not OwnershipRule.objects.filter(pk=pk).update(**values, enabled=given.enabled):
-            raise OwnershipError("The rule was deleted in the meantime.")
+            raise OwnershipError(_("The rule was deleted in the meantime."))
 
 
 def delete(pk: UUID, actor: Actor) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from anomalies.audit import Actor, acting
 from anomalies.models import OwnershipRule, Team
@@ -37,18 +38,22 @@ def teams() -> QuerySet[Team]:
 def save_team(name: str, members: Iterable[str], actor: Actor) -> Team:
     """Make a team, or give the one of this name these members. Raises OwnershipError."""
     if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise OwnershipError("A team's name has 1 to 60 of a-z, 0-9 and -, and is not “mine”.", "name")
+        raise OwnershipError(_("A team's name has 1 to 60 of a-z, 0-9 and -, and is not “mine”."), "name")
     named = sorted(set(members))
     unknown = set(named) - set(User.objects.filter(username__in=named).values_list("username", flat=True))
     if unknown:
-        raise OwnershipError(f"There is no account {', '.join(sorted(unknown))}.", "members")
+        raise OwnershipError(
+            _("There is no account %(names)s.") % {"names": ", ".join(sorted(unknown))}, "members"
+        )
     if len(named) > MOST_MEMBERS:
-        raise OwnershipError(f"A team has at most {MOST_MEMBERS} members.", "members")
+        raise OwnershipError(_("A team has at most %(most)s members.") % {"most": MOST_MEMBERS}, "members")
     with acting(actor):
         team = Team.objects.select_for_update().filter(name=name).first()
         if team is None:
             if Team.objects.count() >= MOST_TEAMS:
-                raise OwnershipError(f"There are {MOST_TEAMS} teams; delete one first.", "name")
+                raise OwnershipError(
+                    _("There are %(count)s teams; delete one first.") % {"count": MOST_TEAMS}, "name"
+                )
             return Team.objects.create(name=name, members=named, created_by=actor.username)
         team.members = named
         team.save(update_fields=["members"])
@@ -60,10 +65,12 @@ def delete_team(pk: UUID, actor: Actor) -> str:
     with acting(actor):
         team = Team.objects.select_for_update().filter(pk=pk).first()
         if team is None:
-            raise OwnershipError("There is no such team.")
+            raise OwnershipError(_("There is no such team."))
         naming = OwnershipRule.objects.filter(assign_to=team.assignee).order_by("position")
         if names := list(naming.values_list("name", flat=True)):
-            raise OwnershipError(f"These rules name the team: {', '.join(names)}. Change them first.")
+            raise OwnershipError(
+                _("These rules name the team: %(names)s. Change them first.") % {"names": ", ".join(names)}
+            )
         team.delete()
         return team.name
 

@@ -241,9 +241,13 @@ class AnomalyFilter(df.FilterSet):
         "assigned:",
     )
     team = declared(
-        df.CharFilter(method="by_team", label="Owner team", help_text="mine, or the name of a team"),
+        df.CharFilter(method="by_team", label=_("Owner team"), help_text=_("mine, or the name of a team")),
         PERSON,
-        lambda team: "owned by my teams" if team == MINE else f"owned by team {team}",
+        lambda team: (
+            gettext("owned by my teams")
+            if team == MINE
+            else gettext("owned by team %(name)s") % {"name": team}
+        ),
         "team:",
     )
     snoozed = declared(

@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import permissions
 from anomalies.models import TEAM_SIGN, OwnershipRule
@@ -25,16 +27,20 @@ _LIST = "admin:anomalies_ownershiprule_changelist"
 class OwnershipForm(forms.Form):
     """An ownership rule; its filter is a saved one, which is copied, or the query of the list's address."""
 
-    name = forms.CharField(max_length=80)
-    saved_filter = forms.ChoiceField(required=False, label="Saved filter")
+    name = forms.CharField(max_length=80, label=gettext_lazy("Name"))
+    saved_filter = forms.ChoiceField(required=False, label=gettext_lazy("Saved filter"))
     query = forms.CharField(
         required=False,
         max_length=4_000,
-        label="Or filter",
-        help_text="What the list's address has behind “?”, such as source=payments&ncd_min=0.9.",
+        label=gettext_lazy("Or filter"),
+        help_text=gettext_lazy(
+            "What the list's address has behind “?”, such as source=payments&ncd_min=0.9."
+        ),
     )
-    assign_to = forms.ChoiceField(label="Owner", help_text="A team begins with #.")
-    enabled = forms.BooleanField(required=False, initial=True)
+    assign_to = forms.ChoiceField(
+        label=gettext_lazy("Owner"), help_text=gettext_lazy("A team begins with #.")
+    )
+    enabled = forms.BooleanField(required=False, initial=True, label=gettext_lazy("Enabled"))
 
     def __init__(self, user: permissions.User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,7 +55,7 @@ class OwnershipForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
         if given.get("saved_filter") and given.get("query"):
-            self.add_error("query", "Choose a saved filter or write one, not both.")
+            self.add_error("query", _("Choose a saved filter or write one, not both."))
         return given
 
     def rule(self) -> NewOwnership:
@@ -66,7 +72,7 @@ class NewOwnershipView(DeskView):
     permission = staticmethod(permissions.can_set_owners)
     model = OwnershipRule
     template = "admin/anomalies/ownershiprule/form.html"
-    title = "New ownership rule"
+    title: Any = gettext_lazy("New ownership rule")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form; ``?query=`` fills in a filter."""
@@ -91,7 +97,7 @@ class NewOwnershipView(DeskView):
         except OwnershipError as error:
             form.add_error(error.field, str(error))
             return self.page(form)
-        messages.success(self.request, "Saved. It applies to what arrives from now on.")
+        messages.success(self.request, _("Saved. It applies to what arrives from now on."))
         return redirect(_LIST)
 
     def page(self, form: OwnershipForm, **further: Any) -> HttpResponse:
@@ -110,7 +116,7 @@ class NewOwnershipView(DeskView):
 class ChangeOwnershipView(NewOwnershipView):
     """Shows the form of a rule that exists, changes it where it stands, or tests the change."""
 
-    title = "Change ownership rule"
+    title = gettext_lazy("Change ownership rule")
 
     def get(self, request: HttpRequest, key: str = "") -> HttpResponse:
         """Show the form with the rule."""
@@ -129,5 +135,5 @@ class ChangeOwnershipView(NewOwnershipView):
         pk = uuid_of(key)
         rule = OwnershipRule.objects.filter(pk=pk).first() if pk else None
         if rule is None:
-            messages.warning(self.request, "There is no such ownership rule.")
+            messages.warning(self.request, _("There is no such ownership rule."))
         return rule

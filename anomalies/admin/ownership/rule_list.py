@@ -15,6 +15,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 
 from anomalies import permissions
 from anomalies.models import OwnershipRule
@@ -95,7 +96,7 @@ class OwnershipView(DeskView):
         active = set(deciders())
         return self.render(
             {
-                "title": "Ownership",
+                "title": _("Ownership"),
                 "lines": [self._line(rule, problems, would) for rule in order],
                 "teams": [self._team(team, active) for team in teams()],
                 "total": total,
@@ -110,9 +111,11 @@ class OwnershipView(DeskView):
             key = uuid_of(request.POST.get(name, ""))
             if key is not None:
                 if not do(key, self.actor):
-                    messages.warning(request, "Nothing was changed: the rule was deleted, or is at the end.")
+                    messages.warning(
+                        request, _("Nothing was changed: the rule was deleted, or is at the end.")
+                    )
                 return redirect(LIST)
-        messages.warning(request, "Choose a rule first.")
+        messages.warning(request, _("Choose a rule first."))
         return redirect(LIST)
 
     def _line(self, rule: OwnershipRule, problems: dict[UUID, str], would: dict[UUID, WhatIf]) -> Line:
@@ -127,9 +130,9 @@ class OwnershipView(DeskView):
     def _team(self, team: Any, active: set[str]) -> TeamLine:
         may = active_members(team, active)
         gone = [name for name in team.members if name not in may]
-        problem = f"may not decide: {', '.join(gone)}" if gone else ""
+        problem = _("may not decide: %(names)s") % {"names": ", ".join(gone)} if gone else ""
         if not may:
-            problem = "no member may decide: nobody sees what it owns"
+            problem = _("no member may decide: nobody sees what it owns")
         address = f"{reverse('admin:anomalies_ownershiprule_team')}?{urlencode({'name': team.name})}"
         members = show.visible(", ".join(team.members) or "–", 400)
         return TeamLine(team.name, address, members, show.visible(problem, 400))

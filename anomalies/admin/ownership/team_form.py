@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from anomalies import permissions
 from anomalies.models import OwnershipRule, Team
@@ -22,8 +24,14 @@ _LIST = "admin:anomalies_ownershiprule_changelist"
 class TeamForm(forms.Form):
     """A team. A member that may no longer decide stays offered until somebody takes it out."""
 
-    name = forms.CharField(max_length=60, help_text="a-z, 0-9 and -; it can't be changed later.")
-    members = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    name = forms.CharField(
+        max_length=60,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("a-z, 0-9 and -; it can't be changed later."),
+    )
+    members = forms.MultipleChoiceField(
+        required=False, label=gettext_lazy("Members"), widget=forms.CheckboxSelectMultiple
+    )
 
     def __init__(self, team: Team | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,7 +62,8 @@ class TeamView(DeskView):
         try:
             if "_delete" in request.POST and team is not None:
                 delete_team(team.pk, self.actor)
-                messages.success(request, f"The team {team.name} was deleted; its anomalies keep its name.")
+                words = _("The team %(name)s was deleted; its anomalies keep its name.") % {"name": team.name}
+                messages.success(request, words)
                 return redirect(_LIST)
             if not form.is_valid():
                 return self._page(form, team)
@@ -62,12 +71,12 @@ class TeamView(DeskView):
         except OwnershipError as error:
             form.add_error(error.field, str(error))
             return self._page(form, team)
-        messages.success(request, "The team was saved.")
+        messages.success(request, _("The team was saved."))
         return redirect(_LIST)
 
     def _team(self, name: str) -> Team | None:
         return Team.objects.filter(name=name).first() if "\0" not in name else None
 
     def _page(self, form: TeamForm, team: Team | None) -> HttpResponse:
-        title = f"Team {team.name}" if team else "New team"
+        title = _("Team %(name)s") % {"name": team.name} if team else _("New team")
         return self.render({"form": form, "team": team, "title": title})
