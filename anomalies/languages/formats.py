@@ -53,7 +53,7 @@ def number_text(english: str) -> str:
 
 def count(number: float) -> str:
     """Return a whole number: "9,924"."""
-    return number_text(f"{number:,.0f}")
+    return number_text(f"{number:,}" if isinstance(number, int) else f"{number:,.0f}")
 
 
 def percent_text(number: str) -> str:

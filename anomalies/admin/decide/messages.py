@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from anomalies.audit.history import DONE, done
+from anomalies.audit.history import DONE
 from anomalies.languages import formats
 from anomalies.languages.words import anomalies
 from anomalies.triage.decisions import Outcome
@@ -52,7 +52,7 @@ def report(request: HttpRequest, action: str, outcome: Outcome, name: str = "") 
 
 def done_word(action: str) -> str:
     """Return the participle of an action: "acknowledged"."""
-    return done(action) if action in DONE else _("noted")
+    return str(DONE[action]) if action in DONE else _("noted")
 
 
 def undo_tags(batch: Any) -> str:
