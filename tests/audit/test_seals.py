@@ -70,6 +70,19 @@ def test_every_entry_is_sealed_and_the_seals_are_a_chain(sealed):
     assert [each.former for each in seals] == [canonical_rows.NOTHING, *[each.head for each in seals[:-1]]]
 
 
+def test_the_next_seal_follows_the_last_and_names_its_head(sealed):
+    newest = AuditSeal.objects.latest("number")
+    with connection.cursor() as cursor:
+        assert seal_rows.place_of_next(cursor, 1) == (newest.number + 1, newest.head)
+
+
+def test_the_next_seal_takes_the_first_free_number(sealed):
+    first, second, _ = AuditSeal.objects.order_by("number")
+    owner("DELETE FROM audit_seals WHERE number = %s", second.number)
+    with connection.cursor() as cursor:
+        assert seal_rows.place_of_next(cursor, 1) == (second.number, first.head)
+
+
 def test_what_is_sealed_is_sound(sealed):
     verdict = verify()
     assert (verdict.problems, verdict.seals, verdict.unsealed) == ((), 3, 0)
