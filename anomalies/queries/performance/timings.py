@@ -5,7 +5,8 @@ factor of 1.25 apart from 1 ms on. Histograms with the same edges add up over ro
 loss, and a percentile read from one is at most 12 % off, half the width of a part. Source: the relative-error
 sketches of Masson, Rim and Lee, "DDSketch", PVLDB 12(12), 2019.
 
-What was not stored yet is lost when the process ends: at most the durations of LONGEST seconds.
+Rows are stored with the first duration after that time: a process that is asked nothing stores its last ones
+when it is asked again. What was not stored yet is lost when the process ends.
 """
 
 from __future__ import annotations
@@ -95,10 +96,13 @@ class Timings:
             if now < self._due:
                 return
             taken = self._take(now)
-        if self._in_background:
-            threading.Thread(target=_store_and_close, args=(taken,), daemon=True).start()
-        else:
+        if not self._in_background:
             _try_to_store(taken)
+            return
+        try:
+            threading.Thread(target=_store_and_close, args=(taken,), daemon=True).start()
+        except RuntimeError as error:  # no thread can be started: the machine has other troubles
+            log.info("durations of %s names are lost: %s", len(taken), error)
 
     def store(self) -> None:
         """Store what there is now, in the caller's connection."""
