@@ -99,6 +99,8 @@ FORWARDS = [
     ddl.replaced([*BEFORE_IT, *TABLES]),
 ]
 BACKWARDS = [
+    # A writer that is within the function would find its table gone: those are waited for.
+    f"LOCK TABLE {OWN}.anomalies IN SHARE ROW EXCLUSIVE MODE",
     ddl.replaced(BEFORE_IT),
     in_place(former.ARRIVED),
     *not_recorded("ownership_rules"),
