@@ -53,3 +53,8 @@ def _escape(match: re.Match[str]) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def first_line(error: object) -> str:
+    """Return the first line of what an error says, or the name of its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

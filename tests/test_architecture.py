@@ -85,7 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "thresholds",
     },
     "retention": {"atomic_file", "audit", "models", "queries", "schema"},
-    "work": {"ingest", "models", "notifications", "queries", "triage"},
+    "work": {"ingest", "models", "notifications", "queries", "triage", "safe_text"},
     "notifications": {
         "audit",
         "fields",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from anomalies.safe_text import printable
+from anomalies.safe_text import first_line, printable
 from anomalies.sources.scan import Advanced, Counts, Job, scan
 
 if TYPE_CHECKING:
@@ -51,12 +51,17 @@ class _Task:
 
 
 def detect_on_cluster(
-    address: str, jobs: Sequence[Job], detections: Sequence[Detection], advanced: Callable[[Advanced], None]
+    address: str,
+    jobs: Sequence[Job],
+    sizes: Sequence[int],
+    detections: Sequence[Detection],
+    advanced: Callable[[Advanced], None],
 ) -> Generator[tuple[int, Report], None, None]:
     """Yield the index and the report of each job as it ends.
 
-    ``advanced`` is called with its bytes and events. Longer sources are begun first, so that none is left for
-    the end. Raises ClusterError where the cluster can't be reached, or has had no worker for a minute.
+    ``sizes`` are of the jobs' sources, in bytes. ``advanced`` is called with the bytes and events of each.
+    Longer sources are begun first, so that none is left for the end. Raises ClusterError where the cluster
+    can't be reached, or has had no worker for a minute.
     """
     dask = _dask()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -64,11 +69,11 @@ def detect_on_cluster(
         client = dask.Client(address, timeout=_CONNECTING)
     except (OSError, ValueError, TimeoutError) as error:
         raise ClusterError(
-            f"can't reach a Dask scheduler at {printable(address)}: {printable(_first_line(error))}. "
+            f"can't reach a Dask scheduler at {printable(address)}: {printable(first_line(error))}. "
             "Start one with `dask scheduler`, or name its address, such as tcp://10.0.0.5:8786."
         ) from error
     try:
-        yield from _reports(dask, client, jobs, detections, advanced)
+        yield from _reports(dask, client, jobs, sizes, detections, advanced)
     finally:
         client.close()
 
@@ -87,11 +92,11 @@ def _reports(
     dask: Any,
     client: Any,
     jobs: Sequence[Job],
+    sizes: Sequence[int],
     detections: Sequence[Detection],
     advanced: Callable[[Advanced], None],
 ) -> Generator[tuple[int, Report], None, None]:
     run, database = uuid4(), _database()
-    sizes = [_size(job.path) for job in jobs]
     pending: dict[Any, int] = {}
     for index in sorted(range(len(jobs)), key=lambda at: -sizes[at]):
         job = replace(jobs[index], path=str(Path(jobs[index].path).absolute()))
@@ -125,7 +130,7 @@ def _report(future: Any, detection: Detection) -> Report:
     said = "its workers were killed again and again" if type(error).__name__ == "KilledWorker" else error
     report = detection.report
     report.counts, report.ended = Counts(), True
-    report.failure = f"can't finish {next(iter(detection.origins.values())).name}: {_first_line(said)}"
+    report.failure = f"can't finish {next(iter(detection.origins.values())).name}: {first_line(said)}"
     return report
 
 
@@ -182,14 +187,3 @@ def _database() -> tuple[str, ...]:
         cursor.execute(_SAME_DATABASE)
         found: tuple[str, ...] = cursor.fetchone()
         return found
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0
-
-
-def _first_line(error: object) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 
 from anomalies.queries.performance.timings import Timings
 
-_METHODS = {"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"}
+from .request_metrics import method_of
+
 timings = Timings()
 
 
@@ -31,9 +32,8 @@ class TimingMiddleware:
         began = time.perf_counter()
         response = self.get_response(request)
         if request.resolver_match:
-            method = request.method if request.method in _METHODS else "other"
             status = response.status_code
             error = f"status {status}" if status >= 500 else ""
-            name = f"{method} /{request.resolver_match.route}"
+            name = f"{method_of(request)} /{request.resolver_match.route}"
             timings.add("request", name, time.perf_counter() - began, error)
         return response

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 from django.db import Error, connection
 
 from anomalies.queries.performance.timings import Timings
+from anomalies.safe_text import first_line
 
 from .heartbeats import Heartbeat
 from .jobs import Job
@@ -89,7 +90,7 @@ class Worker:
             raise
         except Exception as error:  # one job must not end the others
             self._note_failure(job, error)
-            self.timings.add("job", job.name, time.perf_counter() - began, _first_line(error))
+            self.timings.add("job", job.name, time.perf_counter() - began, first_line(error))
             return False
         self.timings.add("job", job.name, time.perf_counter() - began)
         self._pauses.pop(job.name, None)
@@ -104,7 +105,7 @@ class Worker:
         self.failed.add(job.name)
         if not isinstance(error, Error):
             log.error("job %s failed", job.name, exc_info=error)
-        self.say(f"job {job.name} failed: {_first_line(error)}; it is tried again in {pause:g} s.")
+        self.say(f"job {job.name} failed: {first_line(error)}; it is tried again in {pause:g} s.")
 
     def _wait_for_database(self, why: str) -> None:
         if self._lost is None:
@@ -123,7 +124,7 @@ class Worker:
         try:
             _asked(lambda: self.heartbeat.stop(self.clock()))
         except (LostDatabase, Error) as error:
-            self.say(f"this worker's stop could not be recorded: {_first_line(error)}")
+            self.say(f"this worker's stop could not be recorded: {first_line(error)}")
 
 
 def _asked(question: Callable[[], T]) -> T:
@@ -134,13 +135,9 @@ def _asked(question: Callable[[], T]) -> T:
         if connection.connection is not None and connection.is_usable():
             raise
         connection.close()
-        raise LostDatabase(_first_line(error)) from error
+        raise LostDatabase(first_line(error)) from error
 
 
 def _longer(former: float | None) -> float:
     """The seconds of the pause after a former one: twice as long, up to LONGEST_PAUSE."""
     return FIRST_PAUSE if former is None else min(2 * former, LONGEST_PAUSE)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

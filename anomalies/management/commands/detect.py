@@ -128,7 +128,9 @@ class Command(ShortUsage):
         total = None if None in sizes else sum(filter(None, sizes))
         with interruptible(), events_bar(total, options["no_progress"]) as advanced:
             if options["cluster"]:
-                for index, report in detect_on_cluster(options["cluster"], jobs, detections, advanced):
+                known = [size or 0 for size in sizes]
+                reports = detect_on_cluster(options["cluster"], jobs, known, detections, advanced)
+                for index, report in reports:
                     detections[index].report = report
                 return
             messages = scan_all(jobs, options["workers"], advanced)

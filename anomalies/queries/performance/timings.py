@@ -57,6 +57,14 @@ class _Sum:
     error: str = ""
     parts: Counter[int] = field(default_factory=Counter)
 
+    def add(self, seconds: float, error: str) -> None:
+        self.seconds += seconds
+        self.longest = max(self.longest, seconds)
+        self.parts[part_of(seconds)] += 1
+        if error:
+            self.failed += 1
+            self.error = error[:_LONGEST_ERROR]
+
 
 class Timings:
     """The durations of this process. Any thread may add one; it takes microseconds and never fails.
@@ -67,7 +75,6 @@ class Timings:
 
     def __init__(self, *, in_background: bool = True) -> None:
         self._in_background = in_background
-        self._lock = threading.Lock()
         self._begin()
         # A process that was forked counts its own; its parent's are in its parent's rows.
         os.register_at_fork(after_in_child=self._begin)
@@ -87,12 +94,7 @@ class Timings:
                 if len(self._sums) >= _MOST:
                     return
                 one = self._sums[kind, name] = _Sum()
-            one.seconds += seconds
-            one.longest = max(one.longest, seconds)
-            one.parts[part_of(seconds)] += 1
-            if error:
-                one.failed += 1
-                one.error = error[:_LONGEST_ERROR]
+            one.add(seconds, error)
             if now < self._due:
                 return
             taken = self._take(now)
@@ -119,7 +121,8 @@ class Timings:
 
 def store_run(kind: Kind, name: str, seconds: float, error: str = "", **about: int) -> None:
     """Store one run by itself, with what else is known of it; an unreachable database is no error of it."""
-    one = _Sum(seconds, seconds, bool(error), error[:_LONGEST_ERROR], Counter({part_of(seconds): 1}))
+    one = _Sum()
+    one.add(seconds, error)
     row = _row(kind, name, one)
     row.metadata |= about
     _try_to_store([row])
